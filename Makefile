@@ -1,0 +1,42 @@
+# Everything runs in .venv, made on first use from the pinned versions in requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := data/demo
+
+.PHONY: help demo serve test check format lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/ready  ## sample logs, aggregation, service, the three answers
+	$(BIN)/python -m service.demo $(DEMO)
+
+serve: .venv/ready  ## keep the service running on the demo's data
+	@test -f $(DEMO)/published.json || { echo "nothing to serve yet: run 'make demo' first" >&2; exit 1; }
+	USAGE_DATA_DIR=$(DEMO) $(BIN)/usage serve
+
+test: .venv/ready  ## all tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## pin the newest versions that pyproject.toml allows (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --group dev --upgrade --quiet --output-file requirements.lock pyproject.toml
+
+clean:  ## remove the environment and the demo's data
+	rm -rf .venv $(DEMO)

@@ -1,0 +1,190 @@
+"""Local days, weeks and months of every IANA zone, as UTC instants.
+
+Reads nothing but the zone files of the pinned `tzdata` package; the operating system's own are never consulted.
+Instants are integers: microseconds since 1970-01-01T00:00:00Z. Windows are half-open, `[start, end)`.
+
+A local day starts at the first instant whose local date is that day or later:
+
+    UTC             2026-11-24  starts at 2026-11-24T00:00Z
+    Asia/Kathmandu  2026-11-24  starts at 2026-11-23T18:15Z  (UTC+05:45)
+    Africa/Cairo    2026-04-24  starts at 2026-04-23T22:00Z  (00:00 does not exist: the clock jumps to 01:00)
+    America/Havana  2026-11-01  starts at 2026-11-01T04:00Z  (00:00 comes twice: the first one counts)
+    Pacific/Apia    2011-12-30  starts and ends at 2011-12-30T10:00Z  (a date the zone skipped)
+
+Since 2011 every one of these instants lies on a UTC quarter-hour, which is what makes one cube serve every zone.
+"""
+
+import importlib.metadata
+import importlib.resources
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache, lru_cache
+from typing import Final, Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo
+
+Range = Literal["30d", "60d", "90d"]
+View = Literal["daily", "weekly", "monthly"]
+
+RANGES: Final[tuple[Range, ...]] = get_args(Range)
+VIEWS: Final[tuple[View, ...]] = get_args(View)
+
+SECOND_US: Final = 1_000_000
+QUARTER_US: Final = 900 * SECOND_US
+DAY_US: Final = 86_400 * SECOND_US
+
+# The cube cannot cut a quarter-hour, and before 2011 local midnights fell between them (Liberia until 1972, …).
+FIRST_DAY: Final = date(2011, 1, 1)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_RANGE_DAYS: Final[dict[Range, int]] = {"30d": 30, "60d": 60, "90d": 90}
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS_A_YEAR: Final = 12
+
+
+class UnknownZoneError(ValueError):
+    """Raised when a name is not one of the IANA names that `tzdata` lists."""
+
+
+class OffGridError(ValueError):
+    """Raised when a local day starts off the UTC quarter-hours, which would make the cube inexact."""
+
+
+class Bucket(NamedTuple):
+    """One labelled window `[start, end)` of a view, in microseconds UTC."""
+
+    label: str
+    start: int
+    end: int
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return the IANA names of the pinned `tzdata`, links included."""
+    return frozenset(importlib.resources.files("tzdata").joinpath("zones").read_text("ascii").split())
+
+
+def zone_data_version() -> str:
+    """Return the release of the pinned `tzdata` package, e.g. `2026.6`."""
+    return importlib.metadata.version("tzdata")
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    if name not in zone_names():  # before any path is made of it
+        raise UnknownZoneError(name)
+    # `ZoneInfo(name)` would prefer the operating system's files, and those differ from machine to machine.
+    with importlib.resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
+
+
+def day_start(zone: str, day: date) -> int:
+    """Return the first instant whose local date in `zone` is `day` or later, in microseconds UTC.
+
+    Raises:
+        UnknownZoneError: `zone` is no IANA name.
+        OffGridError: that instant is not on a UTC quarter-hour (no zone does that since 2011).
+    """
+    return _day_start(zone, day.toordinal())
+
+
+@lru_cache(maxsize=1 << 17)
+def _day_start(zone: str, ordinal: int) -> int:
+    info = _zone(zone)
+    midnight = datetime.combine(date.fromordinal(ordinal), datetime.min.time(), info)
+    instant = midnight.astimezone(UTC)  # fold=0: the earlier one where midnight comes twice
+    if instant.astimezone(info).replace(tzinfo=None) != midnight.replace(tzinfo=None):
+        instant = _gap_end(info, midnight)
+    start = (instant - _EPOCH) // timedelta(microseconds=1)
+    if start % QUARTER_US:
+        raise OffGridError(f"{date.fromordinal(ordinal)} in {zone} starts at {instant}, off the quarter-hours")
+    return start
+
+
+def _gap_end(info: ZoneInfo, midnight: datetime) -> datetime:
+    """Return the transition that skips `midnight`: the last instant is still before it, the next already after."""
+    before = midnight.utcoffset()
+    after = midnight.replace(fold=1).utcoffset()
+    if before is None or after is None:  # pragma: no cover - a ZoneInfo always knows its offset
+        raise UnknownZoneError(info.key)
+    low = (midnight.replace(tzinfo=timezone(after)) - _EPOCH) // timedelta(seconds=1)
+    high = (midnight.replace(tzinfo=timezone(before)) - _EPOCH) // timedelta(seconds=1)
+    while high - low > 1:  # offset(low) == before, offset(high) == after
+        middle = (low + high) // 2
+        if datetime.fromtimestamp(middle, info).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return datetime.fromtimestamp(high, UTC)
+
+
+def today(zone: str, now: int) -> date:
+    """Return the local day whose window contains `now` (microseconds UTC)."""
+    day = (_EPOCH + timedelta(microseconds=now)).astimezone(_zone(zone)).date()
+    # Where the clock falls back over midnight, a date already begun is today although the clock shows yesterday's.
+    while day_start(zone, day + timedelta(days=1)) <= now:
+        day += timedelta(days=1)
+    return day
+
+
+def days(zone: str, first: date, count: int) -> list[int]:
+    """Return the starts of `count` local days from `first`, and the end of the last: `count + 1` instants."""
+    ordinal = first.toordinal()
+    return [_day_start(zone, ordinal + k) for k in range(count + 1)]
+
+
+def range_first_day(range_: Range, today: date) -> date:
+    """Return the first local day of a rolling range that ends with `today`."""
+    return today - timedelta(days=_RANGE_DAYS[range_] - 1)
+
+
+def range_days(zone: str, range_: Range, today: date) -> list[int]:
+    """Return the boundaries of a rolling range's local days: 31, 61 or 91 instants."""
+    return days(zone, range_first_day(range_, today), _RANGE_DAYS[range_])
+
+
+def view_buckets(zone: str, view: View, today: date) -> list[Bucket]:
+    """Return the buckets of an activity view, oldest first: 7 days, 12 weeks from Monday, or 12 calendar months."""
+    if view == "daily":
+        firsts = [today + timedelta(days=k) for k in range(-6, 2)]
+        labels = [_WEEKDAYS[day.weekday()] for day in firsts[:-1]]
+    elif view == "weekly":
+        monday = today - timedelta(days=today.weekday())
+        firsts = [monday + timedelta(weeks=k) for k in range(-11, 2)]
+        labels = [f"Week {k}" for k in range(1, 13)]
+    else:
+        firsts = [add_months(today.replace(day=1), k) for k in range(-11, 2)]
+        labels = [_MONTHS[day.month - 1] for day in firsts[:-1]]
+    starts = [day_start(zone, day) for day in firsts]
+    return [Bucket(*bucket) for bucket in zip(labels, starts, starts[1:], strict=False)]
+
+
+def add_months(day: date, months: int) -> date:
+    """Return `day` moved by calendar months, its day clamped to the month's last: Jan 31 + 1 = Feb 28."""
+    year, month = divmod(day.year * _MONTHS_A_YEAR + day.month - 1 + months, _MONTHS_A_YEAR)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def utc_day(instant: int) -> date:
+    """Return the UTC day of an instant in microseconds."""
+    return date.fromordinal(_EPOCH_DAY + instant // DAY_US)
+
+
+def utc_day_start(day: date) -> int:
+    """Return the instant at which a UTC day starts, in microseconds."""
+    return (day.toordinal() - _EPOCH_DAY) * DAY_US
+
+
+def rfc3339(instant: int) -> str:
+    """Write an instant as RFC 3339 in UTC with `Z`; fractional seconds only where they are not zero."""
+    moment = _EPOCH + timedelta(microseconds=instant)
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1000 else moment.isoformat()[:19]  # noqa: PLR2004
+    if moment.microsecond:
+        text += f".{moment.microsecond:06d}".rstrip("0")
+    return text + "Z"
+
+
+def microseconds(moment: datetime) -> int:
+    """Return an aware datetime as microseconds since the epoch."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

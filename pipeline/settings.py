@@ -1,0 +1,63 @@
+"""Every setting of the house, read from the environment once and passed in.
+
+Reads `USAGE_*` variables; writes nothing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+
+class SettingError(ValueError):
+    """Raised when an environment variable does not hold what its setting needs."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: its environment variable is `USAGE_` + the upper-case name."""
+
+    name: str
+    default: str
+    unit: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable, e.g. `USAGE_DATA_DIR`."""
+        return f"USAGE_{self.name.upper()}"
+
+
+SETTINGS: Final = (
+    Setting("data_dir", "data", "path", "the folder of raw logs, tables, directory and state"),
+    Setting("workers", "0", "processes", "that read logs at once in a run; 0 means one for each core"),
+    Setting("host", "127.0.0.1", "address", "on which the service listens"),
+    Setting("port", "8080", "port", "on which the service listens"),
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The values in force, one field for each of `SETTINGS`."""
+
+    data_dir: Path
+    workers: int
+    host: str
+    port: int
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
+        """Return the settings of `environ`, replaced where an override (from the command line) is not None.
+
+        Raises:
+            SettingError: a value has the wrong type; the message names the variable.
+        """
+        values: dict[str, Any] = {}
+        for setting in SETTINGS:
+            given = overrides.get(setting.name)
+            text = environ.get(setting.variable) or setting.default
+            kind = cls.__annotations__[setting.name]
+            try:
+                values[setting.name] = given if given is not None else kind(text)
+            except ValueError:
+                raise SettingError(f"{setting.variable}={text!r} is not a {kind.__name__}") from None
+        return cls(**values)
