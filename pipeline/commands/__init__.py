@@ -1,7 +1,15 @@
-"""The commands of `usage` that write: one file each, registered here in the order of `usage --help`."""
+"""The commands of `usage` that write, one file each; `service.commands` adds the one that serves."""
 
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
+    name="usage",
+    help="Usage analytics: activity logs in, every workspace's usage out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
+
+# Each registers itself; what it needs to do its work it imports when it is called.
+from pipeline.commands import run, status  # noqa: E402, F401

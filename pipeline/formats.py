@@ -1,0 +1,77 @@
+"""The three text formats of a record's fields, each matched to the letter: instants, UUIDs, locales.
+
+Pure functions from text to the stored form.
+"""
+
+import re
+from datetime import date
+from functools import lru_cache
+from typing import Final
+
+from pipeline.calendar import SECOND_US, utc_day_start
+
+_RFC3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+).fullmatch
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
+_LOCALE: Final = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*", re.ASCII).fullmatch
+
+# The Gregorian calendar repeats every 400 years; Python's begins with year 1, RFC 3339 with year 0.
+_CYCLE_YEARS: Final = 400
+_CYCLE_SECONDS: Final = 146_097 * 86_400
+
+UNTAGGED: Final = ""
+
+
+class FormatError(ValueError):
+    """Raised when a text is not of the format that a function reads."""
+
+
+def instant(text: str) -> int:
+    """Return an RFC 3339 date-time with offset as microseconds UTC; further digits are cut off.
+
+    `2026-11-24T12:00:00.1234567+05:45` → 1795500900123456. No leap second, no space between date and time.
+    """
+    match = _RFC3339(text)
+    if match is None:
+        raise FormatError(text)
+    day, hour, minute, second, fraction, offset = match.groups()
+    whole = (_base(day, offset) + int(hour) * 3600 + int(minute) * 60 + int(second)) * SECOND_US
+    return whole + int(fraction[:6].ljust(6, "0")) if fraction else whole
+
+
+@lru_cache(maxsize=4096)
+def _base(day: str, offset: str) -> int:
+    """Return the second at which a day starts at an offset."""
+    year = int(day[:4])
+    try:
+        start = utc_day_start(date(year or _CYCLE_YEARS, int(day[5:7]), int(day[8:])))
+    except ValueError:
+        raise FormatError(day) from None
+    seconds = start // SECOND_US - (0 if year else _CYCLE_SECONDS)
+    if offset in "Zz":
+        return seconds
+    east = int(offset[1:3]) * 3600 + int(offset[4:6]) * 60
+    return seconds + east if offset[0] == "-" else seconds - east
+
+
+@lru_cache(maxsize=65_536)
+def uuid(text: str) -> str:
+    """Return a UUID of 8-4-4-4-12 hex digits in lower case."""
+    if _UUID(text):
+        return text.lower()
+    raise FormatError(text)
+
+
+@lru_cache(maxsize=4096)
+def locale(text: str) -> str:
+    """Return a locale in lower case with `-`, `EN_us` → `en-us`; `UNTAGGED` for the empty one and `und`."""
+    if not text.isascii():  # lower() turns some other letters, such as the Kelvin sign, into ASCII ones
+        raise FormatError(text)
+    tag = text.lower().replace("_", "-")
+    if tag in {UNTAGGED, "und"}:
+        return UNTAGGED
+    if _LOCALE(tag):
+        return tag
+    raise FormatError(text)

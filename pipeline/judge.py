@@ -1,0 +1,115 @@
+"""The only judge of a log line: a pure function from bytes to a row of `events`, or to the reason why not.
+
+Two ways lead to the same verdict. `_approve` decodes a line into typed structs at once and takes what is surely good.
+What it hesitates at goes to the examiner, which reads field by field in the order of the contract's table, finds the
+first fault, or writes the line anew with nothing but its known fields, for `_approve` to take.
+"""
+
+from typing import Final
+
+import msgspec
+
+from pipeline import formats
+from pipeline.calendar import FIRST_DAY, utc_day_start
+from pipeline.examiner import FaultError, examine
+from pipeline.formats import FormatError
+from pipeline.metadata import canonical
+from pipeline.records import LINE_BYTES_MAX, Language, Record, Rejection, Row
+
+FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
+
+_decode: Final = msgspec.json.Decoder(Record).decode
+
+
+def judge(line: bytes, latest: int, *, torn: bool = False) -> Row | Rejection | None:
+    r"""Judge one line of a log.
+
+    Args:
+        line: the bytes between two newlines; a `\r` at the end is ignored.
+        latest: the last instant that `timestamp` may have, in microseconds UTC: 24 hours after the run's start.
+        torn: whether the line ends the file without a newline, so that it may be half of what will be written.
+
+    Returns:
+        The row, the reason for quarantine, or None for a line of white space.
+    """
+    if line.endswith(b"\r"):
+        line = line[:-1]
+    if not line or line.isspace():
+        return None
+    if len(line) > LINE_BYTES_MAX:
+        return Rejection(
+            "line_too_long",
+            None,
+            f"the line has {len(line):,} bytes, at most {LINE_BYTES_MAX:,} are read; shorten metadata or split it",
+        )
+    row = _approve(line, latest)
+    if row is not None:
+        return row
+    try:
+        known = examine(line, latest, torn=torn)
+    except FaultError as fault:
+        return fault.rejection
+    row = _approve(known, latest)
+    if row is None:
+        raise AssertionError(f"two ways, two verdicts on {known[:500]!r}")
+    return row
+
+
+def _approve(line: bytes, latest: int) -> Row | None:
+    """Return the row of a line that is surely good, else None."""
+    try:
+        if not line.isascii():
+            line.decode()  # the decoder passes over keys that it does not know without reading them as UTF-8
+        return _row(_decode(line), latest)
+    except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: of UTF-8, or of a format
+        return None
+
+
+def _row(record: Record, latest: int) -> Row:
+    """Return the row of a record.
+
+    Raises:
+        FormatError: something in it is not as it has to be.
+    """
+    timestamp = formats.instant(record.timestamp)
+    if not FIRST_INSTANT <= timestamp <= latest:
+        raise FormatError("timestamp")
+    user, run, usage = record.user, record.run, record.usage
+    if run is None and record.action == "workflow_run":
+        raise FormatError("run")
+    return Row(
+        workspace_id=formats.uuid(record.workspace_id),
+        id=record.id,
+        timestamp=timestamp,
+        recorded_at=timestamp if record.recorded_at is None else formats.instant(record.recorded_at),
+        action=record.action,
+        kind=record.kind,
+        resource_type=record.resource.type,
+        resource_id=record.resource.id,
+        resource_name=record.resource.name,
+        user_id=formats.uuid(user.id) if user else None,
+        user_name=user.name if user else None,
+        metadata=canonical(record.metadata),
+        ip=record.ip,
+        run_id=run.id if run else None,
+        run_status=run.status if run else None,
+        credits=usage.credits if usage else 0,
+        audio_ms=usage.audio_ms if usage else 0,
+        languages=_merge(usage.languages) if usage and usage.languages else [],
+    )
+
+
+def _merge(languages: list[Language]) -> list[Language]:
+    """Return the languages in one order, each locale once and untagged last."""
+    merged: dict[str, Language] = {}
+    for language in languages:
+        locale = formats.UNTAGGED if language.locale is None else formats.locale(language.locale)
+        language.locale = locale or None
+        same = merged.setdefault(locale, language)
+        if same is not language:
+            same.characters += language.characters
+            same.lines += language.lines
+            same.corrected += language.corrected
+    if len(merged) == 1:
+        return list(merged.values())
+    return [merged[locale] for locale in sorted(merged, key=lambda locale: (locale == formats.UNTAGGED, locale))]

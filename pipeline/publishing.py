@@ -1,0 +1,109 @@
+"""Step 5: from what was staged to the operations of the commit.
+
+Reads the manifests and `published.json`; stages new ones. The order matters to readers: first a workspace's tables,
+then its manifest; when all are there `published.json`; last the files that no manifest names any more.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from pipeline import accounting
+from pipeline.accounting import FileError, RunReport
+from pipeline.calendar import rfc3339, utc_day, zone_data_version
+from pipeline.folding import BucketReport, read_manifest
+from pipeline.reading import Job, PartReport
+from pipeline.store import Operation
+from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
+
+
+def publication(job: Job, *, everything: bool) -> Published:
+    """Return what `published.json` will say.
+
+    Args:
+        job: the run.
+        everything: whether the run listed all raw files; otherwise it cannot say that what is there by now is in.
+    """
+    content = job.store.read(PUBLISHED)
+    before = msgspec.json.decode(content, type=Published) if content else None
+    return Published(
+        sequence=before.sequence + 1 if before else 1,
+        run=job.run,
+        data_as_of=job.started if everything or before is None else before.data_as_of,
+        schema_version=SCHEMA_VERSION,
+        zone_data=zone_data_version(),
+    )
+
+
+def report(
+    job: Job, published: Published, reports: list[PartReport], folded: list[BucketReport], accepted: Mapping[int, int]
+) -> RunReport:
+    """Return what the run did.
+
+    Args:
+        job: the run.
+        published: what it publishes.
+        reports: of every part.
+        folded: of every bucket.
+        accepted: lines that stand, by source.
+    """
+    counts = accounting.total(reports, accepted)
+    return RunReport(
+        run=job.run,
+        started=rfc3339(job.started),
+        data_as_of=rfc3339(published.data_as_of),
+        sequence=published.sequence,
+        files=len(reports),
+        bytes=sum(part.bytes for part in reports),
+        lines=counts.lines,
+        accepted=counts.accepted,
+        duplicates=counts.duplicates,
+        rejected=counts.rejected,
+        blank=counts.blank,
+        reasons=accounting.reasons(reports),
+        workspaces=len({workspace_id for bucket in folded for workspace_id in bucket.months}),
+        partitions=sum(bucket.partitions for bucket in folded),
+        seconds={},
+        errors=[FileError(part.source_file, part.error) for part in reports if part.error],
+    )
+
+
+def compose(
+    job: Job, published: Published, reports: list[PartReport], folded: list[BucketReport], report: RunReport
+) -> list[Operation]:
+    """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
+    tables: dict[str, list[Operation]] = {}
+    months: dict[str, dict[str, Month]] = {}
+    for bucket in folded:
+        for workspace_id, operations in bucket.operations.items():
+            tables.setdefault(workspace_id, []).extend(operations)
+        for workspace_id, changed in bucket.months.items():
+            months.setdefault(workspace_id, {}).update(changed)
+    ordered: list[Operation] = []
+    superseded: list[Operation] = []
+    for workspace_id in sorted(tables):
+        ordered += tables[workspace_id]
+        before = read_manifest(job, workspace_id).months
+        changed = months[workspace_id]
+        ordered.append(_manifest(job, workspace_id, before | changed))
+        for month in changed.keys() & before.keys():
+            superseded += [Operation("delete", before[month].cube), Operation("delete", before[month].actors)]
+    for part in reports:
+        ordered += part.operations
+    ordered += [_record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
+    return ordered + superseded
+
+
+def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operation:
+    manifest = Manifest(workspace_id, job.run, dict(sorted(months.items())))
+    return _stage(job, manifest_path(workspace_id), msgspec.json.encode(manifest))
+
+
+def _record(job: Job, report: RunReport) -> Operation:
+    """Add the run to those of its day."""
+    final = runs_path(utc_day(job.started).isoformat())
+    return _stage(job, final, (job.store.read(final) or b"") + msgspec.json.encode(report) + b"\n")
+
+
+def _stage(job: Job, final: str, content: bytes) -> Operation:
+    return job.store.stage(f"{job.staging}/{final}", final, content)

@@ -1,0 +1,118 @@
+"""The two shapes of a record: as it comes in a line (`Record`), and as the engine takes it (`Row`).
+
+A record's fields are declared in the order of the contract's table, which is the order in which faults count.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from pipeline.tables import Action, Status
+
+LINE_BYTES_MAX: Final = 1 << 20
+ID_CHARACTERS_MAX: Final = 128
+COUNT_MAX: Final = 10**12
+METADATA_DEPTH_MAX: Final = 128
+
+Reason = Literal[
+    "invalid_json",
+    "invalid_encoding",
+    "not_an_object",
+    "line_too_long",
+    "missing_field",
+    "invalid_type",
+    "invalid_value",
+    "timestamp_out_of_range",
+    "invalid_locale",
+    "truncated_line",
+]
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class Resource(msgspec.Struct):
+    """What an event was done to."""
+
+    type: str
+    id: str | None = None
+    name: str | None = None
+
+
+class User(msgspec.Struct):
+    """Who did it."""
+
+    id: str
+    name: str
+
+
+class Run(msgspec.Struct):
+    """The run that an event is, or belongs to."""
+
+    id: str
+    status: Status
+
+
+class Language(msgspec.Struct):
+    """What one event used in one locale."""
+
+    locale: str | None = None
+    characters: Count = 0
+    lines: Count = 0
+    corrected: Count = 0
+
+
+class Usage(msgspec.Struct):
+    """What one event used."""
+
+    credits: Count = 0
+    audio_ms: Count = 0
+    languages: list[Language] | None = None
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """One line of the log."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
+    workspace_id: str
+    timestamp: str
+    recorded_at: str | None = None
+    action: Action
+    kind: str
+    resource: Resource
+    user: User | None = None
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
+    ip: str | None = None
+    run: Run | None = None
+    usage: Usage | None = None
+
+
+class Row(msgspec.Struct):
+    """One good line: the columns of `events` with its workspace; instants in microseconds UTC."""
+
+    workspace_id: str
+    id: str
+    timestamp: int
+    recorded_at: int
+    action: Action
+    kind: str
+    resource_type: str
+    resource_id: str | None
+    resource_name: str | None
+    user_id: str | None
+    user_name: str | None
+    metadata: str | None
+    ip: str | None
+    run_id: str | None
+    run_status: Status | None
+    credits: int
+    audio_ms: int
+    languages: list[Language]
+    source: int = 0  # the part of the raw files it was read from: for the accounting, not for the tables
+
+
+class Rejection(msgspec.Struct):
+    """Why a line is in quarantine, in words that a person can act on."""
+
+    reason: Reason
+    field: str | None
+    message: str

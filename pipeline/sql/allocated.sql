@@ -1,0 +1,57 @@
+-- one row per (event, locale) and one more per event without locale, additive over any of them
+with events as (
+  select
+    row_number() over () as event,
+    workspace_id,
+    time_bucket(interval 15 minutes, timestamp) as quarter,
+    credits,
+    case when run_status is null or run_status in ('completed', 'failed', 'cancelled') then audio_ms else 0 end as audio_ms,
+    case when action = 'workflow_run' then run_status end as run_status,
+    languages,
+    list_sum(list_transform(languages, lambda l: l.characters))::bigint as characters
+  from standing
+  semi join changed using (workspace_id, day)
+),
+tagged as (
+  select event, workspace_id, quarter, credits, characters as event_characters, unnest(languages, recursive := true)
+  from events
+),
+-- Largest remainder: whole shares first, what is left goes one by one to the largest remainders. Products of
+-- legal numbers need more than 64 bits.
+shares as (
+  select
+    *,
+    coalesce(credits::hugeint * characters // nullif(event_characters, 0), 0)::bigint as share,
+    coalesce(credits::hugeint * characters % nullif(event_characters, 0), 0) as remainder
+  from tagged
+),
+ranked as (
+  select
+    *,
+    sum(share) over (partition by event) as shared,
+    row_number() over (partition by event order by remainder desc, locale nulls last) as rank
+  from shares
+)
+select
+  workspace_id,
+  quarter,
+  locale,
+  share + case when event_characters > 0 and rank <= credits - shared then 1 else 0 end as credits,
+  characters,
+  lines,
+  corrected,
+  0 as audio_ms,
+  null as run_status
+from ranked
+union all by name
+select
+  workspace_id,
+  quarter,
+  null as locale,
+  case when coalesce(characters, 0) = 0 then credits else 0 end as credits,
+  0 as characters,
+  0 as lines,
+  0 as corrected,
+  audio_ms,
+  run_status
+from events

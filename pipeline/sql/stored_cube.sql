@@ -1,0 +1,3 @@
+-- one row per (workspace, quarter, locale) of the months $files
+select * exclude (month)
+from read_parquet($files, hive_partitioning = true, hive_types = {'workspace_id': varchar, 'month': varchar})

@@ -1,0 +1,114 @@
+"""The writer's own memory: the ledger of raw files and the journal of the commit under way.
+
+Reads and writes `state.sqlite`. Losing it is harmless: raw files are read again, and versions make that change nothing.
+"""
+
+import operator
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pipeline.store import Operation
+
+_SCHEMA: Final = """
+create table if not exists files (
+  path text primary key,
+  run text not null,
+  entry text not null
+) strict;
+create table if not exists journal (
+  position integer primary key,
+  run text not null,
+  operation text not null
+) strict;
+"""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What became of lines; every line is one of the last four."""
+
+    lines: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    blank: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*map(operator.add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(*map(operator.sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+
+class Entry(msgspec.Struct):
+    """What the ledger knows of one raw file.
+
+    A plain file that only grew is read on from `offset`, the end of its last whole line; `proof` is a hash of bytes
+    before it. `tail` counts the line behind it that had no newline yet, and is part of `counts`.
+    """
+
+    path: str
+    inode: int
+    size: int
+    mtime_ns: int
+    run: str
+    counts: Counts
+    tail: Counts
+    offset: int = 0
+    proof: str = ""
+    error: str | None = None
+
+
+class State:
+    """The database; one writer at a time, which the run's lock sees to."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("pragma journal_mode = wal")
+        self._database.execute("pragma synchronous = full")
+        self._database.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the ledger by path."""
+        rows = self._database.execute("select path, entry from files")
+        return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
+
+    def begin(self, run: str, operations: Iterable[Operation], entries: Iterable[Entry]) -> None:
+        """Record, in one transaction, what a commit is about to do and what will then have been read."""
+        with self._database as database:
+            database.execute("begin immediate")
+            database.executemany(
+                "insert into journal (run, operation) values (?, ?)",
+                ((run, _json(operation)) for operation in operations),
+            )
+            database.executemany(
+                "insert or replace into files (path, run, entry) values (?, ?, ?)",
+                ((entry.path, entry.run, _json(entry)) for entry in entries),
+            )
+
+    def journal(self) -> tuple[str, list[Operation]] | None:
+        """Return the run and the operations of a commit that did not come to its end."""
+        rows = self._database.execute("select run, operation from journal order by position").fetchall()
+        if not rows:
+            return None
+        return rows[0][0], [msgspec.json.decode(operation, type=Operation) for _, operation in rows]
+
+    def end(self) -> None:
+        """Forget the journal: its commit is complete."""
+        self._database.execute("delete from journal")
+
+    def forget(self, run: str) -> None:
+        """Forget that a run read its files, so that the next one reads them again."""
+        self._database.execute("delete from files where run = ?", (run,))
+
+
+def _json(value: Operation | Entry) -> str:
+    return msgspec.json.encode(value).decode()

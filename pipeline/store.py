@@ -1,0 +1,77 @@
+"""All file operations of the tables: stage, replace, delete, list, read.
+
+Paths are relative to the data folder and use `/`. A file appears under its final name only by a rename of a staged one,
+so that a reader never sees half of it. An object store would be another implementation of this module's functions.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One change of the tables: a staged file takes the place of `final`, or `final` goes."""
+
+    kind: Literal["replace", "delete"]
+    final: str
+    staged: str = ""
+    size: int = 0
+
+
+class Store(msgspec.Struct, frozen=True):
+    """The data folder."""
+
+    root: Path
+
+    def path(self, uri: str) -> Path:
+        """Return where a file lies, for libraries that read or write files themselves."""
+        return self.root / uri
+
+    def exists(self, uri: str) -> bool:
+        """Return whether a file is there."""
+        return self.path(uri).exists()
+
+    def read(self, uri: str) -> bytes | None:
+        """Return a small file's content; None where it is absent."""
+        try:
+            return self.path(uri).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def stage(self, staged: str, final: str, content: bytes) -> Operation:
+        """Write a small file beside the tables and return the operation that publishes it."""
+        path = self.path(staged)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return self.staged(staged, final)
+
+    def staged(self, staged: str, final: str) -> Operation:
+        """Return the operation that publishes a file which was written to `staged`."""
+        return Operation("replace", final, staged, self.path(staged).stat().st_size)
+
+    def make_folders(self, operations: list[Operation]) -> None:
+        """Create the folders that the replaced files go to."""
+        for folder in {self.path(operation.final).parent for operation in operations if operation.kind == "replace"}:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def apply(self, operation: Operation) -> None:
+        """Carry out one operation; a second time does nothing.
+
+        Raises:
+            FileNotFoundError: the staged file is gone.
+        """
+        if operation.kind == "delete":
+            self.path(operation.final).unlink(missing_ok=True)
+        else:
+            self.path(operation.staged).replace(self.path(operation.final))
+
+    def sync(self) -> None:
+        """Wait until all that was written or renamed is on disk; one call costs less than one for each file."""
+        os.sync()
+
+    def clear(self, folder: str) -> None:
+        """Remove a staging folder and what is in it."""
+        shutil.rmtree(self.path(folder), ignore_errors=True)
