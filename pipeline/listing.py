@@ -40,11 +40,21 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
         raw: the folder that is searched, its sub-folders included; dot files and `*.tmp` are left alone.
         entries: the ledger.
         paths: files or folders to look at instead of everything in `raw`.
+
+    Raises:
+        OSError: one of `paths` cannot be looked at.
     """
+    paths = list(paths)
     parts = []
     for path in _files(paths or [raw]):
-        status = path.stat()
         name = _name(raw, path)
+        try:
+            status = path.stat()
+        except OSError:
+            if path in paths:
+                raise
+            parts.append(Part(name, path, None, 0))  # reading it will fail the same way, and say so
+            continue
         entry = entries.get(name)
         if entry and (entry.inode, entry.size, entry.mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns):
             continue
