@@ -75,7 +75,7 @@ def test_columns_of_events(house: House) -> None:
     }
 
 
-VERSIONS = [
+VERSIONS: list[dict[str, Any]] = [
     # Each stands against all before it.
     {"recorded_at": "2026-11-24T10:00:00Z", "usage": {"credits": 99}},
     {"recorded_at": "2026-11-24T10:00:01.000000Z"},
