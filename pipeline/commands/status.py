@@ -31,28 +31,22 @@ def status(
 
 
 def _show(status: "Status") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from pipeline.calendar import rfc3339
 
-    console = Console(highlight=False)
     if status.published is None or status.age_seconds is None:
-        console.print("nothing is published yet: put logs into raw/ and run `usage run`")
+        typer.echo("nothing is published yet: put logs into raw/ and run `usage run`")
     else:
         as_of = rfc3339(status.published.data_as_of)
-        console.print(
-            f"published: run {status.published.sequence:,}, data as of {as_of}, {status.age_seconds:,.0f} s old,"
-            f" zones of tzdata {status.published.zone_data}"
+        typer.echo(
+            f"published: data as of {as_of}, {status.age_seconds:,.0f} s old, tzdata {status.published.zone_data}"
         )
-    console.print(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
+    typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
     if status.runs:
-        table = Table(
-            "started", "files", "lines", "accepted", "duplicates", "rejected", "blank", "partitions", "seconds"
-        )
-        for run in status.runs:
-            numbers = (run.files, run.lines, run.accepted, run.duplicates, run.rejected, run.blank, run.partitions)
-            table.add_row(run.started, *(f"{number:,}" for number in numbers), f"{sum(run.seconds.values()):.2f}")
-        console.print(table)
+        headings = ("lines", "accepted", "duplicates", "rejected", "blank", "seconds")
+        typer.echo(f"{'last runs':20}" + "".join(f"{heading:>12}" for heading in headings))
+    for run in status.runs:
+        numbers = (run.lines, run.accepted, run.duplicates, run.rejected, run.blank)
+        seconds = sum(run.seconds.values())
+        typer.echo(f"{run.started[:19]:20}" + "".join(f"{number:12,}" for number in numbers) + f"{seconds:12.2f}")
     for name, value in status.settings.items():
-        console.print(f"{name}={value}")
+        typer.echo(f"{name}={value}")
