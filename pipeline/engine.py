@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -14,6 +15,7 @@ class Engine:
     """One connection; what it spills goes to `spill` and it needs no more than `memory` (e.g. `512MB`)."""
 
     def __init__(self, spill: str, *, threads: int, memory: str) -> None:
+        Path(spill).mkdir(parents=True, exist_ok=True)
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": spill,
             "threads": threads,
@@ -30,6 +32,14 @@ class Engine:
     def create(self, name: str, /, **parameters: Any) -> None:
         """Make the result of `sql/<name>.sql` a table of that name."""
         self._relation(name, parameters).to_table(name)
+
+    def view(self, name: str, /) -> None:
+        """Make `sql/<name>.sql` a view of that name."""
+        self._relation(name, {}).create_view(name)
+
+    def append(self, name: str, table: str, /, **parameters: Any) -> None:
+        """Add the result of `sql/<name>.sql`, whose columns are the table's in its order, to a table."""
+        self._relation(name, parameters).insert_into(table)
 
     def fetch(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of `sql/<name>.sql`."""

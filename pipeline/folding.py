@@ -43,10 +43,13 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         str(store.path(f"{job.staging}/spill/{bucket.number}")), threads=bucket.threads, memory=bucket.memory
     )
     try:
-        engine.create("incoming", rows=[str(store.path(uri)) for uri in bucket.rows])
+        engine.create("deliveries", rows=[str(store.path(uri)) for uri in bucket.rows])
         touched = [events_path(*key) for key in engine.fetch("touched")]
-        _read(engine, job, "stored", touched, EVENTS, pa.field("day", pa.date32()), pa.field("source", pa.int32()))
-        engine.create("standing")
+        stored = [str(store.path(uri)) for uri in touched if store.exists(uri)]
+        if stored:
+            engine.append("stored", "deliveries", files=stored)
+        engine.create("beaten")
+        engine.view("standing")
         engine.create("changed", force=job.force)
         return _write(engine, job)
     finally:
@@ -89,10 +92,10 @@ def _write(engine: Engine, job: Job) -> BucketReport:
     return report
 
 
-def _read(engine: Engine, job: Job, name: str, uris: list[str], schema: pa.Schema, *more: pa.Field) -> None:
+def _read(engine: Engine, job: Job, name: str, uris: list[str], schema: pa.Schema) -> None:
     """Make a table of the files that are there, by `sql/<name>.sql`; of none, an empty one."""
     files = [str(job.store.path(uri)) for uri in uris if job.store.exists(uri)]
     if files:
         engine.create(name, files=files)
     else:
-        engine.empty(name, pa.schema([*schema, pa.field("workspace_id", pa.string()), *more]))
+        engine.empty(name, pa.schema([*schema, pa.field("workspace_id", pa.string())]))

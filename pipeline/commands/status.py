@@ -47,6 +47,6 @@ def _show(status: "Status") -> None:
     for run in status.runs:
         numbers = (run.lines, run.accepted, run.duplicates, run.rejected, run.blank)
         seconds = sum(run.seconds.values())
-        typer.echo(f"{run.started[:19]:20}" + "".join(f"{number:12,}" for number in numbers) + f"{seconds:12.2f}")
+        typer.echo(f"{run.started[:19]}Z" + "".join(f"{number:12,}" for number in numbers) + f"{seconds:12.2f}")
     for name, value in status.settings.items():
         typer.echo(f"{name}={value}")

@@ -1,4 +1,4 @@
 -- one row per (workspace, UTC day) that the read lines belong to
 select distinct workspace_id, day::varchar as day
-from incoming
+from deliveries
 order by workspace_id, day

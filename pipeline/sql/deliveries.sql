@@ -2,9 +2,24 @@
 select
   workspace_id,
   make_timestamp(timestamp)::date as day,
-  * exclude (workspace_id, timestamp, recorded_at),
+  id,
   make_timestamp(timestamp) as timestamp,
-  make_timestamp(recorded_at) as recorded_at
+  make_timestamp(recorded_at) as recorded_at,
+  action,
+  kind,
+  resource_type,
+  resource_id,
+  resource_name,
+  user_id,
+  user_name,
+  metadata,
+  ip,
+  run_id,
+  run_status,
+  credits,
+  audio_ms,
+  languages,
+  source
 from read_json(
   $rows,
   format = 'newline_delimited',
