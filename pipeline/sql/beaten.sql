@@ -1,0 +1,44 @@
+-- one row per delivered version that does not stand; most events have one version and are not ranked at all
+with repeated as (
+  select workspace_id, day, id
+  from deliveries
+  group by workspace_id, day, id
+  having count(*) > 1
+),
+ranked as (
+  select
+    deliveries.rowid as delivery,
+    row_number() over (
+      partition by workspace_id, day, id
+      order by
+        recorded_at desc,
+        coalesce(list_position(['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'], run_status), 0) desc,
+        credits desc,
+        -- canonical JSON: keys sorted, nulls written, instants as integers
+        to_json({
+          'action': action,
+          'audio_ms': audio_ms,
+          'credits': credits,
+          'id': id,
+          'ip': ip,
+          'kind': kind,
+          'languages': languages,
+          'metadata': metadata,
+          'recorded_at': epoch_us(recorded_at),
+          'resource_id': resource_id,
+          'resource_name': resource_name,
+          'resource_type': resource_type,
+          'run_id': run_id,
+          'run_status': run_status,
+          'timestamp': epoch_us(timestamp),
+          'user_id': user_id,
+          'user_name': user_name
+        })::varchar desc,
+        source -- of identical ones what is stored stays, else the first that was read
+    ) as rank
+  from deliveries
+  semi join repeated using (workspace_id, day, id)
+)
+select delivery
+from ranked
+where rank > 1
