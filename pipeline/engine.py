@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import duckdb
 import pyarrow as pa
@@ -14,10 +14,10 @@ _SQL: Final = files("pipeline").joinpath("sql")
 class Engine:
     """One connection; what it spills goes to `spill` and it needs no more than `memory` (e.g. `512MB`)."""
 
-    def __init__(self, spill: str, *, threads: int, memory: str) -> None:
-        Path(spill).mkdir(parents=True, exist_ok=True)
+    def __init__(self, spill: Path, *, threads: int, memory: str) -> None:
+        spill.mkdir(parents=True, exist_ok=True)
         config: dict[str, str | bool | int | float | list[str]] = {
-            "temp_directory": spill,
+            "temp_directory": str(spill),
             "threads": threads,
             "memory_limit": memory,
             "TimeZone": "UTC",
@@ -25,8 +25,10 @@ class Engine:
         }
         self._connection = duckdb.connect(config=config)
 
-    def close(self) -> None:
-        """Free its memory."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def create(self, name: str, /, **parameters: Any) -> None:

@@ -39,10 +39,8 @@ class BucketReport(msgspec.Struct):
 def fold(bucket: Bucket, job: Job) -> BucketReport:
     """Fold one bucket: standing versions, changed partitions, their cube and actors."""
     store = job.store
-    engine = Engine(
-        str(store.path(f"{job.staging}/spill/{bucket.number}")), threads=bucket.threads, memory=bucket.memory
-    )
-    try:
+    spill = store.path(f"{job.staging}/spill/{bucket.number}")
+    with Engine(spill, threads=bucket.threads, memory=bucket.memory) as engine:
         engine.create("deliveries", rows=[str(store.path(uri)) for uri in bucket.rows])
         touched = [events_path(*key) for key in engine.fetch("touched")]
         stored = [str(store.path(uri)) for uri in touched if store.exists(uri)]
@@ -52,8 +50,6 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         engine.view("standing")
         engine.create("changed", force=job.force)
         return _write(engine, job)
-    finally:
-        engine.close()
 
 
 def read_manifest(job: Job, workspace_id: str) -> Manifest:
@@ -93,9 +89,8 @@ def _write(engine: Engine, job: Job) -> BucketReport:
 
 
 def _read(engine: Engine, job: Job, name: str, uris: list[str], schema: pa.Schema) -> None:
-    """Make a table of the files that are there, by `sql/<name>.sql`; of none, an empty one."""
-    files = [str(job.store.path(uri)) for uri in uris if job.store.exists(uri)]
-    if files:
-        engine.create(name, files=files)
+    """Make a table of files that stand, by `sql/<name>.sql`; of none, an empty one."""
+    if uris:
+        engine.create(name, files=[str(job.store.path(uri)) for uri in uris])
     else:
         engine.empty(name, pa.schema([*schema, pa.field("workspace_id", pa.string())]))
