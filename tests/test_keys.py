@@ -1,0 +1,177 @@
+"""API keys made by `usage keys`: who may have one, what is stored, what is shown."""
+
+import re
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline import keys
+from pipeline.commands import app
+
+WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+MEMBER = "11111111-1111-4111-8111-111111111111"
+REMOVED = "22222222-2222-4222-8222-222222222222"
+STRANGER = "33333333-3333-4333-8333-333333333333"
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Return a data folder whose workspace has one active and one removed member."""
+    keys.write_rows(
+        tmp_path / "directory" / keys.MEMBERS,
+        [
+            keys.Member(WORKSPACE.upper(), MEMBER.upper(), "Ada", "viewer", "removed"),
+            keys.Member(WORKSPACE, MEMBER, "Ada", "admin", "active"),
+            keys.Member(WORKSPACE, REMOVED, "Bob", "editor", "active"),
+            keys.Member(WORKSPACE, REMOVED, "Bob", "editor", "removed"),
+        ],
+    )
+    return tmp_path
+
+
+def usage(data_dir: Path, *arguments: str) -> Result:
+    """Give a `usage keys` command."""
+    return CliRunner().invoke(app, ["keys", *arguments, "--data-dir", str(data_dir)])
+
+
+def create(data_dir: Path, user: str = MEMBER, *more: str) -> Result:
+    """Give `usage keys create` for a user of the workspace."""
+    return usage(data_dir, "create", "--workspace", WORKSPACE, "--user", user, *more)
+
+
+def local_file(data_dir: Path) -> Path:
+    """Return the file of the keys made here."""
+    return data_dir / "directory" / "api_keys.local.jsonl"
+
+
+def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
+    """Stdout is the key and nothing else; the file holds its SHA-256 and what it may do."""
+    result = create(
+        data_dir, MEMBER, "--scope", "workspace:read", "--scope", "voices:read", "--rate-limit-per-min", "60"
+    )
+    secret = result.stdout.removesuffix("\n")
+    assert re.fullmatch(r"op_live_[0-9A-Za-z]{32}", secret)
+    row = msgspec.json.decode(local_file(data_dir).read_bytes())
+    assert result.stderr == f"id {row['id']}\n"
+    assert row == {
+        "id": row["id"],
+        "key_sha256": keys.sha256(secret),
+        "workspace_id": WORKSPACE,
+        "user_id": MEMBER,
+        "scopes": ["voices:read", "workspace:read"],
+        "rate_limit_per_min": 60,
+        "revoked_at": None,
+    }
+
+
+def test_nothing_on_disk_or_in_the_list_gives_the_key_away(data_dir: Path) -> None:
+    """Neither the secret nor the whole hash is listed, and only the owner may read the file."""
+    secret = create(data_dir).stdout.strip()
+    assert all(secret.encode() not in path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
+    listed = usage(data_dir, "list")
+    assert secret not in listed.output
+    assert keys.sha256(secret) not in listed.output
+    assert keys.sha256(secret)[:8] in listed.output
+    assert "no limit\tactive" in listed.stdout
+    assert stat.S_IMODE(local_file(data_dir).stat().st_mode) == 0o600
+
+
+def test_ids_may_be_given_in_any_case(data_dir: Path) -> None:
+    """UUIDs are compared and stored in lower case."""
+    result = usage(data_dir, "create", "--workspace", WORKSPACE.upper(), "--user", MEMBER.upper())
+    assert result.exit_code == 0
+    assert keys.stored(data_dir)[0][1].workspace_id == WORKSPACE
+
+
+@pytest.mark.parametrize("user", [REMOVED, STRANGER])
+def test_only_active_members_get_a_key(data_dir: Path, user: str) -> None:
+    """The last row of a member counts, and the message says what is wrong."""
+    result = create(data_dir, user)
+    assert result.exit_code == 2
+    assert f"user {user} is no active member of workspace {WORKSPACE}" in result.stderr
+    assert not result.stdout
+    assert not local_file(data_dir).exists()
+
+
+def test_a_missing_directory_has_no_members(tmp_path: Path) -> None:
+    """An empty data folder refuses like an unknown user."""
+    assert create(tmp_path).exit_code == 2
+
+
+def test_what_is_no_uuid_is_refused(data_dir: Path) -> None:
+    """A wrong option is named."""
+    result = create(data_dir, "ada")
+    assert result.exit_code == 2
+    assert "--user" in result.stderr
+
+
+def test_a_broken_directory_is_no_ground_to_give_a_key(data_dir: Path) -> None:
+    """File and line are named."""
+    with (data_dir / "directory" / keys.MEMBERS).open("ab") as file:
+        file.write(b'\n{"workspace_id": 5}\n')
+    result = create(data_dir)
+    assert result.exit_code == 2
+    assert "members.jsonl, line 6" in result.stderr
+
+
+def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
+    """Revoking marks one row, keeps the others and the first instant."""
+    create(data_dir)
+    create(data_dir)
+    first, second = (key for _, key in keys.stored(data_dir))
+    assert usage(data_dir, "revoke", first.id).exit_code == 0
+    revoked = keys.stored(data_dir)
+    assert [key.revoked_at is None for _, key in revoked] == [False, True]
+    assert usage(data_dir, "revoke", first.id).exit_code == 0
+    assert keys.stored(data_dir) == revoked
+    assert second == revoked[1][1]
+    assert f"revoked {revoked[0][1].revoked_at}" in usage(data_dir, "list").stdout
+
+
+def test_the_products_keys_are_listed_but_not_revoked_here(data_dir: Path) -> None:
+    """Its next export would bring such a key back: the message says where to do it."""
+    key = keys.ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ["workspace:read"])
+    keys.write_rows(data_dir / "directory" / keys.PRODUCT_KEYS, [key])
+    assert keys.stored(data_dir) == [("api_keys.jsonl", key)]
+    result = usage(data_dir, "revoke", "key_p")
+    assert result.exit_code == 2
+    assert "revoke it in the product" in result.stderr
+
+
+def test_an_unknown_key_cannot_be_revoked(data_dir: Path) -> None:
+    """The id is named."""
+    result = usage(data_dir, "revoke", "key_x")
+    assert result.exit_code == 2
+    assert "no key key_x" in result.stderr
+
+
+def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
+    """Commands wait for each other around read and replace."""
+    ids = {f"key_{number}" for number in range(24)}
+
+    def make(key_id: str) -> None:
+        keys.create(data_dir, key_id=key_id, workspace_id=WORKSPACE, user_id=MEMBER)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, ids))
+    assert {key.id for _, key in keys.stored(data_dir)} == ids
+    assert not list(data_dir.rglob("*.tmp"))
+
+
+def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is replaced whole or not at all."""
+    create(data_dir)
+    before = local_file(data_dir).read_bytes()
+
+    def fail(_: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pipeline.keys.os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        keys.create(data_dir, key_id="key_2", workspace_id=WORKSPACE, user_id=MEMBER)
+    assert local_file(data_dir).read_bytes() == before
+    assert not list(data_dir.rglob("*.tmp"))
