@@ -1,0 +1,38 @@
+"""The envelope of every answer, and the fields that several of them share."""
+
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+
+from pipeline.calendar import rfc3339
+
+_Data = TypeVar("_Data")
+
+Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Answer(msgspec.Struct, Generic[_Data], frozen=True):
+    """What a handler returns; `meta` is added to its bytes for each request anew."""
+
+    data: _Data
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What is true of one request, also where its data were computed before."""
+
+    request_id: str
+    timestamp: Instant
+    data_as_of: Instant | None
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A window `[start, end)`."""
+
+    start: Instant
+    end: Instant
+
+    @classmethod
+    def of(cls, start: int, end: int) -> "Period":
+        """Write a window of microseconds."""
+        return cls(rfc3339(start), rfc3339(end))

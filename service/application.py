@@ -1,0 +1,23 @@
+"""The service put together: directory, tables, handlers, front."""
+
+from collections.abc import Callable
+
+from pipeline.settings import Settings
+from service.directory import DirectoryReader
+from service.front import Front
+from service.handlers import create_handlers
+from service.snapshots import Snapshots
+
+
+def create_app(settings: Settings, clock: Callable[[], int]) -> Front:
+    """Return the ASGI application over one data folder.
+
+    Args:
+        settings: where the data are.
+        clock: what time it is, in microseconds UTC; asked once a request.
+
+    Raises:
+        DirectoryError: a directory file is broken, and there is no good one to keep.
+    """
+    snapshots = Snapshots(settings.data_dir)
+    return Front(create_handlers(snapshots), DirectoryReader(settings.data_dir), snapshots, clock)

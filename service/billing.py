@@ -1,0 +1,57 @@
+"""A user's billing period, and the credits they used in it wherever they are listed.
+
+Reads the actors of whole UTC days, and the events of the at most two days that the period's ends cut.
+"""
+
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.calendar import DAY_US, add_months, utc_day, utc_day_start
+from service.snapshots import Workspace
+
+_MONTHS_A_YEAR = 12
+
+
+def period(anchor: int | None, now: int) -> tuple[int, int]:
+    """Return the billing period `[start, end)` that contains `now`.
+
+    Periods start at the anchor's day and time of day each month, the day clamped from the anchor's own:
+    Jan 31 10:00, Feb 28 10:00, Mar 31 10:00. Without anchor they are the calendar months of UTC.
+    """
+    if anchor is None:
+        anchor = 0  # the first of a month at midnight
+    first, time_of_day = utc_day(anchor), anchor % DAY_US
+
+    def start(months: int) -> int:
+        return utc_day_start(add_months(first, months)) + time_of_day
+
+    today = utc_day(now)
+    months = (today.year - first.year) * _MONTHS_A_YEAR + today.month - first.month
+    if start(months) > now:
+        months -= 1
+    return start(months), start(months + 1)
+
+
+def used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
+    """Return the credits of a user's events in `[start, end)` in one workspace."""
+    days = [row for actors in workspace.actors(start, end) for row in actors.credits_of(user_id)]
+    first_whole, last_whole = -(-start // DAY_US), end // DAY_US
+    total = sum(credits_used for day, credits_used in days if first_whole <= day < last_whole)
+    cut = {instant // DAY_US for instant in (start, end) if instant % DAY_US}
+    for day in sorted(cut & {day for day, credits_used in days if credits_used}):
+        total += _used_in_part(workspace, day, user_id, start, end)
+    return total
+
+
+def _used_in_part(workspace: Workspace, day: int, user_id: str, start: int, end: int) -> int:
+    try:
+        with pq.ParquetFile(workspace.events_path(utc_day(day * DAY_US))) as file:
+            events: Any = file.read(["timestamp", "user_id", "credits"], use_threads=False)
+    except FileNotFoundError:  # forgotten or expired a moment ago
+        return 0
+    instants = events.column("timestamp").cast("int64")
+    theirs = pc.and_(pc.greater_equal(instants, start), pc.less(instants, end))
+    theirs = pc.and_(theirs, pc.equal(events.column("user_id"), user_id))
+    return sum(events.column("credits").filter(theirs).to_pylist())

@@ -1,0 +1,149 @@
+"""One month of a workspace's tables as arrays in memory.
+
+Reads a cube or an actors file. Sums are kept as running totals, so that whatever lies between two instants is the
+difference of two rows. Both wrap around in 64 bits, which leaves every difference exact whose own value fits.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.tables import ACTIONS, MEASURES
+
+Integers = NDArray[np.int64]
+
+LANGUAGE_MEASURES: Final = ("credits", "characters", "corrected", "lines")
+
+# A row of strings or a key of a dict, counted once too much rather than too little.
+_ENTRY_BYTES: Final = 200
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Running totals of a month: `sums[i]` is everything before `quarters[i]`; one column for each measure."""
+
+    quarters: Integers
+    sums: Integers
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what it takes in memory."""
+        return self.quarters.nbytes + self.sums.nbytes
+
+    def before(self, instants: Integers) -> Integers:
+        """Return the totals before each instant: one row each."""
+        return self.sums[np.searchsorted(self.quarters, instants)]
+
+
+class LocaleTotals(msgspec.Struct, frozen=True):
+    """The same of each locale; rows are ordered by (locale, quarter), and `keys` holds both in one number."""
+
+    locales: tuple[str | None, ...]
+    origin: int
+    span: int
+    keys: Integers
+    sums: Integers
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what it takes in memory."""
+        return self.keys.nbytes + self.sums.nbytes + _ENTRY_BYTES * len(self.locales)
+
+    def between(self, start: int, end: int) -> Integers:
+        """Return what lies in `[start, end)`: one row for each locale."""
+        first = np.arange(len(self.locales), dtype=np.int64) * self.span
+        lower, upper = (first + min(max(instant - self.origin, 0), self.span - 1) for instant in (start, end))
+        return self.sums[np.searchsorted(self.keys, upper)] - self.sums[np.searchsorted(self.keys, lower)]
+
+
+class Actors(msgspec.Struct, frozen=True):
+    """Who did what on which UTC day (days since 1970); rows are ordered by user, `users` says which are whose."""
+
+    users: dict[str, slice]
+    actions: NDArray[np.int8]
+    days: NDArray[np.int32]
+    credits: Integers
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what it takes in memory."""
+        arrays = self.actions.nbytes + self.days.nbytes + self.credits.nbytes
+        return arrays + _ENTRY_BYTES * len(self.users)
+
+    def days_of(self, action: str | None, user_id: str | None) -> list[int]:
+        """Return the days that hold events of an action and a user, None meaning any; in no order, maybe repeated."""
+        rows = slice(None) if user_id is None else self.users.get(user_id, slice(0))
+        days = self.days[rows]
+        if action is not None:
+            days = days[self.actions[rows] == ACTIONS.index(action)]
+        return list(np.unique(days).tolist())
+
+    def credits_of(self, user_id: str) -> list[tuple[int, int]]:
+        """Return a user's (day, credits), a day once for each action."""
+        rows = self.users.get(user_id, slice(0))
+        return list(zip(self.days[rows].tolist(), self.credits[rows].tolist(), strict=True))
+
+
+def read_totals(path: Path) -> Totals:
+    """Read a cube file and add up its locales."""
+    table = _read(path, ["quarter", *MEASURES])
+    quarters = _integers(table, "quarter")
+    order = np.argsort(quarters, kind="stable")
+    distinct, firsts = np.unique(quarters[order], return_index=True)
+    rows = np.stack([_integers(table, measure) for measure in MEASURES], axis=1)[order]
+    return Totals(distinct, _running(np.add.reduceat(rows, firsts) if len(rows) else rows))
+
+
+def read_locale_totals(path: Path) -> LocaleTotals:
+    """Read a cube file, keeping its locales apart."""
+    table = _read(path, ["quarter", "locale", *LANGUAGE_MEASURES])
+    quarters = _integers(table, "quarter")
+    locales, codes = _encoded(table, "locale")
+    origin, latest = (int(quarters.min()), int(quarters.max())) if len(quarters) else (0, 0)
+    span = latest - origin + 2  # one more than needed, so that an end past the latest quarter stays within its locale
+    keys = codes * span + (quarters - origin)
+    order = np.argsort(keys, kind="stable")
+    rows = np.stack([_integers(table, measure) for measure in LANGUAGE_MEASURES], axis=1)[order]
+    return LocaleTotals(locales, origin, span, keys[order], _running(rows))
+
+
+def read_actors(path: Path) -> Actors:
+    """Read an actors file."""
+    table = _read(path, ["user_id", "action", "day", "credits"])
+    names, users = _encoded(table, "user_id")
+    actions, action_codes = _encoded(table, "action")
+    order = np.argsort(users, kind="stable")
+    bounds = np.searchsorted(users[order], np.arange(len(names) + 1)).tolist()
+    numbers = np.array([ACTIONS.index(action) for action in actions], dtype=np.int8)
+    return Actors(
+        users={name: slice(*bounds[code : code + 2]) for code, name in enumerate(names) if name is not None},
+        actions=numbers[action_codes[order]],
+        days=table.column("day").cast(pa.int32()).to_numpy()[order],
+        credits=_integers(table, "credits")[order],
+    )
+
+
+def _read(path: Path, columns: list[str]) -> Any:
+    # Not `read_table`: it would take columns from the names of the folders and look for more files.
+    with pq.ParquetFile(path) as file:
+        return file.read(columns, use_threads=False)
+
+
+def _integers(table: Any, name: str) -> Integers:
+    column: Integers = table.column(name).cast(pa.int64()).to_numpy()
+    return column
+
+
+def _encoded(table: Any, name: str) -> tuple[tuple[str | None, ...], Integers]:
+    """Return the distinct values of a text column, null among them, and each row's place in them."""
+    encoded = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+    codes: Integers = encoded.indices.cast(pa.int64()).to_numpy()
+    return tuple(encoded.dictionary.to_pylist()), codes
+
+
+def _running(rows: Integers) -> Integers:
+    return np.concatenate([np.zeros((1, rows.shape[1]), dtype=np.int64), np.cumsum(rows, axis=0)])

@@ -1,0 +1,103 @@
+"""`/usage/by-language`: what a workspace used in a range or view, by language."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+
+from pipeline import calendar
+from pipeline.calendar import Range, View
+from service import windows
+from service.answers import Count, Period
+from service.authentication import Caller
+from service.directory import Directory
+from service.locales import display_name
+from service.parameters import LanguageParameters
+from service.rounding import quotient
+from service.snapshots import Snapshots
+from service.windows import LanguageUse
+
+_NOTHING = LanguageUse(0, 0, 0, 0)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Everything that the answer depends on."""
+
+    workspace_id: str
+    range: Range | None  # null where a view is asked for
+    activity_view: View | None
+    timezone: str
+    today: date
+
+
+class LanguageRow(msgspec.Struct, frozen=True):
+    """What one language used; `share` is its part of all credits, or of all characters where no credits were used."""
+
+    locale_code: str
+    display_name: str
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    credits: Count
+    characters: Count
+    corrected: Count
+    lines: Count
+    allocation_basis: Literal["characters"] = "characters"
+
+
+class ByLanguage(msgspec.Struct, frozen=True):
+    """The whole answer; the rows' credits and the untagged ones make the total."""
+
+    range: Range | None
+    activity_view: View | None
+    timezone: str
+    period: Period
+    languages: list[LanguageRow]
+    total_credits: Count
+    untagged_credits: Count
+
+
+def ask(parameters: LanguageParameters, caller: Caller, directory: Directory, now: int) -> Question:  # noqa: ARG001 - every endpoint is asked alike
+    """Return the question that a request means at one instant."""
+    return Question(
+        workspace_id=str(caller.workspace_id),
+        range=None if parameters.activity_view else parameters.range,
+        activity_view=parameters.activity_view,
+        timezone=parameters.timezone,
+        today=calendar.today(parameters.timezone, now),
+    )
+
+
+def answer(question: Question, snapshots: Snapshots) -> ByLanguage:
+    """Compute the answer from the tables."""
+    start, end = _window(question)
+    used = snapshots.read(question.workspace_id, lambda workspace: windows.by_locale(workspace, start, end))
+    all_credits = sum(row.credits for row in used.values())
+    all_characters = sum(row.characters for row in used.values())
+    untagged = used.pop(None, _NOTHING)
+
+    def share(row: LanguageUse) -> float:
+        if all_credits:
+            return quotient(row.credits, all_credits, 6)
+        return quotient(row.characters, all_characters, 6) if all_characters else 0.0
+
+    rows = [
+        LanguageRow(locale, display_name(locale), share(row), row.credits, row.characters, row.corrected, row.lines)
+        for locale, row in used.items()
+        if locale is not None and any(row)
+    ]
+    return ByLanguage(
+        range=question.range,
+        activity_view=question.activity_view,
+        timezone=question.timezone,
+        period=Period.of(start, end),
+        languages=sorted(rows, key=lambda row: (-row.credits, row.locale_code)),
+        total_credits=all_credits,
+        untagged_credits=untagged.credits,
+    )
+
+
+def _window(question: Question) -> tuple[int, int]:
+    if question.activity_view:
+        buckets = calendar.view_buckets(question.timezone, question.activity_view, question.today)
+        return buckets[0].start, buckets[-1].end
+    boundaries = calendar.range_days(question.timezone, question.range or "30d", question.today)
+    return boundaries[0], boundaries[-1]

@@ -1,0 +1,67 @@
+"""Answers that can be given again: their bytes in memory, and the tags by which clients know theirs.
+
+The key of the memory is what is published and the question; a question holds everything else an answer depends on. A
+tag is over the data and who asks, not over `meta`, which is new each time.
+"""
+
+from collections.abc import Hashable, Sequence
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import msgspec
+
+from service.authentication import Caller
+from service.bounded import Recent
+
+_LIMIT_BYTES: Final = 32 << 20
+_ENTRY_BYTES: Final = 2000  # question, digest and the rest
+_DIGEST_BYTES: Final = 16
+
+
+class CachedAnswer(NamedTuple):
+    """The JSON of an answer without `meta`, and the digest of it and its question."""
+
+    data: bytes
+    digest: bytes
+
+
+class AnswerCache:
+    """The most recent answers."""
+
+    def __init__(self) -> None:
+        self._recent: Recent[CachedAnswer] = Recent(_LIMIT_BYTES)
+
+    def get(self, key: Hashable) -> CachedAnswer | None:
+        """Return the answer to an equal question on the same tables, or None."""
+        return self._recent.get(key)
+
+    def put(self, key: Hashable, data: bytes, digest: bytes) -> CachedAnswer:
+        """Remember and return an answer."""
+        answer = CachedAnswer(data, digest)
+        self._recent.put(key, answer, _ENTRY_BYTES + len(data))
+        return answer
+
+
+def question_digest(path: str, question: msgspec.Struct, data: bytes) -> bytes:
+    """Return the digest of an answer: the same in every process and after a restart."""
+    return _digest(path.encode(), msgspec.msgpack.encode(question), data)
+
+
+def etag(digest: bytes, caller: Caller) -> bytes:
+    """Return the weak tag of an answer given to a caller."""
+    return b'W/"%b"' % _digest(digest, msgspec.msgpack.encode(caller)).hex().encode()
+
+
+def matches(tag: bytes, if_none_match: Sequence[bytes]) -> bool:
+    """Return whether a client already holds the answer with this tag; weak and strong tags compare alike."""
+    known = [candidate.strip() for value in if_none_match for candidate in value.split(b",")]
+    opaque = tag.removeprefix(b"W/")
+    return b"*" in known or any(candidate.removeprefix(b"W/") == opaque for candidate in known)
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()

@@ -1,0 +1,89 @@
+"""The routes of the service, in one list: what each needs, takes and asks."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.keys import READ_SCOPE
+from service import by_language, feed, summary, whoami
+from service.parameters import (
+    FEED_RULES,
+    LANGUAGE_RULES,
+    SUMMARY_RULES,
+    FeedParameters,
+    LanguageParameters,
+    NoParameters,
+    Rule,
+    SummaryParameters,
+)
+
+SUMMARY: Final = "/api/v1/usage/summary"
+BY_LANGUAGE: Final = "/api/v1/usage/by-language"
+ACTIVITY: Final = "/api/v1/usage/activity"
+WHOAMI: Final = "/api/v1/auth/whoami"
+
+LIVE: Final = "/health/live"
+READY: Final = "/health/ready"
+SCHEMA_PAGE: Final = "/schema"
+SCHEMA: Final = "/schema/openapi.json"
+
+# These need no credential and hold nothing of any tenant.
+OPEN_ROUTES: Final = frozenset({LIVE, READY, SCHEMA_PAGE, SCHEMA})
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One route of the API.
+
+    `ask(parameters, caller, directory, now)` turns a request into a question: a frozen struct that holds everything
+    the answer depends on besides the tables, so that the bytes of one answer serve every equal question.
+    """
+
+    path: str
+    summary: str
+    parameters: type[msgspec.Struct]
+    rules: tuple[Rule, ...]
+    ask: Callable[..., msgspec.Struct]
+    data: Any
+    scope: str | None = READ_SCOPE
+    needs_tables: bool = True
+    paginated: bool = False
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        SUMMARY,
+        "Totals, buckets and days of a workspace, and the caller's own credits",
+        SummaryParameters,
+        SUMMARY_RULES,
+        summary.ask,
+        summary.Summary,
+    ),
+    Endpoint(
+        BY_LANGUAGE,
+        "What each language used",
+        LanguageParameters,
+        LANGUAGE_RULES,
+        by_language.ask,
+        by_language.ByLanguage,
+    ),
+    Endpoint(
+        ACTIVITY,
+        "Who did what, newest first, in pages",
+        FeedParameters,
+        FEED_RULES,
+        feed.ask,
+        list[feed.Event],
+        paginated=True,
+    ),
+    Endpoint(
+        WHOAMI,
+        "What the credential stands for",
+        NoParameters,
+        (),
+        whoami.ask,
+        whoami.Whoami,
+        scope=None,
+        needs_tables=False,
+    ),
+)

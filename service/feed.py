@@ -1,0 +1,175 @@
+"""`/usage/activity`: who did what, newest first, in pages that lead to each other in both directions."""
+
+from contextlib import closing
+from datetime import date
+from itertools import islice
+from typing import Annotated
+
+import msgspec
+
+from pipeline import calendar
+from pipeline.calendar import Range
+from pipeline.tables import Action
+from service import cursors
+from service.answers import Count, Instant
+from service.authentication import Caller
+from service.cursors import Cursor
+from service.directory import Directory
+from service.errors import UnknownUserError
+from service.parameters import FeedParameters
+from service.partitions import Filter, Hit, Matches, Position, contents
+from service.snapshots import Snapshots, Workspace
+
+_ANY_ID = "-"  # of a position outside the window, where no event is compared to it
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Everything that the answer depends on; the window is the first page's."""
+
+    workspace_id: str
+    range: Range
+    type: Action | None
+    user_id: str | None
+    limit: int
+    cursor: Cursor | None
+    timezone: str
+    today: date
+    start: int
+    end: int
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """What an event was about."""
+
+    type: str
+    id: str | None
+    name: str | None
+
+
+class User(msgspec.Struct, frozen=True):
+    """Who did it, by the name they had."""
+
+    id: str
+    name: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event as its standing version says; `user` is null for what the system did."""
+
+    id: str
+    timestamp: Instant
+    action: Action
+    kind: str
+    resource: Resource
+    user: User | None
+    # As it came in: number text and key order are somebody's data too.
+    metadata: Annotated[msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
+    ip: str | None
+
+
+class Pagination(msgspec.Struct, frozen=True):
+    """The way on: `next` leads to older events, `prev` to newer ones, null where there are none."""
+
+    limit: Count
+    next: str | None
+    prev: str | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The whole answer."""
+
+    data: list[Event]
+    pagination: Pagination
+
+
+def ask(parameters: FeedParameters, caller: Caller, directory: Directory, now: int) -> Question:
+    """Return the question that a request means at one instant.
+
+    Raises:
+        UnknownUserError: `user_id` is no active member of the workspace.
+    """
+    workspace_id, user_id = str(caller.workspace_id), parameters.user_id
+    if user_id is not None and not directory.is_active(workspace_id, user_id):
+        raise UnknownUserError
+    today = calendar.today(parameters.timezone, now)
+    if parameters.cursor is None:
+        boundaries = calendar.range_days(parameters.timezone, parameters.range, today)
+        start, end = boundaries[0], boundaries[-1]
+    else:
+        start, end = parameters.cursor.start, parameters.cursor.end
+    return Question(
+        workspace_id=workspace_id,
+        range=parameters.range,
+        type=parameters.type,
+        user_id=user_id,
+        limit=parameters.limit,
+        cursor=parameters.cursor,
+        timezone=parameters.timezone,
+        today=today,
+        start=start,
+        end=end,
+    )
+
+
+def answer(question: Question, snapshots: Snapshots) -> Page:
+    """Read one page from the tables."""
+    return snapshots.read(question.workspace_id, lambda workspace: _page(workspace, question))
+
+
+def _page(workspace: Workspace, question: Question) -> Page:
+    wanted = Filter(question.start, question.end, question.type, question.user_id)
+    cursor, limit = question.cursor, question.limit
+    oldest, newest = Position(question.start - 1, _ANY_ID), Position(question.end, _ANY_ID)
+    with closing(Matches(workspace, wanted)) as matches:
+        if cursor is not None and cursor.direction == "prev":
+            found = list(islice(matches.newer(Position(cursor.timestamp, cursor.id)), limit + 1))
+            hits = found[:limit][::-1]
+            top, bottom = _ends(hits, newest)
+            has_newer, has_older = len(found) > limit, any(True for _ in matches.older(bottom))
+        else:
+            position = newest if cursor is None else Position(cursor.timestamp, cursor.id)
+            found = list(islice(matches.older(position), limit + 1))
+            hits = found[:limit]
+            top, bottom = _ends(hits, oldest)
+            has_older = len(found) > limit
+            has_newer = cursor is not None and any(True for _ in matches.newer(top))
+        data = [_event(hit.position, content) for hit, content in zip(hits, contents(hits), strict=True)]
+    origin = cursor or Cursor(
+        version=1,
+        direction="next",
+        timestamp=question.end,
+        id=_ANY_ID,
+        start=question.start,
+        end=question.end,
+        range=question.range,
+        type=question.type,
+        user_id=question.user_id,
+        timezone=question.timezone,
+    )
+    return Page(
+        data,
+        Pagination(
+            limit=limit,
+            next=cursors.encode(cursors.at(origin, "next", *bottom)) if has_older else None,
+            prev=cursors.encode(cursors.at(origin, "prev", *top)) if has_newer else None,
+        ),
+    )
+
+
+def _ends(hits: list[Hit], if_empty: Position) -> tuple[Position, Position]:
+    """Return the positions of a page's first and last event; of an empty page, a place beyond every event."""
+    return (hits[0].position, hits[-1].position) if hits else (if_empty, if_empty)
+
+
+def _event(position: Position, content: dict[str, object]) -> Event:
+    user_id, metadata = content["user_id"], content["metadata"]
+    return Event(
+        id=position.id,
+        timestamp=calendar.rfc3339(position.timestamp),
+        action=content["action"],  # type: ignore[arg-type]  # the table's columns are checked when they are written
+        kind=str(content["kind"]),
+        resource=Resource(content["resource_type"], content["resource_id"], content["resource_name"]),  # type: ignore[arg-type]
+        user=None if user_id is None else User(str(user_id), str(content["user_name"] or "")),
+        metadata=None if metadata is None else msgspec.Raw(str(metadata).encode()),
+        ip=content["ip"],  # type: ignore[arg-type]
+    )

@@ -1,0 +1,214 @@
+"""The ASGI front: everything that all requests have in common, in the order of the contract's checks.
+
+Route (404, 405) → credential (401) → workspace and scope (403) → parameters (422) → `user_id` (404) → tables (503) →
+data, from memory or from the handlers → `ETag` (304) → envelope. Each request has one id and one instant, and leaves
+one log line. A raw application because the same through middlewares serves half as many requests.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from ulid import ULID
+
+from pipeline.calendar import rfc3339
+from service.answers import Meta
+from service.authentication import Headers, authenticate, authorise
+from service.caching import AnswerCache, etag, matches, question_digest
+from service.directory import DirectoryReader
+from service.endpoints import ENDPOINTS, OPEN_ROUTES, Endpoint
+from service.errors import (
+    ALLOWED_METHODS,
+    ApiError,
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnavailableError,
+)
+from service.handlers import QUESTION
+from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
+from service.snapshots import Snapshots, StoreError
+
+# Messages are whatever the server and the handlers agree on; here they are passed on.
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+_JSON: Final = (b"content-type", b"application/json")
+_CACHING: Final = (
+    (b"cache-control", b"private, no-cache"),
+    (b"vary", b"Authorization, X-Workspace-Id, Accept, Accept-Encoding"),
+)
+_WITHOUT_LENGTH: Final = frozenset({204, 304})  # no body to measure
+_ROUTES: Final[dict[str, Endpoint | None]] = {
+    **{endpoint.path: endpoint for endpoint in ENDPOINTS},
+    **dict.fromkeys(OPEN_ROUTES),
+}
+_log: Final = structlog.stdlib.get_logger("service.front")
+
+
+class Reply(msgspec.Struct):
+    """What goes back."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Exchange(msgspec.Struct):
+    """One request on its way: what the log line will say."""
+
+    request_id: str
+    now: int
+    method: str
+    path: str
+    query_string: bytes
+    headers: Headers
+    route: str | None = None
+    workspace_id: str | None = None
+    key_id: str | None = None
+
+
+class Front:
+    """The application that the server calls."""
+
+    def __init__(
+        self,
+        handlers: Callable[..., Awaitable[None]],
+        directory: DirectoryReader,
+        snapshots: Snapshots,
+        clock: Callable[[], int],
+    ) -> None:
+        self._handlers = handlers
+        self._directory = directory
+        self._snapshots = snapshots
+        self._clock = clock
+        self._answers = AnswerCache()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the server's life from start to end."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            await self._exchange(scope, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000, "reason": None})
+
+    async def _exchange(self, scope: Scope, send: Send) -> None:
+        started = time.perf_counter()
+        exchange = Exchange(
+            request_id=str(ULID()),
+            now=self._clock(),
+            method=scope["method"],
+            path=scope["path"],
+            query_string=scope["query_string"],
+            headers=_by_name(scope["headers"]),
+        )
+        reply = await self._reply(exchange, scope)
+        reply.headers.append((b"x-request-id", exchange.request_id.encode()))
+        if reply.status not in _WITHOUT_LENGTH:
+            reply.headers.append((b"content-length", str(len(reply.body)).encode()))
+        body = b"" if exchange.method == "HEAD" else reply.body
+        try:
+            await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+        except OSError:
+            _log.info("client went away", request_id=exchange.request_id)
+        _log.info(
+            "request",
+            request_id=exchange.request_id,
+            route=exchange.route,
+            method=exchange.method,
+            status=reply.status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            workspace=exchange.workspace_id,
+            key=exchange.key_id,
+        )
+
+    async def _reply(self, exchange: Exchange, scope: Scope) -> Reply:
+        try:
+            return await self._answer(exchange, scope)
+        except ApiError as error:
+            refusal = error
+        except StoreError as error:
+            _log.warning("tables unavailable", request_id=exchange.request_id, reason=str(error))
+            refusal = UnavailableError()
+        except Exception:  # noqa: BLE001 - the last place where anything can become an answer
+            _log.exception("unforeseen", request_id=exchange.request_id)
+            refusal = InternalError()
+        body = refusal.body(exchange.request_id, rfc3339(exchange.now))
+        return Reply(refusal.status, [_JSON, *refusal.headers], body)
+
+    async def _answer(self, exchange: Exchange, scope: Scope) -> Reply:
+        if exchange.path not in _ROUTES:
+            raise NotFoundError
+        exchange.route = exchange.path
+        if exchange.method == "OPTIONS":
+            return Reply(204, [(b"allow", ALLOWED_METHODS)], b"")
+        if exchange.method not in {"GET", "HEAD"}:
+            raise MethodNotAllowedError
+        endpoint = _ROUTES[exchange.path]
+        return await (self._ask(scope, None) if endpoint is None else self._read(endpoint, exchange, scope))
+
+    async def _read(self, endpoint: Endpoint, exchange: Exchange, scope: Scope) -> Reply:
+        directory = self._directory.current()
+        caller = authenticate(exchange.headers, directory)
+        exchange.key_id = caller.api_key_id
+        workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
+        caller = authorise(caller, workspace_id, directory, endpoint.scope)
+        exchange.workspace_id = caller.workspace_id
+        parameters = read(endpoint.parameters, endpoint.rules, exchange.query_string, problems)
+        question = endpoint.ask(parameters, caller, directory, exchange.now)
+        try:
+            snapshot = self._snapshots.current()
+        except StoreError:
+            if endpoint.needs_tables:
+                raise
+            snapshot = None
+        key = (snapshot and snapshot.identity, question)
+        answer = self._answers.get(key)
+        if answer is None:
+            data = (await self._ask(scope, question)).body
+            answer = self._answers.put(key, data, question_digest(exchange.path, question, data))
+        tag = etag(answer.digest, caller)
+        headers = [(b"etag", tag), *_CACHING]
+        if matches(tag, exchange.headers.get(b"if-none-match", ())):
+            return Reply(304, headers, b"")
+        meta = Meta(
+            exchange.request_id, rfc3339(exchange.now), rfc3339(snapshot.published.data_as_of) if snapshot else None
+        )
+        body = b'%b,"meta":%b}' % (answer.data[:-1], msgspec.json.encode(meta))
+        return Reply(200, [_JSON, *headers], body)
+
+    async def _ask(self, scope: Scope, question: msgspec.Struct | None) -> Reply:
+        """Return what the handler of a route makes of a question."""
+        reply = Reply(500, [], b"")
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                reply.status = message["status"]
+                reply.headers = [(name, value) for name, value in message["headers"] if name != b"content-length"]
+            else:
+                reply.body += message["body"]
+
+        await self._handlers({**scope, "method": "GET", "state": {QUESTION: question}}, receive, send)
+        return reply
+
+
+def _by_name(headers: Any) -> Headers:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return found
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,158 @@
+"""The OpenAPI 3.1 document, made from the same rules and structs that answer, and a page that shows it.
+
+Written here rather than derived from the handlers' signatures, which do not know the parameters' bounds, the errors or
+`meta`. The page is plain HTML: it has to work where no script can be fetched.
+"""
+
+from functools import cache
+from html import escape
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+
+from service import errors
+from service.answers import Meta
+from service.endpoints import ENDPOINTS, LIVE, READY, SCHEMA, SCHEMA_PAGE, Endpoint
+from service.errors import ApiError, ErrorBody
+from service.feed import Pagination
+from service.parameters import WORKSPACE_HEADER, Rule
+
+_REFERENCE: Final = "#/components/schemas/{name}"
+
+_OPEN: Final = {
+    LIVE: ("Whether the process answers", False),
+    READY: ("Whether figures can be served", True),
+    SCHEMA_PAGE: ("This document as a page", False),
+    SCHEMA: ("This document", False),
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    shapes = [ErrorBody, Meta, Pagination, *(endpoint.data for endpoint in ENDPOINTS)]
+    schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
+    by_shape = dict(zip(map(repr, shapes), schemas, strict=True))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Workspace usage",
+            "version": version("workspace-usage"),
+            "description": "What each workspace used, in which language, when, and who did what, on its own calendar.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": {
+            **{endpoint.path: {"get": _operation(endpoint, by_shape)} for endpoint in ENDPOINTS},
+            **{path: {"get": _open_operation(path, *about)} for path, about in _OPEN.items()},
+        },
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, `op_live_` and 32 characters.",
+                }
+            },
+            "responses": {error.code: _error(error) for error in _documented(errors.CredentialError, ApiError)},
+        },
+    }
+
+
+@cache
+def page() -> str:
+    """Return the document as a readable page."""
+    sections = []
+    for path, item in document()["paths"].items():
+        operation = item["get"]
+        rows = "".join(
+            f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}</td>"
+            f"<td>{escape(_bounds(parameter['schema']))}</td><td>{escape(parameter['description'])}</td></tr>"
+            for parameter in operation.get("parameters", ())
+        )
+        table = f"<table><tr><th>name<th>in<th>values<th>meaning</tr>{rows}</table>" if rows else ""
+        statuses = ", ".join(operation["responses"])
+        sections.append(
+            f"<h2>GET {escape(path)}</h2><p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
+        )
+    info = document()["info"]
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
+        "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+        "td,th{text-align:left;padding:.2em 1em .2em 0;vertical-align:top}</style>"
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
+        f'<p>For programs: <a href="{SCHEMA}">{SCHEMA}</a> (OpenAPI 3.1)</p>{"".join(sections)}</html>'
+    )
+
+
+def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
+    properties = {"data": by_shape[repr(endpoint.data)], "meta": by_shape[repr(Meta)]}
+    if endpoint.paginated:
+        properties["pagination"] = by_shape[repr(Pagination)]
+    body = {"type": "object", "properties": properties, "required": list(properties)}
+    header = {
+        "name": WORKSPACE_HEADER,
+        "in": "header",
+        "schema": {"type": "string", "format": "uuid"},
+        "description": "The workspace that is meant; with an API key it must be the key's own.",
+    }
+    refused = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "INTERNAL_ERROR"]
+    if endpoint.needs_tables:
+        refused.append("SERVICE_UNAVAILABLE")
+    return {
+        "operationId": endpoint.path.removeprefix("/api/v1/").replace("/", "_").replace("-", "_"),
+        "summary": endpoint.summary,
+        "security": [{"bearer": []}],
+        "parameters": [*map(_parameter, endpoint.rules), header],
+        "responses": {
+            "200": {
+                "description": "OK",
+                "headers": {name: {"schema": {"type": "string"}} for name in ("X-Request-Id", "ETag")},
+                "content": {"application/json": {"schema": body}},
+            },
+            "304": {"description": "Unchanged since the answer whose `ETag` is in `If-None-Match`."},
+            **_refusals(refused),
+        },
+    }
+
+
+def _open_operation(path: str, summary: str, may_be_unavailable: bool) -> dict[str, Any]:
+    media_type = "text/html" if path == SCHEMA_PAGE else "application/json"
+    refused = ["METHOD_NOT_ALLOWED", "INTERNAL_ERROR", *(["SERVICE_UNAVAILABLE"] if may_be_unavailable else [])]
+    return {
+        "operationId": path.strip("/").replace("/", "_").replace(".", "_"),
+        "summary": summary,
+        "responses": {"200": {"description": "OK", "content": {media_type: {}}}, **_refusals(refused)},
+    }
+
+
+def _parameter(rule: Rule) -> dict[str, Any]:
+    return {"name": rule.name, "in": "query", "schema": rule.schema, "description": rule.description}
+
+
+def _refusals(codes: list[str]) -> dict[str, Any]:
+    statuses = {error.code: str(error.status) for error in _documented(errors.CredentialError, ApiError)}
+    return {statuses[code]: {"$ref": f"#/components/responses/{code}"} for code in codes}
+
+
+def _documented(*bases: type[ApiError]) -> list[type[ApiError]]:
+    return [kind for base in bases for kind in base.__subclasses__() if hasattr(kind, "code")]
+
+
+def _error(error: type[ApiError]) -> dict[str, Any]:
+    names = ["X-Request-Id", *(name.decode().title() for name, _ in error.headers)]
+    return {
+        "description": error.message,
+        "headers": {name: {"schema": {"type": "string"}} for name in names},
+        "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name="ErrorBody")}}},
+    }
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    words = [" | ".join(schema["enum"])] if "enum" in schema else [str(schema.get("format", schema["type"]))]
+    if "minimum" in schema:
+        words.append(f"{schema['minimum']} to {schema['maximum']}")
+    if "default" in schema:
+        words.append(f"(default {schema['default']})")
+    return " ".join(words)

@@ -1,0 +1,206 @@
+"""What each endpoint takes: typed values, one rule beside each name, every error at once.
+
+The rules are also where the OpenAPI document gets its enums, bounds and defaults from.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from pipeline import formats
+from pipeline.calendar import RANGES, VIEWS, Range, View, zone_names
+from pipeline.tables import ACTIONS, Action
+from service import cursors, query
+from service.errors import Detail, InvalidParametersError
+
+WORKSPACE_HEADER: Final = "X-Workspace-Id"
+LARGEST_PAGE: Final = 100
+DEFAULT_PAGE: Final = 20
+
+_Parameters = TypeVar("_Parameters", bound=msgspec.Struct)
+_DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
+_UUID_PATTERN: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One parameter: how to read its text, what stands for it when it is absent, how the document shows it."""
+
+    name: str
+    read: Callable[[str], Any]  # raises ValueError with what the caller should have sent
+    default: Any
+    schema: dict[str, Any]
+    description: str
+
+
+class SummaryParameters(msgspec.Struct, frozen=True):
+    """What `/usage/summary` takes."""
+
+    range: Range
+    activity_view: View
+    timezone: str
+
+
+class LanguageParameters(msgspec.Struct, frozen=True):
+    """What `/usage/by-language` takes."""
+
+    range: Range
+    activity_view: View | None
+    timezone: str
+
+
+class FeedParameters(msgspec.Struct, frozen=True):
+    """What `/usage/activity` takes."""
+
+    range: Range
+    type: Action | None
+    user_id: str | None
+    limit: int
+    cursor: cursors.Cursor | None
+    timezone: str
+
+
+class NoParameters(msgspec.Struct, frozen=True):
+    """What `/auth/whoami` takes."""
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def _timezone(text: str) -> str:
+    # Names only, never paths: a name is looked up in the list before anything is opened.
+    if text not in zone_names():
+        raise ValueError("must be an IANA time zone name such as Europe/Berlin, in its own case")
+    return text
+
+
+def read_uuid(text: str) -> str:
+    """Return a UUID in lower case, as ids are stored; raise ValueError otherwise."""
+    try:
+        return formats.uuid(text)
+    except formats.FormatError:
+        raise ValueError("must be a UUID of 8-4-4-4-12 hex digits") from None
+
+
+def _limit(text: str) -> int:
+    # `int` would also take signs, spaces, underscores and the digits of other scripts.
+    if not (_DIGITS(text) and 1 <= int(text) <= LARGEST_PAGE):
+        raise ValueError(f"must be a whole number from 1 to {LARGEST_PAGE}")
+    return int(text)
+
+
+def _cursor(text: str) -> cursors.Cursor:
+    try:
+        return cursors.decode(text)
+    except cursors.CursorError:
+        raise ValueError("must be a cursor from `pagination`, unchanged") from None
+
+
+def _enum(values: Sequence[str], default: str | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "enum": list(values)}
+    return schema if default is None else {**schema, "default": default}
+
+
+_RANGE: Final = Rule(
+    "range", _one_of(*RANGES), "30d", _enum(RANGES, "30d"), "Rolling local calendar days, today included."
+)
+_VIEW: Final = Rule(
+    "activity_view",
+    _one_of(*VIEWS),
+    "daily",
+    _enum(VIEWS, "daily"),
+    "Buckets of the activity chart: 7 local days, 12 weeks from Monday, or 12 calendar months.",
+)
+_OPTIONAL_VIEW: Final = Rule(
+    "activity_view",
+    _one_of(*VIEWS),
+    None,
+    _enum(VIEWS),
+    "Use the whole period of this view instead of `range`, which is then null in the answer.",
+)
+_TIMEZONE: Final = Rule(
+    "timezone",
+    _timezone,
+    "UTC",
+    {"type": "string", "default": "UTC", "examples": ["UTC", "Asia/Kathmandu"]},
+    "IANA name of the zone whose days are meant, case-sensitive.",
+)
+_TYPE: Final = Rule("type", _one_of(*ACTIONS), None, _enum(ACTIONS), "Only events of this action.")
+_USER: Final = Rule(
+    "user_id",
+    read_uuid,
+    None,
+    {"type": "string", "format": "uuid", "pattern": _UUID_PATTERN},
+    "Only events of this active member.",
+)
+_LIMIT: Final = Rule(
+    "limit",
+    _limit,
+    DEFAULT_PAGE,
+    {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
+    "Events a page.",
+)
+_CURSOR: Final = Rule(
+    "cursor",
+    _cursor,
+    None,
+    {"type": "string", "minLength": 1},
+    "`next` or `prev` of an earlier page; belongs to its range, type, user_id and timezone.",
+)
+
+SUMMARY_RULES: Final = (_RANGE, _VIEW, _TIMEZONE)
+LANGUAGE_RULES: Final = (_RANGE, _OPTIONAL_VIEW, _TIMEZONE)
+FEED_RULES: Final = (_RANGE, _TYPE, _USER, _LIMIT, _CURSOR, _TIMEZONE)
+_CURSOR_OF: Final = ("range", "type", "user_id", "timezone")
+
+
+def read(
+    kind: type[_Parameters], rules: Sequence[Rule], query_string: bytes, known_problems: Sequence[Detail] = ()
+) -> _Parameters:
+    """Return the typed values of a query string.
+
+    Args:
+        kind: the struct to fill, one field for each rule.
+        rules: what the endpoint takes.
+        query_string: as received.
+        known_problems: what is already wrong with the headers, to be told in the same answer.
+
+    Raises:
+        InvalidParametersError: anything is wrong; every problem is in it.
+    """
+    texts, problems = query.parse(query_string, {rule.name for rule in rules})
+    values: dict[str, Any] = {}
+    for rule in rules:
+        values[rule.name] = rule.default
+        if rule.name in texts:
+            try:
+                values[rule.name] = rule.read(texts[rule.name])
+            except ValueError as error:
+                problems.append(Detail(rule.name, str(error)))
+    cursor = values.get("cursor")
+    if isinstance(cursor, cursors.Cursor):
+        wrong = {problem.field for problem in problems}  # these have their own problem and nothing to compare to
+        if any(getattr(cursor, name) != values[name] for name in _CURSOR_OF if name not in wrong):
+            problems.append(Detail("cursor", "belongs to another range, type, user_id or timezone"))
+    if problems or known_problems:
+        raise InvalidParametersError([*known_problems, *problems])
+    return kind(**values)
+
+
+def read_workspace_header(values: Sequence[bytes]) -> tuple[str | None, list[Detail]]:
+    """Return the workspace that the header names, or None and what is wrong with it."""
+    if not values:
+        return None, []
+    if len(values) > 1:
+        return None, [Detail(WORKSPACE_HEADER, "is given more than once")]
+    try:
+        return read_uuid(values[0].decode("latin-1").strip(" \t")), []
+    except ValueError as error:
+        return None, [Detail(WORKSPACE_HEADER, str(error))]

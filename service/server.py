@@ -1,0 +1,92 @@
+"""The processes that serve: granian with one or several workers, each with its own application.
+
+Stops on SIGTERM or SIGINT: no new connection is taken, what has begun is answered.
+"""
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from granian.constants import Interfaces
+from granian.server import Server
+
+from pipeline.settings import Settings
+from service.application import create_app
+from service.directory import DirectoryReader
+from service.logs import configure_logs
+
+_POLL_SECONDS: Final = 0.02
+
+_LOGS: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
+    "loggers": {"_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
+}
+
+
+class PortError(Exception):
+    """Raised when the address cannot be listened on; the text says why."""
+
+
+def serve(settings: Settings, workers: int, now: int | None) -> None:
+    """Serve until told to stop.
+
+    Args:
+        settings: where the data are and where to listen; port 0 takes a free one.
+        workers: processes.
+        now: the instant that every request happens at, to reproduce an answer; None for the real time.
+
+    Raises:
+        PortError: the address cannot be listened on.
+        DirectoryError: a directory file is broken.
+    """
+    DirectoryReader(settings.data_dir)  # said here once, rather than by every worker
+    port = _claim(settings.host, settings.port)
+    server = Server(
+        "usage",
+        address=settings.host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        websockets=False,
+        log_dictconfig=_LOGS,
+    )
+    threading.Thread(target=_announce, args=(settings.host, port), daemon=True).start()
+    server.serve(target_loader=partial(_load, settings, now), wrap_loader=False)
+
+
+def _load(settings: Settings, now: int | None) -> Callable[..., Any]:
+    """Return a worker's application; runs in its process."""
+    configure_logs()
+    return create_app(settings, (lambda: time.time_ns() // 1000) if now is None else (lambda: now))
+
+
+def _claim(host: str, port: int) -> int:
+    """Return the port to listen on once nobody else does: the server would share it with them in silence."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        raise PortError(f"cannot listen on {host}:{port}: {error}") from None
+
+
+def _announce(host: str, port: int) -> None:
+    """Say the URL as soon as somebody answers there."""
+    while True:
+        try:
+            with socket.create_connection((host, port), timeout=1):
+                break
+        except OSError:
+            time.sleep(_POLL_SECONDS)
+    name = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"listening on http://{name}:{port} (stop with Ctrl-C)\n")
+    sys.stderr.flush()

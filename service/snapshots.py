@@ -1,0 +1,174 @@
+"""The tables as they stand: what is published, and each workspace's months, loaded when they are needed.
+
+Reads `published.json`, the manifests, and through `service.blocks` the cube and actors files. One `stat` a request
+tells whether anything changed. Nothing is written, and what is kept is bounded in bytes.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from pipeline.calendar import utc_day
+from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
+from service.blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
+from service.bounded import Recent
+
+Identity = tuple[int, int, int]  # modification time, inode, size: a rename changes at least one
+
+DEFAULT_BLOCK_BYTES: Final = 128 << 20
+# What a workspace takes in memory: as Python objects, its manifest is several times its text.
+_KNOWN_BYTES: Final = 1000
+_OBJECT_FACTOR: Final = 4
+
+_T = TypeVar("_T")
+_Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
+
+
+class StoreError(Exception):
+    """Raised when the tables cannot be read, or nothing is published yet; the text is for the log only."""
+
+
+class Snapshot(NamedTuple):
+    """What is published, and the identity of the file that says so."""
+
+    published: Published
+    identity: Identity
+
+
+class Workspace:
+    """The tables of one workspace as of one commit."""
+
+    def __init__(self, data_dir: Path, workspace_id: str, months: dict[str, Month], blocks: Recent[object]) -> None:
+        self._data_dir = data_dir
+        self._months = months
+        self._blocks = blocks
+        self.workspace_id = workspace_id
+
+    def totals(self, start: int, end: int) -> Iterator[Totals]:
+        """Yield the running totals of every month that `[start, end)` touches."""
+        return (self._block(month.cube, read_totals) for month in self._touched(start, end))
+
+    def locale_totals(self, start: int, end: int) -> Iterator[LocaleTotals]:
+        """Yield the same of each locale."""
+        return (self._block(month.cube, read_locale_totals) for month in self._touched(start, end))
+
+    def actors(self, start: int, end: int) -> Iterator[Actors]:
+        """Yield who did what in every month that `[start, end)` touches."""
+        return (self._block(month.actors, read_actors) for month in self._touched(start, end))
+
+    def events_path(self, day: date) -> Path:
+        """Return where the events of a UTC day lie."""
+        return self._data_dir / events_path(self.workspace_id, day.isoformat())
+
+    def _touched(self, start: int, end: int) -> Iterator[Month]:
+        first, last = (utc_day(instant).isoformat()[:7] for instant in (start, end - 1))
+        return (month for name, month in sorted(self._months.items()) if first <= name <= last)
+
+    def _block(self, path: str, read: Callable[[Path], _Block]) -> _Block:
+        # A file never changes under its name: the next commit's has another one.
+        key = (path, read)
+        block: _Block | None = self._blocks.get(key)  # type: ignore[assignment]  # by the reader in its key
+        if block is None:
+            block = read(self._data_dir / path)
+            self._blocks.put(key, block, block.size_bytes)
+        return block
+
+
+class _Known(NamedTuple):
+    """A workspace read once, and what was published when its manifest was last looked at."""
+
+    workspace: Workspace
+    identity: Identity | None
+    published: Identity
+    size_bytes: int
+
+
+class Snapshots:
+    """The published tables of one data folder."""
+
+    def __init__(self, data_dir: Path, block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
+        self._data_dir = data_dir
+        self._published = data_dir / PUBLISHED
+        self._blocks: Recent[object] = Recent(block_bytes)
+        self._workspaces: Recent[_Known] = Recent(block_bytes // 8)
+        self._snapshot: Snapshot | None = None
+
+    def current(self) -> Snapshot:
+        """Return what is published now.
+
+        Raises:
+            StoreError: nothing is, or it cannot be read.
+        """
+        try:
+            stat = os.stat(self._published)  # noqa: PTH116 - the one file that every request touches
+            if self._snapshot is None or self._snapshot.identity != _identity(stat):
+                content, identity = _read(self._published)
+                published = msgspec.json.decode(content, type=Published)
+                if published.schema_version != SCHEMA_VERSION:
+                    raise StoreError(
+                        f"published tables are of version {published.schema_version}, not {SCHEMA_VERSION}"
+                    )
+                self._snapshot = Snapshot(published, identity)
+        except FileNotFoundError:
+            raise StoreError("nothing is published yet") from None
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+            raise StoreError(f"{PUBLISHED}: {error}") from error
+        return self._snapshot
+
+    def read(self, workspace_id: str, compute: Callable[[Workspace], _T]) -> _T:
+        """Return what `compute` makes of one workspace's tables, all of one commit.
+
+        A file that is gone was replaced a moment ago: the manifest is read once more.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        try:
+            try:
+                return compute(self._workspace(workspace_id))
+            except FileNotFoundError:
+                self._workspaces.drop(workspace_id)
+                return compute(self._workspace(workspace_id))
+        except (OSError, pa.ArrowException, msgspec.MsgspecError) as error:
+            raise StoreError(f"workspace {workspace_id}: {error}") from error
+
+    def _workspace(self, workspace_id: str) -> Workspace:
+        published = (self._snapshot or self.current()).identity  # one `stat` a request, whatever it reads
+        path = self._data_dir / manifest_path(workspace_id)
+        known = self._workspaces.get(workspace_id)
+        if known is not None and known.published == published:
+            return known.workspace
+        if known is not None and known.identity == _stat(path):
+            known = known._replace(published=published)
+        else:
+            try:
+                content, identity = _read(path)
+                months = msgspec.json.decode(content, type=Manifest).months
+            except FileNotFoundError:  # no events so far
+                content, identity, months = b"", None, {}
+            workspace = Workspace(self._data_dir, workspace_id, months, self._blocks)
+            known = _Known(workspace, identity, published, _KNOWN_BYTES + _OBJECT_FACTOR * len(content))
+        self._workspaces.put(workspace_id, known, known.size_bytes)
+        return known.workspace
+
+
+def _read(path: Path) -> tuple[bytes, Identity]:
+    """Return a file's content and identity, both of the same file where it is being replaced."""
+    with path.open("rb") as file:
+        return file.read(), _identity(os.fstat(file.fileno()))
+
+
+def _stat(path: Path) -> Identity | None:
+    try:
+        return _identity(path.stat())
+    except FileNotFoundError:
+        return None
+
+
+def _identity(stat: os.stat_result) -> Identity:
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size

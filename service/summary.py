@@ -1,0 +1,218 @@
+"""`/usage/summary`: what a workspace used in a range, in buckets and by day, and the caller's own credits.
+
+A `Question` says everything the answer depends on, the tables apart: equal questions have equal answers.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final, Literal
+
+import msgspec
+
+from pipeline import calendar
+from pipeline.calendar import Bucket, Range, View
+from pipeline.tables import STATUSES
+from service import billing, windows
+from service.answers import Count, Instant, Period
+from service.authentication import Caller
+from service.directory import Directory
+from service.parameters import SummaryParameters
+from service.rounding import quotient
+from service.snapshots import Snapshots
+from service.windows import Windows
+
+_UNITS: Final[dict[View, Literal["day", "week", "month"]]] = {"daily": "day", "weekly": "week", "monthly": "month"}
+_RANGE_LABELS: Final[dict[View, str]] = {
+    "daily": "Last 7 days",
+    "weekly": "Last 12 weeks",
+    "monthly": "Last 12 months",
+}
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Everything that the answer depends on."""
+
+    workspace_id: str
+    range: Range
+    activity_view: View
+    timezone: str
+    today: date
+    user_id: str
+    user_workspaces: tuple[str, ...]
+    quota: int | None
+    billing_period: tuple[int, int]
+
+
+class Credits(msgspec.Struct, frozen=True):
+    """The caller's own credits in their billing period, in every workspace that lists them."""
+
+    used: Count
+    quota: Count | None
+    percent: float | None
+
+
+class Total(msgspec.Struct, frozen=True):
+    """One number of the range."""
+
+    total: Count
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """Lines of the range; no average without lines."""
+
+    total: Count
+    avg_chars_per_line: float | None
+
+
+class Audio(msgspec.Struct, frozen=True):
+    """Audio of the range, runs that are still open left out."""
+
+    total_ms: Count
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """Runs of the range by their latest status."""
+
+    total: Count
+    completed: Count
+    failed: Count
+    cancelled: Count
+    running: Count
+    pending: Count
+    paused: Count
+
+
+class Day(msgspec.Struct, frozen=True):
+    """One local day."""
+
+    date: str
+    credits: Count
+    characters: Count
+    lines: Count
+    runs: Count
+
+
+class ActivityBucket(msgspec.Struct, frozen=True):
+    """One bucket of the view."""
+
+    label: str
+    start: Instant
+    end: Instant
+    credits: Count
+    characters: Count
+    lines: Count
+    runs: Count
+
+
+class Peak(msgspec.Struct, frozen=True):
+    """The bucket with most credits, the earliest of several."""
+
+    value: Count
+    label: str
+    start: Instant
+    end: Instant
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """The chart: buckets of the view, oldest first, and their credits."""
+
+    view: View
+    bucket_unit: Literal["day", "week", "month"]
+    range_label: str
+    total: Count
+    avg: float
+    peak: Peak | None
+    buckets: list[ActivityBucket]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The whole answer."""
+
+    range: Range
+    activity_view: View
+    timezone: str
+    period: Period
+    credits: Credits
+    characters: Total
+    corrected: Total
+    lines: Lines
+    audio: Audio
+    runs: Runs
+    activity: Activity
+    daily: list[Day]
+
+
+def ask(parameters: SummaryParameters, caller: Caller, directory: Directory, now: int) -> Question:
+    """Return the question that a request means at one instant."""
+    account = directory.accounts.get(caller.user_id)
+    return Question(
+        workspace_id=str(caller.workspace_id),
+        range=parameters.range,
+        activity_view=parameters.activity_view,
+        timezone=parameters.timezone,
+        today=calendar.today(parameters.timezone, now),
+        user_id=caller.user_id,
+        user_workspaces=directory.workspaces_of(caller.user_id),
+        quota=account.quota if account else None,
+        billing_period=billing.period(account.anchor if account else None, now),
+    )
+
+
+def answer(question: Question, snapshots: Snapshots) -> Summary:
+    """Compute the answer from the tables."""
+    boundaries = calendar.range_days(question.timezone, question.range, question.today)
+    buckets = calendar.view_buckets(question.timezone, question.activity_view, question.today)
+    starts = [*(bucket.start for bucket in buckets), buckets[-1].end]
+    days, used = snapshots.read(
+        question.workspace_id,
+        lambda workspace: (windows.between(workspace, boundaries), windows.between(workspace, starts)),
+    )
+    characters, lines = days.totals["characters"], days.totals["lines"]
+    return Summary(
+        range=question.range,
+        activity_view=question.activity_view,
+        timezone=question.timezone,
+        period=Period.of(boundaries[0], boundaries[-1]),
+        credits=_credits(question, snapshots),
+        characters=Total(characters),
+        corrected=Total(days.totals["corrected"]),
+        lines=Lines(lines, quotient(characters, lines, 1) if lines else None),
+        audio=Audio(days.totals["audio_ms"]),
+        runs=Runs(sum(days.runs), **{status: days.totals[f"runs_{status}"] for status in STATUSES}),
+        activity=_activity(question.activity_view, buckets, used),
+        daily=_daily(calendar.range_first_day(question.range, question.today), days),
+    )
+
+
+def _credits(question: Question, snapshots: Snapshots) -> Credits:
+    start, end = question.billing_period
+    used = sum(
+        snapshots.read(workspace_id, lambda workspace: billing.used(workspace, question.user_id, start, end))
+        for workspace_id in question.user_workspaces
+    )
+    percent = min(quotient(100 * used, question.quota, 2), 100.0) if question.quota else None
+    return Credits(used, question.quota, percent)
+
+
+def _daily(first: date, used: Windows) -> list[Day]:
+    ordinal = first.toordinal()
+    rows = zip(used.credits, used.characters, used.lines, used.runs, strict=True)
+    return [Day(date.fromordinal(ordinal + k).isoformat(), *row) for k, row in enumerate(rows)]
+
+
+def _activity(view: View, buckets: Sequence[Bucket], used: Windows) -> Activity:
+    rows = [
+        ActivityBucket(bucket.label, calendar.rfc3339(bucket.start), calendar.rfc3339(bucket.end), *numbers)
+        for bucket, *numbers in zip(buckets, used.credits, used.characters, used.lines, used.runs, strict=True)
+    ]
+    total = sum(row.credits for row in rows)
+    most = max(rows, key=lambda row: row.credits)  # the first of several
+    return Activity(
+        view=view,
+        bucket_unit=_UNITS[view],
+        range_label=_RANGE_LABELS[view],
+        total=total,
+        avg=quotient(total, len(rows), 1),
+        peak=Peak(most.credits, most.label, most.start, most.end) if total else None,
+        buckets=rows,
+    )

@@ -1,0 +1,131 @@
+"""Cursors: exactly what was encoded comes back, and nothing else does."""
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.calendar import DAY_US, RANGES
+from pipeline.tables import ACTIONS
+from service import cursors
+from service.cursors import Cursor, CursorError
+
+USER = "c0000000-0000-4000-8000-00000000000a"
+FIRST = Cursor(1, "next", 1_000, "evt", 0, 30 * DAY_US, "30d", None, None, "UTC")
+
+
+def _raw(value: Any) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(value)).rstrip(b"=").decode()
+
+
+@st.composite
+def _cursors(draw: Any) -> Cursor:
+    start = draw(st.integers(0, 2**55))
+    end = start + draw(st.integers(1, 91 * DAY_US))
+    return Cursor(
+        version=1,
+        direction=draw(st.sampled_from(["next", "prev"])),
+        timestamp=draw(st.integers(start - 1, end)),
+        id=draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128)),
+        start=start,
+        end=end,
+        range=draw(st.sampled_from(RANGES)),
+        type=draw(st.sampled_from([None, *ACTIONS])),
+        user_id=draw(st.sampled_from([None, USER])),
+        timezone=draw(st.sampled_from(["UTC", "America/Argentina/ComodRivadavia"])),
+    )
+
+
+@settings(deadline=None)
+@given(cursor=_cursors())
+def test_round_trip(cursor: Cursor) -> None:
+    """A cursor comes back as it was, from a token of URL-safe characters."""
+    token = cursors.encode(cursor)
+    assert cursors.decode(token) == cursor
+    assert token.isascii()
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+@settings(deadline=None)
+@given(cursor=_cursors(), cut=st.integers(1, 400), extra=st.text(max_size=3))
+def test_truncated_or_extended(cursor: Cursor, cut: int, extra: str) -> None:
+    """A token that was cut or lengthened is refused."""
+    token = cursors.encode(cursor)
+    with pytest.raises(CursorError):
+        cursors.decode(token[:-cut])
+    if extra:
+        with pytest.raises(CursorError):
+            cursors.decode(token + extra)
+
+
+@settings(deadline=None)
+@given(
+    token=st.one_of(st.text(max_size=300), st.binary(max_size=300).map(lambda b: base64.urlsafe_b64encode(b).decode()))
+)
+def test_arbitrary_tokens(token: str) -> None:
+    """Arbitrary text and bytes are refused, never a crash."""
+    with pytest.raises(CursorError):
+        cursors.decode(token)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": 2},
+        {"direction": "up"},
+        {"timestamp": "1000"},
+        {"timestamp": 1000.0},
+        {"timestamp": True},
+        {"timestamp": -2},
+        {"timestamp": 30 * DAY_US + 1},
+        {"timestamp": 2**63},
+        {"id": ""},
+        {"id": "x" * 129},
+        {"id": b"x"},
+        {"start": 5, "end": 5},
+        {"start": 5, "end": 4},
+        {"end": 92 * DAY_US},
+        {"start": -5},
+        {"range": "7d"},
+        {"type": "other"},
+        {"user_id": USER.upper()},
+        {"user_id": USER + "\n"},
+        {"timezone": "../UTC"},
+        {"timezone": None},
+    ],
+)
+def test_fields_out_of_bounds(fields: dict[str, Any]) -> None:
+    """Every field is checked: type, bounds, a window of at most 91 days with the position in it."""
+    values = {name: getattr(FIRST, name) for name in FIRST.__struct_fields__} | fields
+    with pytest.raises(CursorError):
+        cursors.decode(_raw(list(values.values())))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        _raw([*msgspec.structs.astuple(FIRST), 1]),
+        _raw(msgspec.structs.astuple(FIRST)[:-1]),
+        _raw({name: getattr(FIRST, name) for name in FIRST.__struct_fields__}),
+        _raw(None),
+        cursors.encode(FIRST) + "=",
+        cursors.encode(FIRST) + "\n",
+        " " + cursors.encode(FIRST),
+        base64.urlsafe_b64encode(b"\x9a" + b"\x91" * 600).decode(),
+        base64.urlsafe_b64encode(b"\x9b\x01" + b"\x91" * 600).decode(),
+        base64.urlsafe_b64encode(b"\x9a\x01\xdd\xff\xff\xff\xff").decode(),
+        "A" * 1_000_000,
+    ],
+)
+def test_other_shapes(token: str) -> None:
+    """Too many or too few fields, another container, padding, white space, endless nesting and size are refused."""
+    with pytest.raises(CursorError):
+        cursors.decode(token)
+
+
+def test_smallest_valid_token() -> None:
+    """The example that the refused ones are made from is itself accepted."""
+    assert cursors.decode(_raw(list(msgspec.structs.astuple(FIRST)))) == FIRST

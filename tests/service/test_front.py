@@ -1,0 +1,253 @@
+"""What all answers share: routes, methods, envelope, caching, errors, log."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from service import summary
+
+Maker = Callable[..., dict[str, Any]]
+SUMMARY = "/api/v1/usage/summary"
+ACTIVITY = "/api/v1/usage/activity"
+WHOAMI = "/api/v1/auth/whoami"
+KNOWN = (SUMMARY, "/api/v1/usage/by-language", ACTIVITY, WHOAMI, "/health/live", "/health/ready", "/schema")
+ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}").fullmatch
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/usage", SUMMARY + "/", SUMMARY.upper(), "/api/v1/usage/../auth/whoami"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_unknown_route(house: Any, send: Any, path: str, method: str) -> None:
+    """An unknown route is 404 before anything else is looked at."""
+    reply = send(house.app(), path, b"range=%", [("authorization", "Bearer nonsense")], method)
+    assert (reply.status, reply.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", KNOWN)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "get"])
+def test_other_methods(house: Any, send: Any, path: str, method: str) -> None:
+    """Anything but GET, HEAD and OPTIONS is 405 with Allow, before the credential."""
+    reply = send(house.app(), path, method=method)
+    assert (reply.status, reply.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("path", KNOWN)
+def test_options(house: Any, send: Any, path: str) -> None:
+    """OPTIONS needs no credential and says what is allowed."""
+    reply = send(house.app(), path, method="OPTIONS")
+    assert (reply.status, reply.body, reply.headers["allow"]) == (204, b"", "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize("path", KNOWN)
+def test_head(house: Any, send: Any, path: str) -> None:
+    """HEAD answers as GET does, without the body."""
+    house.publish()
+    app, headers = house.app(), [("authorization", f"Bearer {house.token}")]
+    got, head = send(app, path, headers=headers), send(app, path, headers=headers, method="HEAD")
+    assert head.body == b""
+    assert head.status == got.status == 200
+    varying = {"x-request-id"}
+    assert {k: v for k, v in head.headers.items() if k not in varying} == {
+        k: v for k, v in got.headers.items() if k not in varying
+    }
+    assert int(head.headers["content-length"]) == len(got.body)
+
+
+def test_meta(house: Any) -> None:
+    """Meta has the request id, a ULID that is also the header, the instant, and when the raw files were listed."""
+    house.publish()
+    reply = house.ask(SUMMARY, X_Request_Id="mine")
+    meta = reply.json()["meta"]
+    assert ULID(meta["request_id"])
+    assert reply.headers["x-request-id"] == meta["request_id"]
+    assert (meta["timestamp"], meta["data_as_of"]) == ("2026-11-24T12:00:00Z", "2026-11-24T11:59:00Z")
+    assert list(reply.json()) == ["data", "meta"]
+    assert list(house.ask(ACTIVITY).json()) == ["data", "pagination", "meta"]
+    assert "x-onepin-required-version" not in reply.headers
+
+
+def test_meta_is_fresh_on_a_cached_body(house: Any) -> None:
+    """The instant and the id are the request's own, also where the data were computed before."""
+    house.publish()
+    ticks = iter(range(house.now, house.now + 100))
+    app = house.app()
+    app._clock = lambda: next(ticks)  # noqa: SLF001 - a clock that moves
+    first, second = house.ask(SUMMARY, app=app).json(), house.ask(SUMMARY, app=app).json()
+    assert first["data"] == second["data"]
+    assert second["meta"]["timestamp"] == "2026-11-24T12:00:00.000001Z"
+    assert first["meta"]["request_id"] != second["meta"]["request_id"]
+
+
+def test_error_shape(house: Any, send: Any) -> None:
+    """Every error has the same shape, a request id that is also the header, and application/json."""
+    for reply in (
+        send(house.app(), "/nothing"),
+        send(house.app(), SUMMARY, method="POST"),
+        send(house.app(), SUMMARY),
+        house.ask(SUMMARY, X_Workspace_Id=house.other_workspace),
+        house.ask(SUMMARY, "range=1"),
+        house.ask(SUMMARY),
+    ):
+        body = reply.json()
+        assert list(body) == ["error", "meta"]
+        assert list(body["error"]) == ["code", "message", "details"]
+        assert all(list(detail) == ["field", "message"] for detail in body["error"]["details"])
+        assert list(body["meta"]) == ["request_id", "timestamp"]
+        assert ULID(body["meta"]["request_id"])
+        assert reply.headers["x-request-id"] == body["meta"]["request_id"]
+        assert reply.headers["content-type"] == "application/json"
+
+
+def test_whoami_before_the_first_run(house: Any) -> None:
+    """Whoami works before anything is published, then with data_as_of null."""
+    before = house.ask(WHOAMI)
+    assert (before.status, before.json()["meta"]["data_as_of"]) == (200, None)
+    house.publish()
+    assert house.ask(WHOAMI).json()["meta"]["data_as_of"] == "2026-11-24T11:59:00Z"
+
+
+def test_nothing_published_yet(house: Any, send: Any) -> None:
+    """Before the first run the usage routes and readiness are 503 with Retry-After; the process is live."""
+    for reply in (house.ask(SUMMARY), house.ask(ACTIVITY), send(house.app(), "/health/ready")):
+        assert (reply.status, reply.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert int(reply.headers["retry-after"]) > 0
+    assert send(house.app(), "/health/live").status == 200
+    house.publish()
+    assert send(house.app(), "/health/ready").status == 200
+
+
+@pytest.mark.parametrize("path", KNOWN[:4])
+def test_caching_headers(house: Any, path: str) -> None:
+    """Answers carry a weak ETag, Cache-Control and Vary; the tag makes a 304 without a body."""
+    house.publish()
+    app = house.app()
+    reply = house.ask(path, app=app)
+    tag = reply.headers["etag"]
+    assert re.fullmatch(r'W/"[0-9a-f]{32}"', tag)
+    assert reply.headers["cache-control"] == "private, no-cache"
+    assert reply.headers["vary"] == "Authorization, X-Workspace-Id, Accept, Accept-Encoding"
+    for known in (tag, f'"x", {tag}', tag.removeprefix("W/"), "*"):
+        unchanged = house.ask(path, app=app, If_None_Match=known)
+        assert (unchanged.status, unchanged.body, unchanged.headers["etag"]) == (304, b"", tag)
+        assert unchanged.headers["vary"] == reply.headers["vary"]
+        assert unchanged.headers["x-request-id"]
+        assert "content-length" not in unchanged.headers
+    assert house.ask(path, app=app, If_None_Match='W/"other"').status == 200
+
+
+def test_etag_is_over_data_caller_parameters_and_date(house: Any, send: Any, event: Maker) -> None:
+    """The tag is the same in another process, and another one for other data, parameters, dates and callers."""
+    house.publish([event(house.now, credits=1)])
+    house.member(house.workspace, house.other_user)
+    app = house.app()
+    tag = house.ask(SUMMARY, app=app).headers["etag"]
+    assert house.ask(SUMMARY, "range=30d&timezone=UTC&x=1").headers["etag"] == tag
+    assert house.ask(SUMMARY, "range=60d", app).headers["etag"] != tag
+    assert house.ask(SUMMARY, "timezone=Etc/UTC", app).headers["etag"] != tag
+    assert house.ask(SUMMARY, app=house.app(house.now + 10**11)).headers["etag"] != tag
+    languages = "/api/v1/usage/by-language"
+    stranger = [("authorization", f"Bearer {house.key(user_id=house.other_user)}")]
+    assert house.ask(languages).headers["etag"] != send(house.app(), languages, headers=stranger).headers["etag"]
+    house.publish([event(house.now, credits=1)])
+    assert house.ask(SUMMARY, app=app).headers["etag"] == tag
+    house.publish([event(house.now, credits=2)])
+    assert house.ask(SUMMARY, app=app).headers["etag"] != tag
+
+
+def test_answers_are_computed_once(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal questions on the same tables are computed once; a commit or another day asks anew."""
+    house.publish()
+    computed: list[summary.Question] = []
+    real = summary.answer
+
+    def answer(question: summary.Question, store: Any) -> summary.Summary:
+        computed.append(question)
+        return real(question, store)
+
+    monkeypatch.setattr(summary, "answer", answer)
+    app = house.app()
+    for query in ("", "range=30d", "activity_view=daily&timezone=UTC"):
+        house.data("summary", query, app)
+    assert len(computed) == 1
+    house.publish()
+    house.data("summary", "", app)
+    assert len(computed) == 2
+
+
+def test_callers_do_not_share_credits(house: Any, send: Any, event: Maker) -> None:
+    """Two users of one workspace get their own credits from one application."""
+    house.member(house.workspace, house.other_user)
+    other = house.key(user_id=house.other_user)
+    house.publish([event(house.now, id="1", credits=1), event(house.now, id="2", credits=2, user_id=house.other_user)])
+    app = house.app()
+    assert house.data("summary", "", app)["credits"]["used"] == 1
+    reply = send(app, SUMMARY, headers=[("authorization", f"Bearer {other}")])
+    assert reply.json()["data"]["credits"]["used"] == 2
+
+
+def test_unforeseen_error(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything unforeseen is 500 without details; the log has it under the request id."""
+    house.publish()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret /path")
+
+    monkeypatch.setattr(summary, "answer", fail)
+    app = house.app()
+    with capture_logs() as logs:
+        reply = house.ask(SUMMARY, app=app)
+    assert (reply.status, reply.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert b"secret" not in reply.body
+    unforeseen = next(line for line in logs if line["log_level"] == "error")
+    assert unforeseen["request_id"] == reply.headers["x-request-id"]
+    assert unforeseen["exc_info"]
+
+
+def test_log_line(house: Any, send: Any) -> None:
+    """Each request leaves one line: id, route, status, duration, workspace, key id; no key, no name, no user."""
+    house.publish()
+    app = house.app()
+    with capture_logs() as logs:
+        reply = house.ask(SUMMARY, f"user_id={house.user}", app)
+        send(app, "/secret/path")
+    line, unknown = logs
+    assert line["request_id"] == reply.headers["x-request-id"]
+    assert (line["route"], line["status"], line["method"]) == (SUMMARY, 200, "GET")
+    assert (line["workspace"], line["key"]) == (house.workspace, "key_0")
+    assert line["duration_ms"] >= 0
+    assert (unknown["route"], unknown["status"]) == (None, 404)
+    text = str(logs)
+    assert not any(secret in text for secret in (house.token, house.user, "Ada", "/secret/path"))
+
+
+def test_client_that_went_away(house: Any) -> None:
+    """A client that hangs up before its answer does no harm."""
+    house.publish()
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        raise BrokenPipeError
+
+    scope = {"type": "http", "method": "GET", "path": SUMMARY, "query_string": b"", "headers": []}
+    asyncio.run(house.app()(scope, receive, send))
+
+
+def test_lifespan(house: Any) -> None:
+    """The server's start and end are acknowledged."""
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(house.app()({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -1,0 +1,114 @@
+"""What is read of the tables, when, and what happens while they change."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.calendar import DAY_US
+from service import blocks, snapshots
+from service.snapshots import Snapshots, StoreError
+
+Maker = Callable[..., dict[str, Any]]
+
+
+def _credits(house: Any, store: Snapshots) -> int:
+    store.current()
+    end = house.now + DAY_US
+    return sum(
+        store.read(
+            house.workspace,
+            lambda workspace: [int(month.sums[-1, 0]) for month in workspace.totals(house.now - 90 * DAY_US, end)],
+        )
+    )
+
+
+def test_new_commit_is_seen(house: Any, event: Maker) -> None:
+    """What a commit published is in the next answer."""
+    store = Snapshots(house.root)
+    house.publish([event(house.now, credits=1)])
+    assert _credits(house, store) == 1
+    house.publish([event(house.now, credits=1), event(house.now - 40 * DAY_US, credits=20)])
+    assert _credits(house, store) == 21
+
+
+def test_hot_request_reads_nothing(house: Any, event: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between commits nothing but published.json is looked at; after one, only what changed is read again."""
+    store = Snapshots(house.root)
+    house.publish([event(house.now, credits=1)])
+    _credits(house, store)
+    reads: list[str] = []
+
+    def watch(module: Any) -> None:
+        real = module._read  # noqa: SLF001 - the one place that opens files
+
+        def read(path: Path, *columns: Any) -> Any:
+            reads.append(path.name)
+            return real(path, *columns)
+
+        monkeypatch.setattr(module, "_read", read)
+
+    watch(snapshots)
+    watch(blocks)
+    assert _credits(house, store) == 1
+    assert reads == []
+    house.publish([event(house.now, credits=5, workspace_id=house.other_workspace)])
+    assert _credits(house, store) == 1
+    assert reads == ["published.json"]
+
+
+def test_file_that_vanished(house: Any, event: Maker) -> None:
+    """A month file that a commit replaced before published.json was: the manifest is read once more."""
+    store = Snapshots(house.root)
+    house.publish([event(house.now, credits=1)])
+    store.current()
+    store.read(house.workspace, lambda _: None)
+    old = (house.root / "published.json").read_bytes()
+    stat = (house.root / "published.json").stat()
+    house.publish([event(house.now, credits=7)])
+    (house.root / "published.json").write_bytes(old)
+    assert stat.st_size == len(old)
+    for path in house.root.glob("cube/*/*/run0001.parquet"):
+        path.unlink()
+    end = house.now + DAY_US
+    rows = store.read(house.workspace, lambda w: [int(m.sums[-1, 0]) for m in w.totals(house.now - DAY_US, end)])
+    assert rows == [7]
+
+
+def test_file_that_stays_away(house: Any, event: Maker) -> None:
+    """A month file that is missing although the manifest names it makes the tables unreadable."""
+    house.publish([event(house.now, credits=1)])
+    for path in house.root.glob("cube/*/*/*.parquet"):
+        path.unlink()
+    with pytest.raises(StoreError):
+        _credits(house, Snapshots(house.root))
+    reply = house.ask("/api/v1/usage/summary")
+    assert (reply.status, reply.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert int(reply.headers["retry-after"]) > 0
+    assert str(house.root) not in reply.body.decode()
+
+
+@pytest.mark.parametrize("path", ["published.json", "manifests/*.json", "cube/*/*/*.parquet"])
+def test_broken_file(house: Any, event: Maker, path: str) -> None:
+    """A file that cannot be understood is 503, not 500."""
+    house.publish([event(house.now, credits=1)])
+    for file in house.root.glob(path):
+        file.write_bytes(b"\xff{broken")
+    assert house.ask("/api/v1/usage/summary").status == 503
+
+
+def test_other_schema_version(house: Any) -> None:
+    """Tables of a version that this service does not know are not read."""
+    house.publish()
+    path = house.root / "published.json"
+    path.write_bytes(path.read_bytes().replace(b'"schema_version":1', b'"schema_version":99'))
+    with pytest.raises(StoreError, match="99"):
+        Snapshots(house.root).current()
+
+
+def test_memory_is_bounded(house: Any, event: Maker) -> None:
+    """With room for nothing at all, every answer is still right."""
+    house.publish([event(house.now - k * DAY_US, credits=1) for k in range(80)])
+    store = Snapshots(house.root, block_bytes=1)
+    assert _credits(house, store) == _credits(house, store) == 80
