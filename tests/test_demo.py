@@ -1,0 +1,104 @@
+"""`python -m service.demo`, end to end: real processes, the published client, nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pipeline.keys import sha256
+from service import demo as module
+
+PROC = Path("/proc")
+
+
+def demo(folder: Path) -> list[str]:
+    """Return the command line of a small demo."""
+    return [sys.executable, "-m", "service.demo", str(folder), "--events", "1500", "--timezone", "Asia/Kathmandu"]
+
+
+def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo to its end."""
+    # A proxy that nobody runs: what is on the loopback interface must not go through it.
+    env = {**os.environ, "HTTP_PROXY": "http://127.0.0.1:9", "COLUMNS": "100", "USAGE_PORT": "8123"}
+    return subprocess.run(demo(folder), capture_output=True, text=True, timeout=120, check=False, env=env)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the processes that work on a data folder."""
+    variable = f"USAGE_DATA_DIR={folder}".encode()
+    found = []
+    for process in PROC.glob("[0-9]*"):
+        try:
+            if variable in (process / "environ").read_bytes().split(b"\0"):
+                found.append(process.name)
+        except OSError:  # it ended meanwhile, or is somebody else's
+            continue
+    return found
+
+
+def test_it_shows_the_three_answers_and_how_to_go_on_twice(tmp_path: Path) -> None:
+    """A first demo and a second one in the same folder both end well, and leave a key that works but no process."""
+    folder = tmp_path / "demo"
+    keys = []
+    for _ in range(2):
+        result = run_demo(folder)
+        assert result.returncode == 0, result.stderr
+        out = result.stdout
+        for heading in ("Totals of ", "Credits, last 12 weeks", "Languages", "Newest events"):
+            assert heading in out
+        assert "1,500 accepted" in out
+        assert "Week 12" in out
+        assert "█" in out
+        assert "English (United States)" in out
+        assert "Traceback" not in out + result.stderr
+
+        key = (folder / "demo-key.txt").read_text("ascii").strip()
+        keys.append(key)
+        assert sha256(key) in (folder / "directory/api_keys.jsonl").read_text()
+        assert key in out
+        for line in ("http://127.0.0.1:8123/schema", f"USAGE_DATA_DIR={folder}", "onepin login --key ", "curl -H "):
+            assert line in out
+        if PROC.is_dir():
+            assert not processes_of(folder)
+    assert keys[0] != keys[1]
+
+
+def test_it_spares_folders_of_others(tmp_path: Path) -> None:
+    """A folder that is not empty and no earlier demo's is left as it is."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    result = run_demo(tmp_path)
+    assert result.returncode == 1
+    assert "is not empty" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="needs /proc to find what is left")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["run", "serve"])
+def test_stopping_it_leaves_no_process(tmp_path: Path, how: signal.Signals, moment: str) -> None:
+    """Ctrl-C and a plain kill, while logs are aggregated or while the service is up, end the commands as well."""
+    folder = tmp_path / "demo"
+    log = folder / "serve.log"
+    with subprocess.Popen(demo(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        if moment == "run":
+            next(line for line in process.stderr if "reading" in line)
+        while moment == "serve" and process.poll() is None and not (log.exists() and log.stat().st_size):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.02)
+        process.send_signal(how)
+        process.stderr.read()
+        code = process.wait(30)
+    assert code != 0 or moment == "serve"  # it may have been done by then
+    assert not processes_of(folder)
+
+
+def test_a_service_that_cannot_start_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of a service that died is part of the message."""
+    monkeypatch.setattr(module, "_program", lambda _: "false")
+    with pytest.raises(module.DemoError, match="usage serve exited with 1"), module.served(tmp_path):
+        pytest.fail("nothing is served")
