@@ -1,0 +1,245 @@
+"""The three answers of the API, straight from the standing events: one loop over all of them for every question."""
+
+import json
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from babel import Locale
+
+from tests.oracle.days import BUCKET_UNITS, RANGE_LABELS, Window, find_billing_period, list_buckets, list_days
+from tests.oracle.events import STATUSES, Event
+from tests.oracle.instants import read_instant, write_instant
+from tests.oracle.loading import Log, read_log
+
+Row = Mapping[str, Any]
+_ENGLISH = Locale("en")
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The rows of the three directory files; of a repeated key the last row counts."""
+
+    members: Sequence[Row] = ()
+    accounts: Sequence[Row] = ()
+    api_keys: Sequence[Row] = ()
+
+
+@dataclass
+class Totals:
+    """What the events of a window used."""
+
+    credits: int = 0
+    characters: int = 0
+    corrected: int = 0
+    lines: int = 0
+    audio_ms: int = 0
+    runs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
+
+
+class Oracle:
+    """A second opinion on every number that the service returns."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.bad_lines = log.bad_lines
+        self.accounting = log.accounting
+        self.events = list(log.events.values())
+        self._by_workspace: dict[str, list[Event]] = {}
+        for event in sorted(self.events, key=_timestamp):
+            self._by_workspace.setdefault(event.workspace_id, []).append(event)
+
+    def _list_events(self, workspace: str, start_us: int, end_us: int) -> list[Event]:
+        events = self._by_workspace.get(workspace.lower(), [])
+        first, end = (bisect_left(events, edge_us, key=_timestamp) for edge_us in (start_us, end_us))
+        return events[first:end]
+
+    def _total(self, workspace: str, start_us: int, end_us: int) -> Totals:
+        totals = Totals()
+        for event in self._list_events(workspace, start_us, end_us):
+            totals.credits += event.credits
+            totals.audio_ms += event.counted_audio_ms
+            for amounts in event.languages.values():
+                totals.characters += amounts.characters
+                totals.corrected += amounts.corrected
+                totals.lines += amounts.lines
+            if event.action == "workflow_run" and event.run_status is not None:
+                totals.runs[event.run_status] += 1
+        return totals
+
+    def summary(
+        self, workspace: str, user: str, zone: str, range_: str, view: str, now_us: int, directory: Directory
+    ) -> dict[str, Any]:
+        """Return `data` of GET /api/v1/usage/summary."""
+        days = list_days(zone, range_, now_us)
+        whole = self._total(workspace, days[0].start_us, days[-1].end_us)
+        return {
+            "range": range_,
+            "activity_view": view,
+            "timezone": zone,
+            "period": _period(days),
+            "credits": self._own_credits(user, now_us, directory),
+            "characters": {"total": whole.characters},
+            "corrected": {"total": whole.corrected},
+            "lines": {"total": whole.lines, "avg_chars_per_line": _divide(whole.characters, whole.lines, 1)},
+            "audio": {"total_ms": whole.audio_ms},
+            "runs": {"total": sum(whole.runs.values()), **whole.runs},
+            "activity": self._activity_chart(workspace, zone, view, now_us),
+            "daily": [{"date": day.label, **self._point(workspace, day)} for day in days],
+        }
+
+    def by_language(
+        self, workspace: str, zone: str, range_: str | None, view: str | None, now_us: int
+    ) -> dict[str, Any]:
+        """Return `data` of GET /api/v1/usage/by-language; with a view the range does not matter."""
+        range_ = None if view else range_ or "30d"
+        windows = list_buckets(zone, view, now_us) if view else list_days(zone, str(range_), now_us)
+        by_locale: dict[str | None, Totals] = {None: Totals()}
+        for event in self._list_events(workspace, windows[0].start_us, windows[-1].end_us):
+            for locale, credits_ in event.share_credits().items():
+                by_locale.setdefault(locale, Totals()).credits += credits_
+            for locale, amounts in event.languages.items():
+                totals = by_locale.setdefault(locale, Totals())
+                totals.characters += amounts.characters
+                totals.corrected += amounts.corrected
+                totals.lines += amounts.lines
+        total_credits = sum(totals.credits for totals in by_locale.values())
+        total_characters = sum(totals.characters for totals in by_locale.values())
+        untagged_credits = by_locale.pop(None).credits
+        rows = [
+            {
+                "locale_code": locale,
+                "display_name": name_locale(str(locale)),
+                "share": _divide(totals.credits, total_credits, 6)
+                if total_credits
+                else _divide(totals.characters, total_characters, 6) or 0.0,
+                "credits": totals.credits,
+                "characters": totals.characters,
+                "corrected": totals.corrected,
+                "lines": totals.lines,
+                "allocation_basis": "characters",
+            }
+            for locale, totals in sorted(by_locale.items(), key=lambda item: (-item[1].credits, str(item[0])))
+            if totals.credits or totals.characters or totals.corrected or totals.lines
+        ]
+        return {
+            "range": range_,
+            "activity_view": view,
+            "timezone": zone,
+            "period": _period(windows),
+            "languages": rows,
+            "total_credits": total_credits,
+            "untagged_credits": untagged_credits,
+        }
+
+    def activity(
+        self,
+        workspace: str,
+        zone: str,
+        range_: str,
+        now_us: int,
+        *,
+        action: str | None = None,
+        user_id: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return every matching event of GET /api/v1/usage/activity, newest first; a page is a slice of it."""
+        days = list_days(zone, range_, now_us)
+        events = self._list_events(workspace, days[0].start_us, days[-1].end_us)
+        events = [event for event in events if action is None or event.action == action]
+        events = [event for event in events if user_id is None or event.user_id == user_id.lower()]
+        events.sort(key=lambda event: (event.timestamp, event.id), reverse=True)
+        return [_feed_item(event) for event in events]
+
+    def _activity_chart(self, workspace: str, zone: str, view: str, now_us: int) -> dict[str, Any]:
+        buckets = [
+            {"label": window.label, **_period([window]), **self._point(workspace, window)}
+            for window in list_buckets(zone, view, now_us)
+        ]
+        total = sum(bucket["credits"] for bucket in buckets)
+        top = max(buckets, key=lambda bucket: bucket["credits"])  # max keeps the earliest of equals
+        peak = {"value": top["credits"], **{name: top[name] for name in ("label", "start", "end")}}
+        return {
+            "view": view,
+            "bucket_unit": BUCKET_UNITS[view],
+            "range_label": RANGE_LABELS[view],
+            "total": total,
+            "avg": _divide(total, len(buckets), 1),
+            "peak": peak if total else None,
+            "buckets": buckets,
+        }
+
+    def _point(self, workspace: str, window: Window) -> dict[str, Any]:
+        totals = self._total(workspace, window.start_us, window.end_us)
+        return {
+            "credits": totals.credits,
+            "characters": totals.characters,
+            "lines": totals.lines,
+            "runs": sum(totals.runs.values()),
+        }
+
+    def _own_credits(self, user: str, now_us: int, directory: Directory) -> dict[str, Any]:
+        user = user.lower()
+        account: Row = {}
+        for row in directory.accounts:
+            if row["user_id"].lower() == user:
+                account = row
+        anchor_text = account.get("period_anchor")
+        start_us, end_us = find_billing_period(None if anchor_text is None else read_instant(anchor_text), now_us)
+        listed_in = {row["workspace_id"].lower() for row in directory.members if row["user_id"].lower() == user}
+        used = sum(
+            event.credits
+            for workspace in listed_in
+            for event in self._list_events(workspace, start_us, end_us)
+            if event.user_id == user
+        )
+        quota = account.get("quota")
+        percent = _divide(100 * used, quota, 2) if quota else None
+        return {"used": used, "quota": quota, "percent": None if percent is None else min(100.0, max(0.0, percent))}
+
+
+def load(files: Mapping[str, bytes], run_start_us: int) -> Oracle:
+    """Load raw files into a fresh oracle."""
+    return Oracle(read_log(files, run_start_us))
+
+
+def _timestamp(event: Event) -> int:
+    return event.timestamp
+
+
+def name_locale(tag: str) -> str:
+    """Put the CLDR's English names of a tag's parts together; a tag with a part it does not know stands for itself."""
+    language, *parts = tag.split("-")
+    names = []
+    for part in parts:
+        name = _ENGLISH.scripts.get(part.title()) or _ENGLISH.territories.get(part.upper())
+        name = name or _ENGLISH.variants.get(part.upper())
+        if name is None:
+            return tag
+        names.append(str(name))
+    if language not in _ENGLISH.languages:
+        return tag
+    return str(_ENGLISH.languages[language]) + (f" ({', '.join(names)})" if names else "")
+
+
+def _divide(amount: int, by: int, digits: int) -> float | None:
+    """Round the exact quotient half-even, None where there is none."""
+    return float(round(Fraction(amount, by), digits)) if by else None
+
+
+def _period(windows: list[Window]) -> dict[str, str]:
+    return {"start": write_instant(windows[0].start_us), "end": write_instant(windows[-1].end_us)}
+
+
+def _feed_item(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "timestamp": write_instant(event.timestamp),
+        "action": event.action,
+        "kind": event.kind,
+        "resource": {"type": event.resource_type, "id": event.resource_id, "name": event.resource_name},
+        "user": None if event.user_id is None else {"id": event.user_id, "name": event.user_name},
+        "metadata": None if event.metadata is None else json.loads(event.metadata),
+        "ip": event.ip,
+    }

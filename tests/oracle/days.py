@@ -1,0 +1,126 @@
+"""Local days by brute force: map instants to local dates, one by one, with the zones of the `tzdata` package."""
+
+import importlib.resources
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from tests.oracle.instants import from_datetime, to_datetime
+
+QUARTER = timedelta(minutes=15)
+RANGE_DAYS = {"30d": 30, "60d": 60, "90d": 90}
+BUCKET_UNITS = {"daily": "day", "weekly": "week", "monthly": "month"}
+RANGE_LABELS = {"daily": "Last 7 days", "weekly": "Last 12 weeks", "monthly": "Last 12 months"}
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A labelled half-open interval `[start_us, end_us)`."""
+
+    label: str
+    start_us: int
+    end_us: int
+
+
+@cache
+def read_zone(name: str) -> ZoneInfo:
+    """Read a zone from the package's own file, so that the operating system has no say."""
+    path = importlib.resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
+    with path.open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
+
+
+@cache
+def day_start(zone: str, day: date) -> int:
+    """Return the first instant whose local date is that day or later.
+
+    Raises:
+        AssertionError: The day does not start on a quarter-hour of UTC.
+    """
+    tz = read_zone(zone)
+
+    def reached(moment: datetime) -> bool:
+        return moment.astimezone(tz).date() >= day
+
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=36)
+    assert not reached(moment)
+    while not reached(moment):
+        moment += QUARTER
+    minutes = (moment - QUARTER + timedelta(minutes=minute) for minute in range(1, 16))
+    assert next(filter(reached, minutes)) == moment, f"{zone} starts {day} off the grid"
+    assert not reached(moment - timedelta(microseconds=1))
+    return from_datetime(moment)
+
+
+def find_today(zone: str, now_us: int) -> date:
+    """Return the local date of now."""
+    today = to_datetime(now_us).astimezone(read_zone(zone)).date()
+    assert day_start(zone, today) <= now_us < day_start(zone, today + timedelta(days=1))
+    return today
+
+
+def list_days(zone: str, range_: str, now_us: int) -> list[Window]:
+    """Return the days of a range, labelled by date, oldest first."""
+    today = find_today(zone, now_us)
+    days = [today + timedelta(days=1 - back) for back in range(RANGE_DAYS[range_], -1, -1)]
+    return _join(zone, days, [day.isoformat() for day in days])
+
+
+def list_buckets(zone: str, view: str, now_us: int) -> list[Window]:
+    """Return the buckets of an activity view, oldest first."""
+    today = find_today(zone, now_us)
+    if view == "daily":
+        days = [today + timedelta(days=ahead) for ahead in range(-6, 2)]
+        return _join(zone, days, [_WEEKDAYS[day.weekday()] for day in days])
+    if view == "weekly":
+        monday = today - timedelta(days=today.weekday())
+        mondays = [monday + timedelta(weeks=ahead) for ahead in range(-11, 2)]
+        return _join(zone, mondays, [f"Week {number}" for number in range(1, 14)])
+    firsts = [_add_months(today.year, today.month, ahead) for ahead in range(-11, 2)]
+    return _join(zone, [date(year, month, 1) for year, month in firsts], [_MONTHS[month - 1] for _, month in firsts])
+
+
+def _join(zone: str, days: list[date], labels: list[str]) -> list[Window]:
+    starts = [day_start(zone, day) for day in days]
+    return [Window(label, *edges) for label, edges in zip(labels, itertools.pairwise(starts), strict=False)]
+
+
+def find_billing_period(anchor_us: int | None, now_us: int) -> tuple[int, int]:
+    """Return the billing period that contains now: UTC calendar months, or months from the anchor, its day clamped."""
+    anchor = to_datetime(0 if anchor_us is None else anchor_us)
+    starts = list(_walk_months(anchor, to_datetime(now_us)))
+    for start, end in itertools.pairwise(starts):
+        if start <= now_us < end:
+            return start, end
+    raise AssertionError("no billing period contains now")
+
+
+def _walk_months(anchor: datetime, now: datetime) -> Iterator[int]:
+    """Return the period starts of the months around now."""
+    for ahead in range(-2, 3):
+        year, month = _add_months(now.year, now.month, ahead)
+        day = anchor.day
+        while not _exists(year, month, day):
+            day -= 1
+        yield from_datetime(anchor.replace(year=year, month=month, day=day))
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+def _add_months(year: int, month: int, ahead: int) -> tuple[int, int]:
+    for _ in range(abs(ahead)):
+        month += 1 if ahead > 0 else -1
+        if month in {0, 13}:
+            year, month = (year - 1, 12) if month == 0 else (year + 1, 1)
+    return year, month

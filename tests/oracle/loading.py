@@ -1,0 +1,92 @@
+"""Load raw files as the contract says: every line accounted for, the standing version of every event."""
+
+import gzip
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from tests.oracle.events import Event
+from tests.oracle.judging import judge
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line of the quarantine."""
+
+    file: str
+    line_number: int
+    reason: str
+    field: str | None
+    line: bytes
+
+
+@dataclass
+class Accounting:
+    """What became of the lines of one file; of identical standing lines the first one loaded is the accepted one."""
+
+    lines: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    blank: int = 0
+
+    def __add__(self, other: "Accounting") -> "Accounting":
+        return Accounting(**{name: count + getattr(other, name) for name, count in vars(self).items()})
+
+
+@dataclass
+class Log:
+    """What raw files amount to: standing events by identity, bad lines in reading order, the accounting by file."""
+
+    events: dict[tuple[str, int, str], Event] = field(default_factory=dict)
+    bad_lines: list[BadLine] = field(default_factory=list)
+    accounting: dict[str, Accounting] = field(default_factory=dict)
+
+
+def read_log(files: Mapping[str, bytes], run_start_us: int) -> Log:
+    """Judge every line of every file and let the versions compete."""
+    log = Log()
+    came_from: dict[tuple[str, int, str], str] = {}
+    for name, content in files.items():
+        counts = log.accounting[name] = Accounting()
+        for number, (line, last) in enumerate(split_lines(unpack(name, content)), start=1):
+            counts.lines += 1
+            verdict = judge(line, last=last, run_start_us=run_start_us)
+            if verdict.is_blank:
+                counts.blank += 1
+            elif verdict.reason is not None:
+                counts.rejected += 1
+                log.bad_lines.append(BadLine(name, number, verdict.reason, verdict.field, line))
+            elif verdict.event is not None:
+                counts.duplicates += 1
+                identity = verdict.event.identity
+                if identity not in log.events or verdict.event.rank > log.events[identity].rank:
+                    log.events[identity] = verdict.event
+                    came_from[identity] = name
+    for name in came_from.values():
+        log.accounting[name].accepted += 1
+        log.accounting[name].duplicates -= 1
+    return log
+
+
+def unpack(name: str, content: bytes) -> bytes:
+    """Decompress by the file's ending."""
+    if name.endswith(".gz"):
+        return gzip.decompress(content)
+    if name.endswith(".zst"):
+        with pa.input_stream(io.BytesIO(content), compression="zstd") as stream:
+            return bytes(stream.read())
+    return content
+
+
+def split_lines(content: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Yield each line without its newline, and whether it ends the file without one; a BOM at the start is no line."""
+    *lines, rest = content.removeprefix(_BOM).split(b"\n")
+    for line in lines:
+        yield line, False
+    if rest:
+        yield rest, True
