@@ -8,7 +8,7 @@ A local day starts at the first instant whose local date is that day or later:
     UTC             2026-11-24  starts at 2026-11-24T00:00Z
     Asia/Kathmandu  2026-11-24  starts at 2026-11-23T18:15Z  (UTC+05:45)
     Africa/Cairo    2026-04-24  starts at 2026-04-23T22:00Z  (00:00 does not exist: the clock jumps to 01:00)
-    America/Havana  2026-11-01  starts at 2026-11-01T04:00Z  (00:00 comes twice: the first one counts)
+    America/Havana  2025-11-02  starts at 2025-11-02T04:00Z  (00:00 comes twice: the first one counts)
     Pacific/Apia    2011-12-30  starts and ends at 2011-12-30T10:00Z  (a date the zone skipped)
 
 Since 2011 every one of these instants lies on a UTC quarter-hour, which is what makes one cube serve every zone.
