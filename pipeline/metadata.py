@@ -36,12 +36,19 @@ def canonical(raw: msgspec.Raw) -> str | None:
         raise FormatError("nested too deep")
     compact = msgspec.json.format(text, indent=-1)
     try:
-        value = _decode(compact)
-        if _encode(value) == compact:  # most are: no repeated key, no escape, no number that prints otherwise
+        # Without escapes, `":` stands behind every key and nowhere else: as many as there are members, none repeated.
+        if b"\\" not in compact and compact.count(b'":') == _members(_decode(compact)):
             return compact.decode()
     except msgspec.ValidationError:  # a number that no float can hold
         pass
     return _write(json.loads(compact, parse_int=_Number, parse_float=_Number))
+
+
+def _members(value: Any) -> int:
+    """Return how many members all objects of a value have."""
+    if isinstance(value, dict):
+        return len(value) + sum(_members(member) for member in value.values() if isinstance(member, (dict, list)))
+    return sum(_members(element) for element in value if isinstance(element, (dict, list)))
 
 
 def _write(value: Any) -> str:

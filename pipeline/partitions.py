@@ -40,7 +40,8 @@ class PartitionWriter:
         dictionaries: Sequence[str] = (),
         statistics: Sequence[str] = (),
     ) -> None:
-        self._store, self._staging, self._run, self._schema = store, staging, run, schema
+        self._store, self._staging, self._run, self._schema = store, f"{staging}/tables", run, schema
+        store.path(self._staging).mkdir(parents=True, exist_ok=True)
         self._options = {
             "compression": "zstd",
             "compression_level": 1,
@@ -70,15 +71,17 @@ class PartitionWriter:
         for key in keys:
             start, stop = spans.get(key, (0, 0))
             path = final(*key)
-            staged = f"{self._staging}/{path}"
+            # One folder for all: making one for each file takes a fifth of the time of writing it.
+            staged = f"{self._staging}/{path.replace('/', '~')}"
             self._write(columns.slice(start, stop - start), staged)
             operations[key] = self._store.staged(staged, path)
         return operations
 
     def _write(self, rows: pa.Table, staged: str) -> None:
-        path = self._store.path(staged)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(path, self._schema, **self._options) as writer:
+        with (
+            pa.OSFile(str(self._store.path(staged)), "wb") as file,
+            pq.ParquetWriter(file, self._schema, **self._options) as writer,
+        ):
             writer.write_table(rows, row_group_size=_ROW_GROUP_ROWS)
             writer.add_key_value_metadata({"run": self._run})
 

@@ -119,8 +119,8 @@ class _Reader:
         self.lines = self.good = self.blank = self.bytes = 0
         self.tail = Counts()
         self.reasons: Counter[Reason] = Counter()
-        self._encode = msgspec.json.Encoder().encode
-        self._buffers: dict[int, list[bytes]] = {}
+        self._encode_lines = msgspec.json.Encoder().encode_lines
+        self._buffers: dict[int, list[Row]] = {}
         self._buffered = 0
         self._bucket_of: dict[tuple[str, int], int] = {}
         self._rejected = _Quarantine(part, source, job)
@@ -151,7 +151,7 @@ class _Reader:
                 self.bytes += length
                 verdict = judge(text, latest, torn=not whole)
                 if type(verdict) is Row:
-                    self._keep(verdict, whole)
+                    self._keep(verdict, whole, length)
                 elif type(verdict) is Rejection:
                     self._reject(verdict, text, whole)
                 else:
@@ -178,7 +178,7 @@ class _Reader:
             error=error,
         )
 
-    def _keep(self, row: Row, whole: bool) -> None:
+    def _keep(self, row: Row, whole: bool, length: int) -> None:
         self.good += 1
         row.source = 2 * self.source
         if not whole:
@@ -189,10 +189,9 @@ class _Reader:
             key = (row.workspace_id, row.timestamp // DAY_US)
             found = self._bucket_of.get(key)
             bucket = self._bucket(*key) if found is None else found
-        encoded = self._encode(row)
-        self._buffers.setdefault(bucket, []).append(encoded)
-        self._buffered += len(encoded)
-        if self._buffered > _BUFFER_BYTES:
+        self._buffers.setdefault(bucket, []).append(row)
+        self._buffered += length
+        if self._buffered >= _BUFFER_BYTES:
             self._flush()
 
     def _bucket(self, workspace_id: str, day: int) -> int:
@@ -220,8 +219,7 @@ class _Reader:
             path = self.job.store.path(self.job.rows_path(bucket, self.source))
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
-                rows.append(b"")
-                file.write(b"\n".join(rows))
+                file.write(self._encode_lines(rows))
             rows.clear()
         self._buffered = 0
 

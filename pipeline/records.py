@@ -1,5 +1,6 @@
 """The two shapes of a record: as it comes in a line (`Record`), and as the engine takes it (`Row`).
 
+Nothing in them can refer to itself, so the garbage collector need not look at millions of them (`gc=False`).
 A record's fields are declared in the order of the contract's table, which is the order in which faults count.
 """
 
@@ -30,7 +31,7 @@ Reason = Literal[
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 
-class Resource(msgspec.Struct):
+class Resource(msgspec.Struct, gc=False):
     """What an event was done to."""
 
     type: str
@@ -38,21 +39,21 @@ class Resource(msgspec.Struct):
     name: str | None = None
 
 
-class User(msgspec.Struct):
+class User(msgspec.Struct, gc=False):
     """Who did it."""
 
     id: str
     name: str
 
 
-class Run(msgspec.Struct):
+class Run(msgspec.Struct, gc=False):
     """The run that an event is, or belongs to."""
 
     id: str
     status: Status
 
 
-class Language(msgspec.Struct):
+class Language(msgspec.Struct, gc=False):
     """What one event used in one locale."""
 
     locale: str | None = None
@@ -61,7 +62,7 @@ class Language(msgspec.Struct):
     corrected: Count = 0
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     """What one event used."""
 
     credits: Count = 0
@@ -69,7 +70,7 @@ class Usage(msgspec.Struct):
     languages: list[Language] | None = None
 
 
-class Record(msgspec.Struct, kw_only=True):
+class Record(msgspec.Struct, kw_only=True, gc=False):
     """One line of the log."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
@@ -86,7 +87,7 @@ class Record(msgspec.Struct, kw_only=True):
     usage: Usage | None = None
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """One good line: the columns of `events` with its workspace; instants in microseconds UTC."""
 
     workspace_id: str
@@ -110,7 +111,7 @@ class Row(msgspec.Struct):
     source: int = 0  # the part of the raw files it was read from: for the accounting, not for the tables
 
 
-class Rejection(msgspec.Struct):
+class Rejection(msgspec.Struct, gc=False):
     """Why a line is in quarantine, in words that a person can act on."""
 
     reason: Reason
