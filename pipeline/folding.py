@@ -44,11 +44,11 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         engine.create("deliveries", rows=[str(store.path(uri)) for uri in bucket.rows])
         touched = [events_path(*key) for key in engine.fetch("touched")]
         stored = [str(store.path(uri)) for uri in touched if store.exists(uri)]
-        if stored:
+        if stored and job.rebuild is None:
             engine.append("stored", "deliveries", files=stored)
         engine.create("beaten")
         engine.view("standing")
-        engine.create("changed", force=job.force)
+        engine.create("changed", force=job.force or job.rebuild is not None)
         return _write(engine, job)
 
 
@@ -61,8 +61,11 @@ def read_manifest(job: Job, workspace_id: str) -> Manifest:
 def _write(engine: Engine, job: Job) -> BucketReport:
     days: list[tuple[str, str]] = engine.fetch("changed_days")
     months: list[tuple[str, str]] = engine.fetch("changed_months")
-    manifests = {workspace_id: read_manifest(job, workspace_id) for workspace_id, _ in months}
-    stand = [found for workspace_id, month in months if (found := manifests[workspace_id].months.get(month))]
+    stand = [
+        found
+        for workspace_id, month in months
+        if job.rebuild is None and (found := read_manifest(job, workspace_id).months.get(month))
+    ]
     _read(engine, job, "stored_cube", [month.cube for month in stand], CUBE)
     _read(engine, job, "stored_actors", [month.actors for month in stand], ACTORS)
     engine.create("allocated")

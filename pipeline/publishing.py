@@ -13,6 +13,7 @@ from pipeline.accounting import FileError, RunReport
 from pipeline.calendar import rfc3339, utc_day, zone_data_version
 from pipeline.folding import BucketReport, read_manifest
 from pipeline.reading import Job, PartReport
+from pipeline.rebuilding import leftovers
 from pipeline.store import Operation
 from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
 
@@ -72,6 +73,26 @@ def compose(
     job: Job, published: Published, reports: list[PartReport], folded: list[BucketReport], report: RunReport
 ) -> list[Operation]:
     """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
+    tables, months = _tables(job, folded)
+    ordered: list[Operation] = []
+    superseded: list[Operation] = []
+    for workspace_id in sorted(tables):
+        ordered += tables[workspace_id]
+        before = read_manifest(job, workspace_id).months
+        after = _kept(job, workspace_id, before) | months.get(workspace_id, {})
+        ordered.append(_manifest(job, workspace_id, after))
+        for month, files in before.items():
+            if after.get(month) != files:
+                superseded += [Operation("delete", files.cube), Operation("delete", files.actors)]
+    if job.rebuild is None or job.rebuild.everything:
+        for part in reports:
+            ordered += part.operations
+    ordered += [_record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
+    return ordered + superseded
+
+
+def _tables(job: Job, folded: list[BucketReport]) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:
+    """Return what becomes of each workspace's tables, and its months that were written."""
     tables: dict[str, list[Operation]] = {}
     months: dict[str, dict[str, Month]] = {}
     for bucket in folded:
@@ -79,19 +100,17 @@ def compose(
             tables.setdefault(workspace_id, []).extend(operations)
         for workspace_id, changed in bucket.months.items():
             months.setdefault(workspace_id, {}).update(changed)
-    ordered: list[Operation] = []
-    superseded: list[Operation] = []
-    for workspace_id in sorted(tables):
-        ordered += tables[workspace_id]
-        before = read_manifest(job, workspace_id).months
-        changed = months[workspace_id]
-        ordered.append(_manifest(job, workspace_id, before | changed))
-        for month in changed.keys() & before.keys():
-            superseded += [Operation("delete", before[month].cube), Operation("delete", before[month].actors)]
-    for part in reports:
-        ordered += part.operations
-    ordered += [_record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
-    return ordered + superseded
+    if job.rebuild is not None:
+        made = {operation.final for operations in tables.values() for operation in operations}
+        for workspace_id, operations in leftovers(job.store, job.rebuild, made).items():
+            tables.setdefault(workspace_id, []).extend(operations)
+    return tables, months
+
+
+def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Month]:
+    """Return the months that are not made anew."""
+    rebuild = job.rebuild
+    return {month: files for month, files in months.items() if not (rebuild and rebuild.covers(workspace_id, month))}
 
 
 def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operation:

@@ -18,6 +18,7 @@ from pipeline import listing
 from pipeline.calendar import DAY_US, utc_day
 from pipeline.judge import judge
 from pipeline.listing import Part
+from pipeline.rebuilding import Rebuild
 from pipeline.records import Reason, Rejection, Row
 from pipeline.state import Counts, Entry
 from pipeline.store import Operation, Store
@@ -42,6 +43,7 @@ class Job(msgspec.Struct, frozen=True):
     latest: int  # the last instant that an event may have
     buckets: int
     force: bool = False  # rewrite what was touched even where it did not change
+    rebuild: Rebuild | None = None  # what is made anew, as if nothing of it stood
 
     @property
     def staging(self) -> str:
@@ -180,6 +182,8 @@ class _Reader:
 
     def _keep(self, row: Row, whole: bool, length: int) -> None:
         self.good += 1
+        if self.job.rebuild is not None and not self.job.rebuild.takes(row.workspace_id, row.timestamp):
+            return
         row.source = 2 * self.source
         if not whole:
             row.source += 1

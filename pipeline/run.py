@@ -27,6 +27,7 @@ from pipeline.accounting import RunReport
 from pipeline.calendar import DAY_US, SECOND_US
 from pipeline.folding import Bucket, BucketReport, fold
 from pipeline.reading import Job, PartReport, read
+from pipeline.rebuilding import Rebuild, refuse_loss
 from pipeline.settings import Settings
 from pipeline.state import State
 from pipeline.store import Store
@@ -45,7 +46,11 @@ class BusyError(RuntimeError):
 
 
 def run(
-    settings: Settings, now: int, paths: Iterable[Path] = (), tell: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    now: int,
+    paths: Iterable[Path] = (),
+    tell: Callable[[str], None] = lambda _: None,
+    rebuild: Rebuild | None = None,
 ) -> RunReport:
     """Load what is new and publish it.
 
@@ -54,9 +59,11 @@ def run(
         now: when the run starts, in microseconds UTC.
         paths: raw files or folders to read instead of everything in `raw/`.
         tell: is told of each stage when it begins.
+        rebuild: what is to be made anew from all raw files.
 
     Raises:
         BusyError: another run is at work.
+        RawGoneError: a rebuild would lose events.
         FileNotFoundError: one of `paths` is not there.
     """
     store = Store(settings.data_dir.absolute())
@@ -69,7 +76,7 @@ def run(
     try:
         state = State(store.path("state.sqlite"))
         try:
-            return _run(store, state, now, list(paths), settings.workers or os.cpu_count() or 1, tell)
+            return _run(store, state, now, list(paths), settings.workers or os.cpu_count() or 1, tell, rebuild)
         finally:
             state.close()
     finally:
@@ -77,7 +84,13 @@ def run(
 
 
 def _run(
-    store: Store, state: State, now: int, paths: list[Path], workers: int, tell: Callable[[str], None]
+    store: Store,
+    state: State,
+    now: int,
+    paths: list[Path],
+    workers: int,
+    tell: Callable[[str], None],
+    rebuild: Rebuild | None,
 ) -> RunReport:
     seconds: dict[str, float] = {}
 
@@ -92,7 +105,10 @@ def _run(
         complete = commit.recover(store, state)
         store.clear("staging")
     with stage("list", "listing raw files"):
-        parts = listing.changed(store.path(RAW), state.entries(), paths)
+        entries = state.entries()
+        parts = listing.changed(store.path(RAW), {} if rebuild else entries, paths)
+    if rebuild:
+        refuse_loss(rebuild, entries, {part.source_file for part in parts}, store.path(RAW))
     size = sum(part.bytes for part in parts)
     job = Job(
         store=store,
@@ -101,6 +117,7 @@ def _run(
         latest=now + _AHEAD_US,
         buckets=max(1, round(size / _BUCKET_BYTES)),
         force=not complete,
+        rebuild=rebuild,
     )
     workers = workers if size > _PROCESSES_BYTES else 1
     with _executor(workers) as executor:
@@ -115,7 +132,10 @@ def _run(
         report = publishing.report(job, published, reports, folded, accepted)
         report.seconds = seconds
         operations = publishing.compose(job, published, reports, folded, report)
-        commit.commit(store, state, job.run, operations, accounting.ledger(reports, accepted))
+        # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
+        partial = rebuild is not None and not rebuild.everything
+        read_now = [] if partial else accounting.ledger(reports, accepted)
+        commit.commit(store, state, job.run, operations, read_now)
     store.clear(job.staging)
     return report
 

@@ -1,0 +1,123 @@
+"""`usage run --rebuild`: the same tables from the raw files alone, whatever had become of them."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.accounting import RunReport
+from pipeline.commands import app
+from pipeline.rebuilding import RawGoneError, Rebuild
+from pipeline.run import run
+from tests.conftest import WORKSPACE, House, record
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def loaded(house: House) -> House:
+    """Return a house with two workspaces, three months, versions and a bad line."""
+    house.drop(
+        "a.jsonl",
+        [
+            record("a", usage={"credits": 5}),
+            record("b", timestamp="2026-10-05T00:00:00Z", usage={"credits": 7}),
+            record("c", timestamp="2026-09-05T00:00:00Z", usage={"credits": 11}),
+            record("d", workspace_id=OTHER, usage={"credits": 13}),
+            {"id": "bad"},
+        ],
+    )
+    house.run()
+    house.drop("b.jsonl", [record("a", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 50})])
+    house.run()
+    return house
+
+
+def rebuild(house: House, *workspaces: str, since: str = "", accept_loss: bool = False) -> RunReport:
+    """Rebuild a house."""
+    return run(house.settings, house.now, rebuild=Rebuild(frozenset(workspaces), since, accept_loss))
+
+
+def test_everything(loaded: House) -> None:
+    """A rebuild gives the same tables and quarantine, and accounts for all lines anew."""
+    tables, quarantine = loaded.tables(), loaded.quarantine()
+    report = rebuild(loaded)
+    assert loaded.tables() == tables
+    assert loaded.quarantine() == quarantine
+    assert (report.lines, report.accepted, report.duplicates, report.rejected) == (6, 4, 1, 1)
+    assert loaded.run().files == 0
+
+
+def test_damage_is_mended(loaded: House) -> None:
+    """Corrupt, missing and foreign files of the tables do not outlive a rebuild."""
+    tables = loaded.tables()
+    events = sorted(loaded.root.glob("events/*/*/events.parquet"))
+    events[0].write_bytes(b"PAR1 torn")
+    events[1].unlink()
+    next(loaded.root.glob("cube/*/*/*.parquet")).write_bytes(b"")
+    foreign = loaded.root / f"events/workspace_id={WORKSPACE}/day=2026-08-01/events.parquet"
+    foreign.parent.mkdir()
+    foreign.write_bytes(events[2].read_bytes())
+    rebuild(loaded)
+    assert loaded.tables() == tables
+
+
+@pytest.mark.parametrize(
+    ("workspaces", "since", "mended"),
+    [
+        ((WORKSPACE,), "", {"a", "b", "c"}),
+        ((OTHER,), "", {"d"}),
+        ((), "2026-10", {"a", "b", "d"}),
+        ((WORKSPACE,), "2026-11", {"a"}),
+    ],
+)
+def test_a_part(loaded: House, workspaces: tuple[str, ...], since: str, mended: set[str]) -> None:
+    """Only what is named is made anew: some workspaces, or the months from one on."""
+    for path in loaded.root.glob("events/*/*/events.parquet"):
+        path.unlink()
+    rebuild(loaded, *workspaces, since=since)
+    assert set(loaded.events()["id"]) == mended
+    assert loaded.cube()["credits"].sum() == 81
+
+
+def test_lost_raw_files(loaded: House) -> None:
+    """Where raw files of the ledger are gone a rebuild is refused, unless the loss is accepted."""
+    tables = loaded.tables()
+    (loaded.root / "raw/a.jsonl").unlink()
+    with pytest.raises(RawGoneError) as refusal:
+        rebuild(loaded)
+    assert refusal.value.files == ["a.jsonl"]
+    assert loaded.tables() == tables
+    rebuild(loaded, accept_loss=True)
+    assert loaded.events()["id"].to_list() == ["a"]
+    assert loaded.cube()["credits"].sum() == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--rebuild"], 0),
+        (["--rebuild", "--workspace", WORKSPACE.upper(), "--since", "2026-10"], 0),
+        (["--rebuild", "--workspace", "x"], 2),
+        (["--rebuild", "--since", "2026-13"], 2),
+        (["--rebuild", "somewhere"], 2),
+        (["--since", "2026-10"], 2),
+    ],
+)
+def test_command(loaded: House, arguments: list[str], code: int) -> None:
+    """The options of the command mean what they say, and are refused where they do not go together."""
+    tables = loaded.tables()
+    found = CliRunner().invoke(
+        app, ["run", *arguments, "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:00Z"]
+    )
+    assert found.exit_code == code, found.output
+    assert loaded.tables() == tables
+
+
+def test_command_refuses_loss(loaded: House, tmp_path: Path) -> None:
+    """The refusal names the file and says what to do."""
+    (loaded.root / "raw/b.jsonl").rename(tmp_path / "b.jsonl")
+    found = CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(loaded.root)])
+    assert found.exit_code == 2
+    assert "b.jsonl" in found.output
+    assert "--accept-loss" in found.output
