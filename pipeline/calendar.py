@@ -14,13 +14,14 @@ A local day starts at the first instant whose local date is that day or later:
 Since 2011 every one of these instants lies on a UTC quarter-hour, which is what makes one cube serve every zone.
 """
 
-import importlib.metadata
 import importlib.resources
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache, lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
+
+import tzdata
 
 Range = Literal["30d", "60d", "90d"]
 View = Literal["daily", "weekly", "monthly"]
@@ -67,7 +68,7 @@ def zone_names() -> frozenset[str]:
 
 def zone_data_version() -> str:
     """Return the release of the pinned `tzdata` package, e.g. `2026.6`."""
-    return importlib.metadata.version("tzdata")
+    return str(tzdata.__version__)
 
 
 @cache

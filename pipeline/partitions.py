@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.store import Operation, Store
@@ -90,7 +89,7 @@ def _spans(rows: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:
     """Return the first row of each (workspace_id, partition) and the row behind its last."""
     if not rows.num_rows:
         return {}
-    keys = [pc.dictionary_encode(rows[name].combine_chunks()) for name in ("workspace_id", "partition")]
+    keys = [rows[name].combine_chunks().dictionary_encode() for name in ("workspace_id", "partition")]
     codes = [np.asarray(key.indices) for key in keys]
     breaks = np.flatnonzero((np.diff(codes[0]) != 0) | (np.diff(codes[1]) != 0)) + 1
     starts = [0, *breaks.tolist()]
