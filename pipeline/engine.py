@@ -20,7 +20,6 @@ class Engine:
             "temp_directory": str(spill),
             "threads": threads,
             "memory_limit": memory,
-            "TimeZone": "UTC",
             "autoinstall_known_extensions": "false",
         }
         self._connection = duckdb.connect(config=config)

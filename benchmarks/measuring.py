@@ -1,0 +1,81 @@
+"""How a command is timed: as a whole process with its children, against another one in turn, as a ratio."""
+
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+_POLL_SECONDS = 0.02
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one command took, all its processes together; memory is the highest sum of resident sizes seen."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def run(command: Sequence[str]) -> Cost:
+    """Run a command to its end."""
+    before = os.times()
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+    peak = [0]
+    watcher = threading.Thread(target=_watch, args=(process, peak))
+    watcher.start()
+    code = process.wait()
+    wall = time.perf_counter() - start
+    watcher.join()
+    after = os.times()
+    if code:
+        raise subprocess.CalledProcessError(code, command)
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return Cost(wall, cpu, peak[0] / 1024)
+
+
+def compare(ours: Callable[[], Cost], other: Callable[[], Cost], times: int) -> str:
+    """Take both in turn; return medians and the median of the ratios, pair by pair."""
+    pairs = [(ours(), other()) for _ in range(times)]
+
+    def row(name: str, cost: Callable[[Cost], float]) -> str:
+        values = [(cost(a), cost(b)) for a, b in pairs]
+        medians = [statistics.median(column) for column in zip(*values, strict=True)]
+        ratio = statistics.median(a / b for a, b in values)
+        return f"{name:>9} {medians[0]:10.2f} {medians[1]:10.2f} {ratio:8.2f}"
+
+    return "\n".join(
+        [
+            f"{'':9} {'this':>10} {'reference':>10} {'ratio':>8}",
+            row("wall s", lambda cost: cost.wall_seconds),
+            row("cpu s", lambda cost: cost.cpu_seconds),
+            row("peak MiB", lambda cost: cost.peak_mib),
+        ]
+    )
+
+
+def _watch(process: "subprocess.Popen[bytes]", peak: list[int]) -> None:
+    while process.poll() is None:
+        peak[0] = max(peak[0], sum(map(_resident_kib, _family(process.pid))))
+        time.sleep(_POLL_SECONDS)
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(member for child in children for member in _family(int(child)))]
+
+
+def _resident_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
