@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.calendar import SECOND_US, utc_day_start
 
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"(\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 ).fullmatch
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
@@ -36,24 +36,24 @@ def instant(text: str) -> int:
     match = _RFC3339(text)
     if match is None:
         raise FormatError(text)
-    day, hour, minute, second, fraction, offset = match.groups()
-    whole = (_base(day, offset) + int(hour) * 3600 + int(minute) * 60 + int(second)) * SECOND_US
+    minute, second, fraction, offset = match.groups()
+    whole = _minute(minute, offset) + int(second) * SECOND_US
     return whole + int(fraction[:6].ljust(6, "0")) if fraction else whole
 
 
-@lru_cache(maxsize=4096)
-def _base(day: str, offset: str) -> int:
-    """Return the second at which a day starts at an offset."""
-    year = int(day[:4])
+@lru_cache(maxsize=65_536)
+def _minute(text: str, offset: str) -> int:
+    """Return when a minute `2026-11-24T12:00` starts at an offset, in microseconds UTC."""
+    year = int(text[:4])
     try:
-        start = utc_day_start(date(year or _CYCLE_YEARS, int(day[5:7]), int(day[8:])))
+        start = utc_day_start(date(year or _CYCLE_YEARS, int(text[5:7]), int(text[8:10])))
     except ValueError:
-        raise FormatError(day) from None
-    seconds = start // SECOND_US - (0 if year else _CYCLE_SECONDS)
-    if offset in "Zz":
-        return seconds
-    east = int(offset[1:3]) * 3600 + int(offset[4:6]) * 60
-    return seconds + east if offset[0] == "-" else seconds - east
+        raise FormatError(text) from None
+    seconds = int(text[11:13]) * 3600 + int(text[14:16]) * 60 - (0 if year else _CYCLE_SECONDS)
+    if offset not in "Zz":
+        east = int(offset[1:3]) * 3600 + int(offset[4:6]) * 60
+        seconds += east if offset[0] == "-" else -east
+    return start + seconds * SECOND_US
 
 
 @lru_cache(maxsize=65_536)

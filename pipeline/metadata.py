@@ -34,14 +34,19 @@ def canonical(raw: msgspec.Raw) -> str | None:
         raise FormatError("no object")
     if text.count(b"{") + text.count(b"[") > METADATA_DEPTH_MAX and scanner.depth(text.decode()) > METADATA_DEPTH_MAX:
         raise FormatError("nested too deep")
-    compact = msgspec.json.format(text, indent=-1)
+    compact = text if len(text.split()) == 1 else msgspec.json.format(text, indent=-1)
     try:
         # Without escapes, `":` stands behind every key and nowhere else: as many as there are members, none repeated.
-        if b"\\" not in compact and compact.count(b'":') == _members(_decode(compact)):
+        if b"\\" not in compact and _has_members(_decode(compact), compact.count(b'":')):
             return compact.decode()
     except msgspec.ValidationError:  # a number that no float can hold
         pass
     return _write(json.loads(compact, parse_int=_Number, parse_float=_Number))
+
+
+def _has_members(value: dict[str, Any], keys: int) -> bool:
+    """Return whether an object has as many members, those of inner objects included, as keys are written in it."""
+    return len(value) == keys or _members(value) == keys
 
 
 def _members(value: Any) -> int:
