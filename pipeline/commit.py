@@ -23,16 +23,15 @@ def commit(store: Store, state: State, run: str, operations: list[Operation], en
     state.end()
 
 
-def recover(store: Store, state: State) -> bool:
+def recover(store: Store, state: State) -> None:
     """Finish the commit that a former run left behind, if there is one.
 
-    Returns:
-        False where a staged file is lost: what that run had read is then forgotten, and the next run has to read it
-        again and rewrite all that it touches.
+    Where a staged file is lost, what that run had read is forgotten: the next run reads it again and rewrites all that
+    it touches.
     """
     found = state.journal()
     if found is None:
-        return True
+        return
     run, operations = found
     complete = True
     store.make_folders(operations)
@@ -45,7 +44,6 @@ def recover(store: Store, state: State) -> bool:
         state.forget(run)
     store.sync()
     state.end()
-    return complete
 
 
 def _is_of(store: Store, operation: Operation, run: str) -> bool:

@@ -12,12 +12,14 @@ Reads `raw/` and the tables; writes the tables. The steps:
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 from ulid import ULID
@@ -40,6 +42,8 @@ _BUCKET_BYTES: Final = 100_000_000
 _PROCESSES_BYTES: Final = 8_000_000
 _ENGINES_MEMORY_MB: Final = 600
 
+_Result = TypeVar("_Result")
+
 
 class BusyError(RuntimeError):
     """Raised when another run is at work on the same data folder."""
@@ -51,6 +55,7 @@ def run(
     paths: Iterable[Path] = (),
     tell: Callable[[str], None] = lambda _: None,
     rebuild: Rebuild | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> RunReport:
     """Load what is new and publish it.
 
@@ -60,6 +65,7 @@ def run(
         paths: raw files or folders to read instead of everything in `raw/`.
         tell: is told of each stage when it begins.
         rebuild: what is to be made anew from all raw files.
+        pause: is called wherever the run can be stopped without harm; to stop it, it raises.
 
     Raises:
         BusyError: another run is at work.
@@ -76,7 +82,7 @@ def run(
     try:
         state = State(store.path("state.sqlite"))
         try:
-            return _run(store, state, now, list(paths), settings.workers or os.cpu_count() or 1, tell, rebuild)
+            return _run(store, state, now, list(paths), settings.workers or os.cpu_count() or 1, tell, rebuild, pause)
         finally:
             state.close()
     finally:
@@ -91,6 +97,7 @@ def _run(
     workers: int,
     tell: Callable[[str], None],
     rebuild: Rebuild | None,
+    pause: Callable[[], None],
 ) -> RunReport:
     seconds: dict[str, float] = {}
 
@@ -102,7 +109,7 @@ def _run(
         seconds[name] = round(perf_counter() - start, 3)
 
     with stage("recover", "looking for an unfinished commit"):
-        complete = commit.recover(store, state)
+        commit.recover(store, state)
         store.clear("staging")
     with stage("list", "listing raw files"):
         entries = state.entries()
@@ -116,16 +123,16 @@ def _run(
         started=now,
         latest=now + _AHEAD_US,
         buckets=max(1, round(size / _BUCKET_BYTES)),
-        force=not complete,
+        force=state.has_forgotten(),
         rebuild=rebuild,
     )
     workers = workers if size > _PROCESSES_BYTES else 1
     with _executor(workers) as executor:
         with stage("judge", f"reading {len(parts):,} files, about {size:,} bytes"):
-            reports = list(executor.map(read, parts, range(len(parts)), [job] * len(parts)))
+            reports = _each(executor.map(read, parts, range(len(parts)), [job] * len(parts)), pause)
         buckets = _buckets(reports, job, workers)
         with stage("fold", f"folding {len(buckets):,} buckets"):
-            folded = list(executor.map(fold, buckets, [job] * len(buckets)))
+            folded = _each(executor.map(fold, buckets, [job] * len(buckets)), pause)
     with stage("commit", "publishing"):
         accepted = _accepted(folded)
         published = publishing.publication(job, everything=not paths)
@@ -144,7 +151,29 @@ def _executor(workers: int) -> Executor:
     if workers == 1:
         return ThreadPoolExecutor(1)
     # Forking a process with threads in it, as the engine's, can hang.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_parent)
+
+
+def _follow_parent() -> None:
+    """Leave it to the parent to be interrupted, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _each(results: Iterable[_Result], pause: Callable[[], None]) -> list[_Result]:
+    """Return all results; between any two the run can be stopped, and those not begun are then given up."""
+    found = []
+    for result in results:
+        found.append(result)
+        pause()
+    return found
 
 
 def _buckets(reports: list[PartReport], job: Job, workers: int) -> list[Bucket]:

@@ -19,6 +19,9 @@ create table if not exists files (
   run text not null,
   entry text not null
 ) strict;
+create table if not exists forgotten (
+  path text primary key
+) strict;
 create table if not exists journal (
   position integer primary key,
   run text not null,
@@ -93,6 +96,7 @@ class State:
                 "insert or replace into files (path, run, entry) values (?, ?, ?)",
                 ((entry.path, entry.run, _json(entry)) for entry in entries),
             )
+            database.execute("delete from forgotten where path in (select path from files)")
 
     def journal(self) -> tuple[str, list[Operation]] | None:
         """Return the run and the operations of a commit that did not come to its end."""
@@ -107,7 +111,15 @@ class State:
 
     def forget(self, run: str) -> None:
         """Forget that a run read its files, so that the next one reads them again."""
-        self._database.execute("delete from files where run = ?", (run,))
+        with self._database as database:
+            database.execute("begin immediate")
+            database.execute("insert or ignore into forgotten select path from files where run = ?", (run,))
+            database.execute("delete from files where run = ?", (run,))
+
+    def has_forgotten(self) -> bool:
+        """Return whether files were forgotten and not read again since: what they touch may be half published."""
+        (found,) = self._database.execute("select exists (select * from forgotten)").fetchone()
+        return bool(found)
 
 
 def _json(value: Operation | Entry) -> str:

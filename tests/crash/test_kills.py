@@ -1,0 +1,170 @@
+"""A run that is killed at any step leaves a state from which the next one reaches the tables of an undisturbed run."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import NOW, WORKSPACE, House, record
+
+VICTIM = str(Path(__file__).with_name("victim.py"))
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+
+
+def batches() -> list[list[dict[str, Any]]]:
+    """Return three batches: new days, late events, newer versions, a re-delivery, a bad line, two workspaces."""
+    first = [
+        record("a", usage={"credits": 5}),
+        record("b", timestamp="2026-10-05T00:00:00Z", usage={"credits": 7}),
+        record("c", workspace_id=OTHER, usage={"credits": 11}),
+        {"id": "bad"},
+    ]
+    second = [
+        record("a", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 50}),
+        record("d", timestamp="2026-10-05T00:10:00Z", usage={"credits": 13}),
+        record("c", workspace_id=OTHER, usage={"credits": 11}),
+    ]
+    third = [record("e", timestamp="2026-09-01T00:00:00Z"), record("f", workspace_id=OTHER), {"id": "bad too"}]
+    return [first, second, third]
+
+
+def victim(house: House, step: int, when: str, operation: str = "any") -> int:
+    """Run the command and kill it at a step; return how it ended."""
+    command = [
+        sys.executable,
+        VICTIM,
+        str(step),
+        when,
+        operation,
+        "--data-dir",
+        str(house.root),
+        "--now",
+        NOW,
+        "--workers",
+        "1",
+    ]
+    root = Path(__file__).parents[2]
+    return subprocess.run(
+        command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": str(root)}
+    ).returncode
+
+
+def state_of(house: House) -> dict[str, Any]:
+    """Return everything that must be the same."""
+    quarantine = [{key: value for key, value in row.items() if key != "loaded_at"} for row in house.quarantine()]
+    return {**house.tables(), "quarantine": quarantine}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Return a house that was loaded batch by batch without a kill."""
+    house = House(tmp_path_factory.mktemp("undisturbed") / "data")
+    for number, batch in enumerate(batches()):
+        house.drop(f"{number}.jsonl", batch)
+        house.run()
+    return house
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("killed", [0, 1])
+def test_killed_at_every_step(undisturbed: House, tmp_path: Path, killed: int, when: str) -> None:
+    """Killed at any step of the first or the second batch's run, the next runs give the undisturbed tables."""
+    template = House(tmp_path / "template")
+    for number, batch in enumerate(batches()[:killed]):
+        template.drop(f"{number}.jsonl", batch)
+        template.run()
+    template.drop(f"{killed}.jsonl", batches()[killed])
+    steps = 0
+    ended = -signal.SIGKILL
+    while ended == -signal.SIGKILL:
+        # Every third step of the second batch is enough: the first one's are all there.
+        steps += 1 if killed == 0 else 3
+        house = House(tmp_path / f"step-{steps}")
+        shutil.copytree(template.root, house.root)
+        for path in (house.root / "raw").iterdir():
+            os.utime(path, ns=(path.stat().st_atime_ns, (template.root / "raw" / path.name).stat().st_mtime_ns))
+        ended = victim(house, steps, when)
+        house.run()
+        for number, batch in list(enumerate(batches()))[killed + 1 :]:
+            house.drop(f"{number}.jsonl", batch)
+            house.run()
+        assert state_of(house) == state_of(undisturbed), steps
+        assert not list(house.root.glob("staging/*"))
+        shutil.rmtree(house.root)
+    assert ended == 0
+    assert steps > 15
+
+
+def test_killed_again_and_again(undisturbed: House, house: House) -> None:
+    """Kills in a row, in the recovery of the one before too, lose and double nothing."""
+    rng = random.Random(5)
+    for number, batch in enumerate(batches()):
+        house.drop(f"{number}.jsonl", batch)
+        for _ in range(4):
+            victim(house, rng.randrange(1, 30), rng.choice(["before", "after"]))
+    house.run()
+    assert state_of(house) == state_of(undisturbed)
+
+
+def test_staging_lost_twice(undisturbed: House, house: House) -> None:
+    """A commit whose staged files are lost is made again, even when that is killed, from the sources."""
+    house.drop("0.jsonl", batches()[0])
+    for _ in range(2):
+        assert victim(house, 1, "after", "begin") == -signal.SIGKILL
+        shutil.rmtree(house.root / "staging")
+    house.run()
+    for number, batch in list(enumerate(batches()))[1:]:
+        house.drop(f"{number}.jsonl", batch)
+        house.run()
+    assert state_of(house) == state_of(undisturbed)
+
+
+def test_workers_follow_their_parent(tmp_path: Path) -> None:
+    """Worker processes of a killed run end with it."""
+    house = House(tmp_path / "data")
+    many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(60_000))
+    for number in range(4):
+        house.drop(f"{number}.jsonl", many)
+    command = [sys.executable, "-c", "from service.commands import main; main()", "run", "--data-dir", str(house.root)]
+    with subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        children: list[int] = []
+        tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(children) < 3:  # two workers and the resource tracker
+            children = [int(child) for child in tasks.read_text().split()]
+        process.kill()
+        process.wait()
+        for child in children:
+            pidfd = os.pidfd_open(child) if Path(f"/proc/{child}").exists() else None
+            if pidfd is not None:
+                import select  # noqa: PLC0415
+
+                assert select.select([pidfd], [], [], 30)[0], "a worker outlived its parent"
+                os.close(pidfd)
+    house.run()
+    assert house.run().files == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_stop_between_steps(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """SIGTERM and SIGINT stop a run at the next safe point, with nothing published and nothing lost."""
+    house = House(tmp_path / "data")
+    for name in "ab":
+        house.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20_000)])
+    command = [sys.executable, "-c", "from service.commands import main; main()", "run", "--data-dir", str(house.root)]
+    with subprocess.Popen([*command, "--workers", "1", "--now", NOW], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "reading" not in process.stderr.readline():
+            pass
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == code, said
+    assert "stopped" in said
+    assert not (house.root / "published.json").exists()
+    assert house.run().accepted == 40_000

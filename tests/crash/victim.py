@@ -1,0 +1,51 @@
+"""`usage run` that kills itself: the n-th of the operations that change something is its last, or is not done any more.
+
+    python victim.py N before|after OPERATION|any ARGUMENTS…
+
+The operations are those of the store and the state, or only those of one name, counted in the main process; past the
+last one it just ends.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pipeline import run as steps
+from pipeline.commands import app
+from pipeline.state import State
+from pipeline.store import Store
+
+
+def main() -> None:
+    """Patch from outside, then run the command."""
+    left, when, wanted = [int(sys.argv[1])], sys.argv[2], sys.argv[3]
+
+    def deadly(owner: Any, name: str) -> None:
+        if wanted not in {"any", name}:
+            return
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def dying(*arguments: Any, **named: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0 and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = original(*arguments, **named)
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        setattr(owner, name, dying)
+
+    for name in ("sync", "make_folders", "apply", "stage", "clear"):
+        deadly(Store, name)
+    for name in ("begin", "end", "forget"):
+        deadly(State, name)
+    for name in ("read", "fold"):
+        deadly(steps, name)
+    app(["run", *sys.argv[4:]])
+
+
+if __name__ == "__main__":
+    main()
