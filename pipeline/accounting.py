@@ -5,7 +5,7 @@ stood before); the other good lines are duplicates.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -40,6 +40,20 @@ class RunReport(msgspec.Struct, kw_only=True):
     partitions: int
     seconds: dict[str, float]
     errors: list[FileError]
+
+
+def joined(reports: Sequence[RunReport]) -> RunReport:
+    """Return what all slices of a run did; its id, sequence and freshness are the last one's."""
+    report = msgspec.structs.replace(reports[-1])
+    for name in ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "workspaces", "partitions"):
+        setattr(report, name, sum(getattr(part, name) for part in reports))
+    for name in ("reasons", "seconds"):
+        total: Counter[str] = Counter()
+        for part in reports:
+            total.update(getattr(part, name))
+        setattr(report, name, dict(total))
+    report.errors = [error for part in reports for error in part.errors]
+    return report
 
 
 def ledger(reports: Iterable[PartReport], accepted: Mapping[int, int]) -> list[Entry]:

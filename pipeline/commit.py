@@ -1,7 +1,11 @@
-"""Step 5: what was staged becomes what stands, all of it or, after a crash, by the next run.
+"""Step 6: what was staged becomes what stands, all of it or, after a crash, by the next run.
 
-The journal is written before the first rename and cleared after the last, so that a commit once begun is always
-finished: each operation can be carried out again, and readers see a workspace's manifest before or after.
+Whatever the disk forgets when the power fails, a reader finds a workspace's manifest before or after, with its files:
+
+    staged files reach the disk → journal and ledger, in one transaction → renames in their order → they reach the disk
+    → the journal forgets them → deletes, which stay in the journal until the next commit has seen them reach the disk
+
+Each operation can be carried out again, so that a commit once begun is always finished.
 """
 
 from collections.abc import Iterable
@@ -13,14 +17,14 @@ from pipeline.store import Operation, Store
 
 
 def commit(store: Store, state: State, run: str, operations: list[Operation], entries: Iterable[Entry]) -> None:
-    """Carry out the operations in their order, and record the raw files as read."""
-    store.sync()
+    """Carry out the operations, deletes last, and record the raw files as read."""
     store.make_folders(operations)
+    store.sync()
     state.begin(run, operations, entries)
     for operation in operations:
-        store.apply(operation)
-    store.sync()
-    state.end()
+        if operation.kind == "replace":
+            store.apply(operation)
+    _end(store, state, operations)
 
 
 def recover(store: Store, state: State) -> None:
@@ -33,17 +37,27 @@ def recover(store: Store, state: State) -> None:
     if found is None:
         return
     run, operations = found
-    complete = True
-    store.make_folders(operations)
+    if state.is_committing():
+        complete = True
+        store.make_folders(operations)
+        for operation in operations:
+            try:
+                if operation.kind == "replace":
+                    store.apply(operation)
+            except FileNotFoundError:
+                complete = complete and _is_of(store, operation, run)
+        if not complete:
+            state.forget(run)
+    _end(store, state, operations)
+
+
+def _end(store: Store, state: State, operations: list[Operation]) -> None:
+    if state.is_committing():
+        store.sync()
+        state.end()
     for operation in operations:
-        try:
+        if operation.kind == "delete":
             store.apply(operation)
-        except FileNotFoundError:
-            complete = complete and _is_of(store, operation, run)
-    if not complete:
-        state.forget(run)
-    store.sync()
-    state.end()
 
 
 def _is_of(store: Store, operation: Operation, run: str) -> bool:

@@ -38,10 +38,6 @@ class Engine:
         """Make `sql/<name>.sql` a view of that name."""
         self._relation(name, {}).create_view(name)
 
-    def append(self, name: str, table: str, /, **parameters: Any) -> None:
-        """Add the result of `sql/<name>.sql`, whose columns are the table's in its order, to a table."""
-        self._relation(name, parameters).insert_into(table)
-
     def fetch(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of `sql/<name>.sql`."""
         return self._relation(name, parameters).fetchall()
@@ -50,10 +46,9 @@ class Engine:
         """Return the result of `sql/<name>.sql`, in the order that it asks for."""
         return self._relation(name, parameters).to_arrow_table()
 
-    def empty(self, name: str, schema: pa.Schema) -> None:
-        """Make an empty table of a schema's columns."""
-        nothing = schema.empty_table()
-        self._connection.from_arrow(nothing).to_table(name)
+    def show(self, name: str, table: pa.Table) -> None:
+        """Let the statements see an Arrow table under a name; nothing is copied."""
+        self._connection.register(name, table)
 
     def _relation(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
         return self._connection.sql(_SQL.joinpath(f"{name}.sql").read_text(), params=dict(parameters))

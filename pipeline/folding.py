@@ -1,99 +1,114 @@
-"""Steps 3 and 4: one bucket of approved rows becomes events, cube and actors.
+"""Step 3: one bucket of approved rows becomes events, and the cube and the actors of their days.
 
-Reads the bucket's approved rows and the partitions they touch; writes staged partitions. A bucket holds whole UTC
-months of workspaces, so that no file belongs to two buckets.
+Reads the bucket's rows and the partitions they touch; writes, under the run's staging folder, partitions of events and
+what their days give to cube and actors. A bucket holds whole UTC days of workspaces.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.ipc
 
 from pipeline.engine import Engine
-from pipeline.partitions import PartitionWriter
-from pipeline.reading import Job
+from pipeline.job import Job
+from pipeline.partitions import PartitionWriter, Reordered, read
+from pipeline.shuffle import SHUFFLED
 from pipeline.store import Operation
-from pipeline.tables import ACTORS, CUBE, EVENTS, Manifest, Month, actors_path, cube_path, events_path, manifest_path
+from pipeline.tables import EVENTS, events_path
 
-_EVENT_DICTIONARIES: Final = ("action", "kind", "resource_type", "user_id", "user_name", "run_status")
+_DICTIONARIES: Final = ("action", "kind", "resource_type", "user_id", "user_name", "run_status")
+_STORED: Final = -1  # the source of rows that stood before
+
+
+class Power(msgspec.Struct, frozen=True):
+    """What one piece of work may use of the machine."""
+
+    threads: int
+    memory: str  # of the engine, e.g. "300MB"
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """What is to be folded, and what the engine may use for it."""
+    """What is to be folded."""
 
     number: int
     rows: list[str]  # files of approved rows
-    threads: int
-    memory: str
+    power: Power
 
 
 class BucketReport(msgspec.Struct):
     """What folding one bucket gave."""
 
     accepted: dict[int, int]  # lines that stand, by source
-    operations: dict[str, list[Operation]]  # by workspace
-    months: dict[str, dict[str, Month]]  # what stands then, by workspace and changed month
-    partitions: int  # (workspace, UTC day) rewritten
+    events: dict[str, list[Operation]]  # by workspace
+    days: list[tuple[str, str]]  # (workspace, UTC day) that changed
+    cube: str  # file of the cube's rows of these days
+    actors: str  # likewise
 
 
 def fold(bucket: Bucket, job: Job) -> BucketReport:
-    """Fold one bucket: standing versions, changed partitions, their cube and actors."""
+    """Fold one bucket: standing versions, changed partitions, cube and actors of the changed days.
+
+    Raises:
+        DamagedError: a partition that stands is not readable.
+    """
     store = job.store
     spill = store.path(f"{job.staging}/spill/{bucket.number}")
-    with Engine(spill, threads=bucket.threads, memory=bucket.memory) as engine:
-        engine.create("deliveries", rows=[str(store.path(uri)) for uri in bucket.rows])
-        touched = [events_path(*key) for key in engine.fetch("touched")]
-        stored = [str(store.path(uri)) for uri in touched if store.exists(uri)]
-        if stored and job.rebuild is None:
-            engine.append("stored", "deliveries", files=stored)
+    with Engine(spill, threads=bucket.power.threads, memory=bucket.power.memory) as engine:
+        delivered = _delivered(engine, bucket, job)
+        engine.show("delivered", delivered)
+        engine.create("deliveries")
         engine.create("beaten")
-        engine.view("standing")
+        engine.create("standing")
         engine.create("changed", force=job.force or job.rebuild is not None)
-        return _write(engine, job)
-
-
-def read_manifest(job: Job, workspace_id: str) -> Manifest:
-    """Return what stands of a workspace; an empty manifest where nothing does."""
-    content = job.store.read(manifest_path(workspace_id))
-    return msgspec.json.decode(content, type=Manifest) if content else Manifest(workspace_id, "", {})
-
-
-def _write(engine: Engine, job: Job) -> BucketReport:
-    days: list[tuple[str, str]] = engine.fetch("changed_days")
-    months: list[tuple[str, str]] = engine.fetch("changed_months")
-    stand = [
-        found
-        for workspace_id, month in months
-        if job.rebuild is None and (found := read_manifest(job, workspace_id).months.get(month))
-    ]
-    _read(engine, job, "stored_cube", [month.cube for month in stand], CUBE)
-    _read(engine, job, "stored_actors", [month.actors for month in stand], ACTORS)
-    engine.create("allocated")
-
-    def writer(schema: pa.Schema, dictionaries: tuple[str, ...], statistics: tuple[str, ...]) -> PartitionWriter:
-        return PartitionWriter(
-            job.store, job.staging, job.run, schema, dictionaries=dictionaries, statistics=statistics
+        days: list[tuple[str, str]] = engine.fetch("changed_days")
+        places = engine.arrow("events")
+        rows = Reordered(delivered.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
+        writer = PartitionWriter(
+            store, job.staging, job.run, EVENTS, dictionaries=_DICTIONARIES, statistics=("timestamp",)
         )
-
-    events = writer(EVENTS, _EVENT_DICTIONARIES, ("timestamp",)).write(engine.arrow("events"), days, events_path)
-    cube = writer(CUBE, ("locale",), ()).write(
-        engine.arrow("cube"), months, lambda workspace_id, month: cube_path(workspace_id, month, job.run)
-    )
-    actors = writer(ACTORS, ("user_id", "action"), ()).write(
-        engine.arrow("actors"), months, lambda workspace_id, month: actors_path(workspace_id, month, job.run)
-    )
-    report = BucketReport(dict(engine.fetch("accepted")), {}, {}, len(days))
-    for operations in (events, cube, actors):
-        for (workspace_id, _), operation in operations.items():
-            report.operations.setdefault(workspace_id, []).append(operation)
-    for key in months:
-        report.months.setdefault(key[0], {})[key[1]] = Month(cube=cube[key].final, actors=actors[key].final)
+        events: dict[str, list[Operation]] = {}
+        for (workspace_id, _), operation in writer.write(places, rows.rows, days, events_path).items():
+            events.setdefault(workspace_id, []).append(operation)
+        engine.create("allocated")
+        report = BucketReport(
+            accepted=dict(engine.fetch("accepted")),
+            events=events,
+            days=days,
+            cube=_keep(job, f"{job.staging}/cube/{bucket.number}.arrow", engine.arrow("folded_cube")),
+            actors=_keep(job, f"{job.staging}/actors/{bucket.number}.arrow", engine.arrow("folded_actors")),
+        )
+    for uri in bucket.rows:
+        store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
     return report
 
 
-def _read(engine: Engine, job: Job, name: str, uris: list[str], schema: pa.Schema) -> None:
-    """Make a table of files that stand, by `sql/<name>.sql`; of none, an empty one."""
-    if uris:
-        engine.create(name, files=[str(job.store.path(uri)) for uri in uris])
-    else:
-        engine.empty(name, pa.schema([*schema, pa.field("workspace_id", pa.string())]))
+def streamed(job: Job, uris: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Return what was kept in Arrow streams; it stays in the files until it is looked at."""
+    tables = [schema.empty_table()]
+    for uri in uris:
+        with pa.memory_map(str(job.store.path(uri))) as file, pa.ipc.open_stream(file) as stream:
+            tables.append(stream.read_all().cast(schema))
+    return pa.concat_tables(tables)
+
+
+def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
+    """Return the versions that were read and those that stand in the partitions they touch, numbered by `position`."""
+    delivered = streamed(job, bucket.rows, SHUFFLED)
+    engine.show("read", delivered)
+    if job.rebuild is None:
+        touched = [events_path(*key) for key in engine.fetch("touched")]
+        stored = read(job.store, [uri for uri in touched if job.store.exists(uri)], EVENTS)
+        sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
+        delivered = pa.concat_tables([delivered, stored.append_column(SHUFFLED.field("source"), sources)])
+    return delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))
+
+
+def _keep(job: Job, uri: str, table: pa.Table) -> str:
+    path = job.store.path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pa.ipc.new_stream(str(path), table.schema) as stream:
+        stream.write_table(table)
+    return uri

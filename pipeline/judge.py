@@ -5,6 +5,7 @@ What it hesitates at goes to the examiner, which reads field by field in the ord
 first fault, or writes the line anew with nothing but its known fields, for `_approve` to take.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -90,27 +91,31 @@ def _row(record: Record, latest: int) -> Row:
         resource.name,
         formats.uuid(user.id) if user else None,
         user.name if user else None,
-        canonical(record.metadata),
+        text.decode() if (text := canonical(record.metadata)) else None,
         record.ip,
         run.id if run else None,
         run.status if run else None,
         usage.credits if usage else 0,
         usage.audio_ms if usage else 0,
-        _merge(usage.languages) if usage and usage.languages else [],
+        merged(usage.languages) if usage and usage.languages else [],
     )
 
 
-def _merge(languages: list[Language]) -> list[Language]:
-    """Return the languages in one order, each locale once and untagged last."""
-    merged: dict[str, Language] = {}
+def merged(languages: Sequence[Language]) -> list[Language]:
+    """Return languages in normal form: in one order, each locale once and untagged last.
+
+    Raises:
+        FormatError: a locale is none.
+    """
+    found: dict[str, Language] = {}
     for language in languages:
         locale = formats.UNTAGGED if language.locale is None else formats.locale(language.locale)
         language.locale = locale or None
-        same = merged.setdefault(locale, language)
+        same = found.setdefault(locale, language)
         if same is not language:
             same.characters += language.characters
             same.lines += language.lines
             same.corrected += language.corrected
-    if len(merged) == 1:
-        return list(merged.values())
-    return [merged[locale] for locale in sorted(merged, key=lambda locale: (locale == formats.UNTAGGED, locale))]
+    if len(found) == 1:
+        return list(found.values())
+    return [found[locale] for locale in sorted(found, key=lambda locale: (locale == formats.UNTAGGED, locale))]

@@ -1,9 +1,10 @@
-"""Writing one Arrow table as many Parquet files, one for each (workspace, partition)."""
+"""Partitions of one table: reading some, writing one Arrow table as many Parquet files."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -11,10 +12,92 @@ from pipeline.store import Operation, Store
 
 # Small enough that a page of the feed reads little, large enough that a footer stays short.
 _ROW_GROUP_ROWS: Final = 10_000
+# So many rows are brought into their new order at once: some copies of rows, few calls.
+_AHEAD_ROWS: Final = 20_000
+# Up to this size a table is made one piece before rows are taken from it.
+_ONE_PIECE_BYTES: Final = 128 << 20
 
 
 class PartitionError(RuntimeError):
     """Raised when the rows of one partition are not in one piece, so that writing them would lose some."""
+
+
+class DamagedError(RuntimeError):
+    """Raised when a file of the tables is not readable Parquet."""
+
+    def __init__(self, uri: str, cause: str) -> None:
+        super().__init__(uri, cause)  # these alone, so that it can be pickled
+        self.uri, self.cause = uri, cause
+
+    def __str__(self) -> str:
+        return f"{self.uri} is damaged: {self.cause}"
+
+
+def read(store: Store, uris: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Return the rows of partitions under their `workspace_id`; columns that an older schema lacks are null.
+
+    Raises:
+        DamagedError: one is not readable Parquet.
+        FileNotFoundError: one is not there.
+    """
+    columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
+    return pa.concat_tables([columns.empty_table(), *(_read(store, uri, columns) for uri in uris)])
+
+
+def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
+    try:
+        with pa.OSFile(str(store.path(uri))) as file:
+            found = pq.ParquetFile(file).read(use_threads=False)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise DamagedError(uri, str(error)) from None
+    workspace_id = uri.split("/")[1].partition("=")[2]
+
+    def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:
+        if field.name == "workspace_id":
+            return pa.repeat(pa.scalar(workspace_id), found.num_rows)
+        if field.name in found.column_names:
+            return found[field.name].cast(field.type)
+        return pa.nulls(found.num_rows, field.type)
+
+    return pa.Table.from_arrays([column(field) for field in columns], schema=columns)
+
+
+class Reordered:
+    """The rows of a table in another order, brought into it piece by piece.
+
+    Args:
+        table: of any size; the files that it lies in need not fit into memory.
+        positions: of its rows, in the wanted order.
+    """
+
+    def __init__(self, table: pa.Table, positions: npt.NDArray[np.int64]) -> None:
+        table = table.combine_chunks() if table.nbytes <= _ONE_PIECE_BYTES else table
+        self._batches = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+        self._ends = np.cumsum([batch.num_rows for batch in self._batches])
+        self._positions = positions
+        self._start, self._piece = 0, self._take(positions[:0])
+
+    def rows(self, start: int, stop: int) -> pa.Table:
+        """Return some rows that follow each other."""
+        if not self._start <= start <= stop <= self._start + self._piece.num_rows:
+            self._start, self._piece = start, self._take(self._positions[start : max(stop, start + _AHEAD_ROWS)])
+        return self._piece.slice(start - self._start, stop - start)
+
+    def _take(self, positions: npt.NDArray[np.int64]) -> pa.Table:
+        if len(self._batches) == 1:
+            return pa.Table.from_batches([self._batches[0].take(pa.array(positions))])
+        places = np.searchsorted(self._ends, positions, side="right")
+        order = np.argsort(places, kind="stable")
+        pieces = [self._batches[0].slice(0, 0)]
+        for place in np.unique(places).tolist():
+            batch = self._batches[place]
+            inside = positions[order[places[order] == place]] - (self._ends[place] - batch.num_rows)
+            pieces.append(batch.take(pa.array(inside)))
+        back = np.empty(len(order), np.int64)
+        back[order] = np.arange(len(order))
+        return pa.Table.from_batches([pa.concat_batches(pieces).take(pa.array(back))])
 
 
 class PartitionWriter:
@@ -50,39 +133,41 @@ class PartitionWriter:
         }
 
     def write(
-        self, rows: pa.Table, keys: Sequence[tuple[str, str]], final: Callable[[str, str], str]
+        self,
+        places: pa.Table,
+        rows: Callable[[int, int], pa.Table],
+        keys: Sequence[tuple[str, str]],
+        final: Callable[[str, str], str],
     ) -> dict[tuple[str, str], Operation]:
         """Stage one file for each (workspace_id, partition), an empty one where it has no rows.
 
         Args:
-            rows: `workspace_id` and `partition` (text), then the columns of the schema; sorted by these two.
+            places: `workspace_id` and `partition` (text) of each row, sorted by these two.
+            rows: gives the rows from one place up to another, with the columns of the schema.
             keys: every (workspace_id, partition) that is written.
             final: gives the path of a (workspace_id, partition).
 
         Raises:
             PartitionError: the rows are not sorted, or belong to other partitions too.
         """
-        spans = _spans(rows)
+        spans = _spans(places)
         if not spans.keys() <= set(keys):
             raise PartitionError(f"rows of partitions that are not written: {spans.keys() - set(keys)}")
-        columns = rows.select(self._schema.names).cast(self._schema).combine_chunks()
         operations = {}
         for key in keys:
             start, stop = spans.get(key, (0, 0))
             path = final(*key)
             # One folder for all: making one for each file takes a fifth of the time of writing it.
             staged = f"{self._staging}/{path.replace('/', '~')}"
-            self._write(columns.slice(start, stop - start), staged)
+            with (
+                pa.OSFile(str(self._store.path(staged)), "wb") as file,
+                pq.ParquetWriter(file, self._schema, **self._options) as writer,
+            ):
+                for first in range(start, stop, _ROW_GROUP_ROWS):
+                    writer.write_table(rows(first, min(first + _ROW_GROUP_ROWS, stop)))
+                writer.add_key_value_metadata({"run": self._run})
             operations[key] = self._store.staged(staged, path)
         return operations
-
-    def _write(self, rows: pa.Table, staged: str) -> None:
-        with (
-            pa.OSFile(str(self._store.path(staged)), "wb") as file,
-            pq.ParquetWriter(file, self._schema, **self._options) as writer,
-        ):
-            writer.write_table(rows, row_group_size=_ROW_GROUP_ROWS)
-            writer.add_key_value_metadata({"run": self._run})
 
 
 def _spans(rows: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Step 5: from what was staged to the operations of the commit.
 
 Reads the manifests and `published.json`; stages new ones. The order matters to readers: first a workspace's tables,
-then its manifest; when all are there `published.json`; last the files that no manifest names any more.
+then its manifest; when all are there `published.json`. What goes, goes after all that comes (`pipeline.commit`).
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,10 @@ import msgspec
 from pipeline import accounting
 from pipeline.accounting import FileError, RunReport
 from pipeline.calendar import rfc3339, utc_day, zone_data_version
-from pipeline.folding import BucketReport, read_manifest
-from pipeline.reading import Job, PartReport
+from pipeline.folding import BucketReport
+from pipeline.job import Job
+from pipeline.months import MonthsReport, read_manifest
+from pipeline.reading import PartReport
 from pipeline.rebuilding import leftovers
 from pipeline.store import Operation
 from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
@@ -37,7 +39,12 @@ def publication(job: Job, *, everything: bool) -> Published:
 
 
 def report(
-    job: Job, published: Published, reports: list[PartReport], folded: list[BucketReport], accepted: Mapping[int, int]
+    job: Job,
+    published: Published,
+    reports: list[PartReport],
+    folded: list[BucketReport],
+    accepted: Mapping[int, int],
+    seconds: dict[str, float],
 ) -> RunReport:
     """Return what the run did.
 
@@ -47,6 +54,7 @@ def report(
         reports: of every part.
         folded: of every bucket.
         accepted: lines that stand, by source.
+        seconds: how long each stage took so far.
     """
     counts = accounting.total(reports, accepted)
     return RunReport(
@@ -62,20 +70,24 @@ def report(
         rejected=counts.rejected,
         blank=counts.blank,
         reasons=accounting.reasons(reports),
-        workspaces=len({workspace_id for bucket in folded for workspace_id in bucket.months}),
-        partitions=sum(bucket.partitions for bucket in folded),
-        seconds={},
+        workspaces=len({workspace_id for bucket in folded for workspace_id in bucket.events}),
+        partitions=sum(len(bucket.days) for bucket in folded),
+        seconds=seconds,
         errors=[FileError(part.source_file, part.error) for part in reports if part.error],
     )
 
 
 def compose(
-    job: Job, published: Published, reports: list[PartReport], folded: list[BucketReport], report: RunReport
+    job: Job,
+    published: Published,
+    reports: list[PartReport],
+    folded: list[BucketReport],
+    merged: list[MonthsReport],
+    report: RunReport,
 ) -> list[Operation]:
     """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
-    tables, months = _tables(job, folded)
+    tables, months = _tables(job, folded, merged)
     ordered: list[Operation] = []
-    superseded: list[Operation] = []
     for workspace_id in sorted(tables):
         ordered += tables[workspace_id]
         before = read_manifest(job, workspace_id).months
@@ -83,27 +95,29 @@ def compose(
         ordered.append(_manifest(job, workspace_id, after))
         for month, files in before.items():
             if after.get(month) != files:
-                superseded += [Operation("delete", files.cube), Operation("delete", files.actors)]
+                ordered += [Operation("delete", files.cube), Operation("delete", files.actors)]
     if job.rebuild is None or job.rebuild.everything:
         for part in reports:
             ordered += part.operations
-    ordered += [_record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
-    return ordered + superseded
+    return [*ordered, _record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
 
 
-def _tables(job: Job, folded: list[BucketReport]) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:
+def _tables(
+    job: Job, folded: list[BucketReport], merged: list[MonthsReport]
+) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:
     """Return what becomes of each workspace's tables, and its months that were written."""
     tables: dict[str, list[Operation]] = {}
     months: dict[str, dict[str, Month]] = {}
-    for bucket in folded:
-        for workspace_id, operations in bucket.operations.items():
-            tables.setdefault(workspace_id, []).extend(operations)
-        for workspace_id, changed in bucket.months.items():
+    for operations in [*(bucket.events for bucket in folded), *(group.operations for group in merged)]:
+        for workspace_id, changes in operations.items():
+            tables.setdefault(workspace_id, []).extend(changes)
+    for group in merged:
+        for workspace_id, changed in group.months.items():
             months.setdefault(workspace_id, {}).update(changed)
     if job.rebuild is not None:
-        made = {operation.final for operations in tables.values() for operation in operations}
-        for workspace_id, operations in leftovers(job.store, job.rebuild, made).items():
-            tables.setdefault(workspace_id, []).extend(operations)
+        made = {operation.final for changes in tables.values() for operation in changes}
+        for workspace_id, changes in leftovers(job.store, job.rebuild, made).items():
+            tables.setdefault(workspace_id, []).extend(changes)
     return tables, months
 
 

@@ -108,7 +108,6 @@ class Row(msgspec.Struct, gc=False):
     credits: int
     audio_ms: int
     languages: list[Language]
-    source: int = 0  # the part of the raw files it was read from: for the accounting, not for the tables
 
 
 class Rejection(msgspec.Struct, gc=False):

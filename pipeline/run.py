@@ -3,44 +3,54 @@
 Reads `raw/` and the tables; writes the tables. The steps:
 
     1  listing.changed     which raw files are new, changed or longer
-    2  reading.read        every line judged; good ones sorted into buckets, bad ones into the quarantine
-    3  folding.fold        each bucket's standing versions into the events partitions,
-    4                      the touched days of these into cube and actors
+    2  reading.read        every line judged; good ones shuffled into buckets, bad ones into the quarantine
+    3  folding.fold        each bucket's standing versions into the events partitions
+    4  months.merge        the changed days of these into cube and actors
     5  publishing.compose  what becomes of all files, the manifest of each workspace behind its tables
     6  commit.commit       all of it, or nothing until the next run
+
+A large backfill goes through 2 to 6 in slices.
 """
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final, TypeVar
 
+import msgspec
 from filelock import FileLock, Timeout
 from ulid import ULID
 
 from pipeline import accounting, commit, listing, publishing
 from pipeline.accounting import RunReport
 from pipeline.calendar import DAY_US, SECOND_US
-from pipeline.folding import Bucket, BucketReport, fold
-from pipeline.reading import Job, PartReport, read
+from pipeline.folding import Bucket, BucketReport, Power, fold
+from pipeline.job import Job
+from pipeline.listing import Part
+from pipeline.months import Months, merge
+from pipeline.progress import Progress
+from pipeline.reading import PartReport, read
 from pipeline.rebuilding import Rebuild, refuse_loss
 from pipeline.settings import Settings
 from pipeline.state import State
 from pipeline.store import Store
 from pipeline.tables import RAW
+from pipeline.tombstones import Tombstones
+from pipeline.workers import executor
 
 # An event may be this far ahead of the run that reads it: not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
+# A bucket's rows fit into memory, a slice's staged files on the disk.
 _BUCKET_BYTES: Final = 100_000_000
+_SLICE_BYTES: Final = 4_000_000_000
+# Every part keeps a file open for each bucket.
+_BUCKETS_MAX: Final = 256
 # Below this a run is over before other processes have started.
 _PROCESSES_BYTES: Final = 8_000_000
-_ENGINES_MEMORY_MB: Final = 600
+_ENGINES_MEMORY_MB: Final = 400
 
 _Result = TypeVar("_Result")
 
@@ -53,7 +63,7 @@ def run(
     settings: Settings,
     now: int,
     paths: Iterable[Path] = (),
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
     rebuild: Rebuild | None = None,
     pause: Callable[[], None] = lambda: None,
 ) -> RunReport:
@@ -63,7 +73,7 @@ def run(
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
         paths: raw files or folders to read instead of everything in `raw/`.
-        tell: is told of each stage when it begins.
+        progress: is told how the run goes.
         rebuild: what is to be made anew from all raw files.
         pause: is called wherever the run can be stopped without harm; to stop it, it raises.
 
@@ -71,121 +81,172 @@ def run(
         BusyError: another run is at work.
         RawGoneError: a rebuild would lose events.
         FileNotFoundError: one of `paths` is not there.
+        DamagedError: a file of the tables is not readable; a rebuild makes it anew.
+        TombstonesError: what was forgotten cannot be told.
     """
     store = Store(settings.data_dir.absolute())
+    with locked(store):
+        state = State(store.path("state.sqlite"))
+        try:
+            workers = settings.workers or os.cpu_count() or 1
+            return _Run(store, state, now, workers, progress or Progress(), pause).load(list(paths), rebuild)
+        finally:
+            state.close()
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[None]:
+    """Keep every other run away.
+
+    Raises:
+        BusyError: another run is at work.
+    """
     store.path(RAW).mkdir(parents=True, exist_ok=True)
     lock = FileLock(store.path("run.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"another run is at work on {settings.data_dir}") from None
+        raise BusyError(f"another run is at work on {store.root}") from None
     try:
-        state = State(store.path("state.sqlite"))
-        try:
-            return _run(store, state, now, list(paths), settings.workers or os.cpu_count() or 1, tell, rebuild, pause)
-        finally:
-            state.close()
+        yield
     finally:
         lock.release()
 
 
-def _run(
-    store: Store,
-    state: State,
-    now: int,
-    paths: list[Path],
-    workers: int,
-    tell: Callable[[str], None],
-    rebuild: Rebuild | None,
-    pause: Callable[[], None],
-) -> RunReport:
-    seconds: dict[str, float] = {}
+class _Run:
+    """A run under way."""
+
+    def __init__(
+        self, store: Store, state: State, now: int, workers: int, progress: Progress, pause: Callable[[], None]
+    ) -> None:
+        self._store, self._state, self._now, self._workers = store, state, now, workers
+        self._progress, self._pause = progress, pause
+        self._seconds: dict[str, float] = {}
+
+    def load(self, paths: list[Path], rebuild: Rebuild | None) -> RunReport:
+        """Load all that is to be loaded, slice by slice."""
+        with self._stage("recover", "looking for an unfinished commit"):
+            commit.recover(self._store, self._state)
+            self._store.clear("staging")
+        with self._stage("list", "listing raw files"):
+            entries = self._state.entries()
+            parts = listing.changed(self._store.path(RAW), {} if rebuild else entries, paths)
+        if rebuild:
+            refuse_loss(rebuild, entries, {part.source_file for part in parts}, self._store.path(RAW))
+        slices = [parts] if rebuild else _slices(parts)
+        workers = self._workers if sum(part.bytes for part in parts) > _PROCESSES_BYTES else 1
+        reports = []
+        with executor(workers) as pool:
+            for number, part in enumerate(slices, start=1):
+                # Only with the last slice everything is in that was there when the files were listed.
+                everything = not paths and number == len(slices)
+                reports.append(self._load(part, rebuild, pool, workers, everything=everything))
+        return accounting.joined(reports)
+
+    def _load(
+        self, parts: list[Part], rebuild: Rebuild | None, pool: Executor, workers: int, *, everything: bool
+    ) -> RunReport:
+        size = sum(part.bytes for part in parts)
+        job = Job(
+            store=self._store,
+            run=str(ULID.from_timestamp(self._now / SECOND_US)),
+            started=self._now,
+            latest=self._now + _AHEAD_US,
+            buckets=min(max(1, round(size / _BUCKET_BYTES)), _BUCKETS_MAX),
+            tombstones=Tombstones.read(self._store.root),
+            force=self._state.has_forgotten(),
+            rebuild=rebuild,
+        )
+        try:
+            with self._stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
+                read_parts = self._each(
+                    pool.map(read, parts, range(len(parts)), [job] * len(parts)),
+                    lambda number, report: (parts[number].bytes, report.counts.lines),
+                )
+            buckets = _buckets(read_parts, workers)
+            with self._stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
+                folded = self._each(pool.map(fold, buckets, [job] * len(buckets)), lambda _number, _report: (1, 0))
+            groups = _groups(folded, job, workers)
+            with self._stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
+                merged = self._each(pool.map(merge, groups, [job] * len(groups)), lambda _number, _report: (1, 0))
+            with self._stage("commit", "publishing"):
+                accepted = _accepted(folded)
+                published = publishing.publication(job, everything=everything)
+                report = publishing.report(job, published, read_parts, folded, accepted, self._seconds)
+                operations = publishing.compose(job, published, read_parts, folded, merged, report)
+                # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
+                partial = rebuild is not None and not rebuild.everything
+                read_now = [] if partial else accounting.ledger(read_parts, accepted)
+                commit.commit(self._store, self._state, job.run, operations, read_now)
+        finally:
+            if not self._state.is_committing():
+                self._store.clear(job.staging)
+        report.seconds, self._seconds = self._seconds, {}
+        return report
 
     @contextmanager
-    def stage(name: str, what: str) -> Iterator[None]:
-        tell(what)
+    def _stage(self, name: str, what: str, total: int = 0, unit: str = "") -> Iterator[None]:
+        self._progress.begin(name, what, total, unit)
         start = perf_counter()
         yield
-        seconds[name] = round(perf_counter() - start, 3)
+        self._seconds[name] = round(perf_counter() - start, 3)
 
-    with stage("recover", "looking for an unfinished commit"):
-        commit.recover(store, state)
-        store.clear("staging")
-    with stage("list", "listing raw files"):
-        entries = state.entries()
-        parts = listing.changed(store.path(RAW), {} if rebuild else entries, paths)
-    if rebuild:
-        refuse_loss(rebuild, entries, {part.source_file for part in parts}, store.path(RAW))
-    size = sum(part.bytes for part in parts)
-    job = Job(
-        store=store,
-        run=str(ULID.from_timestamp(now / SECOND_US)),
-        started=now,
-        latest=now + _AHEAD_US,
-        buckets=max(1, round(size / _BUCKET_BYTES)),
-        force=state.has_forgotten(),
-        rebuild=rebuild,
-    )
-    workers = workers if size > _PROCESSES_BYTES else 1
-    with _executor(workers) as executor:
-        with stage("judge", f"reading {len(parts):,} files, about {size:,} bytes"):
-            reports = _each(executor.map(read, parts, range(len(parts)), [job] * len(parts)), pause)
-        buckets = _buckets(reports, job, workers)
-        with stage("fold", f"folding {len(buckets):,} buckets"):
-            folded = _each(executor.map(fold, buckets, [job] * len(buckets)), pause)
-    with stage("commit", "publishing"):
-        accepted = _accepted(folded)
-        published = publishing.publication(job, everything=not paths)
-        report = publishing.report(job, published, reports, folded, accepted)
-        report.seconds = seconds
-        operations = publishing.compose(job, published, reports, folded, report)
-        # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
-        partial = rebuild is not None and not rebuild.everything
-        read_now = [] if partial else accounting.ledger(reports, accepted)
-        commit.commit(store, state, job.run, operations, read_now)
-    store.clear(job.staging)
-    return report
+    def _each(self, results: Iterable[_Result], done: Callable[[int, _Result], tuple[int, int]]) -> list[_Result]:
+        """Return all results; between any two the run can be stopped."""
+        found: list[_Result] = []
+        for result in results:
+            self._progress.advance(*done(len(found), result))
+            found.append(result)
+            self._pause()
+        return found
 
 
-def _executor(workers: int) -> Executor:
-    if workers == 1:
-        return ThreadPoolExecutor(1)
-    # Forking a process with threads in it, as the engine's, can hang.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow_parent)
+def _slices(parts: list[Part]) -> list[list[Part]]:
+    """Return the parts in slices of bounded size, one empty slice of none."""
+    slices: list[list[Part]] = [[]]
+    size = 0
+    for part in parts:
+        if slices[-1] and size + part.bytes > _SLICE_BYTES:
+            slices.append([])
+            size = 0
+        slices[-1].append(part)
+        size += part.bytes
+    return slices
 
 
-def _follow_parent() -> None:
-    """Leave it to the parent to be interrupted, and do not outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_after_parent, daemon=True).start()
+def _power(at_once: int) -> Power:
+    """Return what each of some pieces of work that are done at once may use."""
+    at_once = max(1, at_once)
+    return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
 
-def _exit_after_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
-
-
-def _each(results: Iterable[_Result], pause: Callable[[], None]) -> list[_Result]:
-    """Return all results; between any two the run can be stopped, and those not begun are then given up."""
-    found = []
-    for result in results:
-        found.append(result)
-        pause()
-    return found
-
-
-def _buckets(reports: list[PartReport], job: Job, workers: int) -> list[Bucket]:
-    """Return the buckets that have rows; as many at once as there are workers share the memory and the cores."""
+def _buckets(reports: list[PartReport], workers: int) -> list[Bucket]:
+    """Return the buckets that have rows, the largest first."""
     rows: dict[int, list[str]] = {}
     for report in reports:
-        for bucket in report.buckets:
-            rows.setdefault(bucket, []).append(job.rows_path(bucket, report.source))
-    at_once = min(workers, len(rows)) or 1
-    threads = max(1, (os.cpu_count() or 1) // at_once)
-    memory = f"{_ENGINES_MEMORY_MB // at_once}MB"
-    return [Bucket(number, files, threads, memory) for number, files in sorted(rows.items())]
+        for bucket, uri in report.rows.items():
+            rows.setdefault(bucket, []).append(uri)
+    power = _power(min(workers, len(rows)))
+    return [Bucket(number, uris, power) for number, uris in sorted(rows.items())]
+
+
+def _groups(folded: list[BucketReport], job: Job, workers: int) -> list[Months]:
+    """Return the months with changed days, in groups of about as many days as a bucket has."""
+    days = sorted(day for bucket in folded for day in bucket.days)
+    if not days:
+        return []
+    months: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for workspace_id, day in days:
+        months.setdefault((workspace_id, day[:7]), []).append((workspace_id, day))
+    wanted = min(len(months), max(workers, job.buckets // 4))
+    groups: list[list[tuple[str, str]]] = [[]]
+    for changed in months.values():
+        if len(groups[-1]) * wanted >= len(days):
+            groups.append([])
+        groups[-1] += changed
+    power = _power(min(workers, len(groups)))
+    cube, actors = [bucket.cube for bucket in folded], [bucket.actors for bucket in folded]
+    return [Months(number, group, cube, actors, power) for number, group in enumerate(groups)]
 
 
 def _accepted(folded: Iterable[BucketReport]) -> dict[int, int]:

@@ -88,6 +88,7 @@ class State:
         """Record, in one transaction, what a commit is about to do and what will then have been read."""
         with self._database as database:
             database.execute("begin immediate")
+            database.execute("delete from journal")  # the deletes of the commit before: they are on disk by now
             database.executemany(
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),
@@ -99,15 +100,21 @@ class State:
             database.execute("delete from forgotten where path in (select path from files)")
 
     def journal(self) -> tuple[str, list[Operation]] | None:
-        """Return the run and the operations of a commit that did not come to its end."""
+        """Return the run and the operations of the last commit that may not have reached the disk."""
         rows = self._database.execute("select run, operation from journal order by position").fetchall()
         if not rows:
             return None
         return rows[0][0], [msgspec.json.decode(operation, type=Operation) for _, operation in rows]
 
+    def is_committing(self) -> bool:
+        """Return whether a commit has begun and not ended: what it staged is still needed."""
+        query = "select exists (select * from journal where operation ->> 'kind' = 'replace')"
+        (found,) = self._database.execute(query).fetchone()
+        return bool(found)
+
     def end(self) -> None:
-        """Forget the journal: its commit is complete."""
-        self._database.execute("delete from journal")
+        """Forget what a commit replaced: it is on disk. Its deletes stay until the next one begins."""
+        self._database.execute("delete from journal where operation ->> 'kind' = 'replace'")
 
     def forget(self, run: str) -> None:
         """Forget that a run read its files, so that the next one reads them again."""

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.commands import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.progress import Progress
 
 if TYPE_CHECKING:
     from pipeline.rebuilding import Rebuild
@@ -47,6 +48,14 @@ def _stoppable() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class _Lines(Progress):
+    """Says a line for each stage."""
+
+    def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
+        """Say it."""
+        typer.echo(what, err=True)
 
 
 @app.command()
@@ -87,9 +96,7 @@ def run(
     anew = _rebuild(rebuild, paths, workspace, since, accept_loss)
     try:
         with _stoppable() as pause:
-            report = pipeline_run.run(
-                found, start, paths or (), tell=lambda stage: typer.echo(stage, err=True), rebuild=anew, pause=pause
-            )
+            report = pipeline_run.run(found, start, paths or (), _Lines(), rebuild=anew, pause=pause)
     except pipeline_run.BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
         raise typer.Exit(_BUSY) from None

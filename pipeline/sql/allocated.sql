@@ -1,7 +1,7 @@
 -- one row per (event, locale) and one more per event without locale, additive over any of them
 with events as (
   select
-    row_number() over () as event,
+    position as event,
     workspace_id,
     time_bucket(interval 15 minutes, timestamp) as quarter,
     credits,
@@ -12,9 +12,23 @@ with events as (
   from standing
   semi join changed using (workspace_id, day)
 ),
+-- Of one language there is nothing to share.
+singles as (
+  select
+    workspace_id,
+    quarter,
+    languages[1].locale as locale,
+    case when characters > 0 then credits else 0 end as credits,
+    languages[1].characters as characters,
+    languages[1].lines as lines,
+    languages[1].corrected as corrected
+  from events
+  where len(languages) = 1
+),
 tagged as (
   select event, workspace_id, quarter, credits, characters as event_characters, unnest(languages, recursive := true)
   from events
+  where len(languages) > 1
 ),
 -- Largest remainder: whole shares first, what is left goes one by one to the largest remainders. Products of
 -- legal numbers need more than 64 bits.
@@ -44,6 +58,9 @@ select
   null as run_status
 from ranked
 union all by name
+select *, 0 as audio_ms, null as run_status
+from singles
+union all by name
 select
   workspace_id,
   quarter,
@@ -55,3 +72,4 @@ select
   audio_ms,
   run_status
 from events
+where coalesce(characters, 0) = 0 or audio_ms > 0 or run_status is not null

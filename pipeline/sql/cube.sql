@@ -1,27 +1,11 @@
--- one row per (workspace, month, quarter, locale) of the touched months
+-- one row per (workspace, month, quarter, locale) of the changed months
 with folded as (
-  select
-    workspace_id,
-    quarter,
-    locale,
-    sum(credits)::bigint as credits,
-    sum(characters)::bigint as characters,
-    sum(lines)::bigint as lines,
-    sum(corrected)::bigint as corrected,
-    sum(audio_ms)::bigint as audio_ms,
-    count(*) filter (run_status = 'pending') as runs_pending,
-    count(*) filter (run_status = 'running') as runs_running,
-    count(*) filter (run_status = 'paused') as runs_paused,
-    count(*) filter (run_status = 'completed') as runs_completed,
-    count(*) filter (run_status = 'failed') as runs_failed,
-    count(*) filter (run_status = 'cancelled') as runs_cancelled
-  from allocated
-  group by workspace_id, quarter, locale
-  having greatest(sum(credits), sum(characters), sum(lines), sum(corrected), sum(audio_ms), count(run_status)) > 0
+  select * from folded_cube
+  semi join days on folded_cube.workspace_id = days.workspace_id and folded_cube.quarter::date = days.day
 ),
 kept as (
   select * from stored_cube
-  anti join changed on stored_cube.workspace_id = changed.workspace_id and stored_cube.quarter::date = changed.day
+  anti join days on stored_cube.workspace_id = days.workspace_id and stored_cube.quarter::date = days.day
 )
 select workspace_id, strftime(quarter, '%Y-%m') as partition, * exclude (workspace_id)
 from (select * from kept union all by name select * from folded)

@@ -1,48 +1,16 @@
--- one row per good line that was read: $rows are files of approved rows, instants in microseconds UTC
+-- one row per delivered version, read or stored: what versions, cube and actors ask of it
 select
+  position,
   workspace_id,
-  make_timestamp(timestamp)::date as day,
+  timestamp::date as day,
   id,
-  make_timestamp(timestamp) as timestamp,
-  make_timestamp(recorded_at) as recorded_at,
+  timestamp,
+  recorded_at,
   action,
-  kind,
-  resource_type,
-  resource_id,
-  resource_name,
   user_id,
-  user_name,
-  metadata,
-  ip,
-  run_id,
   run_status,
   credits,
   audio_ms,
   languages,
   source
-from read_json(
-  $rows,
-  format = 'newline_delimited',
-  maximum_object_size = 67108864,
-  columns = {
-    workspace_id: 'varchar',
-    id: 'varchar',
-    timestamp: 'bigint',
-    recorded_at: 'bigint',
-    action: 'varchar',
-    kind: 'varchar',
-    resource_type: 'varchar',
-    resource_id: 'varchar',
-    resource_name: 'varchar',
-    user_id: 'varchar',
-    user_name: 'varchar',
-    metadata: 'varchar',
-    ip: 'varchar',
-    run_id: 'varchar',
-    run_status: 'varchar',
-    credits: 'bigint',
-    audio_ms: 'bigint',
-    languages: 'struct(locale varchar, characters bigint, lines bigint, corrected bigint)[]',
-    source: 'integer'
-  }
-)
+from delivered

@@ -1,4 +1,4 @@
 -- one row per event of the touched partitions: of its delivered versions the one that stands
 select *
 from deliveries
-anti join beaten on deliveries.rowid = beaten.delivery
+anti join beaten using (position)

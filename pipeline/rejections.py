@@ -1,0 +1,76 @@
+"""The rejected lines of one raw file on their way to its quarantine file.
+
+Reads the quarantine file that stands, for the lines that are not read again; writes its successor under the run's
+staging folder.
+"""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.job import Job
+from pipeline.listing import Part
+from pipeline.records import Rejection
+from pipeline.store import Operation
+from pipeline.tables import QUARANTINE, quarantine_path
+
+_ROWS: Final = 4096
+_LONG_LINE_BYTES: Final = 1 << 20
+
+
+class Rejections:
+    """Those of the lines read before, then those of this part, which has a number of its own in the run."""
+
+    def __init__(self, job: Job, part: Part, number: int) -> None:
+        self._job, self._part = job, part
+        self._final = quarantine_path(part.source_file)
+        self._staged = f"{job.staging}/quarantine/{number}.parquet"
+        self._rows: list[dict[str, object]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._before = self._read_before()
+
+    def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
+        """Add one line."""
+        self._rows.append(
+            {
+                "source_file": self._part.source_file,
+                "line_number": line_number,
+                "reason": rejection.reason,
+                "field": rejection.field,
+                "message": rejection.message,
+                "line": line,
+                "loaded_at": self._job.started,
+            }
+        )
+        if len(self._rows) >= _ROWS or len(line) > _LONG_LINE_BYTES:
+            self._flush()
+
+    def close(self) -> list[Operation]:
+        """Return what publishes the file, or takes a former one away."""
+        store = self._job.store
+        if self._rows or self._before is not None:
+            self._flush()
+        if self._writer is not None:
+            self._writer.add_key_value_metadata({"run": self._job.run})  # tells after a crash whose file it is
+            self._writer.close()
+            return [store.staged(self._staged, self._final)]
+        return [Operation("delete", self._final)] if store.exists(self._final) else []
+
+    def _read_before(self) -> pa.Table | None:
+        """Return the rows of the lines that are not read again, if any."""
+        store, lines = self._job.store, self._part.lines_before
+        if not lines or not store.exists(self._final):
+            return None
+        rows = pq.read_table(store.path(self._final), schema=QUARANTINE, filters=[("line_number", "<=", lines)])
+        return rows if rows.num_rows else None
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            path = self._job.store.path(self._staged)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(path, QUARANTINE, compression="zstd", store_schema=False)
+            if self._before is not None:
+                self._writer.write_table(self._before)
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=QUARANTINE))
+        self._rows.clear()

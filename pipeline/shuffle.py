@@ -1,0 +1,98 @@
+"""The approved rows of one part of the raw files, shuffled into the files of the buckets that fold them.
+
+Writes Arrow streams under the run's staging folder. All events of a workspace's UTC day go to one bucket; what is
+forgotten, or not to be made anew, goes nowhere.
+"""
+
+import zlib
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.ipc
+
+from pipeline.approval import ROWS
+from pipeline.calendar import DAY_US, utc_day
+from pipeline.job import Job
+
+SHUFFLED: Final = ROWS.append(pa.field("source", pa.int32(), nullable=False))  # which lines a row came from
+
+# Rows are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
+_BUFFER_BYTES: Final = 16 << 20
+_NOWHERE: Final = -1
+
+
+class Shuffle:
+    """Takes the rows of one part, which has a number of its own in the run."""
+
+    def __init__(self, job: Job, part: int) -> None:
+        self._job, self._part = job, part
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
+        self._bucket_of: dict[tuple[str, int], int] = {}
+
+    def add(self, rows: pa.RecordBatch, source: int) -> None:
+        """Take rows that carry `source`."""
+        if not rows.num_rows:
+            return
+        sources = pa.array(np.full(rows.num_rows, source, np.int32))
+        self._waiting.append(pa.RecordBatch.from_arrays([*rows.columns, sources], schema=SHUFFLED))
+        self._bytes += rows.nbytes
+        if self._bytes >= _BUFFER_BYTES:
+            self._flush()
+
+    def close(self) -> dict[int, str]:
+        """Write what is left; return the files by bucket."""
+        self._flush()
+        for writer in self._writers.values():
+            writer.close()
+        return {bucket: self._path(bucket) for bucket in self._writers}
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.concat_batches(self._waiting)
+        self._waiting, self._bytes = [], 0
+        buckets = self._buckets(rows)
+        if np.any(buckets != buckets[0]):
+            rows = rows.take(pa.array(np.argsort(buckets, kind="stable")))
+        end = 0
+        for bucket, size in zip(*map(np.ndarray.tolist, np.unique(buckets, return_counts=True)), strict=True):
+            start, end = end, end + size
+            if bucket != _NOWHERE:
+                self._writer(bucket).write_batch(rows.slice(start, size))
+
+    def _buckets(self, rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
+        """Return the bucket of each row, found once for each workspace and day among them."""
+        workspaces = rows["workspace_id"].dictionary_encode()
+        days = np.asarray(rows["timestamp"].view(pa.int64())) // DAY_US
+        first, span = int(days.min()), int(np.ptp(days)) + 1
+        keys, positions = np.unique(np.asarray(workspaces.indices) * span + days - first, return_inverse=True)
+        names = workspaces.dictionary.to_pylist()
+        found = [self._bucket(names[key // span], key % span + first) for key in keys.tolist()]
+        buckets = np.array(found, np.int64)[positions]
+        if self._job.tombstones.users:
+            users = rows["user_id"].dictionary_encode()
+            forgotten = [self._job.tombstones.has_user(user) for user in users.dictionary.to_pylist()]
+            buckets[np.array([*forgotten, False])[np.asarray(users.indices.fill_null(-1))]] = _NOWHERE
+        return buckets
+
+    def _bucket(self, workspace_id: str, day_number: int) -> int:
+        key = workspace_id, day_number
+        if key not in self._bucket_of:
+            day = utc_day(day_number * DAY_US).isoformat()
+            bucket = zlib.crc32(f"{workspace_id}/{day}".encode()) % self._job.buckets
+            self._bucket_of[key] = bucket if self._job.takes(workspace_id, day) else _NOWHERE
+        return self._bucket_of[key]
+
+    def _writer(self, bucket: int) -> pa.RecordBatchStreamWriter:
+        if bucket not in self._writers:
+            path = self._job.store.path(self._path(bucket))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writers[bucket] = pa.ipc.new_stream(str(path), SHUFFLED)
+        return self._writers[bucket]
+
+    def _path(self, bucket: int) -> str:
+        return f"{self._job.staging}/rows/{bucket}/{self._part}.arrow"

@@ -1,4 +1,0 @@
--- one row per (workspace, UTC month) with a changed day
-select distinct workspace_id, strftime(day, '%Y-%m') as month
-from changed
-order by workspace_id, month

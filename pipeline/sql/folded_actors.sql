@@ -1,0 +1,5 @@
+-- one row per (workspace, user, action, UTC day) of the changed days
+select workspace_id, user_id, action, day, count(*) as events, sum(credits)::bigint as credits
+from standing
+semi join changed using (workspace_id, day)
+group by workspace_id, user_id, action, day

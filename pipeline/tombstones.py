@@ -1,0 +1,79 @@
+"""What must not come back: forgotten users and workspaces, and the day before which nothing is kept.
+
+Reads and appends `tombstones.jsonl`, which is apart from the writer's state: losing the state is harmless, raw files are
+read again; losing this is not, because then what was forgotten comes back. Ids are there as hashes only.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+TOMBSTONES: Final = "tombstones.jsonl"
+
+
+class TombstonesError(RuntimeError):
+    """Raised when the file cannot be understood: to go on would bring back what was forgotten."""
+
+
+class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the file: a user or a workspace by the SHA-256 of its id, or the first UTC day that is kept."""
+
+    kind: Literal["user", "workspace", "floor"]
+    at: str  # RFC 3339
+    sha256: str = ""
+    day: str = ""  # YYYY-MM-DD
+
+
+class Tombstones(msgspec.Struct, frozen=True):
+    """All of them."""
+
+    users: frozenset[str] = frozenset()  # hashes
+    workspaces: frozenset[str] = frozenset()  # hashes
+    floor: str = ""  # the first UTC day that is kept
+
+    @classmethod
+    def read(cls, root: Path) -> "Tombstones":
+        """Return those of a data folder.
+
+        Raises:
+            TombstonesError: a line is none.
+        """
+        path = root / TOMBSTONES
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        found = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                found.append(msgspec.json.decode(line, type=Tombstone))
+            except msgspec.DecodeError as error:
+                raise TombstonesError(
+                    f"{TOMBSTONES}, line {number}: {error}; restore the file before you go on"
+                ) from None
+        return cls(
+            users=frozenset(stone.sha256 for stone in found if stone.kind == "user"),
+            workspaces=frozenset(stone.sha256 for stone in found if stone.kind == "workspace"),
+            floor=max((stone.day for stone in found if stone.kind == "floor"), default=""),
+        )
+
+    def cover(self, workspace_id: str, day: str) -> bool:
+        """Return whether a workspace's UTC day is not kept."""
+        return day < self.floor or (bool(self.workspaces) and hashed(workspace_id) in self.workspaces)
+
+    def has_user(self, user_id: str | None) -> bool:
+        """Return whether a user is forgotten."""
+        return user_id is not None and hashed(user_id) in self.users
+
+
+def append(root: Path, stone: Tombstone) -> None:
+    """Add one line, on disk when this returns."""
+    with (root / TOMBSTONES).open("ab") as file:
+        file.write(msgspec.json.encode(stone) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def hashed(id_: str) -> str:
+    """Return what stands for an id: a UUID is too long a number to be found by trying."""
+    return hashlib.sha256(id_.encode()).hexdigest()
