@@ -1,8 +1,11 @@
 """What stands and what waits: the published tables, the last runs, raw files not read yet, the settings in force.
 
-Reads `published.json`, `runs/`, the ledger and `raw/`; writes nothing.
+Reads `published.json`, `runs/`, the ledger and `raw/`; writes nothing, and makes no file either.
 """
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,13 +14,16 @@ from pipeline import listing
 from pipeline.accounting import RunReport
 from pipeline.calendar import SECOND_US
 from pipeline.settings import SETTINGS, Settings
-from pipeline.state import State
+from pipeline.state import Entry
 from pipeline.store import Store
 from pipeline.tables import PUBLISHED, RAW, Published
 
+# What a decoder raises at bytes that are no JSON, no UTF-8, or nested without end.
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Raw files that the next run will read."""
+    """Raw files that the next run will read; `bytes` is about how many it will judge."""
 
     files: int
     bytes: int
@@ -28,9 +34,10 @@ class Status(msgspec.Struct, frozen=True):
 
     published: Published | None
     age_seconds: float | None
-    waiting: Waiting
+    waiting: Waiting | None  # None: it cannot be told
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
+    problems: list[str]  # what of this could not be read
 
 
 def read(settings: Settings, now: int, runs: int) -> Status:
@@ -42,33 +49,66 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         runs: how many of the last runs are wanted.
     """
     store = Store(settings.data_dir.absolute())
-    content = store.read(PUBLISHED)
-    published = msgspec.json.decode(content, type=Published) if content else None
+    problems: list[str] = []
+    published = _published(store, problems)
     return Status(
         published=published,
         age_seconds=(now - published.data_as_of) / SECOND_US if published else None,
-        waiting=_waiting(store),
-        runs=_last_runs(store, runs),
+        waiting=_waiting(store, problems),
+        runs=_last_runs(store, runs, problems),
         settings={setting.variable: str(getattr(settings, setting.name)) for setting in SETTINGS},
+        problems=problems,
     )
 
 
-def _waiting(store: Store) -> Waiting:
+def _published(store: Store, problems: list[str]) -> Published | None:
+    content = store.read(PUBLISHED)
+    try:
+        return None if content is None else msgspec.json.decode(content, type=Published)
+    except _UNDECODABLE as error:
+        problems.append(f"{PUBLISHED} is damaged: {error}")
+        return None
+
+
+def _waiting(store: Store, problems: list[str]) -> Waiting | None:
     if not store.exists(RAW):
         return Waiting(0, 0)
-    entries = {}
-    if store.exists("state.sqlite"):
-        state = State(store.path("state.sqlite"))
-        entries = state.entries()
-        state.close()
-    parts = listing.changed(store.path(RAW), entries)
-    return Waiting(len(parts), sum(part.bytes for part in parts))
+    try:
+        parts = listing.changed(store.path(RAW), _entries(store.path("state.sqlite")))
+    except (sqlite3.Error, *_UNDECODABLE) as error:
+        problems.append(f"state.sqlite cannot be read now: {error}")
+    except OSError as error:
+        problems.append(f"{RAW}/ cannot be listed: {error}")
+    else:
+        return Waiting(len(parts), sum(part.bytes for part in parts))
+    return None
 
 
-def _last_runs(store: Store, wanted: int) -> list[RunReport]:
+def _entries(path: Path) -> dict[str, Entry]:
+    """Return the ledger by path, without taking part in its database.
+
+    Opened to be read, a database with a write-ahead log still makes the log's files where there are none; declared
+    immutable it does not. And where there are none, nobody is writing.
+    """
+    if not path.exists():
+        return {}
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as database:
+        rows = database.execute("select path, entry from files")
+        return {name: msgspec.json.decode(entry, type=Entry) for name, entry in rows}
+
+
+def _last_runs(store: Store, wanted: int, problems: list[str]) -> list[RunReport]:
     found: list[RunReport] = []
     for path in sorted(store.path("runs").glob("*.jsonl"), reverse=True):
-        if len(found) >= wanted:
-            break
-        found += [msgspec.json.decode(line, type=RunReport) for line in reversed(path.read_bytes().splitlines())]
-    return found[:wanted]
+        lines = (store.read(f"runs/{path.name}") or b"").split(b"\n")
+        for number, line in reversed(list(enumerate(lines, start=1))):
+            if len(found) >= wanted:
+                return found
+            if not line.strip():
+                continue
+            try:
+                found.append(msgspec.json.decode(line, type=RunReport))
+            except _UNDECODABLE as error:
+                problems.append(f"runs/{path.name}:{number} is damaged: {error}")
+    return found

@@ -1,14 +1,20 @@
 """`usage status`: what stands, what waits, the last runs, the settings in force."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.commands import app
-from pipeline.commands.options import DataDir, Now, instant, settings
+from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.accounting import RunReport
     from pipeline.status import Status
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @app.command()
@@ -16,18 +22,50 @@ def status(
     data_dir: DataDir = None,
     runs: Annotated[int, typer.Option(min=0, help="How many of the last runs to show.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    max_age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE", help="Exit 1 when the published data is older, e.g. 90s, 30m, 2h, 1d.", show_default=False
+        ),
+    ] = None,
     now: Now = None,
 ) -> None:
-    """Show what stands and how old it is, what waits in raw/, the last runs and the settings in force."""
+    """Show what stands and how old it is, what waits in raw/, the last runs and the settings in force.
+
+    Exit codes: 0 shown; 1 with --max-age, nothing is published or it is older.
+    """
     import msgspec
 
+    from pipeline.commands.columns import printable
     from pipeline.status import read
 
+    limit = None if max_age is None else _age(max_age)
     found = read(settings(data_dir=data_dir), instant(now), runs)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
         _show(found)
+    for problem in found.problems:
+        typer.echo(printable(problem), err=True)
+    if limit is not None:
+        _judge_age(found.age_seconds, limit, max_age)
+
+
+def _age(text: str) -> int:
+    """Return an age such as `30m` in seconds; exit 2 where it is none."""
+    if not re.fullmatch(r"[0-9]{1,9}[smhd]", text):
+        refuse(f"--max-age must be a number of s, m, h or d such as 30m, not {text!r}")
+    return int(text[:-1]) * _SECONDS[text[-1]]
+
+
+def _judge_age(age_seconds: float | None, limit: int, wanted: str | None) -> None:
+    if age_seconds is None:
+        typer.echo("stale: nothing is published", err=True)
+    elif age_seconds > limit:
+        typer.echo(f"stale: the published data is {_span(age_seconds)} old, more than {wanted}", err=True)
+    else:
+        return
+    raise typer.Exit(1)
 
 
 def _show(status: "Status") -> None:
@@ -36,17 +74,48 @@ def _show(status: "Status") -> None:
     if status.published is None or status.age_seconds is None:
         typer.echo("nothing is published yet: put logs into raw/ and run `usage run`")
     else:
-        as_of = rfc3339(status.published.data_as_of)
+        published = status.published
         typer.echo(
-            f"published: data as of {as_of}, {status.age_seconds:,.0f} s old, tzdata {status.published.zone_data}"
+            f"published: data as of {rfc3339(published.data_as_of)}, {_span(status.age_seconds)} old;"
+            f" sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
         )
-    typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
+    if status.waiting is None:
+        typer.echo("waiting: cannot be told")
+    else:
+        typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
     if status.runs:
-        headings = ("lines", "accepted", "duplicates", "rejected", "blank", "seconds")
-        typer.echo(f"{'last runs':20}" + "".join(f"{heading:>12}" for heading in headings))
-    for run in status.runs:
-        numbers = (run.lines, run.accepted, run.duplicates, run.rejected, run.blank)
-        seconds = sum(run.seconds.values())
-        typer.echo(f"{run.started[:19]}Z" + "".join(f"{number:12,}" for number in numbers) + f"{seconds:12.2f}")
+        typer.echo("\nlast runs")
+        for line in _runs(status.runs):
+            typer.echo(line)
+    typer.echo("\nsettings")
     for name, value in status.settings.items():
         typer.echo(f"{name}={value}")
+
+
+def _runs(runs: "list[RunReport]") -> "Iterator[str]":
+    """Yield one line of numbers for each run, and below it how long its stages took and what was wrong."""
+    from pipeline.commands.columns import aligned, printable
+
+    numbers = ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "partitions", "workspaces")
+    rows = [
+        (f"{run.started[:19]}Z", f"{sum(run.seconds.values()):,.2f}", *(f"{getattr(run, name):,}" for name in numbers))
+        for run in runs
+    ]
+    headings, *lines = aligned([("started", "seconds", *numbers), *rows], "<" + ">" * (1 + len(numbers)))
+    yield headings
+    for run, line in zip(runs, lines, strict=True):
+        yield line
+        if run.seconds:
+            stages = ", ".join(f"{name} {seconds:,.2f} s" for name, seconds in run.seconds.items())
+            yield f"  stages: {printable(stages)}"
+        if run.reasons:
+            rejected = ", ".join(f"{lines:,} {reason}" for reason, lines in run.reasons.items())
+            yield f"  rejected: {printable(rejected)}"
+        for failure in run.errors:
+            yield f"  could not be read: {printable(f'{failure.file}: {failure.error}')}"
+
+
+def _span(seconds: float) -> str:
+    """Return a time in the largest unit of which it has at least two."""
+    unit = next((unit for unit in "dhm" if abs(seconds) >= 2 * _SECONDS[unit]), "s")
+    return f"{seconds / _SECONDS[unit]:,.0f} {unit}"

@@ -1,0 +1,240 @@
+"""`usage quarantine`: what was rejected and why, and the lines themselves, to be corrected."""
+
+import json
+import os
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.commands import app
+from pipeline.commands.options import DataDir, refuse, settings
+
+if TYPE_CHECKING:
+    from pipeline.quarantine import Quarantine, Rejected
+
+_WIDTH = 120  # where no terminal says how wide it is
+
+
+@app.command()
+def quarantine(
+    reason: Annotated[
+        str | None, typer.Option(help="Only lines rejected for this reason code.", show_default=False)
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(help="Only lines of this raw file, named relative to raw/.", show_default=False)
+    ] = None,
+    show: Annotated[
+        str | None, typer.Option(metavar="FILE:LINE", help="One rejected line in full.", show_default=False)
+    ] = None,
+    list_lines: Annotated[bool, typer.Option("--list", help="The lines one by one, newest file first.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --list: at most so many lines.", show_default=False)
+    ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Write the raw lines to a file, or - for stdout.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --export: replace a file that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, and with --list JSON Lines of all columns.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show how many lines were rejected, why and where; with an option, the lines themselves.
+
+    What --export writes, byte for byte as it stood, can be corrected and dropped into raw/ under a new name.
+
+    Exit codes: 0 done, also when nothing is in quarantine; 1 a file of the quarantine cannot be read, the others
+    are shown; 2 no such line, or the export's file is there already.
+    """
+    from pipeline.quarantine import Quarantine
+    from pipeline.store import Store
+
+    _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, as_json=as_json)
+    store = Store(settings(data_dir=data_dir).data_dir.absolute())
+    if show is not None:
+        if reason is not None or file is not None:
+            refuse("--show names its line: leave out --reason and --file")
+        file, number = _place(show)
+        found = Quarantine(store, file=_named(file))
+        _show(found, file, number, as_json=as_json)
+    else:
+        found = Quarantine(store, reason=reason, file=_named(file))
+        if list_lines:
+            _list(found, limit, as_json=as_json)
+        elif export is not None:
+            _export(found, export, force=force)
+        else:
+            _summarise(found, as_json=as_json)
+    _name_failures(found)
+
+
+def _check(
+    reason: str | None,
+    limit: int | None,
+    *,
+    force: bool,
+    list_lines: bool,
+    show: str | None,
+    export: str | None,
+    as_json: bool,
+) -> None:
+    """Exit 2 where the options do not go together."""
+    from typing import get_args
+
+    from pipeline.records import Reason
+
+    if reason is not None and reason not in get_args(Reason):
+        refuse(f"--reason must be one of {', '.join(get_args(Reason))}, not {reason!r}")
+    if (show is not None) + list_lines + (export is not None) > 1:
+        refuse("--show, --list and --export do different things: give one of them")
+    if limit is not None and not list_lines:
+        refuse("--limit goes with --list")
+    if force and export is None:
+        refuse("--force goes with --export")
+    if as_json and export is not None:
+        refuse("--export writes the lines as they stood, --json belongs to --list")
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Return the file and the line number of `FILE:LINE`; a file's name may hold colons itself."""
+    file, _, number = text.rpartition(":")
+    # No file has so many lines that their number needs more digits than these.
+    if not file or not number.isascii() or not number.isdigit() or len(number) > len(str(2**63)):
+        refuse(f"--show needs FILE:LINE such as logs/a.jsonl:3, not {text!r}")
+    return file, int(number)
+
+
+def _named(file: str | None) -> str | None:
+    """Return a raw file's name as the quarantine has it: bytes that are no UTF-8 as escapes."""
+    return None if file is None else os.fsencode(file).decode(errors="backslashreplace")
+
+
+def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None:
+    from pipeline.calendar import rfc3339
+    from pipeline.commands.columns import aligned, printable
+
+    rejected = found.line(number)
+    if rejected is None:
+        _name_failures(found)
+        refuse(f"line {number} of {printable(file)} is not in quarantine; `usage quarantine --list` shows what is")
+    if as_json:
+        typer.echo(_json(_columns(rejected)))
+        return
+    rows = [
+        ("file", printable(rejected.source_file)),
+        ("line", f"{rejected.line_number}"),
+        ("reason", printable(rejected.reason)),
+        ("field", printable(rejected.field or "-")),
+        ("message", printable(rejected.message)),
+        ("loaded", rfc3339(rejected.loaded_at)),
+        ("bytes", f"{len(rejected.line):,}"),
+    ]
+    if rejected.caveat:
+        rows.append(("note", rejected.caveat))
+    typer.echo("\n".join(aligned(rows, "<<")))
+    typer.echo(f"\n{printable(rejected.text)}")
+
+
+def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
+    import shutil
+
+    from pipeline.commands.columns import fitted, printable
+
+    width = shutil.get_terminal_size((_WIDTH, 0)).columns
+    empty = True
+    for rejected in islice(found.lines(), limit):
+        empty = False
+        if as_json:
+            typer.echo(_json(_columns(rejected)))
+            continue
+        beginning = rejected.line[: 4 * width].decode(errors="backslashreplace")  # a character has up to 4 bytes
+        text = f"{rejected.source_file}:{rejected.line_number}  {rejected.reason}  {rejected.message}  {beginning}"
+        typer.echo(fitted(printable(text), width))
+    if empty:
+        typer.echo(_nothing(found), err=True)
+
+
+def _export(found: "Quarantine", target: str, *, force: bool) -> None:
+    from pipeline import quarantine
+    from pipeline.commands.columns import printable
+
+    def warn(rejected: "Rejected") -> None:
+        typer.echo(f"{printable(rejected.source_file)}:{rejected.line_number}: {rejected.caveat}", err=True)
+
+    if target == "-":
+        written = quarantine.write(found.lines(), typer.get_binary_stream("stdout"), warn)
+    else:
+        try:
+            written = quarantine.export(found.lines(), Path(target), warn, force=force)
+        except FileExistsError:
+            refuse(f"{target} is there already; choose another name, or add --force to replace a file")
+        except OSError as error:
+            refuse(f"{target} cannot be written: {error.strerror or error}")
+    typer.echo(f"{written:,} lines exported", err=True)
+
+
+def _summarise(found: "Quarantine", *, as_json: bool) -> None:
+    from pipeline.calendar import rfc3339
+    from pipeline.commands.columns import aligned, printable
+
+    files = found.files()
+    lines: Counter[str] = Counter()
+    touched: Counter[str] = Counter()
+    for file in files:
+        lines.update(file.reasons)
+        touched.update(file.reasons.keys())
+    if as_json:
+        columns = [
+            {name: getattr(file, name) for name in file.__struct_fields__} | {"loaded_at": rfc3339(file.loaded_at)}
+            for file in files
+        ]
+        typer.echo(_json({"lines": lines.total(), "reasons": dict(lines.most_common()), "files": columns}))
+        return
+    if not files:
+        typer.echo(_nothing(found))
+        return
+    typer.echo(f"{lines.total():,} rejected lines of {len(files):,} raw files\n")
+    by_reason = [(printable(reason), f"{count:,}", f"{touched[reason]:,}") for reason, count in lines.most_common()]
+    typer.echo("\n".join(aligned([("reason", "lines", "files"), *by_reason], "<>>")))
+    by_file = [
+        (
+            rfc3339(file.loaded_at)[:19] + "Z",
+            f"{file.lines:,}",
+            f"{file.first_line:,}",
+            printable(file.source_file),
+            ", ".join(f"{count:,} {printable(reason)}" for reason, count in file.reasons.items()),
+        )
+        for file in files
+    ]
+    typer.echo()
+    typer.echo("\n".join(aligned([("loaded", "lines", "first line", "file", "reasons"), *by_file], "<>><<")))
+
+
+def _nothing(found: "Quarantine") -> str:
+    if found.failures:
+        return "nothing that can be read is in quarantine"
+    return "nothing in quarantine matches" if found.is_filtered else "nothing is in quarantine"
+
+
+def _name_failures(found: "Quarantine") -> None:
+    """Exit 1 where files of the quarantine could not be read, after naming them."""
+    for uri, failure in found.failures.items():
+        typer.echo(f"{uri}: {failure}", err=True)
+    if found.failures:
+        raise typer.Exit(1)
+
+
+def _columns(rejected: "Rejected") -> dict[str, Any]:
+    """Return all columns of a line, as JSON has them."""
+    from pipeline.calendar import rfc3339
+    from pipeline.tables import QUARANTINE
+
+    columns = {name: getattr(rejected, name) for name in QUARANTINE.names}
+    return columns | {"line": rejected.text, "loaded_at": rfc3339(rejected.loaded_at)}
+
+
+def _json(value: dict[str, Any]) -> str:
+    # In ASCII alone, so that no control character of a line reaches a terminal this way either.
+    return json.dumps(value)
