@@ -68,7 +68,7 @@ def ledger(reports: Iterable[PartReport], accepted: Mapping[int, int]) -> list[E
         if report.entry is not None:
             read, tail = counts(report, accepted)
             report.entry.counts = report.before + read
-            report.entry.tail = tail
+            report.entry.tail = report.tail_before + tail
             entries.append(report.entry)
     return entries
 

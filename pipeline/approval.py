@@ -104,8 +104,8 @@ def _columns(records: Sequence[Record], latest: int) -> tuple[list[pa.Array], _M
         texts = _forms(canonical, metadata, _BAD_TEXT.encode())
     action = pa.array(actions, pa.string())
     run_id = pa.array([run and run.id for run in runs], pa.string())
-    usages = [usage or _NO_USAGE for usage in usages]
-    languages, has_languages = _languages([usage.languages or [] for usage in usages])
+    used = [usage or _NO_USAGE for usage in usages]
+    languages, has_languages = _languages([usage.languages or [] for usage in used])
 
     moment = np.asarray(instants)
     good = (moment >= FIRST_INSTANT) & (moment <= latest) & (np.asarray(recorded_at) != _BAD_INSTANT) & has_languages
@@ -127,8 +127,8 @@ def _columns(records: Sequence[Record], latest: int) -> tuple[list[pa.Array], _M
         pa.array(ips, pa.string()),
         run_id,
         pa.array([run and run.status for run in runs], pa.string()),
-        pa.array([usage.credits for usage in usages], pa.int64()),
-        pa.array([usage.audio_ms for usage in usages], pa.int64()),
+        pa.array([usage.credits for usage in used], pa.int64()),
+        pa.array([usage.audio_ms for usage in used], pa.int64()),
         languages,
     ], good
 

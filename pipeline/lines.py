@@ -27,6 +27,11 @@ class Block(msgspec.Struct, frozen=True):
     bytes: int  # with newlines
     whole: bool = True  # whether each line ends with a newline
 
+    @property
+    def length(self) -> int:
+        """Return how long the line of a block of one line is, of which only the beginning may be here."""
+        return self.bytes - self.whole if len(self.lines) == 1 else 0
+
 
 def blocks(file: IO[bytes], compression: Compression | None, offset: int, end: int) -> Iterator[Block]:
     """Yield the lines of a file.

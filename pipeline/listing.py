@@ -22,7 +22,10 @@ _PROOF_BYTES: Final = 1 << 16
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What is to be read of one raw file: the bytes from `offset`, which begin with line `lines_before` + 1."""
+    """What is to be read of one raw file: the bytes from `offset`, which begin with line `lines_before` + 1.
+
+    Or, in a retry, what of it is in quarantine; the file itself is not looked at then.
+    """
 
     source_file: str  # relative to raw/, as the ledger and the quarantine name it
     path: Path
@@ -31,6 +34,15 @@ class Part(msgspec.Struct, frozen=True):
     offset: int = 0
     lines_before: int = 0
     counts_before: Counts = Counts()
+    retry: "Retry | None" = None
+    entry: Entry | None = None  # in a retry, what the ledger knows of the file
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Which lines in quarantine are judged again: of one reason or any, of one raw file or all."""
+
+    reason: str | None = None
+    file: str | None = None
 
 
 def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ()) -> list[Part]:

@@ -4,7 +4,7 @@ Reads what the folded buckets give to them, and the months that stand; writes, u
 months' new files.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.tables import ACTORS, CUBE, Manifest, Month, actors_path, cube_pat
 
 _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
 _DICTIONARIES: Final = {"cube": ("locale",), "actors": ("user_id", "action")}
+_PATHS: Final = {"cube": cube_path, "actors": actors_path}
 
 
 class Months(msgspec.Struct, frozen=True):
@@ -50,41 +51,53 @@ def merge(months: Months, job: Job) -> MonthsReport:
         for workspace_id, month in keys
         if job.rebuild is None and (found := read_manifest(job, workspace_id).months.get(month))
     ]
-    report = MonthsReport({}, {})
-    files: dict[tuple[str, str], list[str]] = {key: [] for key in keys}
     with Engine(
         job.store.path(f"{job.staging}/spill/months-{months.number}"),
         threads=months.power.threads,
         memory=months.power.memory,
     ) as engine:
         engine.show("days", _days(months.days))
-        for name, schema, new, old, path in (
-            ("cube", CUBE, months.cube, [month.cube for month in stand], cube_path),
-            ("actors", ACTORS, months.actors, [month.actors for month in stand], actors_path),
-        ):
-            engine.show(f"folded_{name}", streamed(job, new, pa.schema([_WORKSPACE, *schema])))
-            engine.show(f"stored_{name}", read(job.store, old, schema))
-            found = engine.arrow(name)
-            rows = found.select(schema.names).cast(schema).combine_chunks()
-            writer = PartitionWriter(job.store, job.staging, job.run, schema, dictionaries=_DICTIONARIES[name])
-            written = writer.write(
-                found,
-                lambda start, stop, rows=rows: rows.slice(start, stop - start),
-                keys,
-                lambda workspace_id, month, path=path: path(workspace_id, month, job.run),
-            )
-            for key, operation in written.items():
-                report.operations.setdefault(key[0], []).append(operation)
-                files[key].append(operation.final)
-    for (workspace_id, month), (cube, actors) in files.items():
-        report.months.setdefault(workspace_id, {})[month] = Month(cube=cube, actors=actors)
+        cube = _write(engine, job, "cube", CUBE, months.cube, [month.cube for month in stand], keys)
+        actors = _write(engine, job, "actors", ACTORS, months.actors, [month.actors for month in stand], keys)
+    report = MonthsReport({}, {})
+    for workspace_id, month in keys:
+        files = [cube[workspace_id, month], actors[workspace_id, month]]
+        report.operations.setdefault(workspace_id, []).extend(files)
+        report.months.setdefault(workspace_id, {})[month] = Month(cube=files[0].final, actors=files[1].final)
     return report
 
 
+def _write(
+    engine: Engine,
+    job: Job,
+    name: Literal["cube", "actors"],
+    schema: pa.Schema,
+    folded: list[str],
+    stored: list[str],
+    keys: list[tuple[str, str]],
+) -> dict[tuple[str, str], Operation]:
+    """Stage the files of one table, of every (workspace, month) of `keys`."""
+    engine.show(f"folded_{name}", streamed(job, folded, pa.schema([_WORKSPACE, *schema])))
+    engine.show(f"stored_{name}", read(job.store, stored, schema))
+    found = engine.arrow(name)
+    rows = found.select(schema.names).cast(schema).combine_chunks()
+    return PartitionWriter(job.store, job.staging, job.run, schema, dictionaries=_DICTIONARIES[name]).write(
+        found,
+        lambda start, stop: rows.slice(start, stop - start),
+        keys,
+        lambda workspace_id, month: _PATHS[name](workspace_id, month, job.run),
+    )
+
+
 def read_manifest(job: Job, workspace_id: str) -> Manifest:
-    """Return what stands of a workspace; an empty manifest where nothing does."""
-    content = job.store.read(manifest_path(workspace_id))
-    return msgspec.json.decode(content, type=Manifest) if content else Manifest(workspace_id, "", {})
+    """Return what stands of a workspace; an empty manifest where nothing does, or nothing is kept of it.
+
+    Raises:
+        DamagedError: it cannot be told.
+    """
+    if job.rebuild is not None and job.rebuild.everything:
+        return Manifest(workspace_id, "", {})
+    return job.store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
 
 
 def _days(days: list[tuple[str, str]]) -> pa.Table:

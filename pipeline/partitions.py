@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.store import Operation, Store
+from pipeline.store import DamagedError, Operation, Store
 
 # Small enough that a page of the feed reads little, large enough that a footer stays short.
 _ROW_GROUP_ROWS: Final = 10_000
@@ -20,17 +20,6 @@ _ONE_PIECE_BYTES: Final = 128 << 20
 
 class PartitionError(RuntimeError):
     """Raised when the rows of one partition are not in one piece, so that writing them would lose some."""
-
-
-class DamagedError(RuntimeError):
-    """Raised when a file of the tables is not readable Parquet."""
-
-    def __init__(self, uri: str, cause: str) -> None:
-        super().__init__(uri, cause)  # these alone, so that it can be pickled
-        self.uri, self.cause = uri, cause
-
-    def __str__(self) -> str:
-        return f"{self.uri} is damaged: {self.cause}"
 
 
 def read(store: Store, uris: Sequence[str], schema: pa.Schema) -> pa.Table:

@@ -15,8 +15,8 @@ from pipeline.folding import BucketReport
 from pipeline.job import Job
 from pipeline.months import MonthsReport, read_manifest
 from pipeline.reading import PartReport
-from pipeline.rebuilding import leftovers
-from pipeline.store import Operation
+from pipeline.rebuilding import known, leftovers
+from pipeline.store import DamagedError, Operation
 from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
 
 
@@ -27,8 +27,7 @@ def publication(job: Job, *, everything: bool) -> Published:
         job: the run.
         everything: whether the run listed all raw files; otherwise it cannot say that what is there by now is in.
     """
-    content = job.store.read(PUBLISHED)
-    before = msgspec.json.decode(content, type=Published) if content else None
+    before = _published(job)
     return Published(
         sequence=before.sequence + 1 if before else 1,
         run=job.run,
@@ -36,6 +35,16 @@ def publication(job: Job, *, everything: bool) -> Published:
         schema_version=SCHEMA_VERSION,
         zone_data=zone_data_version(),
     )
+
+
+def _published(job: Job) -> Published | None:
+    """Return what stands."""
+    try:
+        return job.store.load(PUBLISHED, Published)
+    except DamagedError:
+        if job.rebuild is not None and job.rebuild.everything:
+            return None
+        raise
 
 
 def report(
@@ -99,6 +108,8 @@ def compose(
     if job.rebuild is None or job.rebuild.everything:
         for part in reports:
             ordered += part.operations
+    if job.rebuild is not None:
+        ordered += leftovers(job.store, job.rebuild, {operation.final for operation in ordered})
     return [*ordered, _record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
 
 
@@ -108,16 +119,14 @@ def _tables(
     """Return what becomes of each workspace's tables, and its months that were written."""
     tables: dict[str, list[Operation]] = {}
     months: dict[str, dict[str, Month]] = {}
+    if job.rebuild is not None:
+        tables |= {workspace_id: [] for workspace_id in known(job.store) if job.rebuild.names(workspace_id)}
     for operations in [*(bucket.events for bucket in folded), *(group.operations for group in merged)]:
         for workspace_id, changes in operations.items():
             tables.setdefault(workspace_id, []).extend(changes)
     for group in merged:
         for workspace_id, changed in group.months.items():
             months.setdefault(workspace_id, {}).update(changed)
-    if job.rebuild is not None:
-        made = {operation.final for changes in tables.values() for operation in changes}
-        for workspace_id, changes in leftovers(job.store, job.rebuild, made).items():
-            tables.setdefault(workspace_id, []).extend(changes)
     return tables, months
 
 

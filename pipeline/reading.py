@@ -38,8 +38,14 @@ class PartReport(msgspec.Struct):
     reasons: Counter[Reason]
     operations: list[Operation]
     rows: dict[int, str]  # files of approved rows, by bucket
-    before: Counts
+    before: Counts  # of the lines that were not read now
+    tail_before: Counts = Counts()  # of these, the line at the end that has no newline
     error: str | None = None
+
+    @classmethod
+    def of(cls, part: Part, number: int) -> "PartReport":
+        """Return the report of a part of which nothing is read yet."""
+        return cls(part.source_file, number, 0, None, Counts(), Counts(), Counter(), [], {}, part.counts_before)
 
     @property
     def source_of_lines(self) -> int:
@@ -90,18 +96,7 @@ class _Reader:
         self._shuffle = Shuffle(job, number)
         self._rejections = Rejections(job, part, number)
         self.offset = part.offset  # behind the last newline
-        self.report = PartReport(
-            source_file=part.source_file,
-            number=number,
-            bytes=0,
-            entry=None,
-            counts=Counts(),
-            tail=Counts(),
-            reasons=Counter(),
-            operations=[],
-            rows={},
-            before=part.counts_before,
-        )
+        self.report = PartReport.of(part, number)
 
     def read(self, content: Iterable[Block]) -> None:
         """Judge every line.
@@ -115,7 +110,7 @@ class _Reader:
                 lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
                 if lines == [b""] and not block.whole:
                     return
-            counts = self._judge(lines, whole=block.whole)
+            counts = self._judge(lines, block)
             self.report.counts += counts
             self.report.bytes += block.bytes
             if block.whole:
@@ -132,12 +127,12 @@ class _Reader:
             report.entry, report.rows, report.operations = entry, rows, operations
         return report
 
-    def _judge(self, lines: list[bytes], *, whole: bool) -> Counts:
-        rows, others = approve(lines, self._latest) if whole else (batch([]), [0])
+    def _judge(self, lines: list[bytes], block: Block) -> Counts:
+        rows, others = approve(lines, self._latest) if block.whole else (batch([]), [0])
         odd: list[Row] = []
         rejected = blank = 0
         for index in others:
-            verdict = judge(lines[index], self._latest, torn=not whole)
+            verdict = judge(lines[index], self._latest, torn=not block.whole, length=block.length)
             if isinstance(verdict, Row):
                 odd.append(verdict)
             elif isinstance(verdict, Rejection):
@@ -147,7 +142,7 @@ class _Reader:
                 self._rejections.add(line_number, verdict, lines[index])
             else:
                 blank += 1
-        source = self.report.source_of_lines if whole else self.report.source_of_tail
+        source = self.report.source_of_lines if block.whole else self.report.source_of_tail
         self._shuffle.add(rows, source)
         if odd:
             self._shuffle.add(batch(odd), source)

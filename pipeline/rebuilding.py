@@ -9,10 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.calendar import utc_day
 from pipeline.state import Entry
 from pipeline.store import Operation, Store
-from pipeline.tables import Manifest, manifest_path
 
 
 class RawGoneError(RuntimeError):
@@ -38,13 +36,11 @@ class Rebuild(msgspec.Struct, frozen=True):
 
     def covers(self, workspace_id: str, month: str) -> bool:
         """Return whether a month of a workspace is made anew."""
-        return (not self.workspaces or workspace_id in self.workspaces) and month >= self.since
+        return self.names(workspace_id) and month >= self.since
 
-    def takes(self, workspace_id: str, timestamp: int) -> bool:
-        """Return whether an event belongs to what is made anew."""
-        if self.everything:
-            return True
-        return self.covers(workspace_id, utc_day(timestamp).isoformat()[:7])
+    def names(self, workspace_id: str) -> bool:
+        """Return whether months of a workspace may be made anew."""
+        return not self.workspaces or workspace_id in self.workspaces
 
 
 def refuse_loss(rebuild: Rebuild, entries: Mapping[str, Entry], listed: Collection[str], raw: Path) -> None:
@@ -58,20 +54,21 @@ def refuse_loss(rebuild: Rebuild, entries: Mapping[str, Entry], listed: Collecti
         raise RawGoneError(gone)
 
 
-def leftovers(store: Store, rebuild: Rebuild, made: Collection[str]) -> dict[str, list[Operation]]:
-    """Return what takes away the events partitions that are covered but were not made, by workspace.
+def known(store: Store) -> list[str]:
+    """Return the workspaces that have a manifest."""
+    return [path.stem for path in store.path("manifests").glob("*.json")]
 
-    A workspace whose manifest names covered months is among the keys even where there is nothing to take away.
-    """
-    found: dict[str, list[Operation]] = {}
-    for path in sorted(store.path("events").glob("workspace_id=*/day=*/events.parquet")):
-        workspace_id, day = (part.partition("=")[2] for part in path.parts[-3:-1])
-        uri = f"events/{path.parts[-3]}/{path.parts[-2]}/{path.name}"
-        if rebuild.covers(workspace_id, day[:7]) and uri not in made:
-            found.setdefault(workspace_id, []).append(Operation("delete", uri))
-    for path in sorted(store.path("manifests").glob("*.json")):
-        content = store.read(manifest_path(path.stem))
-        months = msgspec.json.decode(content, type=Manifest).months if content else {}
-        if any(rebuild.covers(path.stem, month) for month in months):
-            found.setdefault(path.stem, [])
+
+def leftovers(store: Store, rebuild: Rebuild, mentioned: Collection[str]) -> list[Operation]:
+    """Return what takes away the files of the tables that are covered, but not mentioned in what the commit does."""
+    found = []
+    for pattern in ("events/*/*/*.parquet", "cube/*/*/*.parquet", "actors/*/*/*.parquet"):
+        for path in sorted(store.root.glob(pattern)):
+            uri = path.relative_to(store.root).as_posix()
+            workspace_id, partition = (folder.partition("=")[2] for folder in path.parts[-3:-1])
+            if rebuild.covers(workspace_id, partition[:7]) and uri not in mentioned:
+                found.append(Operation("delete", uri))
+    if rebuild.everything:
+        uris = (f"quarantine/{path.name}" for path in sorted(store.path("quarantine").glob("*.parquet")))
+        found += [Operation("delete", uri) for uri in uris if uri not in mentioned]
     return found

@@ -6,17 +6,21 @@ staging folder.
 
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.job import Job
 from pipeline.listing import Part
+from pipeline.quarantine import Rejected
 from pipeline.records import Rejection
-from pipeline.store import Operation
+from pipeline.store import DamagedError, Operation
 from pipeline.tables import QUARANTINE, quarantine_path
 
 _ROWS: Final = 4096
-_LONG_LINE_BYTES: Final = 1 << 20
+_BYTES: Final = 4 << 20
+# Readers decode a page at once; with the default of 1024 long lines that is a gigabyte.
+_PAGE_ROWS: Final = 16
 
 
 class Rejections:
@@ -27,23 +31,21 @@ class Rejections:
         self._final = quarantine_path(part.source_file)
         self._staged = f"{job.staging}/quarantine/{number}.parquet"
         self._rows: list[dict[str, object]] = []
+        self._bytes = 0
         self._writer: pq.ParquetWriter | None = None
         self._before = self._read_before()
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
         """Add one line."""
-        self._rows.append(
-            {
-                "source_file": self._part.source_file,
-                "line_number": line_number,
-                "reason": rejection.reason,
-                "field": rejection.field,
-                "message": rejection.message,
-                "line": line,
-                "loaded_at": self._job.started,
-            }
-        )
-        if len(self._rows) >= _ROWS or len(line) > _LONG_LINE_BYTES:
+        source_file, started = self._part.source_file, self._job.started
+        reason, field, message = msgspec.structs.astuple(rejection)
+        self.keep(Rejected(source_file, line_number, reason, field, message, line, started))
+
+    def keep(self, rejected: Rejected) -> None:
+        """Add one line that stays as it is."""
+        self._rows.append(msgspec.structs.asdict(rejected))
+        self._bytes += len(rejected.line)
+        if len(self._rows) >= _ROWS or self._bytes >= _BYTES:
             self._flush()
 
     def close(self) -> list[Operation]:
@@ -62,15 +64,21 @@ class Rejections:
         store, lines = self._job.store, self._part.lines_before
         if not lines or not store.exists(self._final):
             return None
-        rows = pq.read_table(store.path(self._final), schema=QUARANTINE, filters=[("line_number", "<=", lines)])
+        try:
+            rows = pq.read_table(store.path(self._final), schema=QUARANTINE, filters=[("line_number", "<=", lines)])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DamagedError(self._final, str(error)) from None
         return rows if rows.num_rows else None
 
     def _flush(self) -> None:
         if self._writer is None:
             path = self._job.store.path(self._staged)
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(path, QUARANTINE, compression="zstd", store_schema=False)
+            self._writer = pq.ParquetWriter(
+                path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
+            )
             if self._before is not None:
                 self._writer.write_table(self._before)
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=QUARANTINE))
         self._rows.clear()
+        self._bytes = 0

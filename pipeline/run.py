@@ -20,20 +20,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, TypeVar
 
-import msgspec
 from filelock import FileLock, Timeout
 from ulid import ULID
 
-from pipeline import accounting, commit, listing, publishing
+from pipeline import accounting, commit, listing, publishing, retrying
 from pipeline.accounting import RunReport
 from pipeline.calendar import DAY_US, SECOND_US
 from pipeline.folding import Bucket, BucketReport, Power, fold
 from pipeline.job import Job
-from pipeline.listing import Part
+from pipeline.listing import Part, Retry
 from pipeline.months import Months, merge
 from pipeline.progress import Progress
 from pipeline.reading import PartReport, read
 from pipeline.rebuilding import Rebuild, refuse_loss
+from pipeline.retrying import again
 from pipeline.settings import Settings
 from pipeline.state import State
 from pipeline.store import Store
@@ -65,6 +65,7 @@ def run(
     paths: Iterable[Path] = (),
     progress: Progress | None = None,
     rebuild: Rebuild | None = None,
+    retry: Retry | None = None,
     pause: Callable[[], None] = lambda: None,
 ) -> RunReport:
     """Load what is new and publish it.
@@ -75,6 +76,7 @@ def run(
         paths: raw files or folders to read instead of everything in `raw/`.
         progress: is told how the run goes.
         rebuild: what is to be made anew from all raw files.
+        retry: what is to be judged again in quarantine, instead of reading raw files.
         pause: is called wherever the run can be stopped without harm; to stop it, it raises.
 
     Raises:
@@ -89,7 +91,7 @@ def run(
         state = State(store.path("state.sqlite"))
         try:
             workers = settings.workers or os.cpu_count() or 1
-            return _Run(store, state, now, workers, progress or Progress(), pause).load(list(paths), rebuild)
+            return _Run(store, state, now, workers, progress or Progress(), pause).load(list(paths), rebuild, retry)
         finally:
             state.close()
 
@@ -123,14 +125,17 @@ class _Run:
         self._progress, self._pause = progress, pause
         self._seconds: dict[str, float] = {}
 
-    def load(self, paths: list[Path], rebuild: Rebuild | None) -> RunReport:
+    def load(self, paths: list[Path], rebuild: Rebuild | None, retry: Retry | None) -> RunReport:
         """Load all that is to be loaded, slice by slice."""
         with self._stage("recover", "looking for an unfinished commit"):
             commit.recover(self._store, self._state)
             self._store.clear("staging")
         with self._stage("list", "listing raw files"):
             entries = self._state.entries()
-            parts = listing.changed(self._store.path(RAW), {} if rebuild else entries, paths)
+            if retry:
+                parts = retrying.waiting(self._store, retry, entries)
+            else:
+                parts = listing.changed(self._store.path(RAW), {} if rebuild else entries, paths)
         if rebuild:
             refuse_loss(rebuild, entries, {part.source_file for part in parts}, self._store.path(RAW))
         slices = [parts] if rebuild else _slices(parts)
@@ -139,7 +144,7 @@ class _Run:
         with executor(workers) as pool:
             for number, part in enumerate(slices, start=1):
                 # Only with the last slice everything is in that was there when the files were listed.
-                everything = not paths and number == len(slices)
+                everything = not paths and not retry and number == len(slices)
                 reports.append(self._load(part, rebuild, pool, workers, everything=everything))
         return accounting.joined(reports)
 
@@ -160,7 +165,7 @@ class _Run:
         try:
             with self._stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
                 read_parts = self._each(
-                    pool.map(read, parts, range(len(parts)), [job] * len(parts)),
+                    pool.map(_read, parts, range(len(parts)), [job] * len(parts)),
                     lambda number, report: (parts[number].bytes, report.counts.lines),
                 )
             buckets = _buckets(read_parts, workers)
@@ -199,6 +204,10 @@ class _Run:
             found.append(result)
             self._pause()
         return found
+
+
+def _read(part: Part, number: int, job: Job) -> PartReport:
+    return read(part, number, job) if part.retry is None else again(part, number, job)
 
 
 def _slices(parts: list[Part]) -> list[list[Part]]:

@@ -7,9 +7,22 @@ so that a reader never sees half of it. An object store would be another impleme
 import os
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
+
+_Value = TypeVar("_Value", bound=msgspec.Struct)
+
+
+class DamagedError(RuntimeError):
+    """Raised when a file of the tables cannot be understood."""
+
+    def __init__(self, uri: str, cause: str) -> None:
+        super().__init__(uri, cause)  # these alone, so that it can be pickled
+        self.uri, self.cause = uri, cause
+
+    def __str__(self) -> str:
+        return f"{self.uri} is damaged: {self.cause}"
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -40,6 +53,18 @@ class Store(msgspec.Struct, frozen=True):
             return self.path(uri).read_bytes()
         except FileNotFoundError:
             return None
+
+    def load(self, uri: str, kind: type[_Value]) -> _Value | None:
+        """Return what a small JSON file holds; None where it is absent.
+
+        Raises:
+            DamagedError: it holds something else.
+        """
+        content = self.read(uri)
+        try:
+            return None if content is None else msgspec.json.decode(content, type=kind)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise DamagedError(uri, str(error)) from None
 
     def stage(self, staged: str, final: str, content: bytes) -> Operation:
         """Write a small file beside the tables and return the operation that publishes it."""

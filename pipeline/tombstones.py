@@ -1,6 +1,6 @@
 """What must not come back: forgotten users and workspaces, and the day before which nothing is kept.
 
-Reads and appends `tombstones.jsonl`, which is apart from the writer's state: losing the state is harmless, raw files are
+Reads and appends `tombstones.jsonl`, which is apart from the writer's state: losing that is harmless, raw files are
 read again; losing this is not, because then what was forgotten comes back. Ids are there as hashes only.
 """
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands import app
-from pipeline.commands.options import DataDir, refuse, settings
+from pipeline.commands.loading import load
+from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
@@ -38,20 +39,29 @@ def quarantine(
         typer.Option(metavar="PATH", help="Write the raw lines to a file, or - for stdout.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="With --export: replace a file that is there.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Judge the lines again, and load those that are good.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, and with --list JSON Lines of all columns.")] = False,
     data_dir: DataDir = None,
+    now: Now = None,
 ) -> None:
     """Show how many lines were rejected, why and where; with an option, the lines themselves.
 
     What --export writes, byte for byte as it stood, can be corrected and dropped into raw/ under a new name.
 
     Exit codes: 0 done, also when nothing is in quarantine; 1 a file of the quarantine cannot be read, the others
-    are shown; 2 no such line, or the export's file is there already.
+    are shown; 2 no such line, or the export's file is there already; with --retry those of `usage run`.
     """
     from pipeline.quarantine import Quarantine
     from pipeline.store import Store
 
-    _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, as_json=as_json)
+    _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
+    if retry:
+        from pipeline.listing import Retry
+
+        load(settings(data_dir=data_dir), instant(now), retry=Retry(reason, _named(file)))
+        return
     store = Store(settings(data_dir=data_dir).data_dir.absolute())
     if show is not None:
         if reason is not None or file is not None:
@@ -78,6 +88,7 @@ def _check(
     list_lines: bool,
     show: str | None,
     export: str | None,
+    retry: bool,
     as_json: bool,
 ) -> None:
     """Exit 2 where the options do not go together."""
@@ -87,14 +98,14 @@ def _check(
 
     if reason is not None and reason not in get_args(Reason):
         refuse(f"--reason must be one of {', '.join(get_args(Reason))}, not {reason!r}")
-    if (show is not None) + list_lines + (export is not None) > 1:
-        refuse("--show, --list and --export do different things: give one of them")
+    if (show is not None) + list_lines + (export is not None) + retry > 1:
+        refuse("--show, --list, --export and --retry do different things: give one of them")
     if limit is not None and not list_lines:
         refuse("--limit goes with --list")
     if force and export is None:
         refuse("--force goes with --export")
-    if as_json and export is not None:
-        refuse("--export writes the lines as they stood, --json belongs to --list")
+    if as_json and (retry or export is not None):
+        refuse("--json goes with the summary, --show and --list")
 
 
 def _place(text: str) -> tuple[str, int]:

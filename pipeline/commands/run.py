@@ -1,61 +1,17 @@
 """`usage run`: load what is new and publish it."""
 
 import re
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.commands import app
+from pipeline.commands.loading import load
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
-from pipeline.progress import Progress
 
 if TYPE_CHECKING:
     from pipeline.rebuilding import Rebuild
-
-_REJECTED = 3
-_UNREADABLE = 4
-_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
-_SIGNALLED = 128  # plus the signal's number, as shells have it
-
-
-class _StoppedError(Exception):
-    """Raised at a safe point after a signal asked the run to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], None]]:
-    """Remember SIGTERM and SIGINT until the run can be stopped; a commit under way is finished first."""
-    asked: list[int] = []
-
-    def pause() -> None:
-        if asked:
-            raise _StoppedError(asked[0])
-
-    before = {
-        number: signal.signal(number, lambda number, _: asked.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield pause
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Lines(Progress):
-    """Says a line for each stage."""
-
-    def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
-        """Say it."""
-        typer.echo(what, err=True)
 
 
 @app.command()
@@ -87,44 +43,8 @@ def run(
     Exit codes: 0 done; 1 failed, nothing published; 3 done, but lines were rejected (with --strict); 4 done, but for
     raw files that could not be read; 75 another run is at work; 130, 143 stopped by SIGINT, SIGTERM.
     """
-    import duckdb
-
-    from pipeline import run as pipeline_run
-    from pipeline.rebuilding import RawGoneError
-
-    found, start = settings(data_dir=data_dir, workers=workers), instant(now)
     anew = _rebuild(rebuild, paths, workspace, since, accept_loss)
-    try:
-        with _stoppable() as pause:
-            report = pipeline_run.run(found, start, paths or (), _Lines(), rebuild=anew, pause=pause)
-    except pipeline_run.BusyError as error:
-        typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(_BUSY) from None
-    except RawGoneError as error:
-        refuse(f"{error}; bring them back, or add --accept-loss")
-    except FileNotFoundError as error:
-        refuse(f"{error.filename}: no such file")
-    except _StoppedError as stopped:
-        typer.echo("stopped; what was not published is for the next run", err=True)
-        raise typer.Exit(_SIGNALLED + stopped.number) from None
-    except (OSError, RuntimeError, duckdb.Error) as error:
-        typer.echo(f"error: {error}\nnothing was published; where a table's file is damaged, add --rebuild", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(
-        f"{report.lines:,} lines = {report.accepted:,} accepted + {report.duplicates:,} duplicates"
-        f" + {report.rejected:,} rejected + {report.blank:,} blank, from {report.files:,} files"
-        f" in {sum(report.seconds.values()):.2f} s;"
-        f" {report.partitions:,} partitions of {report.workspaces:,} workspaces written;"
-        f" data as of {report.data_as_of}"
-    )
-    for reason, lines in report.reasons.items():
-        typer.echo(f"  rejected {lines:,} {reason}", err=True)
-    for failure in report.errors:
-        typer.echo(f"  {failure.file}: {failure.error}", err=True)
-    if report.errors:
-        raise typer.Exit(_UNREADABLE)
-    if strict and report.rejected:
-        raise typer.Exit(_REJECTED)
+    load(settings(data_dir=data_dir, workers=workers), instant(now), strict=strict, paths=paths or (), rebuild=anew)
 
 
 def _rebuild(

@@ -1,0 +1,67 @@
+"""How a run shows what it is doing, on stderr: a bar for each stage on a terminal, else a line."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.progress import Progress
+
+if TYPE_CHECKING:
+    import rich.progress
+
+
+@contextmanager
+def shown() -> Iterator[Progress]:
+    """Offer what is right for where stderr goes."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[speed]}"),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        yield _Bars(bars)
+
+
+class _Lines(Progress):
+    """Says a line for each stage."""
+
+    def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
+        """Say it."""
+        typer.echo(what, err=True)
+
+
+class _Bars(Progress):
+    """Shows a bar for each stage that has something to count."""
+
+    def __init__(self, bars: "rich.progress.Progress") -> None:
+        self._bars = bars
+        self._task: rich.progress.TaskID | None = None
+        self._lines, self._start = 0, 0.0
+
+    def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
+        """Begin a bar, where there is a total."""
+        self._task = self._bars.add_task(what, total=total, speed="") if total else None
+        self._lines, self._start = 0, perf_counter()
+
+    def advance(self, done: int, lines: int = 0) -> None:
+        """Move the bar on."""
+        if self._task is None:
+            return
+        self._lines += lines
+        speed = self._lines / max(perf_counter() - self._start, 1e-9)
+        self._bars.update(self._task, advance=done, speed=f"{speed:,.0f} lines/s" if self._lines else "")

@@ -1,0 +1,87 @@
+"""Step 2 of a retry: lines in quarantine judged again, without their raw files, which may be gone by now.
+
+Reads quarantine files; writes what `pipeline.reading` writes. It is for lines that were good but early (their timestamp
+is ahead no longer), and for those that a newer release of the judge takes.
+"""
+
+from typing import Final
+
+import msgspec
+
+from pipeline.approval import batch
+from pipeline.job import Job
+from pipeline.judge import judge
+from pipeline.listing import Part, Retry
+from pipeline.quarantine import Quarantine, Rejected
+from pipeline.reading import PartReport
+from pipeline.records import Rejection, Row
+from pipeline.rejections import Rejections
+from pipeline.shuffle import Shuffle
+from pipeline.state import Counts, Entry
+from pipeline.store import DamagedError, Store
+from pipeline.tables import RAW
+
+_ROWS_AT_ONCE: Final = 256
+
+
+def waiting(store: Store, retry: Retry, entries: dict[str, Entry]) -> list[Part]:
+    """Return the raw files with lines to judge again; their size is not that of the lines, which are few.
+
+    Raises:
+        DamagedError: a quarantine file is not readable.
+    """
+    quarantine = Quarantine(store, reason=retry.reason, file=retry.file)
+    parts = [
+        Part(found.source_file, store.path(RAW), None, 0, retry=retry, entry=entries.get(found.source_file))
+        for found in quarantine.files()
+    ]
+    _refuse_damage(quarantine)
+    return sorted(parts, key=lambda part: part.source_file)
+
+
+def again(part: Part, number: int, job: Job) -> PartReport:
+    """Judge what is in quarantine of one raw file; what is still bad, or is not meant, stays there.
+
+    Raises:
+        DamagedError: the quarantine file is not readable.
+    """
+    report = PartReport.of(part, number)
+    shuffle, rejections = Shuffle(job, number), Rejections(job, part, number)
+    good: list[Row] = []
+    quarantine = Quarantine(job.store, file=part.source_file)
+    for rejected in quarantine.lines():
+        verdict = judge(rejected.line, job.latest) if _is_meant(rejected, part) else None
+        if isinstance(verdict, Row):
+            good.append(verdict)
+            report.counts += Counts(lines=1, duplicates=1)
+        elif isinstance(verdict, Rejection):
+            rejections.add(rejected.line_number, verdict, rejected.line)
+            report.reasons[verdict.reason] += 1
+            report.counts += Counts(lines=1, rejected=1)
+        else:
+            rejections.keep(rejected)
+        if len(good) >= _ROWS_AT_ONCE:
+            shuffle.add(batch(good), report.source_of_lines)
+            good.clear()
+    _refuse_damage(quarantine)
+    shuffle.add(batch(good), report.source_of_lines)
+    report.rows, report.operations = shuffle.close(), rejections.close()
+    if part.entry is not None:
+        report.entry = msgspec.structs.replace(part.entry, run=job.run)
+        report.tail_before = part.entry.tail
+        report.before = part.entry.counts - Counts(lines=report.counts.lines, rejected=report.counts.lines)
+    return report
+
+
+def _is_meant(rejected: Rejected, part: Part) -> bool:
+    """Return whether a line is to be judged again: all of it is there, and no more of it can follow."""
+    if rejected.caveat or rejected.reason == "truncated_line":
+        return False
+    if part.entry and part.entry.tail.lines and rejected.line_number == part.entry.counts.lines:
+        return False
+    return part.retry is None or part.retry.reason in {None, rejected.reason}
+
+
+def _refuse_damage(quarantine: Quarantine) -> None:
+    for uri, failure in quarantine.failures.items():
+        raise DamagedError(uri, failure)
