@@ -6,7 +6,7 @@ they cost line by line.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import formats
-from pipeline.formats import FormatError
-from pipeline.judge import FIRST_INSTANT, merged
+from pipeline.formats import UNTAGGED, FormatError
+from pipeline.judge import FIRST_INSTANT
 from pipeline.metadata import canonical, canonical_all
 from pipeline.records import LINE_BYTES_MAX, Language, Record, Row, Usage
 from pipeline.tables import EVENTS, LANGUAGES
@@ -95,8 +95,8 @@ def _columns(records: Sequence[Record], latest: int) -> tuple[list[pa.Array], _M
     ids, workspaces, timestamps, recorded, actions, kinds, resources, users, metadata, ips, runs, usages = zip(
         *map(_astuple, records), strict=True
     )
-    instants = _instants(timestamps)
-    recorded_at = pc.coalesce(_instants(recorded), instants)
+    both = _instants([*timestamps, *recorded])
+    instants, recorded_at = both[: len(records)], pc.coalesce(both[len(records) :], both[: len(records)])
     workspace_ids = _forms(formats.uuid, workspaces, _BAD_TEXT)
     user_ids = _forms(formats.uuid, [user and user.id for user in users], _BAD_TEXT)
     texts = canonical_all(metadata)
@@ -163,22 +163,24 @@ def _instants(texts: Sequence[str | None]) -> pa.Array:
 
 def _languages(given: Sequence[list[Language]]) -> tuple[pa.ListArray, _Mask]:
     """Return the languages of each row, each locale once and untagged last, and of which rows all locales are good."""
+    flat = list(chain.from_iterable(given))
+    rows = np.repeat(np.arange(len(given)), np.fromiter(map(len, given), np.int64, len(given)))
+    texts, *numbers = zip(*map(_astuple, flat), strict=True) if flat else [()] * 4
+    forms = _forms(formats.locale, [text or UNTAGGED for text in texts], _BAD_TEXT)
+    locales = sorted(set(forms), key=lambda form: (form == UNTAGGED, form))
+    places = {locale: place for place, locale in enumerate(locales)}
+    codes = np.fromiter(map(places.__getitem__, forms), np.int64, len(forms))
+
+    # In order and one after the other: the same locale twice in a row is one.
+    keys = rows * len(locales) + codes
+    order = np.argsort(keys, kind="stable")
+    firsts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    names = pa.array([locale or None for locale in locales], pa.string()).take(pa.array(codes[order][firsts]))
+    sums = [np.add.reduceat(np.array(column, np.int64)[order], firsts) if flat else [] for column in numbers]
+    offsets = np.searchsorted(rows[order][firsts], np.arange(len(given) + 1))
+    columns = [names, *(pa.array(column, pa.int64()) for column in sums)]
+    languages = pa.StructArray.from_arrays(columns, fields=list(LANGUAGES.value_type))
     good = np.ones(len(given), bool)
-    lists = list(given)
-    for row, languages in enumerate(given):
-        try:
-            if len(languages) == 1:
-                (language,) = languages
-                if language.locale is not None:
-                    language.locale = formats.locale(language.locale) or None
-            elif languages:
-                lists[row] = merged(languages)
-        except FormatError:
-            lists[row], good[row] = [], False
-    flat = list(chain.from_iterable(lists))
-    fields = zip(*map(_astuple, flat), strict=True) if flat else [()] * LANGUAGES.value_type.num_fields
-    columns = [pa.array(column, field.type) for column, field in zip(fields, LANGUAGES.value_type, strict=True)]
-    offsets = pa.array(accumulate(map(len, lists), initial=0), pa.int32())
-    return pa.ListArray.from_arrays(
-        offsets, pa.StructArray.from_arrays(columns, fields=list(LANGUAGES.value_type))
-    ), good
+    if _BAD_TEXT in places:
+        good[rows[codes == places[_BAD_TEXT]]] = False
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), languages), good

@@ -59,7 +59,7 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
     with Engine(spill, threads=bucket.power.threads, memory=bucket.power.memory) as engine:
         delivered = _delivered(engine, bucket, job)
         engine.show("delivered", delivered)
-        engine.create("deliveries")
+        engine.view("deliveries")
         engine.create("beaten")
         engine.create("standing")
         engine.create("changed", force=job.force or job.rebuild is not None)
@@ -69,8 +69,10 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         writer = PartitionWriter(
             store, job.staging, job.run, EVENTS, dictionaries=_DICTIONARIES, statistics=("timestamp",)
         )
+        written = writer.write(places, rows.rows, days, events_path)
+        store.make_folders(list(written.values()))  # thousands take a while, which here is not that of one process
         events: dict[str, list[Operation]] = {}
-        for (workspace_id, _), operation in writer.write(places, rows.rows, days, events_path).items():
+        for (workspace_id, _), operation in written.items():
             events.setdefault(workspace_id, []).append(operation)
         engine.create("allocated")
         report = BucketReport(

@@ -5,7 +5,6 @@ What it hesitates at goes to the examiner, which reads field by field in the ord
 first fault, or writes the line anew with nothing but its known fields, for `_approve` to take.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -99,11 +98,11 @@ def _row(record: Record, latest: int) -> Row:
         run.status if run else None,
         usage.credits if usage else 0,
         usage.audio_ms if usage else 0,
-        merged(usage.languages) if usage and usage.languages else [],
+        _merged(usage.languages) if usage and usage.languages else [],
     )
 
 
-def merged(languages: Sequence[Language]) -> list[Language]:
+def _merged(languages: list[Language]) -> list[Language]:
     """Return languages in normal form: in one order, each locale once and untagged last.
 
     Raises:

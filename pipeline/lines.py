@@ -76,21 +76,22 @@ def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _blocks(chunks: Iterator[bytes]) -> Iterator[Block]:
     rest, dropped = b"", 0
     for chunk in chunks:
-        more = chunk
-        if dropped and b"\n" in more:
-            first = more.index(b"\n") + 1
-            yield Block([rest], len(rest) + dropped + first)
-            rest, dropped, more = b"", 0, more[first:]
-        end = more.rfind(b"\n") + 1
-        if end:
-            lines = (rest + more[:end]).split(b"\n")
-            lines.pop()
-            yield Block(lines, len(rest) + end)
-            rest = more[end:]
+        lines = chunk.split(b"\n")
+        last = lines.pop()
+        if lines:
+            before = len(rest) + dropped
+            if dropped:
+                yield Block([rest], before + len(lines[0]) + 1)
+                before = -len(lines.pop(0)) - 1
+            else:
+                lines[0] = rest + lines[0]
+            if lines:
+                yield Block(lines, before + len(chunk) - len(last))
+            rest, dropped = last, 0
         elif dropped:
-            dropped += len(more)
+            dropped += len(last)
         else:
-            rest += more
+            rest += last
         if len(rest) > _LINE_KEPT_BYTES:
             dropped += len(rest) - _LINE_KEPT_BYTES
             rest = rest[:_LINE_KEPT_BYTES]

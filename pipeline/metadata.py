@@ -51,7 +51,7 @@ def canonical_all(raws: Sequence[msgspec.Raw]) -> list[bytes | None] | None:
         return None
     found = [None if value is None else _encode(value) for value in values]
     # A shorter text cannot be nested too deep: every level takes a bracket at each end.
-    longest = max((len(item) for item in found if item), default=0)
+    longest = max(map(len, filter(None, found)), default=0)
     return found if longest <= 2 * METADATA_DEPTH_MAX else _unless_deep(found)
 
 

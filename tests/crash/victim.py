@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from pipeline import run as steps
@@ -20,7 +21,8 @@ from pipeline.store import Store
 
 def main() -> None:
     """Patch from outside, then run the command."""
-    left, when, wanted = [int(sys.argv[1])], sys.argv[2], sys.argv[3]
+    last, when, wanted = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    numbers = count(1)
 
     def deadly(owner: Any, name: str) -> None:
         if wanted not in {"any", name}:
@@ -28,11 +30,11 @@ def main() -> None:
         original: Callable[..., Any] = getattr(owner, name)
 
         def dying(*arguments: Any, **named: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0 and when == "before":
+            number = next(numbers)
+            if number == last and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             result = original(*arguments, **named)
-            if left[0] == 0:
+            if number == last:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
@@ -42,7 +44,7 @@ def main() -> None:
         deadly(Store, name)
     for name in ("begin", "end", "forget"):
         deadly(State, name)
-    for name in ("read", "fold"):
+    for name in ("_read", "fold", "merge"):
         deadly(steps, name)
     app(["run", *sys.argv[4:]])
 
