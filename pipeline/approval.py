@@ -176,7 +176,9 @@ def _languages(given: Sequence[list[Language]]) -> tuple[pa.ListArray, _Mask]:
     order = np.argsort(keys, kind="stable")
     firsts = np.flatnonzero(np.diff(keys[order], prepend=-1))
     names = pa.array([locale or None for locale in locales], pa.string()).take(pa.array(codes[order][firsts]))
-    sums = [np.add.reduceat(np.array(column, np.int64)[order], firsts) if flat else [] for column in numbers]
+    sums: list[Sequence[int] | npt.NDArray[np.int64]] = [
+        np.add.reduceat(np.array(column, np.int64)[order], firsts) if flat else [] for column in numbers
+    ]
     offsets = np.searchsorted(rows[order][firsts], np.arange(len(given) + 1))
     columns = [names, *(pa.array(column, pa.int64()) for column in sums)]
     languages = pa.StructArray.from_arrays(columns, fields=list(LANGUAGES.value_type))
