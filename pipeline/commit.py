@@ -2,8 +2,9 @@
 
 Whatever the disk forgets when the power fails, a reader finds a workspace's manifest before or after, with its files:
 
-    staged files reach the disk → journal and ledger, in one transaction → renames in their order → they reach the disk
-    → the journal forgets them → deletes, which stay in the journal until the next commit has seen them reach the disk
+    staged files reach the disk → journal and ledger, in one transaction → renames and deletes in their order, with
+    syncs between → the journal forgets them, but for the deletes, which no sync has seen: those stay until the next
+    commit begins
 
 Each operation can be carried out again, so that a commit once begun is always finished.
 """
@@ -17,14 +18,13 @@ from pipeline.store import Operation, Store
 
 
 def commit(store: Store, state: State, run: str, operations: list[Operation], entries: Iterable[Entry]) -> None:
-    """Carry out the operations, deletes last, and record the raw files as read."""
+    """Carry out the operations, and record the raw files as read."""
     store.make_folders(operations)
     store.sync()
     state.begin(run, operations, entries)
     for operation in operations:
-        if operation.kind == "replace":
-            store.apply(operation)
-    _end(store, state, operations)
+        store.apply(operation)
+    state.end()
 
 
 def recover(store: Store, state: State) -> None:
@@ -37,27 +37,16 @@ def recover(store: Store, state: State) -> None:
     if found is None:
         return
     run, operations = found
-    if state.is_committing():
-        complete = True
-        store.make_folders(operations)
-        for operation in operations:
-            try:
-                if operation.kind == "replace":
-                    store.apply(operation)
-            except FileNotFoundError:
-                complete = complete and _is_of(store, operation, run)
-        if not complete:
-            state.forget(run)
-    _end(store, state, operations)
-
-
-def _end(store: Store, state: State, operations: list[Operation]) -> None:
-    if state.is_committing():
-        store.sync()
-        state.end()
+    complete = True
+    store.make_folders(operations)
     for operation in operations:
-        if operation.kind == "delete":
+        try:
             store.apply(operation)
+        except FileNotFoundError:
+            complete = complete and _is_of(store, operation, run)
+    if not complete:
+        state.forget(run)
+    state.end()
 
 
 def _is_of(store: Store, operation: Operation, run: str) -> bool:

@@ -1,7 +1,7 @@
 """Step 5: from what was staged to the operations of the commit.
 
-Reads the manifests and `published.json`; stages new ones. The order matters to readers: first a workspace's tables,
-then its manifest; when all are there `published.json`. What goes, goes after all that comes (`pipeline.commit`).
+Reads the manifests and `published.json`; stages new ones. The order matters to readers, even after a power cut: first
+the tables, then the manifests that name them, then `published.json`, last the deletes of what nothing names any more.
 """
 
 from collections.abc import Mapping
@@ -96,21 +96,25 @@ def compose(
 ) -> list[Operation]:
     """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
     tables, months = _tables(job, folded, merged)
-    ordered: list[Operation] = []
+    made = [operation for changes in tables.values() for operation in changes]
+    if job.rebuild is None or job.rebuild.everything:
+        made += [operation for part in reports for operation in part.operations]
+    manifests, superseded = [], []
     for workspace_id in sorted(tables):
-        ordered += tables[workspace_id]
         before = read_manifest(job, workspace_id).months
         after = _kept(job, workspace_id, before) | months.get(workspace_id, {})
-        ordered.append(_manifest(job, workspace_id, after))
+        manifests.append(_manifest(job, workspace_id, after))
         for month, files in before.items():
             if after.get(month) != files:
-                ordered += [Operation("delete", files.cube), Operation("delete", files.actors)]
-    if job.rebuild is None or job.rebuild.everything:
-        for part in reports:
-            ordered += part.operations
+                superseded += [Operation("delete", files.cube), Operation("delete", files.actors)]
     if job.rebuild is not None:
-        ordered += leftovers(job.store, job.rebuild, {operation.final for operation in ordered})
-    return [*ordered, _record(job, report), _stage(job, PUBLISHED, msgspec.json.encode(published))]
+        superseded += leftovers(job.store, job.rebuild, {operation.final for operation in [*made, *superseded]})
+    made.append(_record(job, report))
+    published_last = [_stage(job, PUBLISHED, msgspec.json.encode(published))]
+    sync = Operation("sync")
+    if not manifests:
+        return [*made, *published_last, sync]
+    return [*made, sync, *manifests, sync, *published_last, sync, *superseded]
 
 
 def _tables(

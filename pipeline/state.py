@@ -113,8 +113,8 @@ class State:
         return bool(found)
 
     def end(self) -> None:
-        """Forget what a commit replaced: it is on disk. Its deletes stay until the next one begins."""
-        self._database.execute("delete from journal where operation ->> 'kind' = 'replace'")
+        """Forget what a commit did and what is on disk; its deletes stay until the next one begins."""
+        self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
     def forget(self, run: str) -> None:
         """Forget that a run read its files, so that the next one reads them again."""

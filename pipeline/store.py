@@ -26,10 +26,13 @@ class DamagedError(RuntimeError):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One change of the tables: a staged file takes the place of `final`, or `final` goes."""
+    """One change of the tables: a staged file takes the place of `final`, or `final` goes.
 
-    kind: Literal["replace", "delete"]
-    final: str
+    Or a sync: what was changed before it is on disk before what comes after it is begun.
+    """
+
+    kind: Literal["replace", "delete", "sync"]
+    final: str = ""
     staged: str = ""
     size: int = 0
 
@@ -89,7 +92,9 @@ class Store(msgspec.Struct, frozen=True):
         Raises:
             FileNotFoundError: the staged file is gone.
         """
-        if operation.kind == "delete":
+        if operation.kind == "sync":
+            self.sync()
+        elif operation.kind == "delete":
             self.path(operation.final).unlink(missing_ok=True)
         else:
             self.path(operation.staged).replace(self.path(operation.final))

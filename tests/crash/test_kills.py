@@ -7,31 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import NOW, WORKSPACE, House, record
+from tests.crash.batches import batches, state_of
 
 VICTIM = str(Path(__file__).with_name("victim.py"))
-OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-
-
-def batches() -> list[list[dict[str, Any]]]:
-    """Return three batches: new days, late events, newer versions, a re-delivery, a bad line, two workspaces."""
-    first = [
-        record("a", usage={"credits": 5}),
-        record("b", timestamp="2026-10-05T00:00:00Z", usage={"credits": 7}),
-        record("c", workspace_id=OTHER, usage={"credits": 11}),
-        {"id": "bad"},
-    ]
-    second = [
-        record("a", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 50}),
-        record("d", timestamp="2026-10-05T00:10:00Z", usage={"credits": 13}),
-        record("c", workspace_id=OTHER, usage={"credits": 11}),
-    ]
-    third = [record("e", timestamp="2026-09-01T00:00:00Z"), record("f", workspace_id=OTHER), {"id": "bad too"}]
-    return [first, second, third]
 
 
 def victim(house: House, step: int, when: str, operation: str = "any") -> int:
@@ -53,12 +35,6 @@ def victim(house: House, step: int, when: str, operation: str = "any") -> int:
     return subprocess.run(
         command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": str(root)}
     ).returncode
-
-
-def state_of(house: House) -> dict[str, Any]:
-    """Return everything that must be the same."""
-    quarantine = [{key: value for key, value in row.items() if key != "loaded_at"} for row in house.quarantine()]
-    return {**house.tables(), "quarantine": quarantine}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +86,25 @@ def test_killed_again_and_again(undisturbed: House, house: House) -> None:
             victim(house, rng.randrange(1, 30), rng.choice(["before", "after"]))
     house.run()
     assert state_of(house) == state_of(undisturbed)
+
+
+def test_killed_at_any_time(undisturbed: House, house: House) -> None:
+    """Kills of a run with worker processes, whenever they come, lose and double nothing."""
+    rng = random.Random(9)
+    code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
+    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(house.root), "--now", NOW]
+    ended = 0
+    for number, batch in enumerate(batches()):
+        house.drop(f"{number}.jsonl", batch)
+        for _ in range(3):
+            with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+                try:
+                    ended += process.wait(rng.uniform(0.3, 2.5)) == 0
+                except subprocess.TimeoutExpired:
+                    process.kill()
+    house.run()
+    assert state_of(house) == state_of(undisturbed)
+    assert ended < 9
 
 
 def test_staging_lost_twice(undisturbed: House, house: House) -> None:

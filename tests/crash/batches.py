@@ -1,0 +1,45 @@
+"""What the crash tests load, batch by batch, and what must come of it."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import House, record
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+
+
+def batches() -> list[list[dict[str, Any]]]:
+    """Return three batches: new days, late events, newer versions, a re-delivery, a bad line, two workspaces."""
+    first = [
+        record("a", usage={"credits": 5}),
+        record("b", timestamp="2026-10-05T00:00:00Z", usage={"credits": 7}),
+        record("c", workspace_id=OTHER, usage={"credits": 11}),
+        {"id": "bad"},
+    ]
+    second = [
+        record("a", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 50}),
+        record("d", timestamp="2026-10-05T00:10:00Z", usage={"credits": 13}),
+        record("c", workspace_id=OTHER, usage={"credits": 11}),
+    ]
+    third = [record("e", timestamp="2026-09-01T00:00:00Z"), record("f", workspace_id=OTHER), {"id": "bad too"}]
+    return [first, second, third]
+
+
+def drop(house: House, number: int) -> None:
+    """Put the raw file of one batch there."""
+    house.drop(f"{number}.jsonl", batches()[number])
+
+
+def undisturbed_after(root: Path, number: int) -> dict[str, Any]:
+    """Return the tables when everything up to a batch was loaded in peace."""
+    house = House(root)
+    for earlier in range(number + 1):
+        drop(house, earlier)
+        house.run()
+    return state_of(house)
+
+
+def state_of(house: House) -> dict[str, Any]:
+    """Return everything that must be the same."""
+    quarantine = [{key: value for key, value in row.items() if key != "loaded_at"} for row in house.quarantine()]
+    return {**house.tables(), "quarantine": quarantine}

@@ -1,0 +1,134 @@
+"""A disk that forgets: what the store and the state did to it, and what may be left of that when the power fails.
+
+What was written, renamed or deleted since the last sync may be there or not, each for itself; a file that was written
+may be there in part. What a sync has seen is there, and so is what a transaction of the state has committed.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.state import State
+from pipeline.store import Operation, Store
+
+Tree = dict[str, bytes]
+_STATE = "state.sqlite"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One moment of a run: what is surely on the disk, and what was done since."""
+
+    before: str  # what was about to be done
+    durable: Tree
+    pending: tuple[Operation, ...]
+    unsynced: Tree  # files written since the last sync
+    state: Tree
+
+
+@dataclass
+class Disk:
+    """Watches what becomes of one data folder."""
+
+    root: Path
+    moments: list[Moment] = field(default_factory=list)
+    durable: Tree = field(default_factory=dict)
+    pending: list[Operation] = field(default_factory=list)
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Take note of everything from now on."""
+        self.durable = self._tree()
+        sync, apply, clear = Store.sync, Store.apply, Store.clear
+
+        def synced(store: Store) -> None:
+            self._note("sync")
+            sync(store)
+            self.durable, self.pending = self._tree(), []
+
+        def applied(store: Store, operation: Operation) -> None:
+            if operation.kind == "sync":
+                apply(store, operation)
+                return
+            self._note(f"{operation.kind} {operation.final}")
+            apply(store, operation)
+            self.pending.append(operation)
+
+        def cleared(store: Store, folder: str) -> None:
+            self._note(f"clear {folder}")
+            gone = [path for path in self._tree() if path.startswith(f"{folder}/")]
+            clear(store, folder)
+            self.pending += [Operation("delete", path) for path in gone]
+
+        monkeypatch.setattr(Store, "sync", synced)
+        monkeypatch.setattr(Store, "apply", applied)
+        monkeypatch.setattr(Store, "clear", cleared)
+        for name in ("begin", "end", "forget"):
+            self._watch_state(monkeypatch, name)
+
+    def _watch_state(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        original = getattr(State, name)
+
+        def noted(*arguments: Any) -> Any:
+            self._note(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(State, name, noted)
+
+    def end(self) -> None:
+        """Take note of the end."""
+        self._note("the end")
+
+    def _note(self, what: str) -> None:
+        tree = self._tree()
+        moved = {operation.final for operation in self.pending}
+        unsynced = {path: content for path, content in tree.items() if path not in self.durable and path not in moved}
+        state = {
+            path.name: path.read_bytes() for path in self.root.glob(f"{_STATE}*") if not path.name.endswith("-shm")
+        }
+        self.moments.append(Moment(what, self.durable, tuple(self.pending), unsynced, state))
+
+    def _tree(self) -> Tree:
+        """Return all files but those of the producer, of the state and of the lock."""
+        return {
+            path.relative_to(self.root).as_posix(): path.read_bytes()
+            for path in self.root.rglob("*")
+            if path.is_file() and path.relative_to(self.root).parts[0] not in {"raw", "run.lock"}
+            if not path.name.startswith(_STATE)
+        }
+
+
+def remains(moment: Moment, rng: random.Random) -> Iterator[Tree]:
+    """Yield what may be on the disk after a power cut at a moment: the extremes, and some of what is between."""
+    count = len(moment.pending)
+    masks = [[False] * count, [True] * count]
+    for kept in range(count):
+        masks.append([number == kept for number in range(count)])
+        masks.append([number != kept for number in range(count)])
+    masks += [[rng.random() < 0.5 for _ in range(count)] for _ in range(2)]
+    for mask in {tuple(mask) for mask in masks}:
+        tree = dict(moment.durable)
+        for operation, is_kept in zip(moment.pending, mask, strict=True):
+            if is_kept and operation.kind == "delete":
+                tree.pop(operation.final, None)
+            elif is_kept and operation.staged in tree:
+                tree[operation.final] = tree.pop(operation.staged)
+        for path, content in moment.unsynced.items():
+            length = rng.choice([None, 0, len(content) // 2, len(content)])
+            if length is not None:
+                tree[path] = content[:length]
+        yield tree | moment.state
+
+
+def lay(tree: Tree, raw: Path, root: Path) -> None:
+    """Make a data folder of a tree and of raw files, which keep their identity."""
+    for path, content in tree.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    (root / "raw").mkdir()
+    for file in raw.iterdir():
+        os.link(file, root / "raw" / file.name)
