@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipeline.reading import PartReport
 from pipeline.records import Reason
+from pipeline.reports import PartReport
 from pipeline.state import Counts, Entry
 
 

@@ -11,8 +11,6 @@ Each operation can be carried out again, so that a commit once begun is always f
 
 from collections.abc import Iterable
 
-import pyarrow.parquet as pq
-
 from pipeline.state import Entry, State
 from pipeline.store import Operation, Store
 
@@ -54,6 +52,8 @@ def _is_of(store: Store, operation: Operation, run: str) -> bool:
     if not store.exists(operation.final):
         return False
     if operation.final.endswith(".parquet"):
+        import pyarrow.parquet as pq  # noqa: PLC0415 - most runs have nothing to recover, and are over before it is here
+
         metadata = pq.read_metadata(store.path(operation.final)).metadata or {}
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")

@@ -1,6 +1,7 @@
 """DuckDB as the steps use it: one private database in memory, SQL from the files in `sql/`, Arrow tables out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Self
@@ -9,6 +10,10 @@ import duckdb
 import pyarrow as pa
 
 _SQL: Final = files("pipeline").joinpath("sql")
+
+
+class EngineError(RuntimeError):
+    """Raised when a statement cannot be carried out, for example because the disk is full."""
 
 
 class Engine:
@@ -32,19 +37,23 @@ class Engine:
 
     def create(self, name: str, /, **parameters: Any) -> None:
         """Make the result of `sql/<name>.sql` a table of that name."""
-        self._relation(name, parameters).to_table(name)
+        with self._failing(name):
+            self._relation(name, parameters).to_table(name)
 
     def view(self, name: str, /) -> None:
         """Make `sql/<name>.sql` a view of that name."""
-        self._relation(name, {}).create_view(name)
+        with self._failing(name):
+            self._relation(name, {}).create_view(name)
 
     def fetch(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of `sql/<name>.sql`."""
-        return self._relation(name, parameters).fetchall()
+        with self._failing(name):
+            return self._relation(name, parameters).fetchall()
 
     def arrow(self, name: str, /, **parameters: Any) -> pa.Table:
         """Return the result of `sql/<name>.sql`, in the order that it asks for."""
-        return self._relation(name, parameters).to_arrow_table()
+        with self._failing(name):
+            return self._relation(name, parameters).to_arrow_table()
 
     def show(self, name: str, table: pa.Table) -> None:
         """Let the statements see an Arrow table under a name; nothing is copied."""
@@ -52,3 +61,10 @@ class Engine:
 
     def _relation(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
         return self._connection.sql(_SQL.joinpath(f"{name}.sql").read_text(), params=dict(parameters))
+
+    @contextmanager
+    def _failing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise EngineError(f"{name}: {error}") from None

@@ -15,6 +15,7 @@ import pyarrow.ipc
 from pipeline.engine import Engine
 from pipeline.job import Job
 from pipeline.partitions import PartitionWriter, Reordered, read
+from pipeline.reports import BucketReport
 from pipeline.shuffle import SHUFFLED
 from pipeline.store import Operation
 from pipeline.tables import EVENTS, events_path
@@ -36,16 +37,6 @@ class Bucket(msgspec.Struct, frozen=True):
     number: int
     rows: list[str]  # files of approved rows
     power: Power
-
-
-class BucketReport(msgspec.Struct):
-    """What folding one bucket gave."""
-
-    accepted: dict[int, int]  # lines that stand, by source
-    events: dict[str, list[Operation]]  # by workspace
-    days: list[tuple[str, str]]  # (workspace, UTC day) that changed
-    cube: str  # file of the cube's rows of these days
-    actors: str  # likewise
 
 
 def fold(bucket: Bucket, job: Job) -> BucketReport:

@@ -14,8 +14,10 @@ from pipeline.engine import Engine
 from pipeline.folding import Power, streamed
 from pipeline.job import Job
 from pipeline.partitions import PartitionWriter, read
+from pipeline.publishing import read_manifest
+from pipeline.reports import MonthsReport
 from pipeline.store import Operation
-from pipeline.tables import ACTORS, CUBE, Manifest, Month, actors_path, cube_path, manifest_path
+from pipeline.tables import ACTORS, CUBE, Month, actors_path, cube_path
 
 _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
 _DICTIONARIES: Final = {"cube": ("locale",), "actors": ("user_id", "action")}
@@ -30,13 +32,6 @@ class Months(msgspec.Struct, frozen=True):
     cube: list[str]
     actors: list[str]
     power: Power
-
-
-class MonthsReport(msgspec.Struct):
-    """What became of them, by workspace."""
-
-    operations: dict[str, list[Operation]]
-    months: dict[str, dict[str, Month]]
 
 
 def merge(months: Months, job: Job) -> MonthsReport:
@@ -87,17 +82,6 @@ def _write(
         keys,
         lambda workspace_id, month: _PATHS[name](workspace_id, month, job.run),
     )
-
-
-def read_manifest(job: Job, workspace_id: str) -> Manifest:
-    """Return what stands of a workspace; an empty manifest where nothing does, or nothing is kept of it.
-
-    Raises:
-        DamagedError: it cannot be told.
-    """
-    if job.rebuild is not None and job.rebuild.everything:
-        return Manifest(workspace_id, "", {})
-    return job.store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
 
 
 def _days(days: list[tuple[str, str]]) -> pa.Table:

@@ -4,18 +4,15 @@ Reads the manifests and `published.json`; stages new ones. The order matters to 
 the tables, then the manifests that name them, then `published.json`, last the deletes of what nothing names any more.
 """
 
-from collections.abc import Mapping
 
 import msgspec
 
 from pipeline import accounting
 from pipeline.accounting import FileError, RunReport
 from pipeline.calendar import rfc3339, utc_day, zone_data_version
-from pipeline.folding import BucketReport
 from pipeline.job import Job
-from pipeline.months import MonthsReport, read_manifest
-from pipeline.reading import PartReport
 from pipeline.rebuilding import known, leftovers
+from pipeline.reports import Work
 from pipeline.store import DamagedError, Operation
 from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
 
@@ -37,6 +34,17 @@ def publication(job: Job, *, everything: bool) -> Published:
     )
 
 
+def read_manifest(job: Job, workspace_id: str) -> Manifest:
+    """Return what stands of a workspace; an empty manifest where nothing does, or nothing is kept of it.
+
+    Raises:
+        DamagedError: it cannot be told.
+    """
+    if job.rebuild is not None and job.rebuild.everything:
+        return Manifest(workspace_id, "", {})
+    return job.store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
+
+
 def _published(job: Job) -> Published | None:
     """Return what stands."""
     try:
@@ -47,58 +55,42 @@ def _published(job: Job) -> Published | None:
         raise
 
 
-def report(
-    job: Job,
-    published: Published,
-    reports: list[PartReport],
-    folded: list[BucketReport],
-    accepted: Mapping[int, int],
-    seconds: dict[str, float],
-) -> RunReport:
+def report(job: Job, published: Published, work: Work, seconds: dict[str, float]) -> RunReport:
     """Return what the run did.
 
     Args:
         job: the run.
         published: what it publishes.
-        reports: of every part.
-        folded: of every bucket.
-        accepted: lines that stand, by source.
+        work: what the steps before gave.
         seconds: how long each stage took so far.
     """
-    counts = accounting.total(reports, accepted)
+    counts = accounting.total(work.parts, work.accepted())
     return RunReport(
         run=job.run,
         started=rfc3339(job.started),
         data_as_of=rfc3339(published.data_as_of),
         sequence=published.sequence,
-        files=len(reports),
-        bytes=sum(part.bytes for part in reports),
+        files=len(work.parts),
+        bytes=sum(part.bytes for part in work.parts),
         lines=counts.lines,
         accepted=counts.accepted,
         duplicates=counts.duplicates,
         rejected=counts.rejected,
         blank=counts.blank,
-        reasons=accounting.reasons(reports),
-        workspaces=len({workspace_id for bucket in folded for workspace_id in bucket.events}),
-        partitions=sum(len(bucket.days) for bucket in folded),
+        reasons=accounting.reasons(work.parts),
+        workspaces=len({workspace_id for bucket in work.buckets for workspace_id in bucket.events}),
+        partitions=sum(len(bucket.days) for bucket in work.buckets),
         seconds=seconds,
-        errors=[FileError(part.source_file, part.error) for part in reports if part.error],
+        errors=[FileError(part.source_file, part.error) for part in work.parts if part.error],
     )
 
 
-def compose(
-    job: Job,
-    published: Published,
-    reports: list[PartReport],
-    folded: list[BucketReport],
-    merged: list[MonthsReport],
-    report: RunReport,
-) -> list[Operation]:
+def compose(job: Job, published: Published, work: Work, report: RunReport) -> list[Operation]:
     """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
-    tables, months = _tables(job, folded, merged)
+    tables, months = _tables(job, work)
     made = [operation for changes in tables.values() for operation in changes]
     if job.rebuild is None or job.rebuild.everything:
-        made += [operation for part in reports for operation in part.operations]
+        made += [operation for part in work.parts for operation in part.operations]
     manifests, superseded = [], []
     for workspace_id in sorted(tables):
         before = read_manifest(job, workspace_id).months
@@ -117,18 +109,16 @@ def compose(
     return [*made, sync, *manifests, sync, *published_last, sync, *superseded]
 
 
-def _tables(
-    job: Job, folded: list[BucketReport], merged: list[MonthsReport]
-) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:
+def _tables(job: Job, work: Work) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:
     """Return what becomes of each workspace's tables, and its months that were written."""
     tables: dict[str, list[Operation]] = {}
     months: dict[str, dict[str, Month]] = {}
     if job.rebuild is not None:
         tables |= {workspace_id: [] for workspace_id in known(job.store) if job.rebuild.names(workspace_id)}
-    for operations in [*(bucket.events for bucket in folded), *(group.operations for group in merged)]:
+    for operations in [*(bucket.events for bucket in work.buckets), *(group.operations for group in work.months)]:
         for workspace_id, changes in operations.items():
             tables.setdefault(workspace_id, []).extend(changes)
-    for group in merged:
+    for group in work.months:
         for workspace_id, changed in group.months.items():
             months.setdefault(workspace_id, {}).update(changed)
     return tables, months

@@ -9,53 +9,19 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from pipeline import listing
 from pipeline.approval import approve, batch
 from pipeline.job import Job
 from pipeline.judge import judge
 from pipeline.lines import Block, blocks
 from pipeline.listing import Part
-from pipeline.records import Reason, Rejection, Row
+from pipeline.records import Rejection, Row
 from pipeline.rejections import Rejections
+from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
 from pipeline.state import Counts, Entry
-from pipeline.store import Operation
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-
-class PartReport(msgspec.Struct):
-    """What reading one part gave."""
-
-    source_file: str
-    number: int
-    bytes: int  # read from the file, uncompressed
-    entry: Entry | None  # None where the file could not even be opened: the next run tries again
-    counts: Counts  # of the lines read now; the good ones are duplicates until it is known which of them stand
-    tail: Counts  # of these, the line at the end that has no newline
-    reasons: Counter[Reason]
-    operations: list[Operation]
-    rows: dict[int, str]  # files of approved rows, by bucket
-    before: Counts  # of the lines that were not read now
-    tail_before: Counts = Counts()  # of these, the line at the end that has no newline
-    error: str | None = None
-
-    @classmethod
-    def of(cls, part: Part, number: int) -> "PartReport":
-        """Return the report of a part of which nothing is read yet."""
-        return cls(part.source_file, number, 0, None, Counts(), Counts(), Counter(), [], {}, part.counts_before)
-
-    @property
-    def source_of_lines(self) -> int:
-        """Return what the rows of whole lines carry as their source."""
-        return 2 * self.number
-
-    @property
-    def source_of_tail(self) -> int:
-        """Return what the row of a line without newline carries: it is read again when the file grows."""
-        return 2 * self.number + 1
 
 
 def read(part: Part, number: int, job: Job) -> PartReport:

@@ -13,9 +13,9 @@ from pipeline.job import Job
 from pipeline.judge import judge
 from pipeline.listing import Part, Retry
 from pipeline.quarantine import Quarantine, Rejected
-from pipeline.reading import PartReport
 from pipeline.records import Rejection, Row
 from pipeline.rejections import Rejections
+from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
 from pipeline.state import Counts, Entry
 from pipeline.store import DamagedError, Store

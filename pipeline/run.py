@@ -3,9 +3,9 @@
 Reads `raw/` and the tables; writes the tables. The steps:
 
     1  listing.changed     which raw files are new, changed or longer
-    2  reading.read        every line judged; good ones shuffled into buckets, bad ones into the quarantine
-    3  folding.fold        each bucket's standing versions into the events partitions
-    4  months.merge        the changed days of these into cube and actors
+    2  reading.read        every line judged; good ones shuffled into buckets, bad ones into the quarantine ┐
+    3  folding.fold        each bucket's standing versions into the events partitions                       ├ work.do
+    4  months.merge        the changed days of these into cube and actors                                   ┘
     5  publishing.compose  what becomes of all files, the manifest of each workspace behind its tables
     6  commit.commit       all of it, or nothing until the next run
 
@@ -18,22 +18,19 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Final
 
 from filelock import FileLock, Timeout
 from ulid import ULID
 
-from pipeline import accounting, commit, listing, publishing, retrying
+from pipeline import accounting, commit, listing, publishing
 from pipeline.accounting import RunReport
 from pipeline.calendar import DAY_US, SECOND_US
-from pipeline.folding import Bucket, BucketReport, Power, fold
 from pipeline.job import Job
 from pipeline.listing import Part, Retry
-from pipeline.months import Months, merge
 from pipeline.progress import Progress
-from pipeline.reading import PartReport, read
 from pipeline.rebuilding import Rebuild, refuse_loss
-from pipeline.retrying import again
+from pipeline.reports import Work
 from pipeline.settings import Settings
 from pipeline.state import State
 from pipeline.store import Store
@@ -50,9 +47,6 @@ _SLICE_BYTES: Final = 4_000_000_000
 _BUCKETS_MAX: Final = 256
 # Below this a run is over before other processes have started.
 _PROCESSES_BYTES: Final = 8_000_000
-_ENGINES_MEMORY_MB: Final = 400
-
-_Result = TypeVar("_Result")
 
 
 class BusyError(RuntimeError):
@@ -127,12 +121,14 @@ class _Run:
 
     def load(self, paths: list[Path], rebuild: Rebuild | None, retry: Retry | None) -> RunReport:
         """Load all that is to be loaded, slice by slice."""
-        with self._stage("recover", "looking for an unfinished commit"):
+        with self.stage("recover", "looking for an unfinished commit"):
             commit.recover(self._store, self._state)
             self._store.clear("staging")
-        with self._stage("list", "listing raw files"):
+        with self.stage("list", "listing raw files"):
             entries = self._state.entries()
             if retry:
+                from pipeline import retrying  # noqa: PLC0415 - as `work` below
+
                 parts = retrying.waiting(self._store, retry, entries)
             else:
                 parts = listing.changed(self._store.path(RAW), {} if rebuild else entries, paths)
@@ -163,25 +159,14 @@ class _Run:
             rebuild=rebuild,
         )
         try:
-            with self._stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
-                read_parts = self._each(
-                    pool.map(_read, parts, range(len(parts)), [job] * len(parts)),
-                    lambda number, report: (parts[number].bytes, report.counts.lines),
-                )
-            buckets = _buckets(read_parts, workers)
-            with self._stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
-                folded = self._each(pool.map(fold, buckets, [job] * len(buckets)), lambda _number, _report: (1, 0))
-            groups = _groups(folded, job, workers)
-            with self._stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
-                merged = self._each(pool.map(merge, groups, [job] * len(groups)), lambda _number, _report: (1, 0))
-            with self._stage("commit", "publishing"):
-                accepted = _accepted(folded)
+            work = self._work(parts, job, pool, workers)
+            with self.stage("commit", "publishing"):
                 published = publishing.publication(job, everything=everything)
-                report = publishing.report(job, published, read_parts, folded, accepted, self._seconds)
-                operations = publishing.compose(job, published, read_parts, folded, merged, report)
+                report = publishing.report(job, published, work, self._seconds)
+                operations = publishing.compose(job, published, work, report)
                 # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
                 partial = rebuild is not None and not rebuild.everything
-                read_now = [] if partial else accounting.ledger(read_parts, accepted)
+                read_now = [] if partial else accounting.ledger(work.parts, work.accepted())
                 commit.commit(self._store, self._state, job.run, operations, read_now)
         finally:
             if not self._state.is_committing():
@@ -189,25 +174,25 @@ class _Run:
         report.seconds, self._seconds = self._seconds, {}
         return report
 
+    def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Work:
+        if not parts and job.rebuild is None:
+            return Work()
+        from pipeline import work  # noqa: PLC0415 - a run with nothing new is over before its libraries are imported
+
+        return work.do(parts, job, pool, workers, self)
+
     @contextmanager
-    def _stage(self, name: str, what: str, total: int = 0, unit: str = "") -> Iterator[None]:
+    def stage(self, name: str, what: str, total: int = 0, unit: str = "") -> Iterator[None]:
+        """Tell that a stage begins, and time it."""
         self._progress.begin(name, what, total, unit)
         start = perf_counter()
         yield
         self._seconds[name] = round(perf_counter() - start, 3)
 
-    def _each(self, results: Iterable[_Result], done: Callable[[int, _Result], tuple[int, int]]) -> list[_Result]:
-        """Return all results; between any two the run can be stopped."""
-        found: list[_Result] = []
-        for result in results:
-            self._progress.advance(*done(len(found), result))
-            found.append(result)
-            self._pause()
-        return found
-
-
-def _read(part: Part, number: int, job: Job) -> PartReport:
-    return read(part, number, job) if part.retry is None else again(part, number, job)
+    def advance(self, done: int, lines: int = 0) -> None:
+        """Tell that more of the stage is done, and stop here if that is wanted."""
+        self._progress.advance(done, lines)
+        self._pause()
 
 
 def _slices(parts: list[Part]) -> list[list[Part]]:
@@ -221,47 +206,3 @@ def _slices(parts: list[Part]) -> list[list[Part]]:
         slices[-1].append(part)
         size += part.bytes
     return slices
-
-
-def _power(at_once: int) -> Power:
-    """Return what each of some pieces of work that are done at once may use."""
-    at_once = max(1, at_once)
-    return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
-
-
-def _buckets(reports: list[PartReport], workers: int) -> list[Bucket]:
-    """Return the buckets that have rows, the largest first."""
-    rows: dict[int, list[str]] = {}
-    for report in reports:
-        for bucket, uri in report.rows.items():
-            rows.setdefault(bucket, []).append(uri)
-    power = _power(min(workers, len(rows)))
-    return [Bucket(number, uris, power) for number, uris in sorted(rows.items())]
-
-
-def _groups(folded: list[BucketReport], job: Job, workers: int) -> list[Months]:
-    """Return the months with changed days, in groups of about as many days as a bucket has."""
-    days = sorted(day for bucket in folded for day in bucket.days)
-    if not days:
-        return []
-    months: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for workspace_id, day in days:
-        months.setdefault((workspace_id, day[:7]), []).append((workspace_id, day))
-    wanted = min(len(months), max(workers, job.buckets // 4))
-    groups: list[list[tuple[str, str]]] = [[]]
-    for changed in months.values():
-        if len(groups[-1]) * wanted >= len(days):
-            groups.append([])
-        groups[-1] += changed
-    power = _power(min(workers, len(groups)))
-    cube, actors = [bucket.cube for bucket in folded], [bucket.actors for bucket in folded]
-    return [Months(number, group, cube, actors, power) for number, group in enumerate(groups)]
-
-
-def _accepted(folded: Iterable[BucketReport]) -> dict[int, int]:
-    """Return how many lines stand, by the source that the rows carried."""
-    accepted: dict[int, int] = {}
-    for bucket in folded:
-        for source, lines in bucket.accepted.items():
-            accepted[source] = accepted.get(source, 0) + lines
-    return accepted

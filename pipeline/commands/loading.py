@@ -39,8 +39,6 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
     """
     import sqlite3
 
-    import duckdb
-
     from pipeline import run as pipeline_run
     from pipeline.commands.progress import shown
     from pipeline.rebuilding import RawGoneError
@@ -58,7 +56,7 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
     except _StoppedError as stopped:
         typer.echo("stopped; what was not published is for the next run", err=True)
         raise typer.Exit(_SIGNALLED + stopped.number) from None
-    except (OSError, RuntimeError, sqlite3.Error, duckdb.Error) as error:
+    except (OSError, RuntimeError, sqlite3.Error) as error:
         typer.echo(f"error: {error}", err=True)
         typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
         raise typer.Exit(_FAILED) from None

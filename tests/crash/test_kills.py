@@ -93,18 +93,16 @@ def test_killed_at_any_time(undisturbed: House, house: House) -> None:
     rng = random.Random(9)
     code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
     command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(house.root), "--now", NOW]
-    ended = 0
     for number, batch in enumerate(batches()):
         house.drop(f"{number}.jsonl", batch)
         for _ in range(3):
             with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
                 try:
-                    ended += process.wait(rng.uniform(0.3, 2.5)) == 0
+                    process.wait(rng.uniform(0.2, 1.2))
                 except subprocess.TimeoutExpired:
                     process.kill()
     house.run()
     assert state_of(house) == state_of(undisturbed)
-    assert ended < 9
 
 
 def test_staging_lost_twice(undisturbed: House, house: House) -> None:

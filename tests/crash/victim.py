@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from pipeline import run as steps
+from pipeline import work
 from pipeline.commands import app
 from pipeline.state import State
 from pipeline.store import Store
@@ -45,7 +45,7 @@ def main() -> None:
     for name in ("begin", "end", "forget"):
         deadly(State, name)
     for name in ("_read", "fold", "merge"):
-        deadly(steps, name)
+        deadly(work, name)
     app(["run", *sys.argv[4:]])
 
 

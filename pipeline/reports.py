@@ -1,0 +1,72 @@
+"""What the pieces of work of a run gave: plain data that comes back from other processes."""
+
+from collections import Counter
+
+import msgspec
+
+from pipeline.listing import Part
+from pipeline.records import Reason
+from pipeline.state import Counts, Entry
+from pipeline.store import Operation
+from pipeline.tables import Month
+
+
+class PartReport(msgspec.Struct):
+    """What reading one part gave."""
+
+    source_file: str
+    number: int
+    bytes: int  # read from the file, uncompressed
+    entry: Entry | None  # None where the file could not even be opened: the next run tries again
+    counts: Counts  # of the lines read now; the good ones are duplicates until it is known which of them stand
+    tail: Counts  # of these, the line at the end that has no newline
+    reasons: Counter[Reason]
+    operations: list[Operation]
+    rows: dict[int, str]  # files of approved rows, by bucket
+    before: Counts  # of the lines that were not read now
+    tail_before: Counts = Counts()  # of these, the line at the end that has no newline
+    error: str | None = None
+
+    @classmethod
+    def of(cls, part: Part, number: int) -> "PartReport":
+        """Return the report of a part of which nothing is read yet."""
+        return cls(part.source_file, number, 0, None, Counts(), Counts(), Counter(), [], {}, part.counts_before)
+
+    @property
+    def source_of_lines(self) -> int:
+        """Return what the rows of whole lines carry as their source."""
+        return 2 * self.number
+
+    @property
+    def source_of_tail(self) -> int:
+        """Return what the row of a line without newline carries: it is read again when the file grows."""
+        return 2 * self.number + 1
+
+
+class BucketReport(msgspec.Struct):
+    """What folding one bucket gave."""
+
+    accepted: dict[int, int]  # lines that stand, by source
+    events: dict[str, list[Operation]]  # by workspace
+    days: list[tuple[str, str]]  # (workspace, UTC day) that changed
+    cube: str  # file of the cube's rows of these days
+    actors: str  # likewise
+
+
+class MonthsReport(msgspec.Struct):
+    """What became of some months, by workspace."""
+
+    operations: dict[str, list[Operation]]
+    months: dict[str, dict[str, Month]]
+
+
+class Work(msgspec.Struct):
+    """All of it; a run with nothing new has none."""
+
+    parts: list[PartReport] = []
+    buckets: list[BucketReport] = []
+    months: list[MonthsReport] = []
+
+    def accepted(self) -> Counter[int]:
+        """Return how many lines stand, by the source that their rows carried."""
+        return sum((Counter(bucket.accepted) for bucket in self.buckets), Counter())
