@@ -1,0 +1,147 @@
+"""Which files of the tables there are, and whether the manifests name just these.
+
+Reads the folders of `events/`, `cube/` and `actors/`, the manifests and `published.json`; writes nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from pipeline.checking_report import CheckReport, Scope, Tally
+from pipeline.store import Store
+from pipeline.tables import PUBLISHED, Manifest, Month, Published, manifest_path
+
+_EVENTS: Final = re.compile(r"events/workspace_id=([0-9a-f-]{36})/day=([0-9]{4}-[0-9]{2}-[0-9]{2})/events\.parquet")
+_MONTHLY: Final = re.compile(r"(cube|actors)/workspace_id=([0-9a-f-]{36})/month=([0-9]{4}-[0-9]{2})/[^/]+\.parquet")
+_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+class Unit(msgspec.Struct):
+    """The files of one UTC month of one workspace; no cube or actors where there is nothing to compare."""
+
+    workspace_id: str
+    month: str
+    events: list[str] = []  # one for each UTC day in scope
+    bytes: int = 0  # of the events
+    cube: str | None = None
+    actors: str | None = None
+
+
+def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
+    """Return what there is to compare, sorted by workspace and month, and check what can be seen without reading it."""
+    units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, report.events)}
+    monthly = [uri for table in ("cube", "actors") for uri in _files(store, table, scope)]
+    manifests = {path.stem for path in store.path("manifests").glob("*.json") if scope.covers(path.stem)}
+    with_events: dict[str, list[str]] = {}
+    for workspace_id, month in sorted(units):
+        with_events.setdefault(workspace_id, []).append(month)
+    named: set[str] = set()
+    unknown: set[str] = set()  # workspaces of which nobody can say what stands
+    for workspace_id in sorted(manifests | with_events.keys()):
+        months = _manifest(store, workspace_id, report.manifests)
+        if months is None:
+            unknown.add(workspace_id)
+            continue
+        for month, files in sorted(months.items()):
+            named |= {files.cube, files.actors}
+            if not _MONTH.fullmatch(month):
+                report.manifests.fault(f"{manifest_path(workspace_id)} names a month {month!r}")
+            elif scope.covers_month(month):
+                unit = units.setdefault((workspace_id, month), Unit(workspace_id, month))
+                unit.cube = _named(store, unit, "cube", files.cube, report.manifests)
+                unit.actors = _named(store, unit, "actors", files.actors, report.manifests)
+        for month in with_events.get(workspace_id, ()):
+            if month not in months:
+                text = f"{manifest_path(workspace_id)} does not name {month}, of which there are events"
+                report.manifests.fault(f"{text}; `usage run --rebuild` makes it anew")
+    for uri in monthly:
+        found = _MONTHLY.fullmatch(uri)
+        if uri in named or (found and (found[2] in unknown or not scope.covers_month(found[3]))):
+            continue
+        report.manifests.fault(f"{uri} is there, but no manifest names it; it can go")
+    report.manifests.workspaces = len(manifests)
+    _published(store, report, something=bool(manifests))
+    seen = manifests | with_events.keys()
+    report.notes += [f"nothing stands of workspace {name}" for name in sorted(scope.workspaces - seen)]
+    return [units[key] for key in sorted(units)]
+
+
+def _events(store: Store, scope: Scope, tally: Tally) -> Iterator[Unit]:
+    """Yield the months that have events; what lies between the partitions, where readers would find it, is a fault."""
+    units: dict[tuple[str, str], Unit] = {}
+    for uri in _files(store, "events", scope):
+        found = _EVENTS.fullmatch(uri)
+        day = _day(found[2]) if found else None
+        if found is None or day is None:
+            tally.fault(f"{uri} is there, but is no partition of the table")
+        elif scope.first <= day <= scope.last:
+            key = found[1], found[2][:7]
+            unit = units.setdefault(key, Unit(*key))
+            unit.events.append(uri)
+            unit.bytes += store.path(uri).stat().st_size
+    tally.files = sum(len(unit.events) for unit in units.values())
+    tally.workspaces = len({workspace_id for workspace_id, _ in units})
+    yield from units.values()
+
+
+def _manifest(store: Store, workspace_id: str, tally: Tally) -> dict[str, Month] | None:
+    """Return the months that a manifest names; None, and a fault, where it does not say."""
+    uri = manifest_path(workspace_id)
+    content = store.read(uri)
+    if content is None:
+        tally.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
+        return None
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        tally.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` makes it anew")
+        return None
+    if manifest.workspace_id != workspace_id:
+        tally.fault(f"{uri} is of workspace {manifest.workspace_id}")
+    return manifest.months
+
+
+def _named(store: Store, unit: Unit, table: str, uri: str, tally: Tally) -> str | None:
+    """Return a file that a manifest names for a month; None, and a fault, where it is not there or of another month."""
+    found = _MONTHLY.fullmatch(uri)
+    where = f"{manifest_path(unit.workspace_id)} names for {unit.month} {uri}"
+    if found is None or found.groups() != (table, unit.workspace_id, unit.month):
+        tally.fault(f"{where}, which is of another table, workspace or month")
+        return None
+    if not store.exists(uri):
+        tally.fault(f"{where}, which is missing; `usage run --rebuild` makes it anew")
+        return None
+    tally.files += 1
+    return uri
+
+
+def _published(store: Store, report: CheckReport, *, something: bool) -> None:
+    content = store.read(PUBLISHED)
+    if content is None:
+        if something:
+            report.manifests.fault(f"{PUBLISHED} is missing, although manifests stand; the next run writes it")
+        else:
+            report.notes.append("nothing is published yet")
+        return
+    try:
+        msgspec.json.decode(content, type=Published)
+    except msgspec.MsgspecError as error:
+        report.manifests.fault(f"{PUBLISHED} cannot be read ({error})")
+
+
+def _files(store: Store, table: str, scope: Scope) -> Iterator[str]:
+    """Yield the files of a table that readers' globs may find, in their order."""
+    for folder in sorted(f"workspace_id={name}" for name in scope.workspaces) or ["*"]:
+        for path in sorted(store.path(table).glob(f"{folder}/*/*")):
+            if not path.name.startswith("."):
+                yield path.relative_to(store.root).as_posix()
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
