@@ -33,39 +33,26 @@ class Unit(msgspec.Struct):
 def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
     """Return what there is to compare, sorted by workspace and month, and check what can be seen without reading it."""
     units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, report.events)}
-    monthly = [uri for table in ("cube", "actors") for uri in _files(store, table, scope)]
     manifests = {path.stem for path in store.path("manifests").glob("*.json") if scope.covers(path.stem)}
-    with_events: dict[str, list[str]] = {}
-    for workspace_id, month in sorted(units):
-        with_events.setdefault(workspace_id, []).append(month)
-    named: set[str] = set()
-    unknown: set[str] = set()  # workspaces of which nobody can say what stands
-    for workspace_id in sorted(manifests | with_events.keys()):
-        months = _manifest(store, workspace_id, report.manifests)
-        if months is None:
-            unknown.add(workspace_id)
-            continue
-        for month, files in sorted(months.items()):
-            named |= {files.cube, files.actors}
+    workspaces = manifests | {workspace_id for workspace_id, _ in units}
+    named = {name: _manifest(store, name, report.manifests) for name in sorted(workspaces)}
+    for workspace_id, months in named.items():
+        for month, files in sorted((months or {}).items()):
             if not _MONTH.fullmatch(month):
                 report.manifests.fault(f"{manifest_path(workspace_id)} names a month {month!r}")
             elif scope.covers_month(month):
                 unit = units.setdefault((workspace_id, month), Unit(workspace_id, month))
                 unit.cube = _named(store, unit, "cube", files.cube, report.manifests)
                 unit.actors = _named(store, unit, "actors", files.actors, report.manifests)
-        for month in with_events.get(workspace_id, ()):
-            if month not in months:
-                text = f"{manifest_path(workspace_id)} does not name {month}, of which there are events"
-                report.manifests.fault(f"{text}; `usage run --rebuild` makes it anew")
-    for uri in monthly:
-        found = _MONTHLY.fullmatch(uri)
-        if uri in named or (found and (found[2] in unknown or not scope.covers_month(found[3]))):
-            continue
-        report.manifests.fault(f"{uri} is there, but no manifest names it; it can go")
+    for workspace_id, month in sorted(units):
+        months = named[workspace_id]
+        if months is not None and month not in months:
+            text = f"{manifest_path(workspace_id)} does not name {month}, of which there are events"
+            report.manifests.fault(f"{text}; `usage run --rebuild` makes it anew")
+    _strays(store, scope, named, report.manifests)
     report.manifests.workspaces = len(manifests)
     _published(store, report, something=bool(manifests))
-    seen = manifests | with_events.keys()
-    report.notes += [f"nothing stands of workspace {name}" for name in sorted(scope.workspaces - seen)]
+    report.notes += [f"nothing stands of workspace {name}" for name in sorted(scope.workspaces - workspaces)]
     return [units[key] for key in sorted(units)]
 
 
@@ -116,6 +103,20 @@ def _named(store: Store, unit: Unit, table: str, uri: str, tally: Tally) -> str 
         return None
     tally.files += 1
     return uri
+
+
+def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], tally: Tally) -> None:
+    """Find the files of cube and actors that stand for nothing, such as leftovers of a crash."""
+    known = {
+        uri for months in named.values() for files in (months or {}).values() for uri in (files.cube, files.actors)
+    }
+    unknown = {workspace_id for workspace_id, months in named.items() if months is None}
+    for uri in [*_files(store, "cube", scope), *_files(store, "actors", scope)]:
+        found = _MONTHLY.fullmatch(uri)
+        # Where there is no telling what stands, that alone is the fault.
+        told = found is not None and (found[2] in unknown or not scope.covers_month(found[3]))
+        if uri not in known and not told:
+            tally.fault(f"{uri} is there, but no manifest names it; it can go")
 
 
 def _published(store: Store, report: CheckReport, *, something: bool) -> None:
