@@ -11,13 +11,14 @@ folder of its own under `staging/`, which it removes. The steps:
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from pipeline.checking_files import survey
 from pipeline.checking_lines import account, unfinished
 from pipeline.checking_reading import Reading
 from pipeline.checking_report import CheckReport, Scope
 from pipeline.checking_tables import compare
+from pipeline.progress import Progress
 from pipeline.run import locked
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -32,7 +33,7 @@ def check(
     now: int,
     workspaces: Iterable[str] = (),
     days: int | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
 ) -> CheckReport:
     """Recompute what is published and compare.
 
@@ -42,7 +43,7 @@ def check(
         workspaces: the workspaces that are looked at, in lower case; all where none is given.
         days: how many UTC days are looked at; all of them where it is None. Lines are always accounted for in full,
             because no ledger knows which workspace or day they were of.
-        tell: is told how far the check has come.
+        progress: is told how the check goes.
 
     Raises:
         BusyError: a run is at work.
@@ -60,7 +61,7 @@ def check(
             units = survey(store, scope, report)
             reading = Reading(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report)
             try:
-                compare(units, reading, report, tell)
+                compare(units, reading, report, progress or Progress())
             finally:
                 store.clear(_SPILL)
     report.agrees = not any(tally.wrong for tally in report.tallies().values())

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from pipeline.checking_report import CheckReport, Scope, Tally
-from pipeline.store import Store
+from pipeline.store import DamagedError, Store
 from pipeline.tables import PUBLISHED, Manifest, Month, Published, manifest_path
 
 _EVENTS: Final = re.compile(r"events/workspace_id=([0-9a-f-]{36})/day=([0-9]{4}-[0-9]{2}-[0-9]{2})/events\.parquet")
@@ -77,14 +77,13 @@ def _events(store: Store, scope: Scope, tally: Tally) -> Iterator[Unit]:
 def _manifest(store: Store, workspace_id: str, tally: Tally) -> dict[str, Month] | None:
     """Return the months that a manifest names; None, and a fault, where it does not say."""
     uri = manifest_path(workspace_id)
-    content = store.read(uri)
-    if content is None:
-        tally.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
-        return None
     try:
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
-        tally.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` makes it anew")
+        manifest = store.load(uri, Manifest)
+    except DamagedError as error:
+        tally.fault(f"{error}; `usage run --rebuild` makes it anew")
+        return None
+    if manifest is None:
+        tally.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
         return None
     if manifest.workspace_id != workspace_id:
         tally.fault(f"{uri} is of workspace {manifest.workspace_id}")
@@ -120,17 +119,15 @@ def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None
 
 
 def _published(store: Store, report: CheckReport, *, something: bool) -> None:
-    content = store.read(PUBLISHED)
-    if content is None:
-        if something:
-            report.manifests.fault(f"{PUBLISHED} is missing, although manifests stand; the next run writes it")
-        else:
-            report.notes.append("nothing is published yet")
-        return
     try:
-        msgspec.json.decode(content, type=Published)
-    except msgspec.MsgspecError as error:
-        report.manifests.fault(f"{PUBLISHED} cannot be read ({error})")
+        published = store.load(PUBLISHED, Published)
+    except DamagedError as error:
+        report.manifests.fault(f"{error}; `usage run --rebuild` makes it anew")
+        return
+    if published is None and something:
+        report.manifests.fault(f"{PUBLISHED} is missing, although manifests stand; the next run writes it")
+    elif published is None:
+        report.notes.append("nothing is published yet")
 
 
 def _files(store: Store, table: str, scope: Scope) -> Iterator[str]:

@@ -50,7 +50,7 @@ def account(store: Store, report: CheckReport) -> None:
     for path, entry in sorted((entries or {}).items()):
         total += entry.counts
         if not _adds_up(entry.counts):
-            report.ledger.fault(f"raw/{path}: {_sum(entry.counts)}")
+            report.ledger.fault(f"{path}: {_sum(entry.counts)}")
         _compare_quarantine(store, path, entry, report.quarantine)
     report.ledger.files, report.ledger.rows = len(entries or {}), total.lines
     _compare_runs(store, total, report.runs)
@@ -84,7 +84,7 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, tally: Tally) -> 
     uri, rejected = quarantine_path(path), entry.counts.rejected
     if not store.exists(uri):
         if rejected:
-            tally.fault(f"{uri} is missing, the ledger counts {rejected:,} rejected lines of raw/{path}")
+            tally.fault(f"{uri} is missing, the ledger counts {rejected:,} rejected lines of {path}")
         return
     try:
         rows = int(pq.read_metadata(store.path(uri)).num_rows)
@@ -94,7 +94,7 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, tally: Tally) -> 
     tally.files += 1
     tally.rows += rows
     if rows != rejected:
-        tally.fault(f"{uri} has {rows:,} rows, the ledger counts {rejected:,} rejected lines of raw/{path}")
+        tally.fault(f"{uri} has {rows:,} rows, the ledger counts {rejected:,} rejected lines of {path}")
 
 
 def _compare_runs(store: Store, ledger: Counts, tally: Tally) -> None:
@@ -108,7 +108,7 @@ def _compare_runs(store: Store, ledger: Counts, tally: Tally) -> None:
             where = f"runs/{path.name}, line {number}"
             try:
                 run = msgspec.json.decode(line, type=RunReport)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 tally.fault(f"{where} cannot be read: {error}")
                 continue
             counts = Counts(run.lines, run.accepted, run.duplicates, run.rejected, run.blank)

@@ -4,7 +4,7 @@ Reads the files of events, cube and actors, group by group of (workspace, UTC mo
 writes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import duckdb
@@ -13,6 +13,7 @@ from pipeline.checking_files import Unit
 from pipeline.checking_reading import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
 from pipeline.checking_report import SHOWN, CheckReport, MovedId, Tally
 from pipeline.engine import Engine
+from pipeline.progress import Progress
 from pipeline.tables import events_path
 
 _GROUP_BYTES: Final = 32_000_000
@@ -28,18 +29,19 @@ _FAULTS: Final = (
 )
 
 
-def compare(units: list[Unit], reading: Reading, report: CheckReport, tell: Callable[[str], None]) -> None:
+def compare(units: list[Unit], reading: Reading, report: CheckReport, progress: Progress) -> None:
     """Compare all units, which are sorted by workspace and month, and find the ids that stand on several days."""
-    groups = list(_groups([unit] for unit in units))
-    for number, group in enumerate(groups, 1):
-        tell(f"comparing part {number:,} of {len(groups):,}, from {group[0].workspace_id} {group[0].month} on")
+    progress.begin("compare", f"comparing {len(units):,} months of workspaces", len(units), "months")
+    for group in _groups([unit] for unit in units):
         _compare(group, reading, report)
+        progress.advance(len(group))
     by_workspace: dict[str, list[Unit]] = {}
     for unit in units:
         by_workspace.setdefault(unit.workspace_id, []).append(unit)
-    tell("looking for ids on several days")
+    progress.begin("moved", "looking for ids on several days", len(units), "months")
     for group in _groups(by_workspace.values()):
         _find_moved(group, reading, report)
+        progress.advance(len(group))
     for kind, tally in ((PUBLISHED_CUBE, report.cube), (PUBLISHED_ACTORS, report.actors)):
         standing = [unit.workspace_id for unit in units if reading.files(kind, unit)]
         tally.files, tally.workspaces = len(standing), len(set(standing))

@@ -19,7 +19,9 @@ from typer.testing import CliRunner, Result
 from pipeline import checking_tables
 from pipeline.checking import CheckReport, check
 from pipeline.commands import app
-from pipeline.run import BusyError
+from pipeline.listing import Retry
+from pipeline.rebuilding import Rebuild
+from pipeline.run import BusyError, run
 from pipeline.store import Operation, Store
 from pipeline.tables import STATUSES, Manifest, manifest_path, quarantine_path
 from tests.conftest import NOW, WORKSPACE, House, record
@@ -241,7 +243,7 @@ def test_a_manifest_torn(good: House, content: bytes) -> None:
     (good.root / manifest_path(OTHER)).write_bytes(content)
     report = checked(good)
     assert wrong(report) == {"manifests": 1}
-    assert report.manifests.first[0].startswith(f"{manifest_path(OTHER)} cannot be read")
+    assert report.manifests.first[0].startswith(f"{manifest_path(OTHER)} is damaged")
 
 
 def test_a_manifest_of_others(good: House) -> None:
@@ -270,7 +272,8 @@ def test_a_file_missing(good: House, table: str) -> None:
     path.unlink()
     report = checked(good)
     assert wrong(report) == {"manifests": 1}
-    assert path.relative_to(good.root).as_posix() in report.manifests.first[0]
+    uri = path.relative_to(good.root).as_posix()
+    assert report.manifests.first[0].startswith(f"{manifest_path(WORKSPACE)} names for 2026-11 {uri}, which is missing")
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
@@ -398,7 +401,7 @@ def test_quarantine(good: House) -> None:
     path.unlink()
     report = checked(good)
     assert wrong(report) == {"quarantine": 1}
-    assert "raw/b.jsonl" in report.quarantine.first[0]
+    assert "b.jsonl" in report.quarantine.first[0]
 
 
 @pytest.mark.parametrize(
@@ -625,6 +628,31 @@ def test_rebuild_mends(good: House) -> None:
     partition(good, "2026-11-24").write_bytes(b"")
     monthly(good, "cube").unlink()
     monthly(good, "actors").write_bytes(b"torn")
+    (good.root / manifest_path(OTHER)).unlink()
+    (good.root / manifest_path(THIRD)).write_bytes(b"torn")
     assert not checked(good).agrees
     assert CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(good.root), "--now", NOW]).exit_code == 0
     assert wrong(checked(good)) == {}
+
+
+def test_all_kinds_of_runs(good: House, tmp_path: Path) -> None:
+    """Growing and replaced files, named paths, retries and rebuilds leave nothing that is wrong."""
+    early = good.drop("early.jsonl", [record("early", timestamp="2026-11-26T00:00:00Z"), {"id": "bad"}])
+    good.run()
+    with early.open("ab") as file:
+        file.write(b'{"id": "torn')
+    good.run()
+    good.now += 3 * 86_400_000_000
+    run(good.settings, good.now, retry=Retry())
+    assert "early" in good.events()["id"]
+    assert wrong(checked(good)) == {}
+    good.drop("b.jsonl", [record("other")])
+    outside = tmp_path / "outside.jsonl"
+    outside.write_bytes(json.dumps(record("outside")).encode())
+    good.run(paths=[outside])
+    assert wrong(checked(good)) == {}
+    good.run()
+    run(good.settings, good.now, rebuild=Rebuild(frozenset({WORKSPACE}), "2026-11"))
+    report = checked(good)
+    assert wrong(report) == {}
+    assert report.waiting.files == 0

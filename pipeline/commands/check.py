@@ -34,6 +34,7 @@ def check(
     import msgspec
 
     from pipeline import checking, formats
+    from pipeline.commands.progress import shown
     from pipeline.run import BusyError
 
     try:
@@ -44,13 +45,8 @@ def check(
     if not found.data_dir.is_dir():
         refuse(f"{found.data_dir}: no such folder")
     try:
-        report = checking.check(
-            found,
-            instant(now),
-            workspaces=workspaces,
-            days=days,
-            tell=lambda stage: typer.echo(stage, err=True),
-        )
+        with shown() as progress:
+            report = checking.check(found, instant(now), workspaces=workspaces, days=days, progress=progress)
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
         raise typer.Exit(_BUSY) from None
