@@ -28,6 +28,7 @@ class Engine:
             "autoinstall_known_extensions": "false",
         }
         self._connection = duckdb.connect(config=config)
+        self._connection.execute("set enable_progress_bar = false")  # it would come between the data on stdout
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,68 @@
+"""`usage check`: a second opinion on everything that is published.
+
+Reads the tables, the manifests, the ledger, the records of the runs and the list of raw files; writes nothing but a
+folder of its own under `staging/`, which it removes. The steps:
+
+    1  checking_lines.account   every raw line is accounted for, in the ledger, the quarantine and the runs' records
+    2  checking_files.survey    which files there are, and which of them the manifests name
+    3  checking_tables.compare  the partitions are in order, and the numbers are those that follow from the events;
+                                `checking_reading` reads the files, and leaves out those that cannot be read
+"""
+
+import errno
+import os
+from collections.abc import Iterable
+
+from pipeline.checking_files import survey
+from pipeline.checking_lines import account, unfinished
+from pipeline.checking_reading import Reading
+from pipeline.checking_report import CheckReport, Scope
+from pipeline.checking_tables import compare
+from pipeline.progress import Progress
+from pipeline.run import locked
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+__all__ = ["CheckReport", "check"]
+
+_SPILL = "staging/check"
+
+
+def check(
+    settings: Settings,
+    now: int,
+    workspaces: Iterable[str] = (),
+    days: int | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Recompute what is published and compare.
+
+    Args:
+        settings: the data folder and how many threads may work.
+        now: microseconds UTC; the last of the days.
+        workspaces: the workspaces that are looked at, in lower case; all where none is given.
+        days: how many UTC days are looked at; all of them where it is None. Lines are always accounted for in full,
+            because no ledger knows which workspace or day they were of.
+        progress: is told how the check goes.
+
+    Raises:
+        BusyError: a run is at work.
+        FileNotFoundError: there is no data folder.
+    """
+    store = Store(settings.data_dir.absolute())
+    if not store.root.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(settings.data_dir))
+    scope = Scope.of(now, workspaces, days)
+    report = CheckReport()
+    with locked(store):
+        # Between two renames the tables do not agree, and need not: the next run finishes them before anything else.
+        if not unfinished(store, report):
+            account(store, report)
+            units = survey(store, scope, report)
+            reading = Reading(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report)
+            try:
+                compare(units, reading, report, progress or Progress())
+            finally:
+                store.clear(_SPILL)
+    report.agrees = not any(tally.wrong for tally in report.tallies().values())
+    return report

@@ -1,0 +1,145 @@
+"""Which files of the tables there are, and whether the manifests name just these.
+
+Reads the folders of `events/`, `cube/` and `actors/`, the manifests and `published.json`; writes nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from pipeline.checking_report import CheckReport, Scope, Tally
+from pipeline.store import DamagedError, Store
+from pipeline.tables import PUBLISHED, Manifest, Month, Published, manifest_path
+
+_EVENTS: Final = re.compile(r"events/workspace_id=([0-9a-f-]{36})/day=([0-9]{4}-[0-9]{2}-[0-9]{2})/events\.parquet")
+_MONTHLY: Final = re.compile(r"(cube|actors)/workspace_id=([0-9a-f-]{36})/month=([0-9]{4}-[0-9]{2})/[^/]+\.parquet")
+_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+class Unit(msgspec.Struct):
+    """The files of one UTC month of one workspace; no cube or actors where there is nothing to compare."""
+
+    workspace_id: str
+    month: str
+    events: list[str] = []  # one for each UTC day in scope
+    bytes: int = 0  # of the events
+    cube: str | None = None
+    actors: str | None = None
+
+
+def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
+    """Return what there is to compare, sorted by workspace and month, and check what can be seen without reading it."""
+    units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, report.events)}
+    manifests = {path.stem for path in store.path("manifests").glob("*.json") if scope.covers(path.stem)}
+    workspaces = manifests | {workspace_id for workspace_id, _ in units}
+    named = {name: _manifest(store, name, report.manifests) for name in sorted(workspaces)}
+    for workspace_id, months in named.items():
+        for month, files in sorted((months or {}).items()):
+            if not _MONTH.fullmatch(month):
+                report.manifests.fault(f"{manifest_path(workspace_id)} names a month {month!r}")
+            elif scope.covers_month(month):
+                unit = units.setdefault((workspace_id, month), Unit(workspace_id, month))
+                unit.cube = _named(store, unit, "cube", files.cube, report.manifests)
+                unit.actors = _named(store, unit, "actors", files.actors, report.manifests)
+    for workspace_id, month in sorted(units):
+        months = named[workspace_id]
+        if months is not None and month not in months:
+            text = f"{manifest_path(workspace_id)} does not name {month}, of which there are events"
+            report.manifests.fault(f"{text}; `usage run --rebuild` makes it anew")
+    _strays(store, scope, named, report.manifests)
+    report.manifests.workspaces = len(manifests)
+    _published(store, report, something=bool(manifests))
+    report.notes += [f"nothing stands of workspace {name}" for name in sorted(scope.workspaces - workspaces)]
+    return [units[key] for key in sorted(units)]
+
+
+def _events(store: Store, scope: Scope, tally: Tally) -> Iterator[Unit]:
+    """Yield the months that have events; what lies between the partitions, where readers would find it, is a fault."""
+    units: dict[tuple[str, str], Unit] = {}
+    for uri in _files(store, "events", scope):
+        found = _EVENTS.fullmatch(uri)
+        day = _day(found[2]) if found else None
+        if found is None or day is None:
+            tally.fault(f"{uri} is there, but is no partition of the table")
+        elif scope.first <= day <= scope.last:
+            key = found[1], found[2][:7]
+            unit = units.setdefault(key, Unit(*key))
+            unit.events.append(uri)
+            unit.bytes += store.path(uri).stat().st_size
+    tally.files = sum(len(unit.events) for unit in units.values())
+    tally.workspaces = len({workspace_id for workspace_id, _ in units})
+    yield from units.values()
+
+
+def _manifest(store: Store, workspace_id: str, tally: Tally) -> dict[str, Month] | None:
+    """Return the months that a manifest names; None, and a fault, where it does not say."""
+    uri = manifest_path(workspace_id)
+    try:
+        manifest = store.load(uri, Manifest)
+    except DamagedError as error:
+        tally.fault(f"{error}; `usage run --rebuild` makes it anew")
+        return None
+    if manifest is None:
+        tally.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
+        return None
+    if manifest.workspace_id != workspace_id:
+        tally.fault(f"{uri} is of workspace {manifest.workspace_id}")
+    return manifest.months
+
+
+def _named(store: Store, unit: Unit, table: str, uri: str, tally: Tally) -> str | None:
+    """Return a file that a manifest names for a month; None, and a fault, where it is not there or of another month."""
+    found = _MONTHLY.fullmatch(uri)
+    where = f"{manifest_path(unit.workspace_id)} names for {unit.month} {uri}"
+    if found is None or found.groups() != (table, unit.workspace_id, unit.month):
+        tally.fault(f"{where}, which is of another table, workspace or month")
+        return None
+    if not store.exists(uri):
+        tally.fault(f"{where}, which is missing; `usage run --rebuild` makes it anew")
+        return None
+    tally.files += 1
+    return uri
+
+
+def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], tally: Tally) -> None:
+    """Find the files of cube and actors that stand for nothing, such as leftovers of a crash."""
+    known = {
+        uri for months in named.values() for files in (months or {}).values() for uri in (files.cube, files.actors)
+    }
+    unknown = {workspace_id for workspace_id, months in named.items() if months is None}
+    for uri in [*_files(store, "cube", scope), *_files(store, "actors", scope)]:
+        found = _MONTHLY.fullmatch(uri)
+        # Where there is no telling what stands, that alone is the fault.
+        told = found is not None and (found[2] in unknown or not scope.covers_month(found[3]))
+        if uri not in known and not told:
+            tally.fault(f"{uri} is there, but no manifest names it; it can go")
+
+
+def _published(store: Store, report: CheckReport, *, something: bool) -> None:
+    try:
+        published = store.load(PUBLISHED, Published)
+    except DamagedError as error:
+        report.manifests.fault(f"{error}; `usage run --rebuild` makes it anew")
+        return
+    if published is None and something:
+        report.manifests.fault(f"{PUBLISHED} is missing, although manifests stand; the next run writes it")
+    elif published is None:
+        report.notes.append("nothing is published yet")
+
+
+def _files(store: Store, table: str, scope: Scope) -> Iterator[str]:
+    """Yield the files of a table that readers' globs may find, in their order."""
+    for folder in sorted(f"workspace_id={name}" for name in scope.workspaces) or ["*"]:
+        for path in sorted(store.path(table).glob(f"{folder}/*/*")):
+            if not path.name.startswith("."):
+                yield path.relative_to(store.root).as_posix()
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

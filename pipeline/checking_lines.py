@@ -1,0 +1,139 @@
+"""Whether every raw line is accounted for.
+
+Reads the ledger (`state.sqlite`), the quarantine's footers, the records in `runs/` and the list of raw files; writes
+nothing.
+"""
+
+import sqlite3
+from contextlib import closing
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import listing
+from pipeline.accounting import RunReport
+from pipeline.checking_report import CheckReport, Tally
+from pipeline.state import Counts, Entry, State
+from pipeline.status import Waiting
+from pipeline.store import Store
+from pipeline.tables import RAW, quarantine_path
+
+_STATE = "state.sqlite"
+
+
+def unfinished(store: Store, report: CheckReport) -> bool:
+    """Return whether a commit has begun and not ended, deletes included, which is then a fault of the ledger."""
+    if not store.exists(_STATE):
+        return False
+    try:
+        with closing(State(store.path(_STATE))) as state:
+            journal = state.journal()
+            if state.has_forgotten():
+                report.notes.append("a commit was lost half-way: the next run reads again what it had read")
+            begun = state.is_committing()
+    except (sqlite3.DatabaseError, msgspec.MsgspecError):
+        return False  # a ledger that cannot be read is reported where it is accounted for
+    if journal is None:
+        return False
+    run, operations = journal
+    if not begun and not any(operation.kind == "delete" and store.exists(operation.final) for operation in operations):
+        return False
+    report.ledger.fault(f"the commit of run {run} has not ended: nothing else was looked at; `usage run` ends it")
+    return True
+
+
+def account(store: Store, report: CheckReport) -> None:
+    """Check that the ledger, the quarantine and the runs' records add up, and see what waits."""
+    entries = _ledger(store, report)
+    total = Counts()
+    for path, entry in sorted((entries or {}).items()):
+        total += entry.counts
+        if not _adds_up(entry.counts):
+            report.ledger.fault(f"{path}: {_sum(entry.counts)}")
+        _compare_quarantine(store, path, entry, report.quarantine)
+    report.ledger.files, report.ledger.rows = len(entries or {}), total.lines
+    _compare_runs(store, total, report.runs)
+    if entries is not None:
+        known = {quarantine_path(path) for path in entries}
+        found = {f"quarantine/{path.name}" for path in store.path("quarantine").glob("*.parquet")}
+        if strange := found - known:
+            report.notes.append(f"{len(strange):,} quarantine files are of raw files that the ledger does not know")
+    if store.exists(RAW):
+        parts = listing.changed(store.path(RAW), entries or {})
+        report.waiting = Waiting(len(parts), sum(part.bytes for part in parts))
+
+
+def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
+    """Return the entries by raw file; None where there is no ledger, or none that can be read."""
+    if not store.exists(_STATE):
+        if store.exists("runs"):
+            report.notes.append("the ledger (state.sqlite) is gone: the next run reads all raw files again")
+        return None
+    try:
+        with closing(State(store.path(_STATE))) as state:
+            return state.entries()
+    except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
+        report.ledger.fault(
+            f"{_STATE} cannot be read ({error}); take it away, and the next run reads all raw files again"
+        )
+        return None
+
+
+def _compare_quarantine(store: Store, path: str, entry: Entry, tally: Tally) -> None:
+    uri, rejected = quarantine_path(path), entry.counts.rejected
+    if not store.exists(uri):
+        if rejected:
+            tally.fault(f"{uri} is missing, the ledger counts {rejected:,} rejected lines of {path}")
+        return
+    try:
+        rows = int(pq.read_metadata(store.path(uri)).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        tally.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` makes it anew")
+        return
+    tally.files += 1
+    tally.rows += rows
+    if rows != rejected:
+        tally.fault(f"{uri} has {rows:,} rows, the ledger counts {rejected:,} rejected lines of {path}")
+
+
+def _compare_runs(store: Store, ledger: Counts, tally: Tally) -> None:
+    """Check each run's record, and that all runs together read no less than what the ledger knows.
+
+    They may have read more: a file that was replaced, or a rebuild, is read again, and counts once in the ledger.
+    """
+    total = Counts()
+    for path in sorted(store.path("runs").glob("*.jsonl")):
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            where = f"runs/{path.name}, line {number}"
+            try:
+                run = msgspec.json.decode(line, type=RunReport)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                tally.fault(f"{where} cannot be read: {error}")
+                continue
+            counts = Counts(run.lines, run.accepted, run.duplicates, run.rejected, run.blank)
+            total += counts
+            tally.files += 1
+            if not _adds_up(counts):
+                tally.fault(f"{where}: {_sum(counts)}")
+            if sum(run.reasons.values()) != run.rejected:
+                tally.fault(f"{where}: {run.rejected:,} rejected, {sum(run.reasons.values()):,} with a reason")
+    tally.rows = total.lines
+    if tally.wrong:
+        return
+    for name in Counts.__struct_fields__:
+        if getattr(ledger, name) > getattr(total, name):
+            tally.fault(
+                f"runs/ counts {getattr(total, name):,} {name} of all runs, the ledger {getattr(ledger, name):,}"
+            )
+
+
+def _adds_up(counts: Counts) -> bool:
+    return counts.lines == counts.accepted + counts.duplicates + counts.rejected + counts.blank
+
+
+def _sum(counts: Counts) -> str:
+    return (
+        f"{counts.lines:,} lines are not {counts.accepted:,} accepted + {counts.duplicates:,} duplicates"
+        f" + {counts.rejected:,} rejected + {counts.blank:,} blank"
+    )

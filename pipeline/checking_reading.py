@@ -1,0 +1,174 @@
+"""How a check reads the files of the tables: all of each, as readers do, so that it is known whether that is possible.
+
+Reads Parquet files into tables of the engine; writes nothing but what the engine spills. A file that cannot be read is
+left out from then on, which is a fault; nothing that rests on it is compared.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.checking_files import Unit
+from pipeline.checking_report import CheckReport, Scope
+from pipeline.engine import Engine
+from pipeline.store import Store
+from pipeline.tables import ACTORS, CUBE, EVENTS
+
+_MEMORY: Final = "200MB"
+_BATCH_ROWS: Final = 10_000
+_PLACE: Final = (
+    pa.field("workspace_id", pa.string()),
+    pa.field("partition", pa.string()),
+    pa.field("position", pa.int64()),
+)
+
+
+class Kind(NamedTuple):
+    """One table's files, which `sql/<table>.sql` makes a table of the engine from."""
+
+    table: str
+    columns: pa.Schema
+    kept: pa.Schema  # what is needed of it, and where a row stood
+    of: Callable[[Unit], Iterable[str | None]]
+
+
+def _kind(table: str, columns: pa.Schema, of: Callable[[Unit], Iterable[str | None]], kept: Iterable[str]) -> Kind:
+    return Kind(table, columns, pa.schema([*(columns.field(name) for name in kept), *_PLACE]), of)
+
+
+HELD: Final = _kind(
+    "held",
+    EVENTS,
+    lambda unit: unit.events,
+    ("id", "timestamp", "action", "user_id", "run_status", "credits", "audio_ms", "languages"),
+)
+PUBLISHED_CUBE: Final = _kind("published_cube", CUBE, lambda unit: [unit.cube], CUBE.names)
+PUBLISHED_ACTORS: Final = _kind("published_actors", ACTORS, lambda unit: [unit.actors], ACTORS.names)
+
+
+class Reading:
+    """The files that can be read, as far as is known by now.
+
+    Args:
+        store: the data folder.
+        spill: the folder for what does not fit into an engine's memory.
+        threads: how many an engine may use.
+        scope: the days that are looked at.
+        report: takes the faults.
+    """
+
+    def __init__(self, store: Store, spill: str, threads: int, scope: Scope, report: CheckReport) -> None:
+        self._store, self._spill, self._threads, self._report = store, spill, threads, report
+        self.days = {"first": scope.first, "last": scope.last}
+        self._left_out: set[str] = set()
+
+    def engine(self) -> Engine:
+        """Return a new engine."""
+        return Engine(self._store.path(self._spill), threads=self._threads, memory=_MEMORY)
+
+    def files(self, kind: Kind, unit: Unit) -> list[str]:
+        """Return a table's files that are not left out."""
+        return [uri for uri in kind.of(unit) if uri is not None and uri not in self._left_out]
+
+    def paths(self, kind: Kind, units: Iterable[Unit]) -> list[str]:
+        """Return where these files lie."""
+        return [str(self._store.path(uri)) for unit in units for uri in self.files(kind, unit)]
+
+    def load(self, engine: Engine, units: list[Unit]) -> bool:
+        """Make tables of the files; return whether all could be read, else it is to be done again without them.
+
+        Of cube and actors the days are taken of which there are events to compare with.
+        """
+        before = len(self._left_out)
+        unread = [(unit.workspace_id, uri) for unit in units for uri in unit.events if uri in self._left_out]
+        only = {
+            **self.days,
+            "unread_workspaces": [workspace_id for workspace_id, _ in unread],
+            "unread_days": [_partition(uri) for _, uri in unread],
+        }
+        for kind in (HELD, PUBLISHED_CUBE, PUBLISHED_ACTORS):
+            rows = pa.RecordBatchReader.from_batches(kind.kept, _joined(self._rows(kind, units)))
+            engine.show(f"{kind.table}_rows", rows)
+            engine.create(kind.table, **({} if kind is HELD else only))
+        return len(self._left_out) == before
+
+    def _rows(self, kind: Kind, units: list[Unit]) -> Iterator[pa.RecordBatch]:
+        for unit in units:
+            for uri in self.files(kind, unit):
+                try:
+                    yield from self._read(kind, unit.workspace_id, uri)
+                except (OSError, ValueError, pa.ArrowException) as error:
+                    self._left_out.add(uri)
+                    why = str(error).splitlines()[0].replace(f"{self._store.root}/", "")
+                    tally = self._report.events if kind is HELD else self._report.manifests
+                    tally.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` makes it anew")
+
+    def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one file, with the columns of the table.
+
+        Raises:
+            OSError, ValueError, pa.ArrowException: it is no such file.
+        """
+        rows = 0
+        with pa.OSFile(str(self._store.path(uri))) as file:
+            for found in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, use_threads=False):
+                found.validate(full=True)
+                batch = _columns(found, kind.columns)
+                place = {
+                    "workspace_id": pa.repeat(_text(workspace_id), batch.num_rows),
+                    "partition": pa.repeat(_text(_partition(uri)), batch.num_rows),
+                    "position": pa.arange(rows, rows + batch.num_rows),
+                }
+                rows += batch.num_rows
+                yield pa.RecordBatch.from_arrays(
+                    [place[name] if name in place else batch[name] for name in kind.kept.names], schema=kind.kept
+                )
+
+
+def _columns(found: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+    """Return rows with the columns of a table; one that may be null and is missing is newer than the file.
+
+    Raises:
+        ValueError: another one is missing.
+        pa.ArrowException: one is of another type.
+    """
+    names = found.schema.names
+    lacking = [field.name for field in columns if not field.nullable and field.name not in names]
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
+
+    def column(field: pa.Field) -> pa.Array:
+        if field.name not in names:
+            return pa.nulls(found.num_rows, field.type)
+        values = found[field.name]
+        return values if values.type == field.type else values.cast(field.type)
+
+    return pa.RecordBatch.from_arrays([column(field) for field in columns], schema=columns)
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield larger batches: the engine takes a few of these faster than many small ones."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= _BATCH_ROWS:
+            yield pa.concat_batches(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+@lru_cache(maxsize=4096)
+def _text(value: str) -> pa.Scalar:
+    """Return a scalar; making one costs as much as reading ten rows."""
+    return pa.scalar(value)
+
+
+def _partition(uri: str) -> str:
+    """Return the day or month of a file's folder."""
+    return uri.split("/")[-2].partition("=")[2]

@@ -1,0 +1,100 @@
+"""`usage check`: recompute what is published from the events, compare, and account for every raw line."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands import app
+from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+
+if TYPE_CHECKING:
+    from pipeline.checking import CheckReport
+
+_WRONG = 1
+_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
+
+@app.command()
+def check(
+    workspace: Annotated[
+        list[str] | None, typer.Option(help="UUID of a workspace to look at, else all; repeat for more.")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Look at the last so many UTC days only, today included.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    now: Now = None,
+) -> None:
+    """Recompute every published number from the events and compare; account for every raw line.
+
+    Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 the command is wrong; 75 a run is at work.
+    """
+    import duckdb
+    import msgspec
+
+    from pipeline import checking, formats
+    from pipeline.commands.progress import shown
+    from pipeline.run import BusyError
+
+    try:
+        workspaces = [formats.uuid(text) for text in workspace or ()]
+    except formats.FormatError as error:
+        refuse(f"--workspace must be a UUID, not {str(error)!r}")
+    found = settings(data_dir=data_dir)
+    if not found.data_dir.is_dir():
+        refuse(f"{found.data_dir}: no such folder")
+    try:
+        with shown() as progress:
+            report = checking.check(found, instant(now), workspaces=workspaces, days=days, progress=progress)
+    except BusyError as error:
+        typer.echo(f"{error}; try again when it is done", err=True)
+        raise typer.Exit(_BUSY) from None
+    except (OSError, duckdb.Error) as error:
+        typer.echo(f"error: {error}\nnot everything could be checked", err=True)
+        raise typer.Exit(_WRONG) from None
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(report)))
+    else:
+        _show(report)
+    if not report.agrees:
+        typer.echo("where a table is wrong, `usage run --rebuild` makes it anew from the raw files", err=True)
+        raise typer.Exit(_WRONG)
+
+
+def _show(report: "CheckReport") -> None:
+    """Write a line for each table, and the first of its faults below."""
+    events, manifests, cube, actors = report.events, report.manifests, report.cube, report.actors
+    quarantine, ledger, runs = report.quarantine, report.ledger, report.runs
+    looked_at = {
+        "events": (
+            f"{events.rows:,} rows in {events.files:,} partitions of {events.workspaces:,} workspaces",
+            "faults",
+        ),
+        "manifests": (f"{manifests.files:,} files of {manifests.workspaces:,} workspaces", "faults"),
+        "cube": (f"{cube.rows:,} rows of {cube.workspaces:,} workspaces", "numbers differ"),
+        "actors": (f"{actors.rows:,} rows of {actors.workspaces:,} workspaces", "numbers differ"),
+        "quarantine": (f"{quarantine.rows:,} rows in {quarantine.files:,} files", "faults"),
+        "ledger": (f"{ledger.rows:,} lines of {ledger.files:,} raw files", "faults"),
+        "runs": (f"{runs.rows:,} lines of {runs.files:,} runs", "faults"),
+    }
+    for name, tally in report.tallies().items():
+        what, wrong = looked_at[name]
+        typer.echo(f"{name}: {what} agree" if not tally.wrong else f"{name}: {what}: {tally.wrong:,} {wrong}")
+        for text in tally.first:
+            typer.echo(f"  {text}")
+        if tally.wrong > len(tally.first):
+            typer.echo(f"  and {tally.wrong - len(tally.first):,} more")
+    if report.waiting.files:
+        typer.echo(
+            f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run"
+        )
+    if report.moved.ids:
+        typer.echo(f"warning: {report.moved.ids:,} ids stand on several UTC days, as that many events")
+        for moved in report.moved.first:
+            typer.echo(
+                f"  workspace {moved.workspace_id}, id {moved.id!r}: {moved.rows:,} events"
+                f" from {moved.first_day} to {moved.last_day}"
+            )
+    for note in report.notes:
+        typer.echo(f"note: {note}")

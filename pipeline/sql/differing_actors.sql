@@ -1,0 +1,39 @@
+-- one row per number of the actors (user, action, day, measure) that stands otherwise than the events give it, at most $most
+with sides as (
+  select 1 as side, 1 as rows, * from published_actors
+  union all by name
+  select -1 as side, 1 as rows, * from expected_actors
+),
+numbers as (
+  unpivot sides
+  on rows, events, credits
+  into name measure value number
+),
+cells as (
+  select
+    workspace_id,
+    month,
+    day,
+    user_id,
+    action,
+    measure,
+    sum(number) filter (side = 1) as published,
+    sum(number) filter (side = -1) as expected
+  from numbers
+  group by workspace_id, month, day, user_id, action, measure
+  having coalesce(published, 0) <> coalesce(expected, 0)
+  -- that a row is missing or there twice is only worth telling where none of its numbers does
+  qualify measure <> 'rows' or count(*) over (partition by workspace_id, month, day, user_id, action) = 1
+)
+select
+  workspace_id,
+  day::varchar as day,
+  coalesce(user_id, 'no user') as user_id,
+  action,
+  measure,
+  published,
+  expected,
+  count(*) over () as differing
+from cells
+order by cells.workspace_id, cells.day, cells.user_id nulls first, cells.action, month, measure
+limit $most

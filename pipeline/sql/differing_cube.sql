@@ -1,0 +1,62 @@
+-- one row per number of the cube (quarter, locale, measure) that stands otherwise than the events give it, at most $most
+with sides as (
+  select 1 as side, 1 as rows, * from published_cube
+  union all by name
+  select -1 as side, 1 as rows, * from expected_cube
+),
+differing as (
+  select workspace_id, month, quarter, locale
+  from sides
+  group by workspace_id, month, quarter, locale
+  having
+    sum(side) <> 0
+    or sum(side * credits) <> 0
+    or sum(side * characters) <> 0
+    or sum(side * lines) <> 0
+    or sum(side * corrected) <> 0
+    or sum(side * audio_ms) <> 0
+    or sum(side * runs_pending) <> 0
+    or sum(side * runs_running) <> 0
+    or sum(side * runs_paused) <> 0
+    or sum(side * runs_completed) <> 0
+    or sum(side * runs_failed) <> 0
+    or sum(side * runs_cancelled) <> 0
+),
+numbers as (
+  unpivot (
+    from sides
+    semi join differing
+      on sides.workspace_id = differing.workspace_id
+      and sides.month = differing.month
+      and sides.quarter = differing.quarter
+      and sides.locale is not distinct from differing.locale
+  )
+  on columns(* exclude (side, workspace_id, month, quarter, locale))
+  into name measure value number
+),
+cells as (
+  select
+    workspace_id,
+    month,
+    quarter,
+    locale,
+    measure,
+    sum(number) filter (side = 1) as published,
+    sum(number) filter (side = -1) as expected
+  from numbers
+  group by workspace_id, month, quarter, locale, measure
+  having coalesce(published, 0) <> coalesce(expected, 0)
+  -- that a row is missing or there twice is only worth telling where none of its numbers does
+  qualify measure <> 'rows' or count(*) over (partition by workspace_id, month, quarter, locale) = 1
+)
+select
+  workspace_id,
+  strftime(quarter, '%Y-%m-%dT%H:%M:%SZ') as quarter,
+  coalesce(locale, 'untagged') as locale,
+  measure,
+  published,
+  expected,
+  count(*) over () as differing
+from cells
+order by cells.workspace_id, cells.quarter, cells.locale nulls first, month, measure
+limit $most

@@ -1,0 +1,16 @@
+-- one row per (workspace, month, user, action, UTC day) that the events give, for the months ($workspaces[i], $months[i])
+select
+  workspace_id,
+  strftime(timestamp, '%Y-%m') as month,
+  user_id,
+  action,
+  timestamp::date as day,
+  count(*) as events,
+  sum(credits) as credits
+from counted
+where
+  timestamp::date between $first and $last
+  and (workspace_id, strftime(timestamp, '%Y-%m')) in (
+    select (unnest($workspaces::varchar[]), unnest($months::varchar[]))
+  )
+group by all

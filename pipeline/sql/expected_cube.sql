@@ -1,0 +1,75 @@
+-- one row per (workspace, month, quarter, locale) that the events give, for the months ($workspaces[i], $months[i])
+with events as (
+  select
+    workspace_id,
+    make_timestamp(epoch_us(timestamp) // 900000000 * 900000000) as quarter,
+    credits::hugeint as credits,
+    if(run_status is null or run_status not in ('pending', 'running', 'paused'), audio_ms, 0) as audio_ms,
+    if(action = 'workflow_run', run_status, null) as status,
+    languages,
+    nullif(list_sum(list_transform(languages, lambda l: l.characters::hugeint)), 0) as characters -- null: none
+  from counted
+  where timestamp::date between $first and $last
+),
+-- What a language would get exactly is a whole number of credits and a rest, in parts of `characters`.
+divided as (
+  select
+    *,
+    list_transform(languages, lambda l: credits * l.characters // characters) as whole,
+    list_transform(languages, lambda l: {
+      'rest': -(credits * l.characters % characters),
+      'untagged': l.locale is null,
+      'locale': coalesce(l.locale, '')
+    }) as turn
+  from events
+),
+-- In the order of their turns languages get one more, until all credits are given: `last` is the last one that does.
+given as (
+  select *, list_sort(turn)[(credits - list_sum(whole))::bigint] as last
+  from divided
+),
+pieces as (
+  select
+    workspace_id,
+    quarter,
+    unnest(
+      list_transform(languages, lambda l, i: {
+        'locale': l.locale,
+        'credits': if(characters > 0, whole[i] + if(turn[i] <= last, 1, 0), 0),
+        'characters': l.characters,
+        'lines': l.lines,
+        'corrected': l.corrected
+      }),
+      recursive := true
+    )
+  from given
+  union all by name
+  select workspace_id, quarter, null as locale, if(characters > 0, 0, credits) as credits, audio_ms, status
+  from events
+),
+sums as (
+  select
+    workspace_id,
+    strftime(quarter, '%Y-%m') as month,
+    quarter,
+    locale,
+    sum(credits) as credits,
+    coalesce(sum(characters), 0) as characters,
+    coalesce(sum(lines), 0) as lines,
+    coalesce(sum(corrected), 0) as corrected,
+    coalesce(sum(audio_ms), 0) as audio_ms,
+    count_if(status = 'pending') as runs_pending,
+    count_if(status = 'running') as runs_running,
+    count_if(status = 'paused') as runs_paused,
+    count_if(status = 'completed') as runs_completed,
+    count_if(status = 'failed') as runs_failed,
+    count_if(status = 'cancelled') as runs_cancelled,
+    count(status) as runs
+  from pieces
+  group by workspace_id, quarter, locale
+)
+select * exclude (runs)
+from sums
+where
+  credits + characters + lines + corrected + audio_ms + runs > 0
+  and (workspace_id, month) in (select (unnest($workspaces::varchar[]), unnest($months::varchar[])))

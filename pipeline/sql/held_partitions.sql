@@ -1,0 +1,25 @@
+-- one row per (workspace, UTC day) of the partitions: how many rows it has, and how many of them break which rule
+with repeated as (
+  select workspace_id, day, count(*) as copies
+  from copies
+  group by workspace_id, day
+),
+followed as (
+  select *, lag(timestamp) over file as timestamp_above, lag(id) over file as id_above
+  from held
+  window file as (partition by workspace_id, day order by position)
+)
+select
+  workspace_id,
+  day::varchar as day,
+  count(*) as rows,
+  count(*) filter (timestamp::date <> day) as astray,
+  coalesce(any_value(copies), 0) as copies,
+  count(*) filter (timestamp > timestamp_above or (timestamp = timestamp_above and id > id_above)) as unsorted,
+  count(*) filter (
+    len(list_distinct(list_transform(languages, lambda l: coalesce(l.locale, '')))) < len(languages)
+  ) as twice_in_one_locale
+from followed
+left join repeated using (workspace_id, day)
+group by workspace_id, day
+order by workspace_id, day

@@ -1,0 +1,13 @@
+-- one row per (workspace, id) that stands on several UTC days of the partitions $files, at most $most
+select
+  workspace_id,
+  id,
+  count(*) as rows,
+  min(day)::varchar as first_day,
+  max(day)::varchar as last_day,
+  count(*) over () as moved
+from read_parquet($files, hive_partitioning = true, hive_types = {'workspace_id': varchar, 'day': date})
+group by workspace_id, id
+having min(day) <> max(day)
+order by workspace_id, id
+limit $most

@@ -1,0 +1,8 @@
+-- one row per row of some files of the cube, but for days out of scope and the days ($unread_workspaces[i], $unread_days[i])
+with unread as (
+  select unnest($unread_workspaces::varchar[]) as workspace_id, unnest($unread_days::date[]) as day
+)
+select workspace_id, partition as month, * exclude (workspace_id, partition, position)
+from published_cube_rows as rows
+anti join unread on rows.workspace_id = unread.workspace_id and rows.quarter::date = unread.day
+where quarter::date between $first and $last
