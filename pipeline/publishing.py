@@ -4,7 +4,6 @@ Reads the manifests and `published.json`; stages new ones. The order matters to 
 the tables, then the manifests that name them, then `published.json`, last the deletes of what nothing names any more.
 """
 
-
 import msgspec
 
 from pipeline import accounting

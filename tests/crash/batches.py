@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.checking import check
 from tests.conftest import House, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -40,6 +41,8 @@ def undisturbed_after(root: Path, number: int) -> dict[str, Any]:
 
 
 def state_of(house: House) -> dict[str, Any]:
-    """Return everything that must be the same."""
+    """Return everything that must be the same, of a house in which the check finds nothing wrong."""
+    report = check(house.settings, house.now)
+    assert report.agrees, report
     quarantine = [{key: value for key, value in row.items() if key != "loaded_at"} for row in house.quarantine()]
     return {**house.tables(), "quarantine": quarantine}
