@@ -4,7 +4,6 @@ Reads the bucket's rows and the partitions they touch; writes, under the run's s
 what their days give to cube and actors. A bucket holds whole UTC days of workspaces.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -78,18 +77,15 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
     return report
 
 
-def streamed(job: Job, uris: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Return what was kept in Arrow streams; it stays in the files until it is looked at."""
-    tables = [schema.empty_table()]
-    for uri in uris:
-        with pa.memory_map(str(job.store.path(uri))) as file, pa.ipc.open_stream(file) as stream:
-            tables.append(stream.read_all().cast(schema))
-    return pa.concat_tables(tables)
+def streamed(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
+    """Return what was kept in an Arrow stream; it stays in the file until it is looked at."""
+    with pa.memory_map(str(job.store.path(uri))) as file, pa.ipc.open_stream(file) as stream:
+        return stream.read_all().cast(schema)
 
 
 def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
     """Return the versions that were read and those that stand in the partitions they touch, numbered by `position`."""
-    delivered = streamed(job, bucket.rows, SHUFFLED)
+    delivered = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
     engine.show("read", delivered)
     if job.rebuild is None:
         touched = [events_path(*key) for key in engine.fetch("touched")]

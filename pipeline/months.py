@@ -4,6 +4,7 @@ Reads what the folded buckets give to them, and the months that stand; writes, u
 months' new files.
 """
 
+from bisect import bisect_left, bisect_right
 from typing import Final, Literal
 
 import msgspec
@@ -72,7 +73,9 @@ def _write(
     keys: list[tuple[str, str]],
 ) -> dict[tuple[str, str], Operation]:
     """Stage the files of one table, of every (workspace, month) of `keys`."""
-    engine.show(f"folded_{name}", streamed(job, folded, pa.schema([_WORKSPACE, *schema])))
+    columns = pa.schema([_WORKSPACE, *schema])
+    new = (_between(streamed(job, uri, columns), keys[0][0], keys[-1][0]) for uri in folded)
+    engine.show(f"folded_{name}", pa.concat_tables([columns.empty_table(), *new]))
     engine.show(f"stored_{name}", read(job.store, stored, schema))
     found = engine.arrow(name)
     rows = found.select(schema.names).cast(schema).combine_chunks()
@@ -82,6 +85,17 @@ def _write(
         keys,
         lambda workspace_id, month: _PATHS[name](workspace_id, month, job.run),
     )
+
+
+def _between(rows: pa.Table, first: str, last: str) -> pa.Table:
+    """Return the rows of the workspaces from one to another, of rows in their order; the others are not looked at."""
+    workspaces = rows["workspace_id"]
+
+    def name(row: int) -> str:
+        return str(workspaces[row])
+
+    start = bisect_left(range(rows.num_rows), first, key=name)
+    return rows.slice(start, bisect_right(range(rows.num_rows), last, key=name) - start)
 
 
 def _days(days: list[tuple[str, str]]) -> pa.Table:

@@ -41,7 +41,7 @@ from pipeline.workers import executor
 # An event may be this far ahead of the run that reads it: not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
 # A bucket's rows fit into memory, a slice's staged files on the disk.
-_BUCKET_BYTES: Final = 100_000_000
+_BUCKET_BYTES: Final = 64_000_000
 _SLICE_BYTES: Final = 4_000_000_000
 # Every part keeps a file open for each bucket.
 _BUCKETS_MAX: Final = 256

@@ -1,4 +1,4 @@
--- one row per (workspace, quarter, locale) of the changed days
+-- one row per (workspace, quarter, locale) of the changed days, those of one workspace together
 select
   workspace_id,
   quarter,
@@ -17,3 +17,4 @@ select
 from allocated
 group by workspace_id, quarter, locale
 having greatest(sum(credits), sum(characters), sum(lines), sum(corrected), sum(audio_ms), count(run_status)) > 0
+order by workspace_id
