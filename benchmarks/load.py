@@ -1,8 +1,10 @@
 """The load against what it is measured by; needs minutes and a few GB in the temporary folder.
 
-    python -m benchmarks.load [--events 375000] [--workspaces 200] [--days 30] [--times 3]
+    python -m benchmarks.load [full] [shuffled] [bad] [nothing] [append] [partitions] [history]
+        [--events 375000] [--workspaces 200] [--days 30] [--times 3]
 
-Prints for each figure the medians of this and of the reference, and the median of the ratios, taken in turn.
+Prints for each figure, all unless some are named, this and its reference, taken in turn: medians and the median of the
+ratios, or minimums where a run is so short that the machine's noise outweighs it.
 """
 
 import argparse
@@ -11,21 +13,27 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 from benchmarks.measuring import Cost, compare, run
+from pipeline.calendar import DAY_US, rfc3339
 from pipeline.formats import instant
 from pipeline.sample import write
 from pipeline.sample_cast import Plan
 
 NOW = "2026-11-24T00:00:00Z"
-_TABLES = ("events", "cube", "actors", "manifests", "quarantine", "runs", "staging")
 BAD_SHARE = 0.1
+MICRO_BATCH_EVENTS = 10_000
+_TABLES = ("events", "cube", "actors", "manifests", "quarantine", "runs", "staging")
 _USAGE = str(Path(sys.executable).with_name("usage"))
 
+_Figure = tuple[Callable[[], Cost], Callable[[], Cost]]
 
-def load(data: Path, *, afresh: bool) -> Cost:
+
+def load(data: Path, *, afresh: bool = False) -> Cost:
     """Run the pipeline, on an empty folder or on what stands."""
     if afresh:
         for name in _TABLES:
@@ -37,6 +45,8 @@ def load(data: Path, *, afresh: bool) -> Cost:
 
 def rewritten(source: Path, target: Path, change: Callable[[random.Random, bytes], bytes]) -> Path:
     """Write a copy of plain raw files with every line changed."""
+    if target.exists():
+        return target
     rng = random.Random(1)  # noqa: S311 - a benchmark's dice
     (target / "raw").mkdir(parents=True)
     for path in sorted((source / "raw").glob("*.jsonl")):
@@ -61,36 +71,133 @@ def spoiled(rng: random.Random, line: bytes) -> bytes:
     return line.replace(b'"action":"', b'"action":"_', 1) if rng.random() < BAD_SHARE else line
 
 
+def events(workspaces: int, days: range, number: int, name: str) -> Iterator[bytes]:
+    """Yield the lines of as many events, dealt out to workspaces and days before the last."""
+    places = [(workspace, day) for day in days for workspace in range(workspaces)]
+    for event in range(number):
+        workspace, day = places[event % len(places)]
+        moment = instant(NOW) - day * DAY_US - 1 - event % DAY_US
+        record = {
+            "id": f"{name}-{event}",
+            "workspace_id": str(uuid.UUID(int=workspace)),
+            "timestamp": rfc3339(moment),
+            "action": "voice_generated",
+            "kind": "text_to_speech",
+            "resource": {"type": "voice", "id": f"voice_{event % 97}", "name": "Nova"},
+            "user": {"id": str(uuid.UUID(int=event % 11)), "name": "Ada"},
+            "usage": {"credits": event % 50, "languages": [{"locale": "de-DE", "characters": event % 700, "lines": 3}]},
+        }
+        yield json.dumps(record).encode() + b"\n"
+
+
+def folder_of(root: Path, name: str, workspaces: int, days: int, per_partition: int) -> Path:
+    """Return a data folder that holds as many partitions already."""
+    (root / name / "raw").mkdir(parents=True)
+    with (root / name / "raw" / "history.jsonl").open("wb") as file:
+        file.writelines(events(workspaces, range(days), workspaces * days * per_partition, "history"))
+    load(root / name)
+    return root / name
+
+
+class Figures:
+    """What is measured, by its name: this and the reference."""
+
+    def __init__(self, root: Path, plan: Plan) -> None:
+        self._root = root
+        self._plan = plan
+        self._batches = count()
+
+    def full(self) -> _Figure:
+        """Full run ÷ the bare DuckDB statement."""
+        data = self._sample()
+        bare = [sys.executable, "-m", "benchmarks.bare", str(data / "raw"), str(self._root / "bare")]
+        return lambda: load(data, afresh=True), lambda: run(bare)
+
+    def shuffled(self) -> _Figure:
+        """Keys shuffled and spaces added ÷ as generated."""
+        other = rewritten(self._sample(), self._root / "shuffled", shuffled)
+        return lambda: load(other, afresh=True), lambda: load(self._plain(), afresh=True)
+
+    def bad(self) -> _Figure:
+        """10 % bad lines ÷ none."""
+        other = rewritten(self._sample(), self._root / "spoiled", spoiled)
+        return lambda: load(other, afresh=True), lambda: load(self._plain(), afresh=True)
+
+    def nothing(self) -> _Figure:
+        """A run with nothing new ÷ importing the libraries."""
+        data = self._plain()
+        load(data)
+        imports = [sys.executable, "-c", "import duckdb, pyarrow, msgspec"]
+        return lambda: load(data), lambda: run(imports)
+
+    def append(self) -> _Figure:
+        """One line appended to a large plain file ÷ nothing new."""
+        data = self._root / "one-file"
+        (data / "raw").mkdir(parents=True)
+        with (data / "raw" / "all.jsonl").open("wb") as file:
+            for path in sorted((self._plain() / "raw").iterdir()):
+                file.write(path.read_bytes())
+        load(data)
+
+        def appended() -> Cost:
+            with (data / "raw" / "all.jsonl").open("ab") as file:
+                file.writelines(events(1, range(1), 1, f"batch-{next(self._batches)}"))
+            return load(data)
+
+        return appended, lambda: load(data)
+
+    def partitions(self) -> _Figure:
+        """A micro-batch into 500 of 18,000 partitions ÷ into 500 of 500."""
+        return self._micro_batches(500, 36, 1)
+
+    def history(self) -> _Figure:
+        """A micro-batch with ten times the history in every workspace ÷ with once."""
+        return self._micro_batches(100, 300, 30)
+
+    def _micro_batches(self, workspaces: int, many_days: int, few_days: int) -> _Figure:
+        many = folder_of(self._root, f"{many_days}-days", workspaces, many_days, 20)
+        few = folder_of(self._root, f"{few_days}-days", workspaces, few_days, 20)
+
+        def batch(data: Path) -> Cost:
+            name = f"batch-{next(self._batches)}"
+            with (data / "raw" / f"{name}.jsonl").open("wb") as file:
+                file.writelines(events(workspaces, range(1), MICRO_BATCH_EVENTS, name))
+            return load(data)
+
+        return lambda: batch(many), lambda: batch(few)
+
+    def _sample(self) -> Path:
+        data = self._root / "sample"
+        if not data.exists():
+            print(f"{write(data, self._plan).lines:,} lines")  # noqa: T201
+        return data
+
+    def _plain(self) -> Path:
+        return rewritten(self._sample(), self._root / "plain", lambda _, line: line)
+
+
+_SHORT = {"nothing", "append", "partitions", "history"}
+_NAMES = ("full", "shuffled", "bad", "nothing", "append", "partitions", "history")
+
+
 def main() -> None:
     """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figures", nargs="*", choices=[*_NAMES, []])
     parser.add_argument("--events", type=int, default=375_000)
     parser.add_argument("--workspaces", type=int, default=200)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--times", type=int, default=3)
     asked = parser.parse_args()
+    plan = Plan(now=instant(NOW), events=asked.events, workspaces=asked.workspaces, days=asked.days, seed=1)
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        plan = Plan(now=instant(NOW), events=asked.events, workspaces=asked.workspaces, days=asked.days, seed=1)
-        plain = root / "plain"
-        print(write(plain, plan).lines, "lines")  # noqa: T201
-        bare = [sys.executable, "-m", "benchmarks.bare", str(plain / "raw"), str(root / "bare")]
-        only_plain = rewritten(plain, root / "only-plain", lambda _, line: line)
-        other_order = rewritten(plain, root / "shuffled", shuffled)
-        bad = rewritten(plain, root / "spoiled", spoiled)
-        imports = [sys.executable, "-c", "import duckdb, pyarrow, msgspec"]
-
-        def figure(name: str, ours: Callable[[], Cost], other: Callable[[], Cost], times: int = asked.times) -> None:
-            print(f"\n{name}\n{compare(ours, other, times)}", flush=True)  # noqa: T201
-
-        figure("full run ÷ bare DuckDB statement", lambda: load(plain, afresh=True), lambda: run(bare))
-        figure(
-            "keys shuffled, spaces ÷ as generated",
-            lambda: load(other_order, afresh=True),
-            lambda: load(only_plain, afresh=True),
-        )
-        figure("10 % bad lines ÷ none", lambda: load(bad, afresh=True), lambda: load(only_plain, afresh=True))
-        figure("nothing new ÷ importing the libraries", lambda: load(plain, afresh=False), lambda: run(imports), 9)
+        figures = Figures(Path(folder), plan)
+        for name in asked.figures or _NAMES:
+            figure = getattr(figures, name)
+            is_short = name in _SHORT
+            times = max(5, asked.times) if is_short else asked.times
+            this, reference = figure()
+            print(f"\n{figure.__doc__}", compare(this, reference, times, minimum=is_short), sep="\n", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

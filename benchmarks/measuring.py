@@ -39,15 +39,15 @@ def run(command: Sequence[str]) -> Cost:
     return Cost(wall, cpu, peak[0] / 1024)
 
 
-def compare(ours: Callable[[], Cost], other: Callable[[], Cost], times: int) -> str:
-    """Take both in turn; return medians and the median of the ratios, pair by pair."""
+def compare(ours: Callable[[], Cost], other: Callable[[], Cost], times: int, *, minimum: bool = False) -> str:
+    """Take both in turn; return medians and the median of the ratios pair by pair, or minimums and their ratio."""
     pairs = [(ours(), other()) for _ in range(times)]
 
     def row(name: str, cost: Callable[[Cost], float]) -> str:
         values = [(cost(a), cost(b)) for a, b in pairs]
-        medians = [statistics.median(column) for column in zip(*values, strict=True)]
-        ratio = statistics.median(a / b for a, b in values)
-        return f"{name:>9} {medians[0]:10.2f} {medians[1]:10.2f} {ratio:8.2f}"
+        found = [(min if minimum else statistics.median)(column) for column in zip(*values, strict=True)]
+        ratio = found[0] / found[1] if minimum else statistics.median(a / b for a, b in values)
+        return f"{name:>9} {found[0]:10.2f} {found[1]:10.2f} {ratio:8.2f}"
 
     return "\n".join(
         [

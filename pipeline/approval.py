@@ -66,10 +66,15 @@ def batch(rows: Sequence[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([msgspec.to_builtins(row) for row in rows], schema=ROWS)
 
 
-def _decoded(lines: Sequence[bytes]) -> tuple[list[Record], list[int]]:
+def _decoded(lines: Sequence[bytes]) -> tuple[list[Record], Sequence[int]]:
     """Return the records of the lines that decode, and their indexes."""
-    records, indexes = [], []
     clean = _is_utf8(b"".join(lines))
+    if clean and max(map(len, lines)) <= LINE_BYTES_MAX:
+        try:
+            return [_decode(line) for line in lines], range(len(lines))
+        except (msgspec.DecodeError, RecursionError):
+            pass
+    records, indexes = [], []
     for index, line in enumerate(lines):
         try:
             if not clean:

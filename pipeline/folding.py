@@ -50,6 +50,7 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         delivered = _delivered(engine, bucket, job)
         engine.show("delivered", delivered)
         engine.view("deliveries")
+        engine.show("repeated", _repeated(delivered["id"]))
         engine.create("beaten")
         engine.create("standing")
         engine.create("changed", force=job.force or job.rebuild is not None)
@@ -93,6 +94,12 @@ def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         delivered = pa.concat_tables([delivered, stored.append_column(SHUFFLED.field("source"), sources)])
     return delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))
+
+
+def _repeated(ids: pa.ChunkedArray) -> pa.Table:
+    """Return the positions of ids that are there several times, if only on different days."""
+    codes = np.asarray(ids.combine_chunks().dictionary_encode().indices)
+    return pa.table({"position": pa.array(np.flatnonzero(np.bincount(codes)[codes] > 1))})
 
 
 def _keep(job: Job, uri: str, table: pa.Table) -> str:

@@ -8,7 +8,11 @@ with events as (
     case when run_status is null or run_status in ('completed', 'failed', 'cancelled') then audio_ms else 0 end as audio_ms,
     case when action = 'workflow_run' then run_status end as run_status,
     languages,
-    list_sum(list_transform(languages, lambda l: l.characters))::bigint as characters
+    case len(languages) -- most events have no more than one
+      when 0 then 0
+      when 1 then languages[1].characters
+      else list_sum(list_transform(languages, lambda l: l.characters))::bigint
+    end as characters
   from standing
   semi join changed using (workspace_id, day)
 ),
@@ -65,11 +69,11 @@ select
   workspace_id,
   quarter,
   null as locale,
-  case when coalesce(characters, 0) = 0 then credits else 0 end as credits,
+  case when characters = 0 then credits else 0 end as credits,
   0 as characters,
   0 as lines,
   0 as corrected,
   audio_ms,
   run_status
 from events
-where coalesce(characters, 0) = 0 or audio_ms > 0 or run_status is not null
+where characters = 0 or audio_ms > 0 or run_status is not null

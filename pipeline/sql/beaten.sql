@@ -1,11 +1,5 @@
--- one row per delivered version that does not stand; most events have one version and are not ranked at all
-with repeated as (
-  select workspace_id, day, id
-  from deliveries
-  group by workspace_id, day, id
-  having count(*) > 1
-),
-ranked as (
+-- one row per delivered version that does not stand; most ids are delivered once and are not ranked at all
+with ranked as (
   select
     position,
     workspace_id,
@@ -19,7 +13,7 @@ ranked as (
         credits desc
     ) as rank
   from deliveries
-  semi join repeated using (workspace_id, day, id)
+  semi join repeated using (position)
 ),
 tied as (
   select workspace_id, day, id
