@@ -58,7 +58,13 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         places = engine.arrow("events")
         rows = Reordered(delivered.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
         writer = PartitionWriter(
-            store, job.staging, job.run, EVENTS, dictionaries=_DICTIONARIES, statistics=("timestamp",)
+            store,
+            job.staging,
+            job.run,
+            EVENTS,
+            dictionaries=_DICTIONARIES,
+            statistics=("timestamp",),
+            threads=bucket.power.threads,
         )
         written = writer.write(places, rows.rows, days, events_path)
         store.make_folders(list(written.values()))  # thousands take a while, which here is not that of one process
@@ -90,7 +96,8 @@ def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
     engine.show("read", delivered)
     if job.rebuild is None:
         touched = [events_path(*key) for key in engine.fetch("touched")]
-        stored = read(job.store, [uri for uri in touched if job.store.exists(uri)], EVENTS)
+        stand = [uri for uri in touched if job.store.exists(uri)]
+        stored = read(job.store, stand, EVENTS, bucket.power.threads)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         delivered = pa.concat_tables([delivered, stored.append_column(SHUFFLED.field("source"), sources)])
     return delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))

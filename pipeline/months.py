@@ -21,8 +21,8 @@ from pipeline.store import Operation
 from pipeline.tables import ACTORS, CUBE, Month, actors_path, cube_path
 
 _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
-_DICTIONARIES: Final = {"cube": ("locale",), "actors": ("user_id", "action")}
-_PATHS: Final = {"cube": cube_path, "actors": actors_path}
+# The columns of each table, those of them with few different values, and where it lies.
+_TABLES: Final = {"cube": (CUBE, ("locale",), cube_path), "actors": (ACTORS, ("user_id", "action"), actors_path)}
 
 
 class Months(msgspec.Struct, frozen=True):
@@ -53,8 +53,9 @@ def merge(months: Months, job: Job) -> MonthsReport:
         memory=months.power.memory,
     ) as engine:
         engine.show("days", _days(months.days))
-        cube = _write(engine, job, "cube", CUBE, months.cube, [month.cube for month in stand], keys)
-        actors = _write(engine, job, "actors", ACTORS, months.actors, [month.actors for month in stand], keys)
+        threads = months.power.threads
+        cube = _write(engine, job, "cube", months.cube, [month.cube for month in stand], keys, threads)
+        actors = _write(engine, job, "actors", months.actors, [month.actors for month in stand], keys, threads)
     report = MonthsReport({}, {})
     for workspace_id, month in keys:
         files = [cube[workspace_id, month], actors[workspace_id, month]]
@@ -67,23 +68,25 @@ def _write(
     engine: Engine,
     job: Job,
     name: Literal["cube", "actors"],
-    schema: pa.Schema,
     folded: list[str],
     stored: list[str],
     keys: list[tuple[str, str]],
+    threads: int,
 ) -> dict[tuple[str, str], Operation]:
     """Stage the files of one table, of every (workspace, month) of `keys`."""
+    schema, dictionaries, path = _TABLES[name]
     columns = pa.schema([_WORKSPACE, *schema])
     new = (_between(streamed(job, uri, columns), keys[0][0], keys[-1][0]) for uri in folded)
     engine.show(f"folded_{name}", pa.concat_tables([columns.empty_table(), *new]))
-    engine.show(f"stored_{name}", read(job.store, stored, schema))
+    engine.show(f"stored_{name}", read(job.store, stored, schema, threads))
     found = engine.arrow(name)
     rows = found.select(schema.names).cast(schema).combine_chunks()
-    return PartitionWriter(job.store, job.staging, job.run, schema, dictionaries=_DICTIONARIES[name]).write(
+    writer = PartitionWriter(job.store, job.staging, job.run, schema, dictionaries=dictionaries, threads=threads)
+    return writer.write(
         found,
         lambda start, stop: rows.slice(start, stop - start),
         keys,
-        lambda workspace_id, month: _PATHS[name](workspace_id, month, job.run),
+        lambda workspace_id, month: path(workspace_id, month, job.run),
     )
 
 
