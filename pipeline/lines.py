@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline.listing import Compression
 
 # Large enough for work on whole columns, small enough for a block's objects to stay in the processor's cache.
-_CHUNK_BYTES: Final = 1 << 19
+_CHUNK_BYTES: Final = 1 << 20
 # A stream that breaks off gives nothing of the chunk it breaks in.
 _COMPRESSED_CHUNK_BYTES: Final = 1 << 16
 # Of a longer line this much goes to the quarantine, so that a file without newlines needs no more memory than that.

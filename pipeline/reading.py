@@ -4,9 +4,11 @@ Reads raw files; writes, under the run's staging folder, the rows of good lines 
 for the quarantine.
 """
 
+import gc
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pipeline import listing
@@ -29,7 +31,7 @@ def read(part: Part, number: int, job: Job) -> PartReport:
     reader = _Reader(part, number, job)
     entry = None
     try:
-        with part.path.open("rb") as file:
+        with _uncollected(), part.path.open("rb") as file:
             status = os.fstat(file.fileno())
             try:
                 reader.read(blocks(file, part.compression, part.offset, status.st_size))
@@ -52,6 +54,18 @@ def read(part: Part, number: int, job: Job) -> PartReport:
     except OSError as failure:
         reader.report.error = failure.strerror or str(failure)
     return reader.close(entry)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave out garbage collection, a seventh of the time: there are millions of objects, but no cycles among them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Reader:
