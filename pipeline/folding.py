@@ -13,7 +13,7 @@ import pyarrow.ipc
 
 from pipeline.engine import Engine
 from pipeline.job import Job
-from pipeline.partitions import PartitionWriter, Reordered, read
+from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, read
 from pipeline.reports import BucketReport
 from pipeline.shuffle import SHUFFLED
 from pipeline.store import Operation
@@ -51,6 +51,8 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         engine.show("delivered", delivered)
         engine.view("deliveries")
         engine.show("repeated", _repeated(delivered["id"]))
+        engine.create("ranked")
+        engine.show("tied", delivered.take(engine.arrow("tied")["position"]))
         engine.create("beaten")
         engine.create("standing")
         engine.create("changed", force=job.force or job.rebuild is not None)
@@ -100,7 +102,8 @@ def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
         stored = read(job.store, stand, EVENTS, bucket.power.threads)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         delivered = pa.concat_tables([delivered, stored.append_column(SHUFFLED.field("source"), sources)])
-    return delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))
+    delivered = delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))
+    return delivered.combine_chunks() if delivered.nbytes <= ONE_PIECE_BYTES else delivered
 
 
 def _repeated(ids: pa.ChunkedArray) -> pa.Table:

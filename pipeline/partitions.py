@@ -15,8 +15,8 @@ from pipeline.store import DamagedError, Operation, Store
 _ROW_GROUP_ROWS: Final = 10_000
 # So many rows are brought into their new order at once: some copies of rows, few calls.
 _AHEAD_ROWS: Final = 20_000
-# Up to this size a table is made one piece before rows are taken from it.
-_ONE_PIECE_BYTES: Final = 128 << 20
+# Up to this size a table is made one piece, from which rows are taken faster.
+ONE_PIECE_BYTES: Final = 128 << 20
 
 
 class PartitionError(RuntimeError):
@@ -66,7 +66,6 @@ class Reordered:
     """
 
     def __init__(self, table: pa.Table, positions: npt.NDArray[np.int64]) -> None:
-        table = table.combine_chunks() if table.nbytes <= _ONE_PIECE_BYTES else table
         self._batches = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
         self._positions = positions

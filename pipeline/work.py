@@ -36,6 +36,7 @@ class Watch(Protocol):
 def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
     """Do all the work between the listing and the commit."""
     work = Work()
+    parts = sorted(parts, key=lambda part: -part.bytes)  # the largest first, so that none is left to one process alone
     size = sum(part.bytes for part in parts)
     with watch.stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
         jobs = [job] * len(parts)

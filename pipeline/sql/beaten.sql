@@ -1,29 +1,5 @@
--- one row per delivered version that does not stand; most ids are delivered once and are not ranked at all
-with ranked as (
-  select
-    position,
-    workspace_id,
-    day,
-    id,
-    rank() over (
-      partition by workspace_id, day, id
-      order by
-        recorded_at desc,
-        coalesce(list_position(['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'], run_status), 0) desc,
-        credits desc
-    ) as rank
-  from deliveries
-  semi join repeated using (position)
-),
-tied as (
-  select workspace_id, day, id
-  from ranked
-  where rank = 1
-  group by workspace_id, day, id
-  having count(*) > 1
-),
--- Only those are written out that nothing else tells apart.
-written as (
+-- one row per delivered version that does not stand
+with written as (
   select
     position,
     workspace_id,
@@ -50,8 +26,7 @@ written as (
       'user_id': user_id,
       'user_name': user_name
     })::varchar as json
-  from delivered
-  where position in (select position from ranked semi join tied using (workspace_id, day, id) where rank = 1)
+  from tied
 ),
 settled as (
   select

@@ -1,0 +1,13 @@
+-- one row per delivered version that only its canonical JSON may tell from another one
+with events as (
+  select workspace_id, day, id
+  from ranked
+  where rank = 1
+  group by workspace_id, day, id
+  having count(*) > 1
+)
+select position
+from ranked
+semi join events using (workspace_id, day, id)
+where rank = 1
+order by position
