@@ -77,6 +77,7 @@ def run(
         BusyError: another run is at work.
         RawGoneError: a rebuild would lose events.
         FileNotFoundError: one of `paths` is not there.
+        PathError: one of `paths` is no raw file.
         DamagedError: a file of the tables is not readable; a rebuild makes it anew.
         TombstonesError: what was forgotten cannot be told.
     """
