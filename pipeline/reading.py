@@ -34,8 +34,7 @@ def read(part: Part, number: int, job: Job) -> PartReport:
     try:
         with part.path.open("rb") as file:
             status = os.fstat(file.fileno())
-            if part.offset and listing.proof(file, part.offset) != part.proof:
-                raise OSError("another file took its place when the run began")
+            _prove(file, part)
             try:
                 reader.read(blocks(file, part.compression, part.offset, status.st_size))
             except OSError as failure:
@@ -57,6 +56,16 @@ def read(part: Part, number: int, job: Job) -> PartReport:
     except OSError as failure:
         reader.report.error = failure.strerror or str(failure)
     return reader.close(entry)
+
+
+def _prove(file: IO[bytes], part: Part) -> None:
+    """Make sure that the file is the one that was listed.
+
+    Raises:
+        OSError: it is not, and what of it is new cannot be told.
+    """
+    if part.offset and listing.proof(file, part.offset) != part.proof:
+        raise OSError("another file took its place when the run began")
 
 
 def _proof(file: IO[bytes], offset: int, status: os.stat_result) -> str:
