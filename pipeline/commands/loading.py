@@ -60,7 +60,8 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
     except (OSError, RuntimeError, sqlite3.Error) as error:
         if isinstance(error, FileNotFoundError) and error.filename in map(str, what.get("paths", ())):
             refuse(f"{error.filename}: no such file")
-        typer.echo(f"error: {error}", err=True)
+        where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
+        typer.echo(f"error: {where}{error}", err=True)
         typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
         raise typer.Exit(_FAILED) from None
     _say(report)
