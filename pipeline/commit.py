@@ -52,8 +52,12 @@ def _is_of(store: Store, operation: Operation, run: str) -> bool:
     if not store.exists(operation.final):
         return False
     if operation.final.endswith(".parquet"):
-        import pyarrow.parquet as pq  # noqa: PLC0415 - most runs have nothing to recover, and are over before it is here
+        import pyarrow as pa  # noqa: PLC0415 - most runs have nothing to recover, and are over before it is here
+        import pyarrow.parquet as pq  # noqa: PLC0415 - the same
 
-        metadata = pq.read_metadata(store.path(operation.final)).metadata or {}
+        try:
+            metadata = pq.read_metadata(store.path(operation.final)).metadata or {}
+        except (pa.ArrowException, OSError, ValueError):  # damaged: whose it is cannot be told
+            return False
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")

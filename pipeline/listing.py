@@ -3,11 +3,13 @@
 Reads the folder `raw/` and the ledger's entries; writes nothing.
 """
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import IO, Final, Literal
 
 import msgspec
 
@@ -34,8 +36,14 @@ class Part(msgspec.Struct, frozen=True):
     offset: int = 0
     lines_before: int = 0
     counts_before: Counts = Counts()
+    proof: str = ""  # of the bytes before `offset`
+    error: str | None = None  # why it cannot be read
     retry: "Retry | None" = None
     entry: Entry | None = None  # in a retry, what the ledger knows of the file
+
+
+class PathError(ValueError):
+    """Raised when a path that was asked for is no raw file."""
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -55,17 +63,21 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
 
     Raises:
         OSError: one of `paths` cannot be looked at.
+        PathError: one of `paths` is neither a folder nor named as a raw file.
     """
     paths = list(paths)
     parts = []
-    for path in _files(paths or [raw]):
+    for path, status in _files(paths or [raw]):
         name = _name(raw, path)
-        try:
-            status = path.stat()
-        except OSError:
-            if path in paths:
-                raise
-            parts.append(Part(name, path, None, 0))  # reading it will fail the same way, and say so
+        if isinstance(status, OSError):
+            if path in (paths or [raw]):
+                raise status
+            parts.append(Part(name, path, None, 0, error=status.strerror))
+            continue
+        if not _suffix(path):
+            raise PathError(f"{path} is no raw file: its name must end with {', '.join(_COMPRESSIONS)}")
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            parts.append(Part(name, path, None, 0, error="it is no ordinary file"))
             continue
         entry = entries.get(name)
         if entry and (entry.inode, entry.size, entry.mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns):
@@ -74,39 +86,51 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
         if entry and not compression and _only_grew(path, entry, status):
             before = entry.counts - entry.tail
             size = status.st_size - entry.offset
-            parts.append(Part(name, path, compression, size, entry.offset, before.lines, before))
+            parts.append(Part(name, path, compression, size, entry.offset, before.lines, before, entry.proof))
         else:
             size = status.st_size * (_COMPRESSION_RATIO if compression else 1)
             parts.append(Part(name, path, compression, size))
     return sorted(parts, key=lambda part: part.source_file)
 
 
-def proof(path: Path, offset: int) -> str:
+def proof(file: IO[bytes], offset: int) -> str:
     """Return a hash of the first and the last bytes before `offset`: a file that only grew still has it."""
     digest = hashlib.sha256(str(offset).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(min(offset, _PROOF_BYTES)))
-        file.seek(max(0, offset - _PROOF_BYTES))
+    for start in (0, max(0, offset - _PROOF_BYTES)):
+        file.seek(start)
         digest.update(file.read(min(offset, _PROOF_BYTES)))
     return digest.hexdigest()
 
 
 def _only_grew(path: Path, entry: Entry, status: os.stat_result) -> bool:
-    return (
-        entry.inode == status.st_ino
-        and entry.size < status.st_size
-        and bool(entry.proof)
-        and entry.proof == proof(path, entry.offset)
-    )
+    if not entry.proof or entry.inode != status.st_ino or entry.size >= status.st_size:
+        return False
+    try:
+        with path.open("rb") as file:
+            return entry.proof == proof(file, entry.offset)
+    except OSError:  # reading it will fail the same way, and say so
+        return False
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result | OSError]]:
+    """Yield the files at some paths and in the folders among them, each with its status or why it has none."""
     for path in paths:
-        if path.is_dir():
-            children = (child for child in path.iterdir() if not child.name.startswith("."))
-            yield from _files(child for child in children if child.is_dir() or _suffix(child))
+        try:
+            status = path.stat()
+            children = list(path.iterdir()) if stat.S_ISDIR(status.st_mode) else None
+        except OSError as error:
+            yield path, error
+            continue
+        if children is None:
+            yield path, status
         else:
-            yield path
+            yield from filter(_is_raw, _files(child for child in children if not child.name.startswith(".")))
+
+
+def _is_raw(found: tuple[Path, os.stat_result | OSError]) -> bool:
+    """Return whether something in a folder is a raw file, or may be one or hold some."""
+    path, status = found
+    return bool(_suffix(path)) or (isinstance(status, OSError) and status.errno != errno.ENOENT)
 
 
 def _suffix(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Partitions of one table: reading some, writing one Arrow table as many Parquet files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -27,8 +27,7 @@ def read(store: Store, uris: Sequence[str], schema: pa.Schema, threads: int) -> 
     """Return the rows of partitions under their `workspace_id`; columns that an older schema lacks are null.
 
     Raises:
-        DamagedError: one is not readable Parquet.
-        FileNotFoundError: one is not there.
+        DamagedError: one is not there, no readable Parquet, or lacks a column that has no nulls.
     """
     columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
     with ThreadPoolExecutor(threads) as pool:
@@ -36,25 +35,30 @@ def read(store: Store, uris: Sequence[str], schema: pa.Schema, threads: int) -> 
 
 
 def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
+    workspace_id = uri.split("/")[1].partition("=")[2]
     try:
         with pa.OSFile(str(store.path(uri))) as file:
             found = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        held = dict(zip(found.column_names, found.columns, strict=True))
+        held["workspace_id"] = pa.repeat(pa.scalar(workspace_id), found.num_rows)
+        arrays = [_column(held, field, found.num_rows) for field in columns]
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: also of a column's name that is no UTF-8
         raise DamagedError(uri, str(error)) from None
-    workspace_id = uri.split("/")[1].partition("=")[2]
-    held = dict(zip(found.column_names, found.columns, strict=True)) | {
-        "workspace_id": pa.repeat(pa.scalar(workspace_id), found.num_rows)
-    }
+    return pa.Table.from_arrays(arrays, schema=columns)
 
-    def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:
-        array = held.get(field.name)
-        if array is None:
-            return pa.nulls(found.num_rows, field.type)
-        return array if array.type == field.type else array.cast(field.type)
 
-    return pa.Table.from_arrays([column(field) for field in columns], schema=columns)
+def _column(held: Mapping[str, pa.Array], field: pa.Field, rows: int) -> pa.Array:
+    """Return one column of the schema.
+
+    Raises:
+        ValueError: it is not as it has to be.
+    """
+    array = held.get(field.name)
+    if not field.nullable and (array is None or array.null_count):
+        raise ValueError(f"{field.name} is missing")
+    if array is None:
+        return pa.nulls(rows, field.type)
+    return array if array.type == field.type else array.cast(field.type)
 
 
 class Reordered:

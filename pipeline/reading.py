@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import IO, Final
 
 from pipeline import listing
 from pipeline.approval import approve, batch
@@ -29,14 +29,18 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 def read(part: Part, number: int, job: Job) -> PartReport:
     """Read one part; every other part of the run has another number."""
     reader = _Reader(part, number, job)
+    if part.error is not None:
+        reader.report.error = part.error
+        return reader.close(None)
     entry = None
     try:
         with _uncollected(), part.path.open("rb") as file:
             status = os.fstat(file.fileno())
+            _prove(file, part)
             try:
                 reader.read(blocks(file, part.compression, part.offset, status.st_size))
             except OSError as failure:
-                if part.compression is None:
+                if part.compression is None or failure.errno is not None:  # not of the stream, but of the disk
                     raise
                 reader.report.error = f"{failure}; the {reader.report.counts.lines:,} lines before that are read"
             entry = Entry(
@@ -48,7 +52,7 @@ def read(part: Part, number: int, job: Job) -> PartReport:
                 counts=Counts(),
                 tail=Counts(),
                 offset=reader.offset,
-                proof="" if part.compression else listing.proof(part.path, reader.offset),
+                proof="" if part.compression else _proof(file, reader.offset, status),
                 error=reader.report.error,
             )
     except OSError as failure:
@@ -66,6 +70,22 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _prove(file: IO[bytes], part: Part) -> None:
+    """Make sure that the file is the one that was listed.
+
+    Raises:
+        OSError: it is not, and what of it is new cannot be told.
+    """
+    if part.offset and listing.proof(file, part.offset) != part.proof:
+        raise OSError("another file took its place when the run began")
+
+
+def _proof(file: IO[bytes], offset: int, status: os.stat_result) -> str:
+    """Return a hash of the bytes that were read; none where they were cut off or overwritten meanwhile."""
+    found = listing.proof(file, offset)
+    return found if os.fstat(file.fileno()).st_size >= status.st_size else ""
 
 
 class _Reader:

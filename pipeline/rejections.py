@@ -66,7 +66,8 @@ class Rejections:
             return None
         try:
             rows = pq.read_table(store.path(self._final), schema=QUARANTINE, filters=[("line_number", "<=", lines)])
-        except (pa.ArrowInvalid, OSError) as error:
+            rows = rows.cast(QUARANTINE)  # refuses nulls where there must be none
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise DamagedError(self._final, str(error)) from None
         return rows if rows.num_rows else None
 

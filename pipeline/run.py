@@ -13,9 +13,10 @@ A large backfill goes through 2 to 6 in slices.
 """
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -33,7 +34,7 @@ from pipeline.rebuilding import Rebuild, refuse_loss
 from pipeline.reports import Work
 from pipeline.settings import Settings
 from pipeline.state import State
-from pipeline.store import Store
+from pipeline.store import DamagedError, Store
 from pipeline.tables import RAW
 from pipeline.tombstones import Tombstones
 from pipeline.workers import executor
@@ -77,17 +78,14 @@ def run(
         BusyError: another run is at work.
         RawGoneError: a rebuild would lose events.
         FileNotFoundError: one of `paths` is not there.
+        PathError: one of `paths` is no raw file.
         DamagedError: a file of the tables is not readable; a rebuild makes it anew.
         TombstonesError: what was forgotten cannot be told.
     """
     store = Store(settings.data_dir.absolute())
-    with locked(store):
-        state = State(store.path("state.sqlite"))
-        try:
-            workers = settings.workers or os.cpu_count() or 1
-            return _Run(store, state, now, workers, progress or Progress(), pause).load(list(paths), rebuild, retry)
-        finally:
-            state.close()
+    with locked(store), _opened(store.path("state.sqlite")) as state:
+        workers = settings.workers or os.cpu_count() or 1
+        return _Run(store, state, now, workers, progress or Progress(), pause).load(list(paths), rebuild, retry)
 
 
 @contextmanager
@@ -107,6 +105,22 @@ def locked(store: Store) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[State]:
+    """Open the state.
+
+    Raises:
+        DamagedError: it is no database.
+    """
+    try:
+        with closing(State(path)) as state:
+            yield state
+    except sqlite3.OperationalError:  # such as a full disk
+        raise
+    except sqlite3.DatabaseError as error:
+        raise DamagedError(path.name, f"{error}; remove it, and all raw files are read again") from None
 
 
 class _Run:

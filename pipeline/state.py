@@ -71,9 +71,13 @@ class State:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma synchronous = full")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database.execute("pragma journal_mode = wal")
+            self._database.execute("pragma synchronous = full")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.DatabaseError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

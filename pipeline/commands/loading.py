@@ -41,6 +41,7 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
 
     from pipeline import run as pipeline_run
     from pipeline.commands.progress import shown
+    from pipeline.listing import PathError
     from pipeline.rebuilding import RawGoneError
 
     try:
@@ -51,13 +52,16 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
         raise typer.Exit(_BUSY) from None
     except RawGoneError as error:
         refuse(f"{error}; bring them back, or add --accept-loss")
-    except FileNotFoundError as error:
-        refuse(f"{error.filename}: no such file")
+    except PathError as error:
+        refuse(str(error))
     except _StoppedError as stopped:
         typer.echo("stopped; what was not published is for the next run", err=True)
         raise typer.Exit(_SIGNALLED + stopped.number) from None
     except (OSError, RuntimeError, sqlite3.Error) as error:
-        typer.echo(f"error: {error}", err=True)
+        if isinstance(error, FileNotFoundError) and error.filename in map(str, what.get("paths", ())):
+            refuse(f"{error.filename}: no such file")
+        where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
+        typer.echo(f"error: {where}{error}", err=True)
         typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
         raise typer.Exit(_FAILED) from None
     _say(report)

@@ -1,0 +1,71 @@
+"""The command as tests give it, and what they ask of a data folder afterwards."""
+
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from pipeline.commands import app
+from pipeline.state import Counts, Entry, State
+from pipeline.tables import quarantine_path
+from tests.conftest import NOW, House
+
+_RAW = "raw/"
+_OF_THE_WRITER = ("state.sqlite", "run.lock")
+
+
+def usage(house: House, *arguments: str, now: str = NOW) -> Result:
+    """Give a command that loads, `usage run` where only options are given."""
+    command = [] if arguments and arguments[0] == "quarantine" else ["run"]
+    return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(house.root), "--now", now])
+
+
+def done(result: Result, code: int = 0) -> None:
+    """Demand that a command ended as it should."""
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert result.exit_code == code, result.output
+
+
+def refused(result: Result, *words: str, code: int = 1) -> str:
+    """Demand that a command failed with one clear line that has some words, and no traceback; return it."""
+    done(result, code)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    said = [text for text in result.stderr.splitlines() if text.startswith("error: ")]
+    assert len(said) == 1, result.stderr
+    for word in words:
+        assert word in said[0]
+    return said[0]
+
+
+def contents(house: House) -> dict[str, bytes]:
+    """Return all files that readers see, with their bytes."""
+    paths = {path.relative_to(house.root).as_posix(): path for path in house.root.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in paths.items() if not name.startswith((_RAW, *_OF_THE_WRITER))}
+
+
+def ledger(house: House) -> dict[str, Entry]:
+    """Return the ledger, of which each file's lines are one of the four, and the rejected ones in quarantine."""
+    state = State(house.root / "state.sqlite")
+    entries = state.entries()
+    state.close()
+    rejected: dict[str, int] = {}
+    for row in house.quarantine():
+        rejected[row["source_file"]] = rejected.get(row["source_file"], 0) + 1
+    for name, entry in entries.items():
+        counts = entry.counts
+        assert counts.lines == counts.accepted + counts.duplicates + counts.rejected + counts.blank, name
+        assert min(counts.accepted, counts.duplicates, counts.rejected, counts.blank) >= 0, name
+        assert counts.rejected == rejected.get(name, 0), name
+        assert (house.root / quarantine_path(name)).exists() is bool(counts.rejected)
+    return entries
+
+
+def total(house: House) -> Counts:
+    """Return the sum of the ledger."""
+    return sum((entry.counts for entry in ledger(house).values()), Counts())
+
+
+def published(house: House) -> dict[str, list[dict[str, Any]]]:
+    """Return the tables, and the quarantine but for when its lines were loaded."""
+    rejected = [{key: value for key, value in row.items() if key != "loaded_at"} for row in house.quarantine()]
+    return {**house.tables(), "quarantine": rejected}

@@ -1,0 +1,405 @@
+"""Raw files that change, vanish, cannot be read or are not what their name says: no line is lost, none counts twice."""
+
+import errno
+import json
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from pipeline import lines as lines_of
+from pipeline import listing, reading
+from pipeline.lines import Block
+from pipeline.listing import Part
+from pipeline.records import LINE_BYTES_MAX
+from tests.command import done, ledger, total, usage
+from tests.conftest import House, record
+from tests.hostile import compress
+
+
+def lines(*ids: str, kind: str = "text_to_speech") -> bytes:
+    """Return a raw file's bytes."""
+    return b"".join(json.dumps(record(id_, kind=kind)).encode() + b"\n" for id_ in ids)
+
+
+def ids(house: House) -> set[str]:
+    """Return the ids of all events."""
+    return set(house.events()["id"])
+
+
+@pytest.fixture
+def after_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Return what lets something happen once, when the raw files are listed and before one is read."""
+
+    def happens(something: Callable[[], object]) -> None:
+        changed = listing.changed
+
+        def then(*arguments: Any) -> list[Part]:
+            parts = changed(*arguments)
+            monkeypatch.setattr(listing, "changed", changed)
+            something()
+            return parts
+
+        monkeypatch.setattr(listing, "changed", then)
+
+    return happens
+
+
+@pytest.fixture
+def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Return what lets something happen once, when the first line of a file is read and the last one is not."""
+    blocks = lines_of.blocks
+
+    def happens(something: Callable[[], object]) -> None:
+        def then(*arguments: Any) -> Iterator[Block]:
+            found = blocks(*arguments)
+            yield next(found)
+            monkeypatch.setattr(reading, "blocks", blocks)
+            something()
+            yield from found
+
+        monkeypatch.setattr("pipeline.lines._CHUNK_BYTES", 300)
+        monkeypatch.setattr(reading, "blocks", then)
+
+    return happens
+
+
+def test_vanishes_before_it_is_read(house: House, after_listing: Callable[[Callable[[], object]], None]) -> None:
+    """A file that is gone when its turn comes is reported, the others are loaded; back again, it is read."""
+    house.drop("a.jsonl", lines("a"))
+    path = house.drop("b.jsonl", lines("b"))
+    after_listing(path.unlink)
+    result = usage(house)
+    done(result, 4)
+    assert "b.jsonl: No such file or directory" in result.stderr
+    assert ids(house) == {"a"}
+    assert set(ledger(house)) == {"a.jsonl"}
+    done(usage(house))
+    path.write_bytes(lines("b"))
+    done(usage(house))
+    assert ids(house) == {"a", "b"}
+
+
+def test_vanishes_while_it_is_read(house: House, while_reading: Callable[[Callable[[], object]], None]) -> None:
+    """A file that is deleted or renamed while it is open is read to its end."""
+    path = house.drop("a.jsonl", lines(*"abcdef"))
+    while_reading(path.unlink)
+    done(usage(house))
+    assert ids(house) == set("abcdef")
+    assert total(house).accepted == 6
+
+
+def test_grows_while_it_is_read(house: House, while_reading: Callable[[Callable[[], object]], None]) -> None:
+    """Only what was there when the file was opened is read, the rest by the next run; half a line waits for its end."""
+    path = house.drop("a.jsonl", lines(*"abcd"))
+    more = lines(*"efg")
+
+    def append(content: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(content)
+
+    while_reading(lambda: append(more[:-50]))
+    assert house.run().accepted == 4
+    assert ids(house) == set("abcd")
+    report = house.run()
+    assert (report.accepted, report.rejected, report.bytes) == (2, 1, len(more) - 50)
+    append(more[-50:])
+    assert house.run().accepted == 1
+    assert ids(house) == set("abcdefg")
+    assert (total(house).lines, total(house).accepted, total(house).rejected) == (7, 7, 0)
+
+
+def test_replaced_by_one_of_the_same_size(house: House) -> None:
+    """Another file under the same name, of the same size and age, is read."""
+    path = house.drop("a.jsonl", lines("a", "b"))
+    house.run()
+    before = path.stat()
+    other = house.drop("a.tmp", lines("c", "d"))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert house.run().accepted == 2
+    assert ids(house) == set("abcd")
+
+
+@pytest.mark.parametrize("rename", [True, False])
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_replaced_before_it_is_read_on(
+    house: House, after_listing: Callable[[Callable[[], object]], None], size: int, *, rename: bool
+) -> None:
+    """A file that grew, and is another one when it is opened, is not read from the middle but as a whole next time."""
+    path = house.drop("a.jsonl", lines("a", "b"))
+    house.run()
+    path.write_bytes(lines("a", "b", "c"))
+    new = [f"new {number}" for number in range(size)]
+
+    def replace() -> None:
+        if rename:
+            house.drop("a.tmp", lines(*new)).replace(path)
+        else:
+            path.write_bytes(lines(*new))
+
+    after_listing(replace)
+    result = usage(house)
+    done(result, 4)
+    assert "a.jsonl: another file took its place" in result.stderr
+    assert ids(house) == {"a", "b"}
+    done(usage(house))
+    assert ids(house) == {"a", "b", *new}
+    assert total(house).lines == size
+
+
+def test_truncated(house: House) -> None:
+    """A file that became shorter is read anew, and from there on when it grows."""
+    path = house.drop("a.jsonl", lines("a", "b", "c") + b"bad\n")
+    house.run()
+    path.write_bytes(lines("a"))
+    assert (house.run().duplicates, total(house).lines) == (1, 1)
+    path.write_bytes(lines("a", "d"))
+    report = house.run()
+    assert (report.accepted, report.bytes) == (1, len(lines("d")))
+    path.write_bytes(b"")
+    assert house.run().lines == 0
+    path.write_bytes(lines("e"))
+    assert house.run().accepted == 1
+    assert ids(house) == set("abcde")
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_truncated_while_it_is_read(
+    house: House,
+    while_reading: Callable[[Callable[[], object]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    left: int,
+) -> None:
+    """A file that is cut off under the reader and written anew is read anew by the next run, whatever its length."""
+    kind = "k" * 100_000  # more than what is read ahead
+    path = house.drop("a.jsonl", lines(*"abcdef", kind=kind))
+    while_reading(lambda: path.write_bytes(lines(*"xyz"[:left], kind=kind)))
+    monkeypatch.setattr("pipeline.lines._CHUNK_BYTES", 60_000)
+    done(usage(house))
+    assert not ids(house) & set("def")
+    path.write_bytes(lines(*"xyz"[:left], *"opqrstuv", kind=kind))
+    done(usage(house))
+    assert ids(house) >= {*"xyz"[:left], *"opqrstuv"}
+    assert total(house).lines == left + 8
+
+
+class Failing:
+    """A file of which no more can be read than its beginning."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self._file, self._number = path.open("rb"), number
+        self.mode, self.closed = "rb", False
+        self.fileno, self.tell, self.seek = self._file.fileno, self._file.tell, self._file.seek
+        self.seekable = self.readable = lambda: True
+        self.writable = lambda: False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int) -> bytes:
+        """Fail where the beginning ends."""
+        if self._file.tell():
+            raise OSError(self._number, os.strerror(self._number))
+        return self._file.read(min(size, 400))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("at", ["open", "read"])
+def test_cannot_be_read(house: House, monkeypatch: pytest.MonkeyPatch, suffix: str, number: int, at: str) -> None:
+    """What the system refuses is said, nothing of the file is loaded but the others are, and it is tried again."""
+    house.drop("a.jsonl", lines("a"))
+    bad = house.drop(f"b{suffix}", compress(suffix, lines(*"bcdefghij")))
+    house.drop("c.jsonl", lines("z"))
+    opened = Path.open
+
+    def refusing(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path != bad:
+            return opened(path, *arguments, **named)
+        if at == "open":
+            raise OSError(number, os.strerror(number), str(path))
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", opened)
+            return Failing(path, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refusing)
+        for _ in range(2):
+            result = usage(house)
+            done(result, 4)
+            assert f"  b{suffix}: {os.strerror(number)}\n" in result.stderr
+            assert ids(house) == {"a", "z"}
+    done(usage(house))
+    assert ids(house) == {"a", *"bcdefghij", "z"}
+    assert (total(house).lines, total(house).accepted) == (11, 11)
+
+
+@contextmanager
+def nobody(folder: Path) -> Iterator[None]:
+    """Go on as a user who owns a folder, and whom permissions stop."""
+    user = os.geteuid()
+    if user:
+        yield
+        return
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_permissions() -> None:
+    """Files and folders that this user may not read are reported and tried again, also one that was read before."""
+    with tempfile.TemporaryDirectory() as folder:
+        house = House(Path(folder) / "data")
+        grown = house.drop("a.jsonl", lines("a"))
+        house.run()
+        grown.write_bytes(lines("a", "b"))
+        secret = house.drop("deep/c.jsonl", lines("c"))
+        listed = house.drop("listed/d.jsonl", lines("d")).parent
+        searched = house.drop("searched/e.jsonl", lines("e")).parent
+        house.drop("f.jsonl", lines("f"))
+        with nobody(Path(folder)):
+            modes = {grown: 0, secret: 0, listed: 0o400, searched: 0o100}
+            for path, mode in modes.items():
+                path.chmod(mode)
+            for _ in range(2):
+                report = house.run()
+                assert [(failure.file, failure.error) for failure in report.errors] == [
+                    (name, "Permission denied") for name in ("a.jsonl", "deep/c.jsonl", "listed/d.jsonl", "searched")
+                ]
+                assert ids(house) == {"a", "f"}
+            for path in modes:
+                path.chmod(0o700)
+            assert house.run().errors == []
+            assert ids(house) == set("abcdef")
+            assert total(house).lines == 6
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst"])
+def test_corrupted_in_the_middle(house: House, suffix: str) -> None:
+    """Of a corrupted stream the good prefix is kept and the file reported, once; when it changes it is read again."""
+    rng = random.Random(1)
+    all_ids = [f"{number}-{rng.getrandbits(400):x}"[:100] for number in range(4000)]
+    packed = compress(suffix, lines(*all_ids))
+    middle = len(packed) // 2
+    path = house.drop(f"a{suffix}", packed[:middle] + packed[middle + 1000 :])
+    house.drop("b.jsonl", lines("b"))
+    result = usage(house)
+    done(result, 4)
+    assert f"  a{suffix}: " in result.stderr
+    good = len(ids(house)) - 1
+    assert 0 < good < 4000
+    assert ids(house) == {"b", *all_ids[:good]}
+    assert f"the {good:,} lines before that are read" in result.stderr
+    done(usage(house))
+    assert total(house).lines == good + 1
+    path.write_bytes(packed)
+    done(usage(house))
+    assert ids(house) == {"b", *all_ids}
+    assert (total(house).lines, total(house).accepted) == (4001, 4001 - good)
+
+
+def test_names_that_deceive(house: House) -> None:
+    """A folder may be named like a file; what is no file at all is reported, and not waited for."""
+    (house.root / "raw/empty.jsonl").mkdir(parents=True)
+    house.drop("folder.jsonl.gz/a.jsonl", lines("a"))
+    house.drop("empty", b"")
+    done(usage(house))
+    os.mkfifo(house.root / "raw/pipe.jsonl")
+    os.mkfifo(house.root / "raw/pipe")
+    result = usage(house)
+    done(result, 4)
+    assert "  pipe.jsonl: it is no ordinary file\n" in result.stderr
+    assert ids(house) == {"a"}
+
+
+def test_empty_file(house: House) -> None:
+    """An empty file has no lines, and those that it gets later are read."""
+    path = house.drop("a.jsonl", b"")
+    house.drop("b.jsonl.gz", b"")
+    house.drop("c.jsonl.zst", b"")
+    report = house.run()
+    assert (report.files, report.lines, report.errors) == (3, 0, [])
+    path.write_bytes(lines("a"))
+    assert house.run().accepted == 1
+
+
+def test_long_lines(house: House) -> None:
+    """Lines of 10 MB are rejected with their length, and the lines around them are good."""
+    long = b'{"id":"' + b"x" * 10_000_000 + b'"}\n'
+    house.drop("a.jsonl", lines("a") + long + lines("b") + long * 2 + lines("c"))
+    house.run()
+    assert ids(house) == {"a", "b", "c"}
+    found = house.quarantine()
+    assert [(row["line_number"], row["reason"]) for row in found] == [(n, "line_too_long") for n in (2, 4, 5)]
+    assert all("10,000,009 bytes" in row["message"] and row["line"] == long[:-1] for row in found)
+    assert f"{LINE_BYTES_MAX:,}" in found[0]["message"]
+
+
+def test_no_newline_at_all(house: House) -> None:
+    """Of 40 MB without a newline the beginning is kept, and what follows in time is read as it should be."""
+    path = house.drop("a.jsonl", b"x" * 40_000_000)
+    assert (house.run().rejected, total(house).lines) == (1, 1)
+    (row,) = house.quarantine()
+    assert row["reason"] == "line_too_long"
+    assert "40,000,000 bytes" in row["message"]
+    assert row["line"] == b"x" * (16 << 20)
+    with path.open("ab") as file:
+        file.write(b"x\n" + lines("a"))
+    report = house.run()
+    assert (report.rejected, report.accepted) == (1, 1)
+    assert "40,000,001 bytes" in house.quarantine()[0]["message"]
+    with path.open("ab") as file:
+        file.write(lines("b"))
+    assert house.run().bytes == len(lines("b"))
+    assert (total(house).lines, total(house).rejected) == (3, 1)
+
+
+def test_deep_nesting(house: House) -> None:
+    """Nesting of 100,000 levels stops nothing: ignored in unknown keys, too deep for metadata, else no record."""
+    deep = "[" * 100_000 + "]" * 100_000
+    plain = lines("@")[:-2].decode()
+    texts = [
+        f'{plain},"x":{deep}}}'.replace("@", "a"),
+        f'{plain},"metadata":{{"x":{deep}}}}}',
+        f'{plain},"usage":{deep}}}',
+        deep,
+        deep[:-1],
+        f"{plain}}}".replace("@", "b"),
+    ]
+    house.drop("a.jsonl", "\n".join(texts).encode())
+    house.run()
+    assert ids(house) == {"a", "b"}
+    assert [(row["line_number"], row["reason"], row["field"]) for row in house.quarantine()] == [
+        (2, "invalid_value", "metadata"),
+        (3, "invalid_type", "usage"),
+        (4, "not_an_object", None),
+        (5, "invalid_json", None),
+    ]
+
+
+def test_paths_that_are_no_raw_files(house: House, tmp_path: Path) -> None:
+    """A path that is not there, or is named otherwise, is refused by name, and nothing is loaded."""
+    house.drop("a.jsonl", lines("a"))
+    other = tmp_path / "a.json"
+    other.write_bytes(lines("b"))
+    for path, why in ((other, "no raw file"), (tmp_path / "gone.jsonl", "no such file")):
+        result = usage(house, str(path))
+        done(result, 2)
+        assert f"{path}" in result.stderr
+        assert why in result.stderr
+    assert not list(house.root.glob("events/*"))
