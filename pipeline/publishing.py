@@ -4,6 +4,8 @@ Reads the manifests and `published.json`; stages new ones. The order matters to 
 the tables, then the manifests that name them, then `published.json`, last the deletes of what nothing names any more.
 """
 
+from typing import Final
+
 import msgspec
 
 from pipeline import accounting
@@ -15,19 +17,22 @@ from pipeline.reports import Work
 from pipeline.store import DamagedError, Operation
 from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
 
+_NEVER: Final = 0  # no file was complete by then
+
 
 def publication(job: Job, *, everything: bool) -> Published:
     """Return what `published.json` will say.
 
     Args:
         job: the run.
-        everything: whether the run listed all raw files; otherwise it cannot say that what is there by now is in.
+        everything: whether all raw files are in that the run listed; otherwise the data are as old as they were, and
+            where nothing was published before, of no age that could be told.
     """
     before = _published(job)
     return Published(
         sequence=before.sequence + 1 if before else 1,
         run=job.run,
-        data_as_of=job.started if everything or before is None else before.data_as_of,
+        data_as_of=job.started if everything else before.data_as_of if before else _NEVER,
         schema_version=SCHEMA_VERSION,
         zone_data=zone_data_version(),
     )
@@ -98,6 +103,8 @@ def compose(job: Job, published: Published, work: Work, report: RunReport) -> li
         for month, files in before.items():
             if after.get(month) != files:
                 superseded += [Operation("delete", files.cube), Operation("delete", files.actors)]
+        if job.force:
+            superseded += _strays(job, workspace_id, after)
     if job.rebuild is not None:
         superseded += leftovers(job.store, job.rebuild, {operation.final for operation in [*made, *superseded]})
     made.append(_record(job, report))
@@ -127,6 +134,17 @@ def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Mo
     """Return the months that are not made anew."""
     rebuild = job.rebuild
     return {month: files for month, files in months.items() if not (rebuild and rebuild.covers(workspace_id, month))}
+
+
+def _strays(job: Job, workspace_id: str, months: dict[str, Month]) -> list[Operation]:
+    """Return what takes away the files that a lost commit brought, and that no manifest will name."""
+    named = {file for month in months.values() for file in (month.cube, month.actors)}
+    root = job.store.root
+    paths = [
+        path for table in ("cube", "actors") for path in root.glob(f"{table}/workspace_id={workspace_id}/*/*.parquet")
+    ]
+    uris = sorted(path.relative_to(root).as_posix() for path in paths)
+    return [Operation("delete", uri) for uri in uris if uri not in named]
 
 
 def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operation:

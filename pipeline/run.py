@@ -132,6 +132,7 @@ class _Run:
         self._store, self._state, self._now, self._workers = store, state, now, workers
         self._progress, self._pause = progress, pause
         self._seconds: dict[str, float] = {}
+        self._force = False
 
     def load(self, paths: list[Path], rebuild: Rebuild | None, retry: Retry | None) -> RunReport:
         """Load all that is to be loaded, slice by slice."""
@@ -140,6 +141,8 @@ class _Run:
             self._store.clear("staging")
         with self.stage("list", "listing raw files"):
             entries = self._state.entries()
+            # A ledger that is new may have taken the place of one that knew of a commit under way.
+            self._force = not entries or self._state.has_forgotten()
             if retry:
                 from pipeline import retrying  # noqa: PLC0415 - as `work` below
 
@@ -150,11 +153,12 @@ class _Run:
             refuse_loss(rebuild, entries, {part.source_file for part in parts}, self._store.path(RAW))
         slices = [parts] if rebuild else _slices(parts)
         workers = self._workers if sum(part.bytes for part in parts) > _PROCESSES_BYTES else 1
+        complete = not paths and not retry and (rebuild is None or rebuild.everything)
         reports = []
         with executor(workers) as pool:
             for number, part in enumerate(slices, start=1):
                 # Only with the last slice everything is in that was there when the files were listed.
-                everything = not paths and not retry and number == len(slices)
+                everything = complete and number == len(slices)
                 reports.append(self._load(part, rebuild, pool, workers, everything=everything))
         return accounting.joined(reports)
 
@@ -169,7 +173,7 @@ class _Run:
             latest=self._now + _AHEAD_US,
             buckets=min(max(1, round(size / _BUCKET_BYTES)), _BUCKETS_MAX),
             tombstones=Tombstones.read(self._store.root),
-            force=self._state.has_forgotten(),
+            force=self._force,
             rebuild=rebuild,
         )
         try:

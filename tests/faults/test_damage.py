@@ -1,6 +1,7 @@
 """Damaged files of the tables: a run names the file and changes nothing, and a rebuild makes all of it anew."""
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import partitions
-from pipeline.store import DamagedError, Store
+from pipeline.store import DamagedError, Operation, Store
 from pipeline.tables import EVENTS, events_path, manifest_path, quarantine_path
 from tests.command import contents, done, published, refused, total, usage
 from tests.conftest import WORKSPACE, House, record
@@ -163,3 +164,41 @@ def test_damage_of_the_state(house: House) -> None:
     done(usage(house))
     assert published(house) == tables
     assert (total(house).lines, total(house).duplicates) == (3, 2)
+
+
+@pytest.mark.parametrize("lost", ["state.sqlite", "staging"])
+@pytest.mark.parametrize("step", [1, 4, 7])
+def test_lost_in_a_commit(
+    template: tuple[House, House], house: House, monkeypatch: pytest.MonkeyPatch, step: int, lost: str
+) -> None:
+    """A commit that broke off and cannot be finished is made good by reading again, and leaves no stray file."""
+    house.drop("a.jsonl", OLD)
+    house.run()
+    house.drop("b.jsonl", NEW)
+    apply = Store.apply
+    left = [step]
+
+    def stopping(store: Store, operation: Operation) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        apply(store, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "apply", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            house.run()
+    if lost == "staging":
+        shutil.rmtree(house.root / lost)
+    else:
+        for path in house.root.glob(f"{lost}*"):
+            path.unlink()
+    done(usage(house))
+    assert house.tables() == template[1].tables()
+    assert total(house).lines == 5
+
+
+def test_damage_is_told_across_processes() -> None:
+    """A worker process tells of a damaged file in the same words."""
+    error = DamagedError("cube/x.parquet", "no magic bytes")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "cube/x.parquet is damaged: no magic bytes"
