@@ -72,7 +72,7 @@ def _decoded(lines: Sequence[bytes]) -> tuple[list[Record], Sequence[int]]:
     if clean and max(map(len, lines)) <= LINE_BYTES_MAX:
         try:
             return [_decode(line) for line in lines], range(len(lines))
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, ValueError):
             pass
     records, indexes = [], []
     for index, line in enumerate(lines):
@@ -82,7 +82,7 @@ def _decoded(lines: Sequence[bytes]) -> tuple[list[Record], Sequence[int]]:
             if len(line) <= LINE_BYTES_MAX:
                 records.append(_decode(line))
                 indexes.append(index)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: no UTF-8, or thousands of digits
             pass
     return records, indexes
 

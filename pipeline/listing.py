@@ -36,6 +36,7 @@ class Part(msgspec.Struct, frozen=True):
     offset: int = 0
     lines_before: int = 0
     counts_before: Counts = Counts()
+    tail_before: Counts = Counts()  # of the line without newline that was read before and is read again
     proof: str = ""  # of the bytes before `offset`
     error: str | None = None  # why it cannot be read
     retry: "Retry | None" = None
@@ -86,11 +87,13 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
         if entry and not compression and _only_grew(path, entry, status):
             before = entry.counts - entry.tail
             size = status.st_size - entry.offset
-            parts.append(Part(name, path, compression, size, entry.offset, before.lines, before, entry.proof))
+            parts.append(
+                Part(name, path, compression, size, entry.offset, before.lines, before, entry.tail, entry.proof)
+            )
         else:
             size = status.st_size * (_COMPRESSION_RATIO if compression else 1)
             parts.append(Part(name, path, compression, size))
-    return sorted(parts, key=lambda part: part.source_file)
+    return sorted({part.source_file: part for part in parts}.values(), key=lambda part: part.source_file)
 
 
 def proof(file: IO[bytes], offset: int) -> str:

@@ -14,8 +14,8 @@ from pipeline import scanner
 from pipeline.formats import FormatError
 from pipeline.records import METADATA_DEPTH_MAX
 
-# Numbers with fraction or exponent pass by their text (`1.00`, `1e400`) and integers of any length as they are; the one
-# number that comes back otherwise is the integer `-0`.
+# Numbers with fraction or exponent pass by their text (`1.00`, `1e400`), integers as they are; but the integer `-0`
+# comes back as `0`, and one of thousands of digits is refused.
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any] | None, float_hook=msgspec.Raw).decode
 _decode_all: Final = msgspec.json.Decoder(list[dict[str, Any] | None], float_hook=msgspec.Raw).decode
@@ -29,15 +29,18 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
         FormatError: it is no object, or nested too deep.
     """
     text = bytes(raw)
-    if len(text) > METADATA_DEPTH_MAX and scanner.depth(text.decode()) > METADATA_DEPTH_MAX:
+    if text == b"null":
+        return None
+    if not text.startswith(b"{"):
+        raise FormatError("no object")
+    if _is_deep(text):
         raise FormatError("nested too deep")
     try:
-        value = _decode(text)
-    except msgspec.ValidationError:
-        raise FormatError("no object") from None
-    if value is None:
-        return None
-    return _write(json.loads(text, parse_int=_Number, parse_float=_Number)) if _minus_zero(text) else _encode(value)
+        if not _minus_zero(text):
+            return _encode(_decode(text))
+    except (msgspec.MsgspecError, ValueError):  # an integer that the decoder does not take
+        pass
+    return _write(json.loads(text, parse_int=_Number, parse_float=_Number))
 
 
 def canonical_all(raws: Sequence[msgspec.Raw]) -> list[bytes | None] | None:
@@ -46,18 +49,17 @@ def canonical_all(raws: Sequence[msgspec.Raw]) -> list[bytes | None] | None:
     if b"-0" in text and _minus_zero(text):
         return None
     try:
-        values = _decode_all(text)
-    except (msgspec.ValidationError, RecursionError):
+        found = [None if value is None else _encode(value) for value in _decode_all(text)]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    found = [None if value is None else _encode(value) for value in values]
-    # A shorter text cannot be nested too deep: every level takes a bracket at each end.
-    longest = max(map(len, filter(None, found)), default=0)
-    return found if longest <= 2 * METADATA_DEPTH_MAX else _unless_deep(found)
+    # Of texts that are to be stored as they are, these tell how deep they are nested; else something may be hidden.
+    is_same = sum(len(item or b"null") + 1 for item in found) + 1 == len(text)
+    return None if any(map(_is_deep, filter(None, found) if is_same else map(bytes, raws))) else found
 
 
-def _unless_deep(texts: list[bytes | None]) -> list[bytes | None] | None:
-    long = (text for text in texts if text and len(text) > 2 * METADATA_DEPTH_MAX)
-    return None if any(scanner.depth(text.decode()) > METADATA_DEPTH_MAX for text in long) else texts
+def _is_deep(text: bytes) -> bool:
+    # A shorter text cannot be: every level takes a bracket at each end.
+    return len(text) > 2 * METADATA_DEPTH_MAX and scanner.depth(text.decode()) > METADATA_DEPTH_MAX
 
 
 class _Number(str):

@@ -4,10 +4,12 @@ Reads the quarantine file that stands, for the lines that are not read again; wr
 staging folder.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.job import Job
@@ -31,9 +33,8 @@ class Rejections:
         self._final = quarantine_path(part.source_file)
         self._staged = f"{job.staging}/quarantine/{number}.parquet"
         self._rows: list[dict[str, object]] = []
-        self._bytes = 0
+        self._bytes = self._written = 0
         self._writer: pq.ParquetWriter | None = None
-        self._before = self._read_before()
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
         """Add one line."""
@@ -49,27 +50,18 @@ class Rejections:
             self._flush()
 
     def close(self) -> list[Operation]:
-        """Return what publishes the file, or takes a former one away."""
-        store = self._job.store
-        if self._rows or self._before is not None:
+        """Return what publishes the file, or takes a former one away; nothing where no line came or went."""
+        store, part = self._job.store, self._part
+        if part.lines_before and not self._rows and self._writer is None and not part.tail_before.rejected:
+            return []
+        if self._rows or part.lines_before:
             self._flush()
         if self._writer is not None:
             self._writer.add_key_value_metadata({"run": self._job.run})  # tells after a crash whose file it is
             self._writer.close()
-            return [store.staged(self._staged, self._final)]
+            if self._written:
+                return [store.staged(self._staged, self._final)]
         return [Operation("delete", self._final)] if store.exists(self._final) else []
-
-    def _read_before(self) -> pa.Table | None:
-        """Return the rows of the lines that are not read again, if any."""
-        store, lines = self._job.store, self._part.lines_before
-        if not lines or not store.exists(self._final):
-            return None
-        try:
-            rows = pq.read_table(store.path(self._final), schema=QUARANTINE, filters=[("line_number", "<=", lines)])
-            rows = rows.cast(QUARANTINE)  # refuses nulls where there must be none
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise DamagedError(self._final, str(error)) from None
-        return rows if rows.num_rows else None
 
     def _flush(self) -> None:
         if self._writer is None:
@@ -78,8 +70,30 @@ class Rejections:
             self._writer = pq.ParquetWriter(
                 path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
             )
-            if self._before is not None:
-                self._writer.write_table(self._before)
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=QUARANTINE))
+            for rows in self._before():
+                self._write(self._writer, rows)
+        self._write(self._writer, pa.Table.from_pylist(self._rows, schema=QUARANTINE))
         self._rows.clear()
         self._bytes = 0
+
+    def _write(self, writer: pq.ParquetWriter, rows: pa.Table) -> None:
+        if rows.num_rows:
+            writer.write_table(rows)
+            self._written += rows.num_rows
+
+    def _before(self) -> Iterator[pa.Table]:
+        """Yield the rows of the lines that are not read again, a few at a time.
+
+        Raises:
+            DamagedError: they cannot be read.
+        """
+        store, lines = self._job.store, self._part.lines_before
+        if not lines or not store.exists(self._final):
+            return
+        try:
+            with store.path(self._final).open("rb") as file:
+                for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
+                    rows = pa.Table.from_batches([batch]).select(QUARANTINE.names).cast(QUARANTINE)
+                    yield rows.filter(pc.less_equal(rows["line_number"], lines))
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise DamagedError(self._final, str(error)) from None

@@ -21,7 +21,7 @@ from pipeline.state import Counts, Entry
 from pipeline.store import DamagedError, Store
 from pipeline.tables import RAW
 
-_ROWS_AT_ONCE: Final = 256
+_BYTES_AT_ONCE: Final = 4 << 20
 
 
 def waiting(store: Store, retry: Retry, entries: dict[str, Entry]) -> list[Part]:
@@ -48,11 +48,13 @@ def again(part: Part, number: int, job: Job) -> PartReport:
     report = PartReport.of(part, number)
     shuffle, rejections = Shuffle(job, number), Rejections(job, part, number)
     good: list[Row] = []
+    size = 0
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
         verdict = judge(rejected.line, job.latest) if _is_meant(rejected, part) else None
         if isinstance(verdict, Row):
             good.append(verdict)
+            size += len(rejected.line)
             report.counts += Counts(lines=1, duplicates=1)
         elif isinstance(verdict, Rejection):
             rejections.add(rejected.line_number, verdict, rejected.line)
@@ -60,9 +62,10 @@ def again(part: Part, number: int, job: Job) -> PartReport:
             report.counts += Counts(lines=1, rejected=1)
         else:
             rejections.keep(rejected)
-        if len(good) >= _ROWS_AT_ONCE:
+        if size >= _BYTES_AT_ONCE:
             shuffle.add(batch(good), report.source_of_lines)
             good.clear()
+            size = 0
     _refuse_damage(quarantine)
     shuffle.add(batch(good), report.source_of_lines)
     report.rows, report.operations = shuffle.close(), rejections.close()

@@ -30,7 +30,8 @@ def executor(workers: int) -> Iterator[Executor]:
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, meant for the parent
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all of a group, but meant for the parent
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_after_parent, daemon=True).start()
     # The engine complains about its own objects when the interpreter is taken down.
     Finalize(None, _exit(0), exitpriority=0)

@@ -21,7 +21,7 @@ def run(
     ] = None,
     data_dir: DataDir = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that work at once, else USAGE_WORKERS.", show_default=False)
+        int | None, typer.Option(min=0, help="Processes that work at once, else USAGE_WORKERS.", show_default=False)
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when lines were rejected.")] = False,
     rebuild: Annotated[
