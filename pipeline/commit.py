@@ -29,7 +29,7 @@ def recover(store: Store, state: State) -> None:
     """Finish the commit that a former run left behind, if there is one.
 
     Where a staged file is lost, what that run had read is forgotten: the next run reads it again and rewrites all that
-    it touches.
+    it touches. Nothing is deleted then: a manifest that was not replaced still names it.
     """
     found = state.journal()
     if found is None:
@@ -39,12 +39,14 @@ def recover(store: Store, state: State) -> None:
     store.make_folders(operations)
     for operation in operations:
         try:
-            store.apply(operation)
+            if complete or operation.kind != "delete":
+                store.apply(operation)
         except FileNotFoundError:
             complete = complete and _is_of(store, operation, run)
-    if not complete:
+    if complete:
+        state.end()
+    else:
         state.forget(run)
-    state.end()
 
 
 def _is_of(store: Store, operation: Operation, run: str) -> bool:

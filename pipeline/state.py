@@ -121,11 +121,12 @@ class State:
         self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
     def forget(self, run: str) -> None:
-        """Forget that a run read its files, so that the next one reads them again."""
+        """Forget a commit and that its run read its files, so that the next one reads them again."""
         with self._database as database:
             database.execute("begin immediate")
             database.execute("insert or ignore into forgotten select path from files where run = ?", (run,))
             database.execute("delete from files where run = ?", (run,))
+            database.execute("delete from journal")
 
     def has_forgotten(self) -> bool:
         """Return whether files were forgotten and not read again since: what they touch may be half published."""
