@@ -10,16 +10,21 @@ Each operation can be carried out again, so that a commit once begun is always f
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from pipeline.state import Entry, State
 from pipeline.store import Operation, Store
 
+_TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
 
-def commit(store: Store, state: State, run: str, operations: list[Operation], entries: Iterable[Entry]) -> None:
-    """Carry out the operations, and record the raw files as read."""
+
+def commit(
+    store: Store, state: State, run: str, operations: list[Operation], entries: Iterable[Entry], *, anew: bool = False
+) -> None:
+    """Carry out the operations, and record the raw files as read, and with `anew` no others."""
     store.make_folders(operations)
     store.sync()
-    state.begin(run, operations, entries)
+    state.begin(run, operations, entries, anew=anew)
     for operation in operations:
         store.apply(operation)
     state.end()
@@ -28,25 +33,22 @@ def commit(store: Store, state: State, run: str, operations: list[Operation], en
 def recover(store: Store, state: State) -> None:
     """Finish the commit that a former run left behind, if there is one.
 
-    Where a staged file is lost, what that run had read is forgotten: the next run reads it again and rewrites all that
-    it touches. Nothing is deleted then: a manifest that was not replaced still names it.
+    Where a staged file is lost nothing more of it is done, since a manifest must not name what is not there, nor what
+    it names go. What the run had read is then forgotten: the next one reads it again and rewrites all that it touches.
     """
     found = state.journal()
     if found is None:
         return
     run, operations = found
-    complete = True
-    store.make_folders(operations)
-    for operation in operations:
-        try:
-            if complete or operation.kind != "delete":
-                store.apply(operation)
-        except FileNotFoundError:
-            complete = complete and _is_of(store, operation, run)
-    if complete:
-        state.end()
-    else:
-        state.forget(run)
+    pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
+    done = set(operations).difference(pending)
+    if not all(_is_of(store, operation, run) for operation in done):
+        state.forget(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
+        return
+    store.make_folders(pending)
+    for operation in pending:
+        store.apply(operation)
+    state.end()
 
 
 def _is_of(store: Store, operation: Operation, run: str) -> bool:

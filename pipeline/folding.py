@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 from pipeline.engine import Engine
@@ -35,6 +36,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
     number: int
     rows: list[str]  # files of approved rows
+    without: list[int]  # sources whose rows do not count
     power: Power
 
 
@@ -95,6 +97,8 @@ def streamed(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
 def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
     """Return the versions that were read and those that stand in the partitions they touch, numbered by `position`."""
     delivered = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
+    if bucket.without:
+        delivered = delivered.filter(pc.invert(pc.is_in(delivered["source"], pa.array(bucket.without, pa.int32()))))
     engine.show("read", delivered)
     if job.rebuild is None:
         touched = [events_path(*key) for key in engine.fetch("touched")]

@@ -20,6 +20,10 @@ from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Publishe
 _NEVER: Final = 0  # no file was complete by then
 
 
+class NewerError(RuntimeError):
+    """Raised when a newer release wrote the tables: this one would not keep all that is in them."""
+
+
 def publication(job: Job, *, everything: bool) -> Published:
     """Return what `published.json` will say.
 
@@ -50,13 +54,21 @@ def read_manifest(job: Job, workspace_id: str) -> Manifest:
 
 
 def _published(job: Job) -> Published | None:
-    """Return what stands."""
+    """Return what stands.
+
+    Raises:
+        DamagedError: it cannot be told.
+        NewerError: a newer release wrote it.
+    """
     try:
-        return job.store.load(PUBLISHED, Published)
+        found = job.store.load(PUBLISHED, Published)
     except DamagedError:
         if job.rebuild is not None and job.rebuild.everything:
             return None
         raise
+    if found is not None and found.schema_version > SCHEMA_VERSION:
+        raise NewerError(f"the tables are of version {found.schema_version}, this release writes {SCHEMA_VERSION}")
+    return found
 
 
 def report(job: Job, published: Published, work: Work, seconds: dict[str, float]) -> RunReport:
@@ -110,9 +122,11 @@ def compose(job: Job, published: Published, work: Work, report: RunReport) -> li
     made.append(_record(job, report))
     published_last = [_stage(job, PUBLISHED, msgspec.json.encode(published))]
     sync = Operation("sync")
+    brought = [operation for operation in made if operation.kind == "replace"]
+    gone = [operation for operation in made if operation.kind == "delete"] + superseded
     if not manifests:
-        return [*made, *published_last, sync]
-    return [*made, sync, *manifests, sync, *published_last, sync, *superseded]
+        return [*brought, *published_last, sync, *gone]
+    return [*brought, sync, *manifests, sync, *published_last, sync, *gone]
 
 
 def _tables(job: Job, work: Work) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:

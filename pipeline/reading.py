@@ -26,9 +26,9 @@ from pipeline.state import Counts, Entry
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-def read(part: Part, number: int, job: Job) -> PartReport:
-    """Read one part; every other part of the run has another number."""
-    reader = _Reader(part, number, job)
+def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
+    """Read one part, whose number no other part of the run has."""
+    reader = _Reader(part, number, job, shuffle)
     if part.error is not None:
         reader.report.error = part.error
         return reader.close(None)
@@ -91,9 +91,8 @@ def _proof(file: IO[bytes], offset: int, status: os.stat_result) -> str:
 class _Reader:
     """The state of reading one part."""
 
-    def __init__(self, part: Part, number: int, job: Job) -> None:
-        self._part, self._latest = part, job.latest
-        self._shuffle = Shuffle(job, number)
+    def __init__(self, part: Part, number: int, job: Job, shuffle: Shuffle) -> None:
+        self._part, self._latest, self._shuffle = part, job.latest, shuffle
         self._rejections = Rejections(job, part, number)
         self.offset = part.offset  # behind the last newline
         self.report = PartReport.of(part, number)
@@ -120,11 +119,11 @@ class _Reader:
 
     def close(self, entry: Entry | None) -> PartReport:
         """Finish what is staged and return what came of it; without an entry nothing did."""
-        report, rows, operations = self.report, self._shuffle.close(), self._rejections.close()
+        report, operations = self.report, self._rejections.close()
         if entry is None:
             report.bytes, report.counts, report.tail, report.reasons = 0, Counts(), Counts(), Counter()
         else:
-            report.entry, report.rows, report.operations = entry, rows, operations
+            report.entry, report.operations = entry, operations
         return report
 
     def _judge(self, lines: list[bytes], block: Block) -> Counts:

@@ -1,25 +1,25 @@
 """`usage run --rebuild`: tables made anew from the raw files, nothing taken over from those that stand.
 
 Says what is to be made anew, refuses where that would lose what the raw files no longer hold, and finds the files that
-no row came out for. It works by whole UTC months of workspaces, as buckets do.
+no row came out for. It works by whole UTC months of workspaces.
 """
 
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection
 
 import msgspec
 
-from pipeline.state import Entry
 from pipeline.store import Operation, Store
 
 
 class RawGoneError(RuntimeError):
-    """Raised when raw files that the tables were made from are gone, so that a rebuild would lose their events."""
+    """Raised when raw files that the tables were made from are gone or unreadable: their events would be lost."""
 
     def __init__(self, files: list[str]) -> None:
         self.files = files
         more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
-        super().__init__(f"{files[0]}{more}: read by an earlier run, but gone; a rebuild would lose their events")
+        super().__init__(
+            f"{files[0]}{more}: read before, but gone or unreadable now; a rebuild would lose their events"
+        )
 
 
 class Rebuild(msgspec.Struct, frozen=True):
@@ -43,15 +43,14 @@ class Rebuild(msgspec.Struct, frozen=True):
         return not self.workspaces or workspace_id in self.workspaces
 
 
-def refuse_loss(rebuild: Rebuild, entries: Mapping[str, Entry], listed: Collection[str], raw: Path) -> None:
-    """Refuse where raw files of the ledger are gone.
+def refuse_loss(rebuild: Rebuild, missing: Collection[str]) -> None:
+    """Refuse where raw files that the tables were made from cannot be read again.
 
     Raises:
-        RawGoneError: some are, and nobody said that their loss is accepted.
+        RawGoneError: there are such files, and nobody said that their loss is accepted.
     """
-    gone = sorted(name for name in entries.keys() - set(listed) if not (raw / name).exists())
-    if gone and not rebuild.accept_loss:
-        raise RawGoneError(gone)
+    if missing and not rebuild.accept_loss:
+        raise RawGoneError(sorted(missing))
 
 
 def known(store: Store) -> list[str]:

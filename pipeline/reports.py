@@ -22,7 +22,6 @@ class PartReport(msgspec.Struct):
     tail: Counts  # of these, the line at the end that has no newline
     reasons: Counter[Reason]
     operations: list[Operation]
-    rows: dict[int, str]  # files of approved rows, by bucket
     before: Counts  # of the lines that were not read now
     tail_before: Counts = Counts()  # of these, the line at the end that has no newline
     error: str | None = None
@@ -30,7 +29,12 @@ class PartReport(msgspec.Struct):
     @classmethod
     def of(cls, part: Part, number: int) -> "PartReport":
         """Return the report of a part of which nothing is read yet."""
-        return cls(part.source_file, number, 0, None, Counts(), Counts(), Counter(), [], {}, part.counts_before)
+        return cls(part.source_file, number, 0, None, Counts(), Counts(), Counter(), [], part.counts_before)
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether nothing of it counts: it could not be read, and the next run tries again."""
+        return self.error is not None and self.entry is None
 
     @property
     def source_of_lines(self) -> int:
@@ -41,6 +45,13 @@ class PartReport(msgspec.Struct):
     def source_of_tail(self) -> int:
         """Return what the row of a line without newline carries: it is read again when the file grows."""
         return 2 * self.number + 1
+
+
+class BatchReport(msgspec.Struct):
+    """What reading some parts gave."""
+
+    parts: list[PartReport]
+    rows: dict[int, str]  # files of their approved rows, by bucket
 
 
 class BucketReport(msgspec.Struct):

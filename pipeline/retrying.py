@@ -39,14 +39,13 @@ def waiting(store: Store, retry: Retry, entries: dict[str, Entry]) -> list[Part]
     return sorted(parts, key=lambda part: part.source_file)
 
 
-def again(part: Part, number: int, job: Job) -> PartReport:
+def again(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
     """Judge what is in quarantine of one raw file; what is still bad, or is not meant, stays there.
 
     Raises:
         DamagedError: the quarantine file is not readable.
     """
-    report = PartReport.of(part, number)
-    shuffle, rejections = Shuffle(job, number), Rejections(job, part, number)
+    report, rejections = PartReport.of(part, number), Rejections(job, part, number)
     good: list[Row] = []
     size = 0
     quarantine = Quarantine(job.store, file=part.source_file)
@@ -68,7 +67,7 @@ def again(part: Part, number: int, job: Job) -> PartReport:
             size = 0
     _refuse_damage(quarantine)
     shuffle.add(batch(good), report.source_of_lines)
-    report.rows, report.operations = shuffle.close(), rejections.close()
+    report.operations = rejections.close()
     if part.entry is not None:
         report.entry = msgspec.structs.replace(part.entry, run=job.run)
         report.tail_before = part.entry.tail

@@ -133,6 +133,8 @@ class _Run:
         self._progress, self._pause = progress, pause
         self._seconds: dict[str, float] = {}
         self._force = False
+        self._known: set[str] = set()  # raw files that the tables were made from
+        self._broken: set[str] = set()  # of these, what was not read to its end
 
     def load(self, paths: list[Path], rebuild: Rebuild | None, retry: Retry | None) -> RunReport:
         """Load all that is to be loaded, slice by slice."""
@@ -141,16 +143,21 @@ class _Run:
             self._store.clear("staging")
         with self.stage("list", "listing raw files"):
             entries = self._state.entries()
+            forgotten = self._state.forgotten()
+            self._known = entries.keys() | forgotten
+            self._broken = {name for name, entry in entries.items() if entry.error}
             # A ledger that is new may have taken the place of one that knew of a commit under way.
-            self._force = not entries or self._state.has_forgotten()
+            self._force = not entries or bool(forgotten)
             if retry:
                 from pipeline import retrying  # noqa: PLC0415 - as `work` below
 
                 parts = retrying.waiting(self._store, retry, entries)
             else:
                 parts = listing.changed(self._store.path(RAW), {} if rebuild else entries, paths)
+            if rebuild:
+                parts += self._elsewhere({part.source_file for part in parts})
         if rebuild:
-            refuse_loss(rebuild, entries, {part.source_file for part in parts}, self._store.path(RAW))
+            refuse_loss(rebuild, self._known - {part.source_file for part in parts})
         slices = [parts] if rebuild else _slices(parts)
         workers = self._workers if sum(part.bytes for part in parts) > _PROCESSES_BYTES else 1
         complete = not paths and not retry and (rebuild is None or rebuild.everything)
@@ -161,6 +168,12 @@ class _Run:
                 everything = complete and number == len(slices)
                 reports.append(self._load(part, rebuild, pool, workers, everything=everything))
         return accounting.joined(reports)
+
+    def _elsewhere(self, listed: set[str]) -> list[Part]:
+        """Return the raw files that were read because somebody named them, not because they are found in `raw/`."""
+        raw = self._store.path(RAW)
+        named = [path for name in sorted(self._known - listed) if (path := raw / name).is_file()]
+        return listing.changed(raw, {}, named) if named else []
 
     def _load(
         self, parts: list[Part], rebuild: Rebuild | None, pool: Executor, workers: int, *, everything: bool
@@ -178,6 +191,10 @@ class _Run:
         )
         try:
             work = self._work(parts, job, pool, workers)
+            if rebuild:
+                refuse_loss(
+                    rebuild, {part.source_file for part in work.parts if part.error} & self._known - self._broken
+                )
             with self.stage("commit", "publishing"):
                 published = publishing.publication(job, everything=everything)
                 report = publishing.report(job, published, work, self._seconds)
@@ -185,7 +202,8 @@ class _Run:
                 # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
                 partial = rebuild is not None and not rebuild.everything
                 read_now = [] if partial else accounting.ledger(work.parts, work.accepted())
-                commit.commit(self._store, self._state, job.run, operations, read_now)
+                anew = rebuild is not None and rebuild.everything
+                commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew)
         finally:
             if not self._state.is_committing():
                 self._store.clear(job.staging)

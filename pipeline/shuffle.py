@@ -1,4 +1,4 @@
-"""The approved rows of one part of the raw files, shuffled into the files of the buckets that fold them.
+"""The approved rows of some parts of the raw files, shuffled into the files of the buckets that fold them.
 
 Writes Arrow streams under the run's staging folder. All events of a workspace's UTC day go to one bucket; what is
 forgotten, or not to be made anew, goes nowhere.
@@ -24,10 +24,10 @@ _NOWHERE: Final = -1
 
 
 class Shuffle:
-    """Takes the rows of one part, which has a number of its own in the run."""
+    """Takes the rows of some parts; every other shuffle of the run has another number."""
 
-    def __init__(self, job: Job, part: int) -> None:
-        self._job, self._part = job, part
+    def __init__(self, job: Job, number: int) -> None:
+        self._job, self._number = job, number
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
@@ -95,4 +95,4 @@ class Shuffle:
         return self._writers[bucket]
 
     def _path(self, bucket: int) -> str:
-        return f"{self._job.staging}/rows/{bucket}/{self._part}.arrow"
+        return f"{self._job.staging}/rows/{bucket}/{self._number}.arrow"

@@ -88,8 +88,15 @@ class State:
         rows = self._database.execute("select path, entry from files")
         return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
 
-    def begin(self, run: str, operations: Iterable[Operation], entries: Iterable[Entry]) -> None:
-        """Record, in one transaction, what a commit is about to do and what will then have been read."""
+    def begin(self, run: str, operations: Iterable[Operation], entries: Iterable[Entry], *, anew: bool) -> None:
+        """Record, in one transaction, what a commit is about to do and what will then have been read.
+
+        Args:
+            run: whose commit it is.
+            operations: in their order.
+            entries: of the raw files that were read.
+            anew: whether nothing else counts as read any more.
+        """
         with self._database as database:
             database.execute("begin immediate")
             database.execute("delete from journal")  # the deletes of the commit before: they are on disk by now
@@ -97,6 +104,9 @@ class State:
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),
             )
+            if anew:
+                database.execute("delete from files")
+                database.execute("delete from forgotten")
             database.executemany(
                 "insert or replace into files (path, run, entry) values (?, ?, ?)",
                 ((entry.path, entry.run, _json(entry)) for entry in entries),
@@ -120,18 +130,25 @@ class State:
         """Forget what a commit did and what is on disk; its deletes stay until the next one begins."""
         self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
-    def forget(self, run: str) -> None:
-        """Forget a commit and that its run read its files, so that the next one reads them again."""
+    def forget(self, run: str, *, tables: bool) -> None:
+        """Forget a commit and that its run read its files, so that the next one reads them again.
+
+        Args:
+            run: whose commit it is.
+            tables: whether it was about to change tables; where it read no files for that, as a rebuild of some months
+                does, all files are forgotten.
+        """
         with self._database as database:
             database.execute("begin immediate")
-            database.execute("insert or ignore into forgotten select path from files where run = ?", (run,))
-            database.execute("delete from files where run = ?", (run,))
+            (read,) = database.execute("select count(*) from files where run = ?", (run,)).fetchone()
+            theirs = "%" if tables and not read else run
+            database.execute("insert or ignore into forgotten select path from files where run like ?", (theirs,))
+            database.execute("delete from files where run like ?", (theirs,))
             database.execute("delete from journal")
 
-    def has_forgotten(self) -> bool:
-        """Return whether files were forgotten and not read again since: what they touch may be half published."""
-        (found,) = self._database.execute("select exists (select * from forgotten)").fetchone()
-        return bool(found)
+    def forgotten(self) -> set[str]:
+        """Return the files that were forgotten and not read again since: what they touch may be half published."""
+        return {path for (path,) in self._database.execute("select path from forgotten")}
 
 
 def _json(value: Operation | Entry) -> str:

@@ -4,22 +4,29 @@ Reads nothing and writes nothing itself; what the pieces read and write, their m
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar
+
+import msgspec
 
 from pipeline.folding import Bucket, Power, fold
 from pipeline.job import Job
 from pipeline.listing import Part
 from pipeline.months import Months, merge
 from pipeline.reading import read
-from pipeline.reports import BucketReport, PartReport, Work
+from pipeline.reports import BatchReport, BucketReport, Work
 from pipeline.retrying import again
+from pipeline.shuffle import Shuffle
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400
 
+# Small parts are read in batches of this size.
+_BATCH_BYTES: Final = 16_000_000
+
+_Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
 
 
@@ -33,17 +40,26 @@ class Watch(Protocol):
         """Tell that more of it is done; raises where the run is to be stopped."""
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """Parts that are read one after the other, so that many small ones make few files."""
+
+    number: int
+    parts: list[Part]
+    first: int  # number of the first part, the others follow
+
+
 def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
     """Do all the work between the listing and the commit."""
     work = Work()
-    parts = sorted(parts, key=lambda part: -part.bytes)  # the largest first, so that none is left to one process alone
+    batches, read_batches = _batches(parts), []
     size = sum(part.bytes for part in parts)
     with watch.stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
-        jobs = [job] * len(parts)
-        for part, report in zip(parts, pool.map(_read, parts, range(len(parts)), jobs), strict=True):
-            work.parts.append(report)
-            watch.advance(part.bytes, report.counts.lines)
-    buckets = _buckets(work.parts, workers)
+        for batch, report in zip(batches, pool.map(_read, batches, [job] * len(batches)), strict=True):
+            read_batches.append(report)
+            lines = sum(part.counts.lines for part in report.parts)
+            watch.advance(sum(part.bytes for part in batch.parts), lines)
+    work.parts = [part for report in read_batches for part in report.parts]
+    buckets = _buckets(read_batches, workers)
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
         work.buckets = _each(fold, buckets, job, pool, watch)
     groups = _groups(work.buckets, job, workers)
@@ -52,21 +68,36 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
     return work
 
 
-_Piece = TypeVar("_Piece")
-
-
 def _each(
-    function: Callable[[_Piece, Job], _Result], pieces: Iterable[_Piece], job: Job, pool: Executor, watch: Watch
+    function: Callable[[_Piece, Job], _Result], pieces: list[_Piece], job: Job, pool: Executor, watch: Watch
 ) -> list[_Result]:
-    pieces, results = list(pieces), []
+    results = []
     for result in pool.map(function, pieces, [job] * len(pieces)):
         results.append(result)
         watch.advance(1)
     return results
 
 
-def _read(part: Part, number: int, job: Job) -> PartReport:
-    return read(part, number, job) if part.retry is None else again(part, number, job)
+def _batches(parts: list[Part]) -> list[Batch]:
+    """Return the parts in batches, the largest first, so that none is left to one process alone at the end."""
+    batches: list[Batch] = []
+    size = 0
+    for number, part in enumerate(sorted(parts, key=lambda part: -part.bytes)):
+        if not batches or size + part.bytes > _BATCH_BYTES:
+            batches.append(Batch(len(batches), [], number))
+            size = 0
+        batches[-1].parts.append(part)
+        size += part.bytes
+    return batches
+
+
+def _read(batch: Batch, job: Job) -> BatchReport:
+    shuffle = Shuffle(job, batch.number)
+    reports = [
+        (read if part.retry is None else again)(part, number, job, shuffle)
+        for number, part in enumerate(batch.parts, start=batch.first)
+    ]
+    return BatchReport(reports, shuffle.close())
 
 
 def _power(at_once: int) -> Power:
@@ -75,14 +106,16 @@ def _power(at_once: int) -> Power:
     return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
 
-def _buckets(reports: list[PartReport], workers: int) -> list[Bucket]:
-    """Return the buckets that have rows."""
+def _buckets(reports: list[BatchReport], workers: int) -> list[Bucket]:
+    """Return the buckets that have rows; those of parts that broke off are left out."""
     rows: dict[int, list[str]] = {}
     for report in reports:
         for bucket, uri in report.rows.items():
             rows.setdefault(bucket, []).append(uri)
     power = _power(min(workers, len(rows)))
-    return [Bucket(number, uris, power) for number, uris in sorted(rows.items())]
+    lost = [part for report in reports for part in report.parts if part.is_lost]
+    without = [source for part in lost for source in (part.source_of_lines, part.source_of_tail)]
+    return [Bucket(number, uris, without, power) for number, uris in sorted(rows.items())]
 
 
 def _groups(folded: list[BucketReport], job: Job, workers: int) -> list[Months]:

@@ -1,5 +1,7 @@
 """`usage run --rebuild`: the same tables from the raw files alone, whatever had become of them."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,47 @@ def test_command_refuses_loss(loaded: House, tmp_path: Path) -> None:
     assert found.exit_code == 2
     assert "b.jsonl" in found.output
     assert "--accept-loss" in found.output
+
+
+def test_files_from_elsewhere(loaded: House, tmp_path: Path) -> None:
+    """A raw file that was read because it was named is read by a rebuild too, and missed when it is gone."""
+    outside = tmp_path / "outside.jsonl"
+    outside.write_bytes(json.dumps(record("outside")).encode() + b"\n")
+    loaded.run(paths=[outside])
+    tables = loaded.tables()
+    rebuild(loaded)
+    assert loaded.tables() == tables
+    outside.unlink()
+    with pytest.raises(RawGoneError):
+        rebuild(loaded)
+    assert loaded.tables() == tables
+
+
+def test_unreadable_raw_files(loaded: House) -> None:
+    """A rebuild is refused where a raw file that was read cannot be any more; what is given up counts as unread."""
+    tables = loaded.tables()
+    path = loaded.root / "raw/b.jsonl"
+    content = path.read_bytes()
+    path.unlink()
+    path.symlink_to("nowhere.jsonl")
+    with pytest.raises(RawGoneError) as refusal:
+        rebuild(loaded)
+    assert refusal.value.files == ["b.jsonl"]
+    assert loaded.tables() == tables
+    rebuild(loaded, accept_loss=True)
+    assert loaded.cube()["credits"].sum() == 36
+    path.unlink()
+    path.write_bytes(content)
+    loaded.run()
+    assert loaded.tables() == tables
+
+
+def test_cut_off_raw_file(house: House) -> None:
+    """A rebuild is refused where less of a compressed file can be read than before."""
+    whole = gzip.compress(b"".join(json.dumps(record(f"e{k}", kind=str(k**9))).encode() + b"\n" for k in range(3000)))
+    house.drop("a.jsonl.gz", whole)
+    house.run()
+    house.drop("a.jsonl.gz", whole[: len(whole) // 2])
+    with pytest.raises(RawGoneError):
+        rebuild(house)
+    assert house.events().height == 3000

@@ -214,7 +214,7 @@ def test_nothing_is_touched(loaded: House, tmp_path: Path) -> None:
         assert contents(loaded.root) == before
     state = State(loaded.root / "state.sqlite")
     try:
-        state.forget(found(loaded)["runs"][0]["run"])
+        state.forget(found(loaded)["runs"][0]["run"], tables=True)
         before = contents(loaded.root)
         assert found(loaded)["waiting"]["files"] == 3  # what the writer just did is seen
         assert contents(loaded.root).keys() == before.keys()

@@ -73,9 +73,9 @@ class Disk:
     def _watch_state(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         original = getattr(State, name)
 
-        def noted(*arguments: Any) -> Any:
+        def noted(*arguments: Any, **named: Any) -> Any:
             self._note(name)
-            return original(*arguments)
+            return original(*arguments, **named)
 
         monkeypatch.setattr(State, name, noted)
 

@@ -124,9 +124,9 @@ def test_no_space_for_the_transaction(small: House, monkeypatch: pytest.MonkeyPa
     begin = State.begin
     ballast: list[Path] = []
 
-    def full(state: State, *arguments: Any) -> None:
+    def full(state: State, *arguments: Any, **named: Any) -> None:
         ballast.append(fill(small.root))
-        begin(state, *arguments)
+        begin(state, *arguments, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(State, "begin", full)
@@ -178,7 +178,7 @@ def test_no_space_for_the_engine(loaded: House, monkeypatch: pytest.MonkeyPatch)
 def test_no_space_for_the_journal(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction that fails has not begun the commit."""
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
