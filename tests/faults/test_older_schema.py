@@ -1,5 +1,6 @@
 """Tables that an older release wrote, without a column that may be null: they are read, and go on being loaded into."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,9 @@ def test_quarantine(house: House) -> None:
     path = house.drop("a.jsonl", [{"id": "bad"}])
     house.run()
     age(house.root / quarantine_path("a.jsonl"), "field")
+    result = usage(house, "quarantine", "--show", "a.jsonl:1", "--json")
+    done(result)
+    assert json.loads(result.stdout)["field"] is None
     with path.open("ab") as file:
         file.write(b'{"id":7}\n')
     done(usage(house))
