@@ -139,13 +139,15 @@ class Quarantine:
         with file:
             try:
                 parquet = pq.ParquetFile(file, buffer_size=_BUFFER_BYTES)
-                if missing := set(QUARANTINE.names) - set(parquet.schema_arrow.names):
+                held = set(parquet.schema_arrow.names)
+                if missing := {field.name for field in QUARANTINE if not field.nullable} - held:
                     raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
+                wanted_columns = [name for name in columns if name in held]
                 for group in range(parquet.num_row_groups):
                     if not parquet.read_row_group(group, _SELECTED).filter(wanted).num_rows:
                         continue
                     size = min(rows, _rows_at_once(parquet.metadata.row_group(group)))
-                    for batch in parquet.iter_batches(size, row_groups=[group], columns=columns):
+                    for batch in parquet.iter_batches(size, row_groups=[group], columns=wanted_columns):
                         found = _typed(batch, columns).filter(wanted)
                         if found.num_rows:
                             yield found
@@ -197,14 +199,28 @@ def _rows_at_once(group: Any) -> int:
     return int(max(1, _BYTES_AT_ONCE * group.num_rows // max(1, group.total_byte_size)))
 
 
+def as_published(batch: pa.RecordBatch, columns: list[str]) -> pa.Table:
+    """Return rows in the published types; a column that an older schema lacks is null.
+
+    Raises:
+        ValueError: they cannot be.
+        KeyError: the column must not be null.
+    """
+    rows = pa.Table.from_batches([batch])
+    schema = pa.schema([QUARANTINE.field(name) for name in columns])
+    for field in schema:
+        if field.nullable and field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(columns).cast(schema)
+
+
 def _typed(batch: pa.RecordBatch, columns: list[str]) -> pa.Table:
     """Return rows in the published types, but for instants, which become microseconds.
 
     Raises:
         ValueError: they cannot be.
     """
-    schema = pa.schema([QUARANTINE.field(name) for name in columns])
-    rows = pa.Table.from_batches([batch]).select(columns).cast(schema)
+    rows = as_published(batch, columns)
     if "loaded_at" not in columns:
         return rows
     place = columns.index("loaded_at")

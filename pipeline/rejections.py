@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.job import Job
 from pipeline.listing import Part
-from pipeline.quarantine import Rejected
+from pipeline.quarantine import Rejected, as_published
 from pipeline.records import Rejection
 from pipeline.store import DamagedError, Operation
 from pipeline.tables import QUARANTINE, quarantine_path
@@ -93,7 +93,7 @@ class Rejections:
         try:
             with store.path(self._final).open("rb") as file:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
-                    rows = pa.Table.from_batches([batch]).select(QUARANTINE.names).cast(QUARANTINE)
+                    rows = as_published(batch, QUARANTINE.names)
                     yield rows.filter(pc.less_equal(rows["line_number"], lines))
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             raise DamagedError(self._final, str(error)) from None

@@ -6,12 +6,17 @@ read again; losing this is not, because then what was forgotten comes back. Ids 
 
 import hashlib
 import os
+import re
+from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 TOMBSTONES: Final = "tombstones.jsonl"
+
+_is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
+_is_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 class TombstonesError(RuntimeError):
@@ -25,6 +30,14 @@ class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
     at: str  # RFC 3339
     sha256: str = ""
     day: str = ""  # YYYY-MM-DD
+
+    def __post_init__(self) -> None:
+        """Refuse what would keep nothing away."""
+        if self.kind != "floor":
+            if not _is_hash(self.sha256):
+                raise ValueError("sha256 must be 64 hex digits in lower case")
+        elif not (_is_day(self.day) and date.fromisoformat(self.day)):
+            raise ValueError("day must be a date such as 2026-10-15")
 
 
 class Tombstones(msgspec.Struct, frozen=True):
@@ -47,7 +60,7 @@ class Tombstones(msgspec.Struct, frozen=True):
         for number, line in enumerate(lines, start=1):
             try:
                 found.append(msgspec.json.decode(line, type=Tombstone))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise TombstonesError(
                     f"{TOMBSTONES}, line {number}: {error}; restore the file before you go on"
                 ) from None

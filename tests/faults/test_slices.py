@@ -163,7 +163,7 @@ steps.run(Settings.read({}, data_dir=Path(sys.argv[1]), workers=1), int(sys.argv
 """
 
 
-@pytest.mark.parametrize("last", [4, 8])
+@pytest.mark.parametrize("last", [5])
 def test_killed(whole: House, house: House, last: int) -> None:
     """Killed in the middle of a slice, the slices before are in, and the next run loads the others."""
     drop_all(house)

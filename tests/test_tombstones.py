@@ -1,0 +1,211 @@
+"""What was forgotten or expired stays away: it is not loaded, not rebuilt, and no lost state brings it back."""
+
+import json
+
+import pytest
+
+from pipeline.state import Counts
+from pipeline.tombstones import TOMBSTONES, Tombstone, Tombstones, append, hashed
+from tests.command import contents, done, ledger, published, refused, total, usage
+from tests.conftest import NOW, House, record
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
+USER = Tombstone("user", NOW, sha256=hashed(ADA))
+GONE = Tombstone("workspace", NOW, sha256=hashed(OTHER))
+FLOOR = Tombstone("floor", NOW, day="2026-10-15")
+
+ROWS = [
+    record("ada", user={"id": ADA.upper(), "name": "Ada"}, usage={"credits": 1}),
+    record("bob", user={"id": BOB, "name": "Bob"}, usage={"credits": 10}),
+    record("nobody", usage={"credits": 100}),
+    record("elsewhere", workspace_id=OTHER.upper(), usage={"credits": 1000}),
+    record("last day away", timestamp="2026-10-14T23:59:59.999999Z", usage={"credits": 10_000}),
+    record("first day kept", timestamp="2026-10-15T00:00:00Z", usage={"credits": 100_000}),
+    record("ada before", user={"id": ADA, "name": "Ada"}, timestamp="2026-09-01T00:00:00Z"),
+    {"id": "bad", "user": {"id": ADA}},
+]
+AWAY = {
+    USER: {"ada", "ada before"},
+    GONE: {"elsewhere"},
+    FLOOR: {"last day away", "ada before"},
+}
+CREDITS = {"ada": 1, "bob": 10, "nobody": 100, "elsewhere": 1000, "last day away": 10_000, "first day kept": 100_000}
+
+
+def stones(house: House, *which: Tombstone) -> None:
+    """Put tombstones there."""
+    house.root.mkdir(exist_ok=True)
+    for stone in which:
+        append(house.root, stone)
+
+
+def kept(*which: Tombstone) -> set[str]:
+    """Return the ids that stay."""
+    return {row["id"] for row in ROWS[:-1]}.difference(*(AWAY[stone] for stone in which))
+
+
+def holds(house: House, ids: set[str]) -> None:
+    """Demand that the tables hold these events, and count nothing else."""
+    assert set(house.events()["id"]) == ids
+    credits_of = sum(CREDITS.get(name, 0) for name in ids)
+    assert house.cube()["credits"].sum() == credits_of
+    assert house.actors()["credits"].sum() == credits_of
+    assert house.actors()["events"].sum() == len(ids)
+
+
+COMBINATIONS = [(USER,), (GONE,), (FLOOR,), (USER, GONE, FLOOR)]
+
+
+@pytest.mark.parametrize("which", COMBINATIONS, ids=["user", "workspace", "floor", "all"])
+def test_load(house: House, which: tuple[Tombstone, ...]) -> None:
+    """Rows of a forgotten user or workspace, or of days before the floor, are not loaded; they count as duplicates."""
+    stones(house, *which)
+    house.drop("a.jsonl", ROWS)
+    report = house.run()
+    ids = kept(*which)
+    holds(house, ids)
+    assert (report.lines, report.accepted, report.duplicates, report.rejected) == (8, len(ids), 7 - len(ids), 1)
+    assert total(house) == Counts(8, len(ids), 7 - len(ids), 1)
+    days = {(row["workspace_id"], row["day"]) for row in house.events().to_dicts()}
+    assert {path.parent.parent.name[13:] for path in house.root.glob("events/*/*/*")} == {name for name, _ in days}
+    assert len(list(house.root.glob("events/*/*/*"))) == len(days)
+    assert {path.stem for path in house.root.glob("manifests/*")} == {name for name, _ in days}
+
+
+@pytest.mark.parametrize("which", COMBINATIONS, ids=["user", "workspace", "floor", "all"])
+def test_rebuild(house: House, which: tuple[Tombstone, ...]) -> None:
+    """A rebuild takes away what was loaded before it was forgotten, and does not bring back what was taken away."""
+    house.drop("a.jsonl", ROWS)
+    house.run()
+    holds(house, kept())
+    stones(house, *which)
+    for _ in range(2):
+        done(usage(house, "--rebuild"))
+        holds(house, kept(*which))
+        assert total(house) == Counts(8, len(kept(*which)), 7 - len(kept(*which)), 1)
+
+
+def test_only_lines_that_are_away(house: House) -> None:
+    """A file with nothing that is kept gives no table at all, and is not read again."""
+    stones(house, USER, GONE, FLOOR)
+    house.drop("a.jsonl", [row for row in ROWS[:-1] if row["id"] not in kept(USER, GONE, FLOOR)])
+    assert house.run().duplicates == 4
+    assert not list(house.root.glob("events/*"))
+    assert not list(house.root.glob("manifests/*"))
+    assert house.run().files == 0
+
+
+def test_a_version_that_is_away_loses(house: House) -> None:
+    """What a forgotten user did to an event of others does not stand, whenever it was recorded."""
+    stones(house, USER)
+    late = {"recorded_at": "2026-11-24T11:00:00Z", "usage": {"credits": 5}}
+    house.drop(
+        "a.jsonl", [record("x", user={"id": BOB, "name": ""}), record("x", user={"id": ADA, "name": ""}, **late)]
+    )
+    house.run()
+    assert house.events()["user_id"].to_list() == [BOB]
+
+
+def test_more_of_a_user_that_is_away(house: House) -> None:
+    """Deliveries after the tombstone, retried lines and files that grow bring nothing back either."""
+    stones(house, USER, GONE, FLOOR)
+    early = {"timestamp": "2026-11-25T13:00:00Z"}
+    path = house.drop(
+        "a.jsonl", [*ROWS, record("early", user={"id": ADA, "name": ""}, **early), record("kept", **early)]
+    )
+    house.run()
+    assert [row["reason"] for row in house.quarantine()] == ["missing_field", *["timestamp_out_of_range"] * 2]
+    with path.open("ab") as file:
+        file.write(json.dumps(record("grown", user={"id": ADA, "name": "again"})).encode() + b"\n")
+    house.drop("b.jsonl", ROWS)
+    house.run()
+    result = usage(house, "quarantine", "--retry", now="2026-11-24T13:00:00Z")
+    done(result)
+    assert result.stdout.startswith("4 lines = 1 accepted + 1 duplicates + 2 rejected")
+    assert set(house.events()["id"]) == {*kept(USER, GONE, FLOOR), "kept"}
+    assert total(house).lines == 19
+
+
+def test_without_the_state(house: House) -> None:
+    """Losing state.sqlite, and all tables with it, brings nothing back."""
+    stones(house, USER, GONE, FLOOR)
+    house.drop("a.jsonl", ROWS)
+    house.run()
+    before = published(house)
+    for path in house.root.glob("state.sqlite*"):
+        path.unlink()
+    house.run()
+    assert published(house) == before
+    for name in contents(house):
+        if name != TOMBSTONES:
+            (house.root / name).unlink()
+    for path in house.root.glob("state.sqlite*"):
+        path.unlink()
+    house.run()
+    assert published(house) == before
+    assert ledger(house)["a.jsonl"].counts.duplicates == 4
+
+
+def test_the_highest_floor(house: House) -> None:
+    """Of several floors the highest is in force, in whatever order they were laid."""
+    stones(house, FLOOR, Tombstone("floor", NOW, day="2026-11-24"), Tombstone("floor", NOW, day="2026-10-01"))
+    assert Tombstones.read(house.root).floor == "2026-11-24"
+    house.drop("a.jsonl", ROWS)
+    house.run()
+    holds(house, {"ada", "bob", "nobody", "elsewhere"})
+
+
+def test_ids_are_not_told() -> None:
+    """The file holds no id, only what cannot be turned back into one."""
+    assert ADA not in USER.sha256
+    assert len(USER.sha256) == 64
+
+
+GOOD = json.dumps({"kind": "user", "at": NOW, "sha256": hashed(ADA)}).encode()
+BROKEN: dict[str, bytes] = {
+    "torn": GOOD + b"\n" + GOOD[:-10],
+    "no JSON": b"forget Ada",
+    "binary": b"\xff\xfe\x00",
+    "half a character": GOOD[:-2] + b'\xc3"}',
+    "an array": b"[]",
+    "another kind": GOOD.replace(b"user", b"team"),
+    "no kind": b'{"at":"2026-11-24T12:00:00Z"}',
+    "a number for a hash": GOOD.replace(b'"sha256": "', b'"sha256": 1, "x": "'),
+    "an empty line": GOOD + b"\n\n" + GOOD,
+    "no hash": b'{"kind":"user","at":"2026-11-24T12:00:00Z"}',
+    "half a hash": GOOD.replace(hashed(ADA).encode(), hashed(ADA)[:20].encode()),
+    "an id": GOOD.replace(hashed(ADA).encode(), ADA.encode()),
+    "capitals": GOOD.replace(hashed(ADA).encode(), hashed(ADA).upper().encode()),
+    "a floor without its day": b'{"kind":"floor","at":"2026-11-24T12:00:00Z"}',
+    "a floor in another form": b'{"kind":"floor","at":"2026-11-24T12:00:00Z","day":"2026-7-01"}',
+    "a floor on no day": b'{"kind":"floor","at":"2026-11-24T12:00:00Z","day":"2026-02-30"}',
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_file(house: House, broken: str) -> None:
+    """A file that cannot be understood stops a run with its name and line, and nothing is loaded."""
+    house.drop("a.jsonl", ROWS)
+    (house.root / TOMBSTONES).write_bytes(BROKEN[broken])
+    number = 2 if broken in {"torn", "an empty line"} else 1
+    refused(usage(house), f"{TOMBSTONES}, line {number}: ", "restore the file")
+    assert set(contents(house)) == {TOMBSTONES}
+    assert ledger(house) == {}
+    assert not list(house.root.glob("staging/*"))
+
+
+@pytest.mark.parametrize("option", [(), ("--rebuild",), ("quarantine", "--retry")], ids=["run", "rebuild", "retry"])
+def test_a_broken_file_stops_everything(house: House, option: tuple[str, ...]) -> None:
+    """Where tables stand they stay as they are, whatever the run; with the file restored it goes on."""
+    house.drop("a.jsonl", ROWS[2:])
+    house.run()
+    house.drop("b.jsonl", ROWS)
+    (house.root / TOMBSTONES).write_bytes(BROKEN["torn"])
+    before, entries = contents(house), ledger(house)
+    refused(usage(house, *option), TOMBSTONES)
+    assert contents(house) == before
+    assert ledger(house) == entries
+    (house.root / TOMBSTONES).write_bytes(GOOD + b"\n")
+    done(usage(house))
+    assert set(house.events()["id"]) == kept(USER) | {"ada before"}
