@@ -196,6 +196,7 @@ class _Run:
                     rebuild, {part.source_file for part in work.parts if part.error} & self._known - self._broken
                 )
             with self.stage("commit", "publishing"):
+                everything = everything and not any(part.is_lost for part in work.parts)
                 published = publishing.publication(job, everything=everything)
                 report = publishing.report(job, published, work, self._seconds)
                 operations = publishing.compose(job, published, work, report)
