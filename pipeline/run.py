@@ -42,7 +42,7 @@ from pipeline.workers import executor
 # An event may be this far ahead of the run that reads it: not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
 # A bucket's rows fit into memory, a slice's staged files on the disk.
-_BUCKET_BYTES: Final = 64_000_000
+_BUCKET_BYTES: Final = 48_000_000
 _SLICE_BYTES: Final = 4_000_000_000
 # Every part keeps a file open for each bucket.
 _BUCKETS_MAX: Final = 256
@@ -162,11 +162,14 @@ class _Run:
         workers = self._workers if sum(part.bytes for part in parts) > _PROCESSES_BYTES else 1
         complete = not paths and not retry and (rebuild is None or rebuild.everything)
         reports = []
-        with executor(workers) as pool:
-            for number, part in enumerate(slices, start=1):
-                # Only with the last slice everything is in that was there when the files were listed.
-                everything = complete and number == len(slices)
-                reports.append(self._load(part, rebuild, pool, workers, everything=everything))
+        try:
+            with executor(workers) as pool:
+                for number, part in enumerate(slices, start=1):
+                    # Only with the last slice everything is in that was there when the files were listed.
+                    everything = complete and number == len(slices)
+                    reports.append(self._load(part, rebuild, pool, workers, everything=everything))
+        finally:
+            self._clear("staging")  # where the run was stopped, of what was still under way then
         return accounting.joined(reports)
 
     def _elsewhere(self, listed: set[str]) -> list[Part]:
@@ -206,10 +209,14 @@ class _Run:
                 anew = rebuild is not None and rebuild.everything
                 commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew)
         finally:
-            if not self._state.is_committing():
-                self._store.clear(job.staging)
+            self._clear(job.staging)
         report.seconds, self._seconds = self._seconds, {}
         return report
+
+    def _clear(self, folder: str) -> None:
+        """Remove a staging folder, unless a commit that has begun still needs it."""
+        if not self._state.is_committing():
+            self._store.clear(folder)
 
     def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Work:
         if not parts and job.rebuild is None:

@@ -116,6 +116,44 @@ def test_staging_lost_twice(undisturbed: House, house: House) -> None:
     assert state_of(house) == state_of(undisturbed)
 
 
+def test_staging_lost_in_a_rebuild(undisturbed: House, house: House) -> None:
+    """What a rebuild of some months staged is lost: nothing of it is done, and all raw files are read again."""
+    for number in range(len(batches())):
+        drop(house, number)
+        house.run()
+    expected = state_of(undisturbed)
+    root = Path(__file__).parents[2]
+    options = ["--rebuild", "--since", "2026-11", "--data-dir", str(house.root), "--now", NOW, "--workers", "1"]
+    command = [sys.executable, VICTIM, "1", "after", "begin", *options]
+    killed = subprocess.run(
+        command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": str(root)}
+    ).returncode
+    assert killed == -signal.SIGKILL
+    shutil.rmtree(house.root / "staging")
+    assert house.run().files == len(batches())
+    assert state_of(house) == expected
+
+
+def test_signal_to_all_processes(tmp_path: Path) -> None:
+    """A signal to a run and its workers, as service managers send it, stops the run as one to the run alone does."""
+    house = House(tmp_path / "data")
+    for name in "ab":
+        house.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(50_000)])
+    code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
+    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(house.root), "--now", NOW]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        while "reading" not in process.stderr.readline():
+            pass
+        while not list(house.root.glob("staging/*/rows/*/*.arrow")):  # the workers are at work
+            pass
+        os.killpg(process.pid, signal.SIGTERM)
+        said = process.stderr.read()
+    assert process.returncode == 143, said
+    assert not list(house.root.glob("staging/*"))
+    assert house.run().accepted == 100_000
+
+
 def test_workers_follow_their_parent(tmp_path: Path) -> None:
     """Worker processes of a killed run end with it."""
     house = House(tmp_path / "data")
