@@ -101,5 +101,8 @@ def _say(report: "RunReport") -> None:
     )
     for reason, lines in report.reasons.items():
         typer.echo(f"  rejected {lines:,} {reason}", err=True)
-    for failure in report.errors:
-        typer.echo(f"  {failure.file}: {failure.error}", err=True)
+    if report.errors:
+        from pipeline.commands.columns import printable
+
+        for failure in report.errors:
+            typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}", err=True)

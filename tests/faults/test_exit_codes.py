@@ -101,3 +101,13 @@ def test_two_at_once(house: House) -> None:
         assert first.wait() == 0
     assert house.events().height == 6000
     done(usage(house))
+
+
+def test_names_that_a_terminal_would_obey(house: House) -> None:
+    """The name of a raw file that cannot be read is shown without its escape sequences."""
+    house.drop("a.jsonl", [record()])
+    (house.root / "raw" / "\x1b[31mred.jsonl").symlink_to("nowhere.jsonl")
+    found = usage(house)
+    assert found.exit_code == 4
+    assert "\\x1b[31mred.jsonl" in found.stderr
+    assert "\x1b" not in found.stderr
