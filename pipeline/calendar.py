@@ -37,11 +37,14 @@ DAY_US: Final = 86_400 * SECOND_US
 FIRST_DAY: Final = date(2011, 1, 1)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WHOLE_SECONDS: Final = len("1970-01-01T00:00:00")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _RANGE_DAYS: Final[dict[Range, int]] = {"30d": 30, "60d": 60, "90d": 90}
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS_A_YEAR: Final = 12
+# All zones in all ranges or views, on the two or three dates that it is today somewhere.
+_WINDOWS_KEPT: Final = 1 << 12
 
 
 class UnknownZoneError(ValueError):
@@ -129,10 +132,10 @@ def today(zone: str, now: int) -> date:
     return day
 
 
-def days(zone: str, first: date, count: int) -> list[int]:
+def days(zone: str, first: date, count: int) -> tuple[int, ...]:
     """Return the starts of `count` local days from `first`, and the end of the last: `count + 1` instants."""
     ordinal = first.toordinal()
-    return [_day_start(zone, ordinal + k) for k in range(count + 1)]
+    return tuple(_day_start(zone, ordinal + k) for k in range(count + 1))
 
 
 def range_first_day(range_: Range, today: date) -> date:
@@ -140,12 +143,14 @@ def range_first_day(range_: Range, today: date) -> date:
     return today - timedelta(days=_RANGE_DAYS[range_] - 1)
 
 
-def range_days(zone: str, range_: Range, today: date) -> list[int]:
+@lru_cache(maxsize=_WINDOWS_KEPT)
+def range_days(zone: str, range_: Range, today: date) -> tuple[int, ...]:
     """Return the boundaries of a rolling range's local days: 31, 61 or 91 instants."""
     return days(zone, range_first_day(range_, today), _RANGE_DAYS[range_])
 
 
-def view_buckets(zone: str, view: View, today: date) -> list[Bucket]:
+@lru_cache(maxsize=_WINDOWS_KEPT)
+def view_buckets(zone: str, view: View, today: date) -> tuple[Bucket, ...]:
     """Return the buckets of an activity view, oldest first: 7 days, 12 weeks from Monday, or 12 calendar months."""
     if view == "daily":
         firsts = [today + timedelta(days=k) for k in range(-6, 2)]
@@ -158,7 +163,7 @@ def view_buckets(zone: str, view: View, today: date) -> list[Bucket]:
         firsts = [add_months(today.replace(day=1), k) for k in range(-11, 2)]
         labels = [_MONTHS[day.month - 1] for day in firsts[:-1]]
     starts = [day_start(zone, day) for day in firsts]
-    return [Bucket(*bucket) for bucket in zip(labels, starts, starts[1:], strict=False)]
+    return tuple(Bucket(*bucket) for bucket in zip(labels, starts, starts[1:], strict=False))
 
 
 def add_months(day: date, months: int) -> date:
@@ -179,11 +184,9 @@ def utc_day_start(day: date) -> int:
 
 def rfc3339(instant: int) -> str:
     """Write an instant as RFC 3339 in UTC with `Z`; fractional seconds only where they are not zero."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1000 else moment.isoformat()[:19]  # noqa: PLR2004
-    if moment.microsecond:
-        text += f".{moment.microsecond:06d}".rstrip("0")
-    return text + "Z"
+    text = (_EPOCH + timedelta(microseconds=instant)).isoformat()
+    moment = text[: -len("+00:00")]
+    return (moment if len(moment) == _WHOLE_SECONDS else moment.rstrip("0")) + "Z"
 
 
 def microseconds(moment: datetime) -> int:

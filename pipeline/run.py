@@ -22,7 +22,7 @@ from time import perf_counter
 from typing import Final
 
 from filelock import FileLock, Timeout
-from ulid import ULID
+from ulid_transform import ulid_at_time
 
 from pipeline import accounting, commit, listing, publishing
 from pipeline.accounting import RunReport
@@ -184,7 +184,7 @@ class _Run:
         size = sum(part.bytes for part in parts)
         job = Job(
             store=self._store,
-            run=str(ULID.from_timestamp(self._now / SECOND_US)),
+            run=ulid_at_time(self._now / SECOND_US),
             started=self._now,
             latest=self._now + _AHEAD_US,
             buckets=min(max(1, round(size / _BUCKET_BYTES)), _BUCKETS_MAX),

@@ -1,6 +1,7 @@
 """The envelope of every answer, and the fields that several of them share."""
 
-from typing import Annotated, Generic, TypeVar
+from functools import lru_cache
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
@@ -10,6 +11,10 @@ _Data = TypeVar("_Data")
 
 Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+# The same boundaries come again and again: a local midnight is one of the quarter-hours of some year.
+boundary: Final = lru_cache(maxsize=1 << 15)(rfc3339)
 
 
 class Answer(msgspec.Struct, Generic[_Data], frozen=True):
@@ -35,4 +40,4 @@ class Period(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, start: int, end: int) -> "Period":
         """Write a window of microseconds."""
-        return cls(rfc3339(start), rfc3339(end))
+        return cls(boundary(start), boundary(end))

@@ -3,7 +3,8 @@
 Reads the actors of whole UTC days, and the events of the at most two days that the period's ends cut.
 """
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.calendar import DAY_US, add_months, utc_day, utc_day_start
 from service.snapshots import Workspace
 
-_MONTHS_A_YEAR = 12
+_MONTHS_A_YEAR: Final = 12
 
 
 def period(anchor: int | None, now: int) -> tuple[int, int]:
@@ -22,20 +23,25 @@ def period(anchor: int | None, now: int) -> tuple[int, int]:
     """
     if anchor is None:
         anchor = 0  # the first of a month at midnight
-    first, time_of_day = utc_day(anchor), anchor % DAY_US
-
-    def start(months: int) -> int:
-        return utc_day_start(add_months(first, months)) + time_of_day
-
-    today = utc_day(now)
+    first, today = utc_day(anchor), utc_day(now)
     months = (today.year - first.year) * _MONTHS_A_YEAR + today.month - first.month
-    if start(months) > now:
+    if _start(anchor, months) > now:
         months -= 1
-    return start(months), start(months + 1)
+    return _start(anchor, months), _start(anchor, months + 1)
+
+
+@lru_cache(maxsize=1 << 14)
+def _start(anchor: int, months: int) -> int:
+    """Return the start of the period that begins as many months after the anchor."""
+    return utc_day_start(add_months(utc_day(anchor), months)) + anchor % DAY_US
 
 
 def used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
     """Return the credits of a user's events in `[start, end)` in one workspace."""
+    return workspace.once((user_id, start, end), start, end, lambda: _used(workspace, user_id, start, end))
+
+
+def _used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
     days = [row for actors in workspace.actors(start, end) for row in actors.credits_of(user_id)]
     first_whole, last_whole = -(-start // DAY_US), end // DAY_US
     total = sum(credits_used for day, credits_used in days if first_whole <= day < last_whole)

@@ -8,13 +8,10 @@ import msgspec
 from pipeline.keys import READ_SCOPE
 from service import by_language, feed, summary, whoami
 from service.parameters import (
-    FEED_RULES,
-    LANGUAGE_RULES,
-    SUMMARY_RULES,
     FeedParameters,
     LanguageParameters,
     NoParameters,
-    Rule,
+    Parameters,
     SummaryParameters,
 )
 
@@ -41,8 +38,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     path: str
     summary: str
-    parameters: type[msgspec.Struct]
-    rules: tuple[Rule, ...]
+    parameters: type[Parameters]
     ask: Callable[..., msgspec.Struct]
     data: Any
     scope: str | None = READ_SCOPE
@@ -55,7 +51,6 @@ ENDPOINTS: Final = (
         SUMMARY,
         "Totals, buckets and days of a workspace, and the caller's own credits",
         SummaryParameters,
-        SUMMARY_RULES,
         summary.ask,
         summary.Summary,
     ),
@@ -63,7 +58,6 @@ ENDPOINTS: Final = (
         BY_LANGUAGE,
         "What each language used",
         LanguageParameters,
-        LANGUAGE_RULES,
         by_language.ask,
         by_language.ByLanguage,
     ),
@@ -71,7 +65,6 @@ ENDPOINTS: Final = (
         ACTIVITY,
         "Who did what, newest first, in pages",
         FeedParameters,
-        FEED_RULES,
         feed.ask,
         list[feed.Event],
         paginated=True,
@@ -80,7 +73,6 @@ ENDPOINTS: Final = (
         WHOAMI,
         "What the credential stands for",
         NoParameters,
-        (),
         whoami.ask,
         whoami.Whoami,
         scope=None,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from ulid import ULID
+from ulid_transform import ulid_now
 
 from pipeline.calendar import rfc3339
 from service.answers import Meta
@@ -99,7 +99,7 @@ class Front:
     async def _exchange(self, scope: Scope, send: Send) -> None:
         started = time.perf_counter()
         exchange = Exchange(
-            request_id=str(ULID()),
+            request_id=ulid_now(),
             now=self._clock(),
             method=scope["method"],
             path=scope["path"],
@@ -159,7 +159,7 @@ class Front:
         workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
-        parameters = read(endpoint.parameters, endpoint.rules, exchange.query_string, problems)
+        parameters = read(endpoint.parameters, exchange.query_string, problems)
         question = endpoint.ask(parameters, caller, directory, exchange.now)
         try:
             snapshot = self._snapshots.current()

@@ -104,7 +104,7 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "operationId": endpoint.path.removeprefix("/api/v1/").replace("/", "_").replace("-", "_"),
         "summary": endpoint.summary,
         "security": [{"bearer": []}],
-        "parameters": [*map(_parameter, endpoint.rules), header],
+        "parameters": [*map(_parameter, endpoint.parameters.rules), header],
         "responses": {
             "200": {
                 "description": "OK",

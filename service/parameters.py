@@ -5,7 +5,8 @@ The rules are also where the OpenAPI document gets its enums, bounds and default
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 
@@ -19,7 +20,7 @@ WORKSPACE_HEADER: Final = "X-Workspace-Id"
 LARGEST_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
 
-_Parameters = TypeVar("_Parameters", bound=msgspec.Struct)
+_Parameters = TypeVar("_Parameters", bound="Parameters")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _UUID_PATTERN: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -32,37 +33,6 @@ class Rule(msgspec.Struct, frozen=True):
     default: Any
     schema: dict[str, Any]
     description: str
-
-
-class SummaryParameters(msgspec.Struct, frozen=True):
-    """What `/usage/summary` takes."""
-
-    range: Range
-    activity_view: View
-    timezone: str
-
-
-class LanguageParameters(msgspec.Struct, frozen=True):
-    """What `/usage/by-language` takes."""
-
-    range: Range
-    activity_view: View | None
-    timezone: str
-
-
-class FeedParameters(msgspec.Struct, frozen=True):
-    """What `/usage/activity` takes."""
-
-    range: Range
-    type: Action | None
-    user_id: str | None
-    limit: int
-    cursor: cursors.Cursor | None
-    timezone: str
-
-
-class NoParameters(msgspec.Struct, frozen=True):
-    """What `/auth/whoami` takes."""
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -155,29 +125,80 @@ _CURSOR: Final = Rule(
     "`next` or `prev` of an earlier page; belongs to its range, type, user_id and timezone.",
 )
 
-SUMMARY_RULES: Final = (_RANGE, _VIEW, _TIMEZONE)
-LANGUAGE_RULES: Final = (_RANGE, _OPTIONAL_VIEW, _TIMEZONE)
-FEED_RULES: Final = (_RANGE, _TYPE, _USER, _LIMIT, _CURSOR, _TIMEZONE)
+
+class Parameters(msgspec.Struct, frozen=True):
+    """The typed values of a query string, one field for each rule."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+
+class SummaryParameters(Parameters, frozen=True):
+    """What `/usage/summary` takes."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _VIEW, _TIMEZONE)
+
+    range: Range
+    activity_view: View
+    timezone: str
+
+
+class LanguageParameters(Parameters, frozen=True):
+    """What `/usage/by-language` takes."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _OPTIONAL_VIEW, _TIMEZONE)
+
+    range: Range
+    activity_view: View | None
+    timezone: str
+
+
+class FeedParameters(Parameters, frozen=True):
+    """What `/usage/activity` takes."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _TYPE, _USER, _LIMIT, _CURSOR, _TIMEZONE)
+
+    range: Range
+    type: Action | None
+    user_id: str | None
+    limit: int
+    cursor: cursors.Cursor | None
+    timezone: str
+
+
+class NoParameters(Parameters, frozen=True):
+    """What `/auth/whoami` takes."""
+
+
+# A longer query string is read anew each time.
+_LONGEST_KEPT: Final = 1024
+
 _CURSOR_OF: Final = ("range", "type", "user_id", "timezone")
 
 
-def read(
-    kind: type[_Parameters], rules: Sequence[Rule], query_string: bytes, known_problems: Sequence[Detail] = ()
-) -> _Parameters:
+def read(kind: type[_Parameters], query_string: bytes, known_problems: Sequence[Detail] = ()) -> _Parameters:
     """Return the typed values of a query string.
 
     Args:
-        kind: the struct to fill, one field for each rule.
-        rules: what the endpoint takes.
+        kind: what the endpoint takes.
         query_string: as received.
         known_problems: what is already wrong with the headers, to be told in the same answer.
 
     Raises:
         InvalidParametersError: anything is wrong; every problem is in it.
     """
-    texts, problems = query.parse(query_string, {rule.name for rule in rules})
+    examine = _examine if len(query_string) <= _LONGEST_KEPT else _examine.__wrapped__
+    values, problems = examine(kind, query_string)
+    if problems or known_problems:
+        raise InvalidParametersError([*known_problems, *problems])
+    return kind(**values)
+
+
+@lru_cache(maxsize=1024)  # clients ask the same again and again
+def _examine(kind: type[Parameters], query_string: bytes) -> tuple[dict[str, Any], list[Detail]]:
+    """Return the values of a query string and its problems."""
+    texts, problems = query.parse(query_string, {rule.name for rule in kind.rules})
     values: dict[str, Any] = {}
-    for rule in rules:
+    for rule in kind.rules:
         values[rule.name] = rule.default
         if rule.name in texts:
             try:
@@ -189,9 +210,7 @@ def read(
         wrong = {problem.field for problem in problems}  # these have their own problem and nothing to compare to
         if any(getattr(cursor, name) != values[name] for name in _CURSOR_OF if name not in wrong):
             problems.append(Detail("cursor", "belongs to another range, type, user_id or timezone"))
-    if problems or known_problems:
-        raise InvalidParametersError([*known_problems, *problems])
-    return kind(**values)
+    return values, problems
 
 
 def read_workspace_header(values: Sequence[bytes]) -> tuple[str | None, list[Detail]]:

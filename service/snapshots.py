@@ -5,7 +5,7 @@ tells whether anything changed. Nothing is written, and what is kept is bounded 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -24,6 +24,7 @@ DEFAULT_BLOCK_BYTES: Final = 128 << 20
 # What a workspace takes in memory: as Python objects, its manifest is several times its text.
 _KNOWN_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
+_NUMBER_BYTES: Final = 1000  # with its key
 
 _T = TypeVar("_T")
 _Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
@@ -64,6 +65,16 @@ class Workspace:
     def events_path(self, day: date) -> Path:
         """Return where the events of a UTC day lie."""
         return self._data_dir / events_path(self.workspace_id, day.isoformat())
+
+    def once(self, question: Hashable, start: int, end: int, compute: Callable[[], int]) -> int:
+        """Return a number made of who did what in `[start, end)`, computed anew only when these months changed."""
+        key = (question, *(month.actors for month in self._touched(start, end)))
+        known = self._blocks.get(key)
+        if isinstance(known, int):
+            return known
+        number = compute()
+        self._blocks.put(key, number, _NUMBER_BYTES)
+        return number
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:
         first, last = (utc_day(instant).isoformat()[:7] for instant in (start, end - 1))

@@ -5,6 +5,7 @@ A `Question` says everything the answer depends on, the tables apart: equal ques
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from pipeline import calendar
 from pipeline.calendar import Bucket, Range, View
 from pipeline.tables import STATUSES
 from service import billing, windows
-from service.answers import Count, Instant, Period
+from service.answers import Count, Instant, Period, boundary
 from service.authentication import Caller
 from service.directory import Directory
 from service.parameters import SummaryParameters
@@ -163,10 +164,7 @@ def answer(question: Question, snapshots: Snapshots) -> Summary:
     boundaries = calendar.range_days(question.timezone, question.range, question.today)
     buckets = calendar.view_buckets(question.timezone, question.activity_view, question.today)
     starts = [*(bucket.start for bucket in buckets), buckets[-1].end]
-    days, used = snapshots.read(
-        question.workspace_id,
-        lambda workspace: (windows.between(workspace, boundaries), windows.between(workspace, starts)),
-    )
+    days, used = snapshots.read(question.workspace_id, lambda workspace: windows.between(workspace, boundaries, starts))
     characters, lines = days.totals["characters"], days.totals["lines"]
     return Summary(
         range=question.range,
@@ -180,7 +178,7 @@ def answer(question: Question, snapshots: Snapshots) -> Summary:
         audio=Audio(days.totals["audio_ms"]),
         runs=Runs(sum(days.runs), **{status: days.totals[f"runs_{status}"] for status in STATUSES}),
         activity=_activity(question.activity_view, buckets, used),
-        daily=_daily(calendar.range_first_day(question.range, question.today), days),
+        daily=_daily(_dates(question.range, question.today), days),
     )
 
 
@@ -194,15 +192,19 @@ def _credits(question: Question, snapshots: Snapshots) -> Credits:
     return Credits(used, question.quota, percent)
 
 
-def _daily(first: date, used: Windows) -> list[Day]:
-    ordinal = first.toordinal()
-    rows = zip(used.credits, used.characters, used.lines, used.runs, strict=True)
-    return [Day(date.fromordinal(ordinal + k).isoformat(), *row) for k, row in enumerate(rows)]
+def _daily(dates: Sequence[str], used: Windows) -> list[Day]:
+    return [Day(*row) for row in zip(dates, used.credits, used.characters, used.lines, used.runs, strict=True)]
+
+
+@lru_cache(maxsize=64)  # the few dates that it is today somewhere, in all ranges
+def _dates(range_: Range, today: date) -> tuple[str, ...]:
+    first, last = calendar.range_first_day(range_, today).toordinal(), today.toordinal()
+    return tuple(date.fromordinal(ordinal).isoformat() for ordinal in range(first, last + 1))
 
 
 def _activity(view: View, buckets: Sequence[Bucket], used: Windows) -> Activity:
     rows = [
-        ActivityBucket(bucket.label, calendar.rfc3339(bucket.start), calendar.rfc3339(bucket.end), *numbers)
+        ActivityBucket(bucket.label, boundary(bucket.start), boundary(bucket.end), *numbers)
         for bucket, *numbers in zip(buckets, used.credits, used.characters, used.lines, used.runs, strict=True)
     ]
     total = sum(row.credits for row in rows)

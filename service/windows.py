@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.tables import MEASURES
-from service.blocks import LANGUAGE_MEASURES
+from pipeline.tables import MEASURES, STATUSES
+from service.blocks import LANGUAGE_MEASURES, Integers
 from service.snapshots import Workspace
 
-_RUNS: Final = [MEASURES.index(name) for name in MEASURES if name.startswith("runs_")]
+_RUNS: Final = slice(MEASURES.index(f"runs_{STATUSES[0]}"), len(MEASURES))
 
 
 class Windows(NamedTuple):
@@ -34,12 +34,17 @@ class LanguageUse(NamedTuple):
     lines: int
 
 
-def between(workspace: Workspace, boundaries: Sequence[int]) -> Windows:
-    """Return what was used between each boundary and the next."""
-    instants = np.array(boundaries, dtype=np.int64)
-    sums = np.zeros((len(boundaries) - 1, len(MEASURES)), dtype=np.int64)
-    for month in workspace.totals(boundaries[0], boundaries[-1]):
-        sums += np.diff(month.before(instants), axis=0)
+def between(workspace: Workspace, *series: Sequence[int]) -> list[Windows]:
+    """Return, for each series of boundaries, what was used between each boundary and the next."""
+    instants = np.array([instant for boundaries in series for instant in boundaries], dtype=np.int64)
+    before = np.zeros((len(instants), len(MEASURES)), dtype=np.int64)
+    for month in workspace.totals(int(instants.min()), int(instants.max())):
+        before += month.before(instants)
+    ends = np.cumsum([len(boundaries) for boundaries in series])
+    return [_windows(rows[1:] - rows[:-1]) for rows in np.split(before, ends[:-1])]
+
+
+def _windows(sums: Integers) -> Windows:
     credits_used, characters, lines = (sums[:, MEASURES.index(name)] for name in ("credits", "characters", "lines"))
     return Windows(
         credits=credits_used.tolist(),

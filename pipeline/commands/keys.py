@@ -26,11 +26,11 @@ def create(
     data_dir: DataDir = None,
 ) -> None:
     """Make a key and print it: it is shown this once and stored as a hash only."""
-    from ulid import ULID
+    from ulid_transform import ulid_now
 
     from pipeline import keys as key_files
 
-    key_id = f"key_{ULID()}"
+    key_id = f"key_{ulid_now()}"
     try:
         secret = key_files.create(
             settings(data_dir=data_dir).data_dir,
