@@ -13,6 +13,7 @@ from pipeline.calendar import DAY_US, add_months, utc_day, utc_day_start
 from service.snapshots import Workspace
 
 _MONTHS_A_YEAR: Final = 12
+_KEPT_BYTES: Final = 1000  # a number and its key
 
 
 def period(anchor: int | None, now: int) -> tuple[int, int]:
@@ -38,7 +39,8 @@ def _start(anchor: int, months: int) -> int:
 
 def used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
     """Return the credits of a user's events in `[start, end)` in one workspace."""
-    return workspace.once((user_id, start, end), start, end, lambda: _used(workspace, user_id, start, end))
+    key = (user_id, start, end, workspace.version(start, end))
+    return workspace.keep(key, lambda: _used(workspace, user_id, start, end), lambda _: _KEPT_BYTES)
 
 
 def _used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
@@ -53,7 +55,7 @@ def _used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
 
 def _used_in_part(workspace: Workspace, day: int, user_id: str, start: int, end: int) -> int:
     try:
-        with pq.ParquetFile(workspace.events_path(utc_day(day * DAY_US))) as file:
+        with pq.ParquetFile(workspace.events_path(utc_day(day * DAY_US)), page_checksum_verification=True) as file:
             events: Any = file.read(["timestamp", "user_id", "credits"], use_threads=False)
     except FileNotFoundError:  # forgotten or expired a moment ago
         return 0

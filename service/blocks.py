@@ -5,7 +5,7 @@ difference of two rows. Both wrap around in 64 bits, which leaves every differen
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,7 +20,19 @@ Integers = NDArray[np.int64]
 LANGUAGE_MEASURES: Final = ("credits", "characters", "corrected", "lines")
 
 # A row of strings or a key of a dict, counted once too much rather than too little.
-_ENTRY_BYTES: Final = 200
+ENTRY_BYTES: Final = 200
+
+
+class Encoded(NamedTuple):
+    """A column of texts: its distinct values, null among them, and each row's place in them."""
+
+    values: tuple[str | None, ...]
+    codes: Integers
+
+    def equals(self, value: str) -> NDArray[np.bool_]:
+        """Return which rows have a value."""
+        rows: NDArray[np.bool_] = self.codes == (self.values.index(value) if value in self.values else -1)
+        return rows
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -51,7 +63,7 @@ class LocaleTotals(msgspec.Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         """Return what it takes in memory."""
-        return self.keys.nbytes + self.sums.nbytes + _ENTRY_BYTES * len(self.locales)
+        return self.keys.nbytes + self.sums.nbytes + ENTRY_BYTES * len(self.locales)
 
     def between(self, start: int, end: int) -> Integers:
         """Return what lies in `[start, end)`: one row for each locale."""
@@ -72,7 +84,7 @@ class Actors(msgspec.Struct, frozen=True):
     def size_bytes(self) -> int:
         """Return what it takes in memory."""
         arrays = self.actions.nbytes + self.days.nbytes + self.credits.nbytes
-        return arrays + _ENTRY_BYTES * len(self.users)
+        return arrays + ENTRY_BYTES * len(self.users)
 
     def days_of(self, action: str | None, user_id: str | None) -> list[int]:
         """Return the days that hold events of an action and a user, None meaning any; in no order, maybe repeated."""
@@ -91,31 +103,31 @@ class Actors(msgspec.Struct, frozen=True):
 def read_totals(path: Path) -> Totals:
     """Read a cube file and add up its locales."""
     table = _read(path, ["quarter", *MEASURES])
-    quarters = _integers(table, "quarter")
+    quarters = integers(table, "quarter")
     order = np.argsort(quarters, kind="stable")
     distinct, firsts = np.unique(quarters[order], return_index=True)
-    rows = np.stack([_integers(table, measure) for measure in MEASURES], axis=1)[order]
+    rows = np.stack([integers(table, measure) for measure in MEASURES], axis=1)[order]
     return Totals(distinct, _running(np.add.reduceat(rows, firsts) if len(rows) else rows))
 
 
 def read_locale_totals(path: Path) -> LocaleTotals:
     """Read a cube file, keeping its locales apart."""
     table = _read(path, ["quarter", "locale", *LANGUAGE_MEASURES])
-    quarters = _integers(table, "quarter")
-    locales, codes = _encoded(table, "locale")
+    quarters = integers(table, "quarter")
+    locales, codes = encoded(table, "locale")
     origin, latest = (int(quarters.min()), int(quarters.max())) if len(quarters) else (0, 0)
     span = latest - origin + 2  # one more than needed, so that an end past the latest quarter stays within its locale
     keys = codes * span + (quarters - origin)
     order = np.argsort(keys, kind="stable")
-    rows = np.stack([_integers(table, measure) for measure in LANGUAGE_MEASURES], axis=1)[order]
+    rows = np.stack([integers(table, measure) for measure in LANGUAGE_MEASURES], axis=1)[order]
     return LocaleTotals(locales, origin, span, keys[order], _running(rows))
 
 
 def read_actors(path: Path) -> Actors:
     """Read an actors file."""
     table = _read(path, ["user_id", "action", "day", "credits"])
-    names, users = _encoded(table, "user_id")
-    actions, action_codes = _encoded(table, "action")
+    names, users = encoded(table, "user_id")
+    actions, action_codes = encoded(table, "action")
     order = np.argsort(users, kind="stable")
     bounds = np.searchsorted(users[order], np.arange(len(names) + 1)).tolist()
     numbers = np.array([ACTIONS.index(action) for action in actions], dtype=np.int8)
@@ -123,26 +135,29 @@ def read_actors(path: Path) -> Actors:
         users={name: slice(*bounds[code : code + 2]) for code, name in enumerate(names) if name is not None},
         actions=numbers[action_codes[order]],
         days=table.column("day").cast(pa.int32()).to_numpy()[order],
-        credits=_integers(table, "credits")[order],
+        credits=integers(table, "credits")[order],
     )
 
 
 def _read(path: Path, columns: list[str]) -> Any:
     # Not `read_table`: it would take columns from the names of the folders and look for more files.
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         return file.read(columns, use_threads=False)
 
 
-def _integers(table: Any, name: str) -> Integers:
+def integers(table: Any, name: str) -> Integers:
+    """Return a column of numbers or instants."""
     column: Integers = table.column(name).cast(pa.int64()).to_numpy()
     return column
 
 
-def _encoded(table: Any, name: str) -> tuple[tuple[str | None, ...], Integers]:
-    """Return the distinct values of a text column, null among them, and each row's place in them."""
-    encoded = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
-    codes: Integers = encoded.indices.cast(pa.int64()).to_numpy()
-    return tuple(encoded.dictionary.to_pylist()), codes
+def encoded(table: Any, name: str) -> Encoded:
+    """Return a column of texts."""
+    column = table.column(name).combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    found = column.dictionary_encode(null_encoding="encode")
+    return Encoded(tuple(found.dictionary.to_pylist()), found.indices.cast(pa.int64()).to_numpy())
 
 
 def _running(rows: Integers) -> Integers:

@@ -17,7 +17,7 @@ from service.cursors import Cursor
 from service.directory import Directory
 from service.errors import UnknownUserError
 from service.parameters import FeedParameters
-from service.partitions import Filter, Hit, Matches, Position, contents
+from service.partitions import Filter, Hit, Matches, Position
 from service.snapshots import Snapshots, Workspace
 
 _ANY_ID = "-"  # of a position outside the window, where no event is compared to it
@@ -133,7 +133,7 @@ def _page(workspace: Workspace, question: Question) -> Page:
             top, bottom = _ends(hits, oldest)
             has_older = len(found) > limit
             has_newer = cursor is not None and any(True for _ in matches.newer(top))
-        data = [_event(hit.position, content) for hit, content in zip(hits, contents(hits), strict=True)]
+        data = [_event(hit.position, content) for hit, content in zip(hits, matches.contents(hits), strict=True)]
     origin = cursor or Cursor(
         version=1,
         direction="next",

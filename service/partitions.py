@@ -1,23 +1,24 @@
 """The events of one workspace that match a filter, in order, read from as few places as possible.
 
 Reads the day partitions (rows newest first, by timestamp and id descending): only days on which the actors table saw a
-match, only row groups whose times overlap, the key columns before the others. Files stay open until the page is
-finished, so that one that is replaced meanwhile is still read as it was.
+match, only row groups whose times overlap, the key columns before the others. What was read is kept under the identity
+of its file. Files stay open until the page is finished, so that one that is replaced meanwhile is still read as it was.
 """
 
+import os
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.calendar import DAY_US, utc_day
 from pipeline.tables import Action
-from service.blocks import Integers
+from service.blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
 from service.snapshots import Workspace
 
 _CONTENT: Final = [
@@ -31,6 +32,12 @@ _CONTENT: Final = [
     "metadata",
     "ip",
 ]
+
+
+# Columns of few values, which take less as they are in the file.
+_REPETITIVE: Final = ["action", "kind", "resource_type", "user_id", "user_name"]
+# As an object in memory the footer is several times its text.
+_METADATA_FACTOR: Final = 4
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -49,6 +56,29 @@ class Position(NamedTuple):
     id: str
 
 
+class Keys(msgspec.Struct, frozen=True):
+    """What decides which events of a row group match, and in which order they come: newest first."""
+
+    timestamps: Integers
+    ids: Any  # Arrow strings: turned into Python's only where one is looked at
+    actions: Encoded
+    users: Encoded
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what it takes in memory."""
+        arrays = (self.timestamps, self.ids, self.actions.codes, self.users.codes)
+        return sum(array.nbytes for array in arrays) + ENTRY_BYTES * len(self.users.values)
+
+    def matching(self, wanted: Filter) -> NDArray[np.intp]:
+        """Return the rows that match."""
+        matching = (self.timestamps >= wanted.start) & (self.timestamps < wanted.end)
+        for column, value in ((self.actions, wanted.action), (self.users, wanted.user_id)):
+            if value is not None:
+                matching &= column.equals(value)
+        return np.flatnonzero(matching)
+
+
 class Hit(NamedTuple):
     """One match: which one of its row group."""
 
@@ -58,23 +88,38 @@ class Hit(NamedTuple):
     @property
     def position(self) -> Position:
         """Return its place in the order."""
-        return Position(int(self.group.timestamps[self.number]), self.group.ids[self.number].as_py())
+        row = self.group.rows[self.number]
+        return Position(int(self.group.keys.timestamps[row]), self.group.keys.ids[row].as_py())
+
+
+class _Day(NamedTuple):
+    """A day's partition as it was when this was opened; what is kept of it bears its file's identity."""
+
+    file: Any
+    identity: tuple[int, ...]
+    metadata: Any
+
+    def read(self, number: int, columns: list[str]) -> Any:
+        """Return columns of a row group."""
+        file = pq.ParquetFile(
+            self.file, metadata=self.metadata, read_dictionary=_REPETITIVE, page_checksum_verification=True
+        )
+        return file.read_row_group(number, columns=columns, use_threads=False)
 
 
 class _Group(NamedTuple):
     """The matches of one row group, newest first."""
 
-    file: Any
+    day: _Day
     number: int
+    keys: Keys
     rows: NDArray[np.intp]
-    timestamps: Integers
-    ids: Any  # Arrow strings: turned into Python's only where one is looked at
 
     def split(self, position: Position) -> tuple[int, int]:
         """Return how many matches are newer than a position, and the first index that is older."""
-        ascending = -self.timestamps
+        ascending = -self.keys.timestamps[self.rows]
         first, last = (int(np.searchsorted(ascending, -position.timestamp, side)) for side in ("left", "right"))
-        ids = self.ids[first:last].to_pylist()
+        ids = self.keys.ids.take(pa.array(self.rows[first:last])).to_pylist()
         return first + sum(i > position.id for i in ids), first + sum(i >= position.id for i in ids)
 
 
@@ -85,87 +130,79 @@ class Matches:
         self._workspace = workspace
         self._wanted = wanted
         first, last = wanted.start // DAY_US, (wanted.end - 1) // DAY_US
-        days: set[int] = set()
+        numbers: set[int] = set()
         for actors in workspace.actors(wanted.start, wanted.end):
-            days.update(actors.days_of(wanted.action, wanted.user_id))
-        self._days = sorted(day for day in days if first <= day <= last)
-        self._files: dict[int, Any] = {}
-        self._groups: dict[tuple[int, int], _Group] = {}
+            numbers.update(actors.days_of(wanted.action, wanted.user_id))
+        self._numbers = sorted(number for number in numbers if first <= number <= last)
+        self._days: dict[int, _Day | None] = {}
 
     def close(self) -> None:
         """Close the files that were opened."""
-        for file in self._files.values():
-            if file is not None:
-                file.close()
+        for day in self._days.values():
+            if day is not None:
+                day.file.close()
 
     def older(self, position: Position) -> Iterator[Hit]:
         """Yield the matches older than a position, newest first."""
-        for day in reversed(self._days):
-            if day * DAY_US <= position.timestamp:
-                for group in self._overlapping(day, self._wanted.start, position.timestamp):
+        for number in reversed(self._numbers):
+            if number * DAY_US <= position.timestamp:
+                for group in self._overlapping(number, self._wanted.start, position.timestamp):
                     for index in range(group.split(position)[1], len(group.rows)):
                         yield Hit(group, index)
 
     def newer(self, position: Position) -> Iterator[Hit]:
         """Yield the matches newer than a position, oldest first."""
-        for day in self._days:
-            if (day + 1) * DAY_US > position.timestamp:
-                for group in self._overlapping(day, position.timestamp, self._wanted.end - 1, backwards=True):
+        for number in self._numbers:
+            if (number + 1) * DAY_US > position.timestamp:
+                for group in self._overlapping(number, position.timestamp, self._wanted.end - 1, backwards=True):
                     for index in reversed(range(group.split(position)[0])):
                         yield Hit(group, index)
 
-    def _overlapping(self, day: int, earliest: int, latest: int, *, backwards: bool = False) -> Iterator[_Group]:
-        file = self._open(day)
-        if file is None:
+    def contents(self, hits: list[Hit]) -> list[dict[str, Any]]:
+        """Return what matches say, in the same order; instants and ids are in their positions."""
+        found: list[dict[str, Any]] = []
+        for (day, number), theirs in groupby(hits, key=lambda hit: (hit.group.day, hit.group.number)):
+            rows = np.array([hit.group.rows[hit.number] for hit in theirs])
+            found += self._content(day, number).take(pa.array(rows)).to_pylist()
+        return found
+
+    def _overlapping(self, number: int, earliest: int, latest: int, *, backwards: bool = False) -> Iterator[_Group]:
+        if number not in self._days:
+            self._days[number] = self._open(number)
+        day = self._days[number]
+        if day is None:
             return
-        numbers = range(file.metadata.num_row_groups)
-        for number in reversed(numbers) if backwards else numbers:
-            if _overlaps(file.metadata, number, earliest, latest):
-                yield self._group(day, number)
+        groups = range(day.metadata.num_row_groups)
+        for group in reversed(groups) if backwards else groups:
+            if _overlaps(day.metadata, group, earliest, latest):
+                keys = self._keys(day, group)
+                yield _Group(day, group, keys, keys.matching(self._wanted))
 
-    def _open(self, day: int) -> Any:
-        if day not in self._files:
-            try:
-                self._files[day] = pq.ParquetFile(self._workspace.events_path(utc_day(day * DAY_US)))
-            except FileNotFoundError:  # forgotten or expired a moment ago
-                self._files[day] = None
-        return self._files[day]
-
-    def _group(self, day: int, number: int) -> _Group:
-        group = self._groups.get((day, number))
-        if group is None:
-            group = self._groups[day, number] = _read_group(self._open(day), number, self._wanted)
-        return group
-
-
-def contents(hits: list[Hit]) -> list[dict[str, Any]]:
-    """Return what matches say, in the same order; instants and ids are in their positions."""
-    by_group: dict[int, list[int]] = {}
-    for place, hit in enumerate(hits):
-        by_group.setdefault(id(hit.group), []).append(place)
-    rows: dict[int, dict[str, Any]] = {}
-    for places in by_group.values():
-        group = hits[places[0]].group
-        wanted = [int(group.rows[hits[place].number]) for place in places]
-        # Decodes no more than the rows up to the last one wanted.
-        batches = group.file.iter_batches(
-            batch_size=max(wanted) + 1, row_groups=[group.number], columns=_CONTENT, use_threads=False
+    def _open(self, number: int) -> _Day | None:
+        path = self._workspace.events_path(utc_day(number * DAY_US))
+        try:
+            file = pa.OSFile(str(path))
+        except FileNotFoundError:  # forgotten or expired a moment ago
+            return None
+        stat = os.fstat(file.fileno())
+        identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        metadata = self._workspace.keep(
+            identity, lambda: pq.read_metadata(file), lambda metadata: _METADATA_FACTOR * metadata.serialized_size
         )
-        rows.update(zip(places, next(batches).take(pa.array(wanted)).to_pylist(), strict=True))
-    return [rows[place] for place in range(len(hits))]
+        return _Day(file, identity, metadata)
 
+    def _keys(self, day: _Day, number: int) -> Keys:
+        def read() -> Keys:
+            table = day.read(number, ["timestamp", "id", "action", "user_id"])
+            ids = table.column("id").combine_chunks()
+            return Keys(integers(table, "timestamp"), ids, encoded(table, "action"), encoded(table, "user_id"))
 
-def _read_group(file: Any, number: int, wanted: Filter) -> _Group:
-    filtered = {"action": wanted.action, "user_id": wanted.user_id}
-    names = [name for name, value in filtered.items() if value is not None]
-    table = file.read_row_group(number, columns=["timestamp", "id", *names], use_threads=False)
-    timestamps: Integers = table.column("timestamp").cast(pa.int64()).to_numpy()
-    matching = (timestamps >= wanted.start) & (timestamps < wanted.end)
-    for name in names:
-        equal = pc.fill_null(pc.equal(table.column(name), filtered[name]), False)
-        matching &= equal.to_numpy()
-    rows = np.flatnonzero(matching)
-    return _Group(file, number, rows, timestamps[rows], table.column("id").combine_chunks().take(pa.array(rows)))
+        return self._workspace.keep((day.identity, number, "keys"), read, lambda keys: keys.size_bytes)
+
+    def _content(self, day: _Day, number: int) -> Any:
+        return self._workspace.keep(
+            (day.identity, number, "content"), lambda: day.read(number, _CONTENT), lambda content: content.nbytes
+        )
 
 
 def _overlaps(metadata: Any, number: int, earliest: int, latest: int) -> bool:

@@ -24,7 +24,6 @@ DEFAULT_BLOCK_BYTES: Final = 128 << 20
 # What a workspace takes in memory: as Python objects, its manifest is several times its text.
 _KNOWN_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
-_NUMBER_BYTES: Final = 1000  # with its key
 
 _T = TypeVar("_T")
 _Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
@@ -66,15 +65,17 @@ class Workspace:
         """Return where the events of a UTC day lie."""
         return self._data_dir / events_path(self.workspace_id, day.isoformat())
 
-    def once(self, question: Hashable, start: int, end: int, compute: Callable[[], int]) -> int:
-        """Return a number made of who did what in `[start, end)`, computed anew only when these months changed."""
-        key = (question, *(month.actors for month in self._touched(start, end)))
-        known = self._blocks.get(key)
-        if isinstance(known, int):
-            return known
-        number = compute()
-        self._blocks.put(key, number, _NUMBER_BYTES)
-        return number
+    def version(self, start: int, end: int) -> tuple[str, ...]:
+        """Return a key of the months that `[start, end)` touches: another one as soon as any of them changed."""
+        return tuple(month.actors for month in self._touched(start, end))
+
+    def keep(self, key: Hashable, make: Callable[[], _T], size_bytes: Callable[[_T], int]) -> _T:
+        """Return what was made before under a key, which says everything it depends on, or make it now."""
+        known: _T | None = self._blocks.get(key)  # type: ignore[assignment]  # whatever was put under this key
+        if known is None:
+            known = make()
+            self._blocks.put(key, known, size_bytes(known))
+        return known
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:
         first, last = (utc_day(instant).isoformat()[:7] for instant in (start, end - 1))
@@ -82,12 +83,7 @@ class Workspace:
 
     def _block(self, path: str, read: Callable[[Path], _Block]) -> _Block:
         # A file never changes under its name: the next commit's has another one.
-        key = (path, read)
-        block: _Block | None = self._blocks.get(key)  # type: ignore[assignment]  # by the reader in its key
-        if block is None:
-            block = read(self._data_dir / path)
-            self._blocks.put(key, block, block.size_bytes)
-        return block
+        return self.keep((path, read), lambda: read(self._data_dir / path), lambda block: block.size_bytes)
 
 
 class _Known(NamedTuple):
