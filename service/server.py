@@ -47,18 +47,27 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
         DirectoryError: a directory file is broken.
     """
     DirectoryReader(settings.data_dir)  # said here once, rather than by every worker
-    port = _claim(settings.host, settings.port)
+    listen(settings.host, settings.port, workers, partial(_load, settings, now))
+
+
+def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
+    """Serve what `load` returns in every worker, until told to stop.
+
+    Raises:
+        PortError: the address cannot be listened on.
+    """
+    port = _claim(host, port)
     server = Server(
         "usage",
-        address=settings.host,
+        address=host,
         port=port,
         interface=Interfaces.ASGI,
         workers=workers,
         websockets=False,
         log_dictconfig=_LOGS,
     )
-    threading.Thread(target=_announce, args=(settings.host, port), daemon=True).start()
-    server.serve(target_loader=partial(_load, settings, now), wrap_loader=False)
+    threading.Thread(target=_announce, args=(host, port), daemon=True).start()
+    server.serve(target_loader=load, wrap_loader=False)
 
 
 def _load(settings: Settings, now: int | None) -> Callable[..., Any]:

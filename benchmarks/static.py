@@ -1,0 +1,33 @@
+"""What the read path is measured against: a Litestar application of one route that returns fixed bytes.
+
+    python -m benchmarks.static BYTES [--port 0] [--workers 1]
+
+Served by the same program under the same settings as `usage serve`; prints the URL on stderr as that does.
+"""
+
+import argparse
+from functools import partial
+
+from litestar import Litestar, MediaType, get
+
+from service.server import listen
+
+
+def application(size: int) -> Litestar:
+    """Return the application; its answer has as many bytes."""
+    body = b'{"data":"' + b"x" * (size - 11) + b'"}'
+
+    @get("/", media_type=MediaType.JSON, sync_to_thread=False)
+    def fixed() -> bytes:
+        return body
+
+    return Litestar([fixed], openapi_config=None, logging_config=None)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bytes", type=int)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    asked = parser.parse_args()
+    listen("127.0.0.1", asked.port, asked.workers, partial(application, asked.bytes))
