@@ -54,9 +54,12 @@ def etag(digest: bytes, caller: Caller) -> bytes:
 
 def matches(tag: bytes, if_none_match: Sequence[bytes]) -> bool:
     """Return whether a client already holds the answer with this tag; weak and strong tags compare alike."""
-    known = [candidate.strip() for value in if_none_match for candidate in value.split(b",")]
     opaque = tag.removeprefix(b"W/")
-    return b"*" in known or any(candidate.removeprefix(b"W/") == opaque for candidate in known)
+    return any(
+        value.strip(b" \t") == b"*"  # alone: within a list it is no tag
+        or any(candidate.strip(b" \t").removeprefix(b"W/") == opaque for candidate in value.split(b","))
+        for value in if_none_match
+    )
 
 
 def _digest(*parts: bytes) -> bytes:
