@@ -19,20 +19,20 @@ _DIGEST_BYTES: Final = 16
 
 
 class CachedAnswer(NamedTuple):
-    """The JSON of an answer without `meta`, and the digest of it and its question."""
+    """The JSON of an answer without `meta`, or another form of it, and the digest of that and its question."""
 
     data: bytes
     digest: bytes
 
 
 class AnswerCache:
-    """The most recent answers."""
+    """The most recent answers and their forms."""
 
     def __init__(self) -> None:
         self._recent: Recent[CachedAnswer] = Recent(_LIMIT_BYTES)
 
     def get(self, key: Hashable) -> CachedAnswer | None:
-        """Return the answer to an equal question on the same tables, or None."""
+        """Return the answer to an equal question on the same tables, or one of its forms, or None."""
         return self._recent.get(key)
 
     def put(self, key: Hashable, data: bytes, digest: bytes) -> CachedAnswer:
@@ -45,6 +45,11 @@ class AnswerCache:
 def question_digest(path: str, question: msgspec.Struct, data: bytes) -> bytes:
     """Return the digest of an answer: the same in every process and after a restart."""
     return _digest(path.encode(), msgspec.msgpack.encode(question), data)
+
+
+def form_digest(digest: bytes, columns: Sequence[str]) -> bytes:
+    """Return the digest of an answer laid out in columns, without having to lay it out."""
+    return _digest(digest, *(column.encode() for column in columns))
 
 
 def etag(digest: bytes, caller: Caller) -> bytes:

@@ -17,6 +17,7 @@ from service.parameters import (
     Rule,
     SummaryParameters,
 )
+from service.sheets import BUCKETS, DAYS, EVENTS, LANGUAGES, Sheet
 
 SUMMARY: Final = "/api/v1/usage/summary"
 BY_LANGUAGE: Final = "/api/v1/usage/by-language"
@@ -36,7 +37,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One route of the API.
 
     `ask(parameters, caller, directory, now)` turns a request into a question: a frozen struct that holds everything
-    the answer depends on besides the tables, so that the bytes of one answer serve every equal question.
+    the answer depends on besides the tables, so that the bytes of one answer serve every equal question. `sheets` are
+    its forms as CSV: of two, the second is for requests that name a view.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     scope: str | None = READ_SCOPE
     needs_tables: bool = True
     paginated: bool = False
+    sheets: tuple[Sheet, ...] = ()
 
 
 ENDPOINTS: Final = (
@@ -58,6 +61,7 @@ ENDPOINTS: Final = (
         SUMMARY_RULES,
         summary.ask,
         summary.Summary,
+        sheets=(DAYS, BUCKETS),
     ),
     Endpoint(
         BY_LANGUAGE,
@@ -66,6 +70,7 @@ ENDPOINTS: Final = (
         LANGUAGE_RULES,
         by_language.ask,
         by_language.ByLanguage,
+        sheets=(LANGUAGES,),
     ),
     Endpoint(
         ACTIVITY,
@@ -75,6 +80,7 @@ ENDPOINTS: Final = (
         feed.ask,
         list[feed.Event],
         paginated=True,
+        sheets=(EVENTS,),
     ),
     Endpoint(
         WHOAMI,
