@@ -19,20 +19,20 @@ _DIGEST_BYTES: Final = 16
 
 
 class CachedAnswer(NamedTuple):
-    """The JSON of an answer without `meta`, and the digest of it and its question."""
+    """The JSON of an answer without `meta`, or another form of it, and the digest of that and its question."""
 
     data: bytes
     digest: bytes
 
 
 class AnswerCache:
-    """The most recent answers."""
+    """The most recent answers and their forms."""
 
     def __init__(self) -> None:
         self._recent: Recent[CachedAnswer] = Recent(_LIMIT_BYTES)
 
     def get(self, key: Hashable) -> CachedAnswer | None:
-        """Return the answer to an equal question on the same tables, or None."""
+        """Return the answer to an equal question on the same tables, or one of its forms, or None."""
         return self._recent.get(key)
 
     def put(self, key: Hashable, data: bytes, digest: bytes) -> CachedAnswer:
@@ -47,6 +47,11 @@ def question_digest(path: str, question: msgspec.Struct, data: bytes) -> bytes:
     return _digest(path.encode(), msgspec.msgpack.encode(question), data)
 
 
+def form_digest(digest: bytes, columns: Sequence[str]) -> bytes:
+    """Return the digest of an answer laid out in columns, without having to lay it out."""
+    return _digest(digest, *(column.encode() for column in columns))
+
+
 def etag(digest: bytes, caller: Caller) -> bytes:
     """Return the weak tag of an answer given to a caller."""
     return b'W/"%b"' % _digest(digest, msgspec.msgpack.encode(caller)).hex().encode()
@@ -54,9 +59,12 @@ def etag(digest: bytes, caller: Caller) -> bytes:
 
 def matches(tag: bytes, if_none_match: Sequence[bytes]) -> bool:
     """Return whether a client already holds the answer with this tag; weak and strong tags compare alike."""
-    known = [candidate.strip() for value in if_none_match for candidate in value.split(b",")]
     opaque = tag.removeprefix(b"W/")
-    return b"*" in known or any(candidate.removeprefix(b"W/") == opaque for candidate in known)
+    return any(
+        value.strip(b" \t") == b"*"  # alone: within a list it is no tag
+        or any(candidate.strip(b" \t").removeprefix(b"W/") == opaque for candidate in value.split(b","))
+        for value in if_none_match
+    )
 
 
 def _digest(*parts: bytes) -> bytes:

@@ -14,6 +14,7 @@ from service.parameters import (
     Parameters,
     SummaryParameters,
 )
+from service.sheets import BUCKETS, DAYS, EVENTS, LANGUAGES, Sheet
 
 SUMMARY: Final = "/api/v1/usage/summary"
 BY_LANGUAGE: Final = "/api/v1/usage/by-language"
@@ -33,7 +34,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One route of the API.
 
     `ask(parameters, caller, directory, now)` turns a request into a question: a frozen struct that holds everything
-    the answer depends on besides the tables, so that the bytes of one answer serve every equal question.
+    the answer depends on besides the tables, so that the bytes of one answer serve every equal question. `sheets` are
+    its forms as CSV: of two, the second is for requests that name a view.
     """
 
     path: str
@@ -44,6 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     scope: str | None = READ_SCOPE
     needs_tables: bool = True
     paginated: bool = False
+    sheets: tuple[Sheet, ...] = ()
 
 
 ENDPOINTS: Final = (
@@ -53,6 +56,7 @@ ENDPOINTS: Final = (
         SummaryParameters,
         summary.ask,
         summary.Summary,
+        sheets=(DAYS, BUCKETS),
     ),
     Endpoint(
         BY_LANGUAGE,
@@ -60,6 +64,7 @@ ENDPOINTS: Final = (
         LanguageParameters,
         by_language.ask,
         by_language.ByLanguage,
+        sheets=(LANGUAGES,),
     ),
     Endpoint(
         ACTIVITY,
@@ -68,6 +73,7 @@ ENDPOINTS: Final = (
         feed.ask,
         list[feed.Event],
         paginated=True,
+        sheets=(EVENTS,),
     ),
     Endpoint(
         WHOAMI,

@@ -1,8 +1,8 @@
 """The ASGI front: everything that all requests have in common, in the order of the contract's checks.
 
 Route (404, 405) → credential (401) → workspace and scope (403) → parameters (422) → `user_id` (404) → tables (503) →
-data, from memory or from the handlers → `ETag` (304) → envelope. Each request has one id and one instant, and leaves
-one log line. A raw application because the same through middlewares serves half as many requests.
+data, from memory or from the handlers → `ETag` (304) → the form asked for. Each request has one id and one instant, and
+leaves one log line. A raw application because the same through middlewares serves half as many requests.
 """
 
 import time
@@ -14,6 +14,7 @@ import structlog
 from ulid_transform import ulid_now
 
 from pipeline.calendar import rfc3339
+from service import representations
 from service.answers import Meta
 from service.authentication import Headers, authenticate, authorise
 from service.caching import AnswerCache, etag, matches, question_digest
@@ -36,7 +37,6 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
-_JSON: Final = (b"content-type", b"application/json")
 _CACHING: Final = (
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"Authorization, X-Workspace-Id, Accept, Accept-Encoding"),
@@ -139,7 +139,7 @@ class Front:
             _log.exception("unforeseen", request_id=exchange.request_id)
             refusal = InternalError()
         body = refusal.body(exchange.request_id, rfc3339(exchange.now))
-        return Reply(refusal.status, [_JSON, *refusal.headers], body)
+        return Reply(refusal.status, [representations.JSON, *refusal.headers], body)
 
     async def _answer(self, exchange: Exchange, scope: Scope) -> Reply:
         if exchange.path not in _ROUTES:
@@ -172,15 +172,16 @@ class Front:
         if answer is None:
             data = (await self._ask(scope, question)).body
             answer = self._answers.put(key, data, question_digest(exchange.path, question, data))
-        tag = etag(answer.digest, caller)
+        form = representations.choose(answer, endpoint.sheets, exchange.headers, exchange.query_string)
+        tag = etag(form.digest, caller)
         headers = [(b"etag", tag), *_CACHING]
         if matches(tag, exchange.headers.get(b"if-none-match", ())):
             return Reply(304, headers, b"")
         meta = Meta(
             exchange.request_id, rfc3339(exchange.now), rfc3339(snapshot.published.data_as_of) if snapshot else None
         )
-        body = b'%b,"meta":%b}' % (answer.data[:-1], msgspec.json.encode(meta))
-        return Reply(200, [_JSON, *headers], body)
+        fields, body = representations.write(form, meta, exchange.path, exchange.query_string, self._answers)
+        return Reply(200, [*fields, *headers], body)
 
     async def _ask(self, scope: Scope, question: msgspec.Struct | None) -> Reply:
         """Return what the handler of a route makes of a question."""

@@ -20,6 +20,19 @@ from service.parameters import WORKSPACE_HEADER, Rule
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
+_CACHING: Final = {
+    "X-Request-Id": "The same as `meta.request_id`.",
+    "ETag": "For `If-None-Match`; CSV has another one than JSON.",
+    "Cache-Control": "`private, no-cache`: keep it, and ask whether it still stands.",
+    "Vary": "The request headers that an answer depends on.",
+}
+_COMPRESSED: Final = {"Content-Encoding": "`gzip` when the request accepts it and the body is worth it."}
+_OF_CSV: Final = {
+    "Content-Disposition": "With CSV: a name for the file.",
+    "X-Data-As-Of": "With CSV, which has no `meta`: its `data_as_of`.",
+}
+_LINKED: Final = {"Link": "With CSV: the pages that `pagination` leads to in JSON, as `next` and `prev` (RFC 8288)."}
+
 _OPEN: Final = {
     LIVE: ("Whether the process answers", False),
     READY: ("Whether figures can be served", True),
@@ -108,10 +121,18 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "OK",
-                "headers": {name: {"schema": {"type": "string"}} for name in ("X-Request-Id", "ETag")},
-                "content": {"application/json": {"schema": body}},
+                "headers": _headers(
+                    _CACHING
+                    | _COMPRESSED
+                    | (_OF_CSV if endpoint.sheets else {})
+                    | (_LINKED if endpoint.sheets and endpoint.paginated else {})
+                ),
+                "content": {"application/json": {"schema": body}, **_csv(endpoint)},
             },
-            "304": {"description": "Unchanged since the answer whose `ETag` is in `If-None-Match`."},
+            "304": {
+                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`.",
+                "headers": _headers(_CACHING),
+            },
             **_refusals(refused),
         },
     }
@@ -125,6 +146,17 @@ def _open_operation(path: str, summary: str, may_be_unavailable: bool) -> dict[s
         "summary": summary,
         "responses": {"200": {"description": "OK", "content": {media_type: {}}}, **_refusals(refused)},
     }
+
+
+def _headers(descriptions: dict[str, str]) -> dict[str, Any]:
+    return {name: {"schema": {"type": "string"}, "description": text} for name, text in descriptions.items()}
+
+
+def _csv(endpoint: Endpoint) -> dict[str, Any]:
+    if not endpoint.sheets:
+        return {}
+    columns = ", or with an `activity_view`: ".join(", ".join(sheet.columns) for sheet in endpoint.sheets)
+    return {"text/csv": {"schema": {"type": "string", "description": f"RFC 4180, with the columns {columns}."}}}
 
 
 def _parameter(rule: Rule) -> dict[str, Any]:

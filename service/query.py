@@ -7,11 +7,12 @@ for an absent one; a client that sends such a thing is better told.
 import re
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from service.errors import Detail
 
 _BROKEN_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})").search
+_PLAIN: Final = "!$'()*+,-./:;=?@_~%"  # of a query string (RFC 3986), and what is encoded already
 
 
 def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[Detail]]:
@@ -40,6 +41,15 @@ def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[De
         else:
             values[name] = value
     return values, problems
+
+
+def without(query: bytes, name: str) -> list[str]:
+    """Return the pieces of a query string but for one parameter, as sent and fit for a URL."""
+    return [
+        quote_from_bytes(piece, safe=_PLAIN)
+        for piece in query.split(b"&")
+        if piece and _decode(piece.partition(b"=")[0]) != name
+    ]
 
 
 def _decode(raw: bytes) -> str | None:

@@ -78,6 +78,30 @@ def test_answers_have_the_documented_keys(house: Any, send: Any, event: Any) -> 
             _check_keys(reply.json(), schema, document["components"]["schemas"])
 
 
+def test_answers_have_the_documented_headers_and_types(house: Any, send: Any, event: Any) -> None:
+    """The headers and media types of real answers are those of the document, one by one."""
+    house.publish([event(house.now - k, id=str(k), credits=3, metadata="{}") for k in range(30)])
+    document = _document(house, send)
+    for path, item in document["paths"].items():
+        if not path.startswith("/api/"):
+            continue
+        responses = item["get"]["responses"]
+        assert list(responses["200"]["content"]) == ["application/json", *(["text/csv"] if "usage" in path else [])]
+        documented, seen = {name.lower() for name in responses["200"]["headers"]}, set()
+        for media_type, content in responses["200"]["content"].items():
+            for query in ("", "activity_view=daily"):
+                reply = house.ask(path, query, accept=media_type, accept_encoding="gzip")
+                assert reply.headers["content-type"].split(";")[0] == media_type
+                seen |= set(reply.headers)
+                if media_type == "text/csv":
+                    plain = house.ask(path, query, accept=media_type).body.decode("utf-8-sig")
+                    assert plain.splitlines()[0].replace(",", ", ") in content["schema"]["description"]
+        optional = {"content-encoding"}  # of what is large enough
+        assert documented - optional <= seen - {"content-type", "content-length"} <= documented
+        unchanged = house.ask(path, if_none_match="*")
+        assert set(unchanged.headers) == {name.lower() for name in responses["304"]["headers"]}
+
+
 def _check_keys(value: Any, schema: dict[str, Any], components: dict[str, Any]) -> None:
     if "$ref" in schema:
         schema = components[schema["$ref"].rsplit("/", 1)[1]]

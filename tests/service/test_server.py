@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,25 @@ def test_command_line_client(house: Any, served: str, tmp_path: Path) -> None:
     for command in ("summary", "by-language", "activity"):
         assert run("usage", command)
     assert json.loads(run("--json", "usage", "activity", "--limit", "1"))
+
+
+def test_compressed(house: Any, served: str) -> None:
+    """The published client asks for gzip and gets it; curl finds the same, also in CSV."""
+    codings: list[str | None] = []
+    hooks = {"response": [lambda reply: codings.append(reply.headers.get("content-encoding"))]}
+    with httpx.Client(timeout=30, event_hooks=hooks) as connection:
+        client = onepin.OnePinClient(base_url=served, token=house.token, httpx_client=connection)
+        for _ in range(2):
+            assert client.usage.usage_summary().data.credits.used == 7
+        assert codings == ["gzip", "gzip"]
+        headers = {"Authorization": f"Bearer {house.token}", "Accept": "text/csv", "Accept-Encoding": "gzip"}
+        reply = connection.get(f"{served}/api/v1/usage/summary?range=90d", headers=headers)
+    assert codings[-1] == "gzip"
+    curl = shutil.which("curl")
+    if curl is not None:
+        words = [curl, "--silent", "--fail", "--compressed", "--header", "Accept: text/csv"]
+        words += ["--header", f"Authorization: {headers['Authorization']}", str(reply.url)]
+        assert subprocess.run(words, capture_output=True, check=True).stdout == reply.content
 
 
 def test_two_workers_and_graceful_stop(house: Any, event: Any) -> None:

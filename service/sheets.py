@@ -1,0 +1,96 @@
+"""Answers as tables for people with spreadsheets: CSV (RFC 4180), made from the JSON of the same answer.
+
+Opens in Excel with a double click, hence the byte order mark: without it, Excel takes UTF-8 for the code page of the
+country and spoils every name that is not ASCII. Text that a spreadsheet would run is disarmed with an apostrophe.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+from typing import Final, NamedTuple
+
+import msgspec
+
+from service.answers import Answer
+from service.by_language import ByLanguage, LanguageRow
+from service.feed import Event
+from service.rounding import quotient
+from service.summary import ActivityBucket, Day, Summary
+
+# What starts a formula, in full width too; at the start of a cell, or after what starts one where commas do not: in
+# half of Europe Excel separates at semicolons, and to it our quotes are then part of the text.
+_FORMULA: Final = re.compile(r'(?:\A|(?<=[;\t\r\n]))(?="*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A(?=[\t\r\n])')
+
+
+class Sheet(NamedTuple):
+    """One way to lay out an answer in rows."""
+
+    name: str  # of the file, without its suffix
+    columns: tuple[str, ...]
+    rows: Callable[[bytes], Iterator[Sequence[object]]]  # from the JSON of the answer
+
+
+class _Event(Event, frozen=True):
+    """An event as it is read back: the text of `metadata` whatever it is."""
+
+    metadata: msgspec.Raw
+
+
+_SUMMARY: Final = msgspec.json.Decoder(Answer[Summary])
+_BY_LANGUAGE: Final = msgspec.json.Decoder(Answer[ByLanguage])
+_EVENTS: Final = msgspec.json.Decoder(Answer[list[_Event]])
+
+
+def write(sheet: Sheet, data: bytes) -> bytes:
+    """Return the CSV of an answer from its JSON; null is an empty cell."""
+    text = StringIO(newline="")
+    writer = csv.writer(text)  # its own dialect is RFC 4180's
+    writer.writerow(sheet.columns)
+    writer.writerows(map(_cell, row) for row in sheet.rows(data))
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: object) -> object:
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value
+
+
+def _days(data: bytes) -> Iterator[Sequence[object]]:
+    return map(msgspec.structs.astuple, _SUMMARY.decode(data).data.daily)
+
+
+def _buckets(data: bytes) -> Iterator[Sequence[object]]:
+    return map(msgspec.structs.astuple, _SUMMARY.decode(data).data.activity.buckets)
+
+
+def _languages(data: bytes) -> Iterator[Sequence[object]]:
+    """Yield the languages, and what has none, so that credits and shares add up; its other numbers are not told."""
+    answer = _BY_LANGUAGE.decode(data).data
+    yield from map(msgspec.structs.astuple, answer.languages)
+    untagged = answer.untagged_credits
+    if untagged:
+        yield None, "Untagged", quotient(untagged, answer.total_credits, 6), untagged, None, None, None, None
+
+
+def _events(data: bytes) -> Iterator[Sequence[object]]:
+    for event in _EVENTS.decode(data).data:
+        metadata = bytes(event.metadata).decode()
+        yield (
+            *(event.id, event.timestamp, event.action, event.kind),
+            *msgspec.structs.astuple(event.resource),
+            *(msgspec.structs.astuple(event.user) if event.user else (None, None)),
+            *(None if metadata == "null" else metadata, event.ip),
+        )
+
+
+DAYS: Final = Sheet("usage-days", Day.__struct_fields__, _days)
+BUCKETS: Final = Sheet("usage-buckets", ActivityBucket.__struct_fields__, _buckets)
+LANGUAGES: Final = Sheet("usage-languages", LanguageRow.__struct_fields__, _languages)
+EVENTS: Final = Sheet(
+    "usage-activity",
+    (
+        *("id", "timestamp", "action", "kind", "resource_type", "resource_id", "resource_name"),
+        *("user_id", "user_name", "metadata", "ip"),
+    ),
+    _events,
+)
