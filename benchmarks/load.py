@@ -33,7 +33,7 @@ _USAGE = str(Path(sys.executable).with_name("usage"))
 _Figure = tuple[Callable[[], Cost], Callable[[], Cost]]
 
 
-def load(data: Path, *, afresh: bool = False) -> Cost:
+def load_logs(data: Path, *, afresh: bool = False) -> Cost:
     """Run the pipeline, on an empty folder or on what stands."""
     if afresh:
         for name in _TABLES:
@@ -95,7 +95,7 @@ def folder_of(root: Path, name: str, workspaces: int, days: int, per_partition: 
     (root / name / "raw").mkdir(parents=True)
     with (root / name / "raw" / "history.jsonl").open("wb") as file:
         file.writelines(events(workspaces, range(days), workspaces * days * per_partition, "history"))
-    load(root / name)
+    load_logs(root / name)
     return root / name
 
 
@@ -111,24 +111,24 @@ class Figures:
         """Full run ÷ the bare DuckDB statement."""
         data = self._sample()
         bare = [sys.executable, "-m", "benchmarks.bare", str(data / "raw"), str(self._root / "bare")]
-        return lambda: load(data, afresh=True), lambda: run(bare)
+        return lambda: load_logs(data, afresh=True), lambda: run(bare)
 
     def shuffled(self) -> _Figure:
         """Keys shuffled and spaces added ÷ as generated."""
         other = rewritten(self._sample(), self._root / "shuffled", shuffled)
-        return lambda: load(other, afresh=True), lambda: load(self._plain(), afresh=True)
+        return lambda: load_logs(other, afresh=True), lambda: load_logs(self._plain(), afresh=True)
 
     def bad(self) -> _Figure:
         """10 % bad lines ÷ none."""
         other = rewritten(self._sample(), self._root / "spoiled", spoiled)
-        return lambda: load(other, afresh=True), lambda: load(self._plain(), afresh=True)
+        return lambda: load_logs(other, afresh=True), lambda: load_logs(self._plain(), afresh=True)
 
     def nothing(self) -> _Figure:
         """A run with nothing new ÷ importing the libraries."""
         data = self._plain()
-        load(data)
+        load_logs(data)
         imports = [sys.executable, "-c", "import duckdb, pyarrow, msgspec"]
-        return lambda: load(data), lambda: run(imports)
+        return lambda: load_logs(data), lambda: run(imports)
 
     def append(self) -> _Figure:
         """One line appended to a large plain file ÷ nothing new."""
@@ -137,14 +137,14 @@ class Figures:
         with (data / "raw" / "all.jsonl").open("wb") as file:
             for path in sorted((self._plain() / "raw").iterdir()):
                 file.write(path.read_bytes())
-        load(data)
+        load_logs(data)
 
         def appended() -> Cost:
             with (data / "raw" / "all.jsonl").open("ab") as file:
                 file.writelines(events(1, range(1), 1, f"batch-{next(self._batches)}"))
-            return load(data)
+            return load_logs(data)
 
-        return appended, lambda: load(data)
+        return appended, lambda: load_logs(data)
 
     def partitions(self) -> _Figure:
         """A micro-batch into 500 of 18,000 partitions ÷ into 500 of 500."""
@@ -162,7 +162,7 @@ class Figures:
             name = f"batch-{next(self._batches)}"
             with (data / "raw" / f"{name}.jsonl").open("wb") as file:
                 file.writelines(events(workspaces, range(1), MICRO_BATCH_EVENTS, name))
-            return load(data)
+            return load_logs(data)
 
         return lambda: batch(many), lambda: batch(few)
 

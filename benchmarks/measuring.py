@@ -61,19 +61,21 @@ def compare(ours: Callable[[], Cost], other: Callable[[], Cost], times: int, *, 
 
 def _watch(process: "subprocess.Popen[bytes]", peak: list[int]) -> None:
     while process.poll() is None:
-        peak[0] = max(peak[0], sum(map(_resident_kib, _family(process.pid))))
+        peak[0] = max(peak[0], sum(map(resident_kib, family(process.pid))))
         time.sleep(_POLL_SECONDS)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process and all that it started."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return []
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(member for child in children for member in family(int(child)))]
 
 
-def _resident_kib(pid: int) -> int:
+def resident_kib(pid: int) -> int:
+    """Return what a process has in memory."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
