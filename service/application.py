@@ -6,6 +6,7 @@ from pipeline.settings import Settings
 from service.directory import DirectoryReader
 from service.front import Front
 from service.handlers import create_handlers
+from service.limits import RateLimiter, open_store
 from service.snapshots import Snapshots
 
 
@@ -18,6 +19,13 @@ def create_app(settings: Settings, clock: Callable[[], int]) -> Front:
 
     Raises:
         DirectoryError: a directory file is broken, and there is no good one to keep.
+        StoreUriError: the setting names no store of rate limits.
     """
     snapshots = Snapshots(settings.data_dir)
-    return Front(create_handlers(snapshots), DirectoryReader(settings.data_dir), snapshots, clock)
+    return Front(
+        create_handlers(snapshots),
+        DirectoryReader(settings.data_dir),
+        snapshots,
+        clock,
+        RateLimiter(open_store(settings.rate_limit_store)),
+    )

@@ -28,13 +28,14 @@ def serve(
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
     from service.directory import DirectoryError
+    from service.limits import StoreUriError
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 
     found = settings(data_dir=data_dir, host=host, port=port)
     try:
         serve_until_stopped(found, workers, None if now is None else instant(now))
-    except (PortError, DirectoryError) as error:
+    except (PortError, DirectoryError, StoreUriError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

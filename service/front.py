@@ -1,8 +1,8 @@
 """The ASGI front: everything that all requests have in common, in the order of the contract's checks.
 
-Route (404, 405) → credential (401) → workspace and scope (403) → parameters (422) → `user_id` (404) → tables (503) →
-data, from memory or from the handlers → `ETag` (304) → envelope. Each request has one id and one instant, and leaves
-one log line. A raw application because the same through middlewares serves half as many requests.
+Route (404, 405) → credential (401) → rate limit (429) → workspace and scope (403) → parameters (422) → `user_id` (404)
+→ tables (503) → data, from memory or from the handlers → `ETag` (304) → envelope. Each request has one id and one
+instant, and leaves one log line. A raw application because the same through middlewares serves half as many requests.
 """
 
 import time
@@ -25,9 +25,11 @@ from service.errors import (
     InternalError,
     MethodNotAllowedError,
     NotFoundError,
+    RateLimitedError,
     UnavailableError,
 )
 from service.handlers import QUESTION
+from service.limits import RateLimiter
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
 from service.snapshots import Snapshots, StoreError
 
@@ -42,6 +44,7 @@ _CACHING: Final = (
     (b"vary", b"Authorization, X-Workspace-Id, Accept, Accept-Encoding"),
 )
 _WITHOUT_LENGTH: Final = frozenset({204, 304})  # no body to measure
+_FREE: Final = frozenset({304, RateLimitedError.status})  # count against no limit
 _ROUTES: Final[dict[str, Endpoint | None]] = {
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
     **dict.fromkeys(OPEN_ROUTES),
@@ -69,6 +72,7 @@ class Exchange(msgspec.Struct):
     route: str | None = None
     workspace_id: str | None = None
     key_id: str | None = None
+    limit: int | None = None
 
 
 class Front:
@@ -80,11 +84,13 @@ class Front:
         directory: DirectoryReader,
         snapshots: Snapshots,
         clock: Callable[[], int],
+        limiter: RateLimiter,
     ) -> None:
         self._handlers = handlers
         self._directory = directory
         self._snapshots = snapshots
         self._clock = clock
+        self._limiter = limiter
         self._answers = AnswerCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +113,8 @@ class Front:
             headers=_by_name(scope["headers"]),
         )
         reply = await self._reply(exchange, scope)
+        if exchange.key_id is not None and exchange.limit is not None:
+            reply = await self._settle(exchange, exchange.key_id, exchange.limit, reply)
         reply.headers.append((b"x-request-id", exchange.request_id.encode()))
         if reply.status not in _WITHOUT_LENGTH:
             reply.headers.append((b"content-length", str(len(reply.body)).encode()))
@@ -138,8 +146,15 @@ class Front:
         except Exception:  # noqa: BLE001 - the last place where anything can become an answer
             _log.exception("unforeseen", request_id=exchange.request_id)
             refusal = InternalError()
-        body = refusal.body(exchange.request_id, rfc3339(exchange.now))
-        return Reply(refusal.status, [_JSON, *refusal.headers], body)
+        return _refuse(exchange, refusal)
+
+    async def _settle(self, exchange: Exchange, key_id: str, limit: int, reply: Reply) -> Reply:
+        """Return the answer that a limited key gets in the end."""
+        standing = await self._limiter.settle(key_id, limit, exchange.now, free=reply.status in _FREE)
+        if standing.refused and reply.status != RateLimitedError.status:
+            reply = _refuse(exchange, RateLimitedError())
+        reply.headers += standing.fields(refused=reply.status == RateLimitedError.status)
+        return reply
 
     async def _answer(self, exchange: Exchange, scope: Scope) -> Reply:
         if exchange.path not in _ROUTES:
@@ -156,6 +171,9 @@ class Front:
         directory = self._directory.current()
         caller = authenticate(exchange.headers, directory)
         exchange.key_id = caller.api_key_id
+        exchange.limit = directory.rate_limits.get(caller.api_key_id)
+        if caller.api_key_id is not None and exchange.limit is not None:
+            self._limiter.check(caller.api_key_id, exchange.limit, exchange.now)
         workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
@@ -198,6 +216,11 @@ class Front:
 
         await self._handlers({**scope, "method": "GET", "state": {QUESTION: question}}, receive, send)
         return reply
+
+
+def _refuse(exchange: Exchange, error: ApiError) -> Reply:
+    body = error.body(exchange.request_id, rfc3339(exchange.now))
+    return Reply(error.status, [_JSON, *error.headers], body)
 
 
 def _by_name(headers: Any) -> Headers:

@@ -17,6 +17,7 @@ from granian.server import Server
 from pipeline.settings import Settings
 from service.application import create_app
 from service.directory import DirectoryReader
+from service.limits import open_store
 from service.logs import configure_logs
 
 _POLL_SECONDS: Final = 0.02
@@ -40,13 +41,16 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
     Args:
         settings: where the data are and where to listen; port 0 takes a free one.
         workers: processes.
-        now: the instant that every request happens at, to reproduce an answer; None for the real time.
+        now: the instant that every request happens at, to reproduce an answer; None for the real time. The minute of
+            the rate limits stands still with it.
 
     Raises:
         PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
+        StoreUriError: the setting names no store of rate limits.
     """
-    DirectoryReader(settings.data_dir)  # said here once, rather than by every worker
+    DirectoryReader(settings.data_dir)  # both are said here once, rather than by every worker
+    open_store(settings.rate_limit_store)
     port = _claim(settings.host, settings.port)
     server = Server(
         "usage",
