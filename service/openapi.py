@@ -11,14 +11,25 @@ from typing import Any, Final
 
 import msgspec
 
-from service import errors
 from service.answers import Meta
 from service.endpoints import ENDPOINTS, LIVE, READY, SCHEMA, SCHEMA_PAGE, Endpoint
-from service.errors import ApiError, ErrorBody
+from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
 from service.feed import Pagination
 from service.parameters import WORKSPACE_HEADER, Rule
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+
+# Of an API key that is limited; on open routes nobody is.
+_LIMIT_HEADERS: Final = {
+    name: {"schema": {"type": kind}, "description": description}
+    for name, kind, description in (
+        ("X-RateLimit-Limit", "integer", "Answers that a limited API key may have in a minute of UTC."),
+        ("X-RateLimit-Remaining", "integer", "How many of them are left."),
+        ("X-RateLimit-Reset", "integer", "When the next minute begins, in Unix seconds."),
+        ("RateLimit-Policy", "string", 'The limit as the IETF draft writes it: `"key";q=100;w=60`.'),
+        ("RateLimit", "string", 'What is left, and for how many seconds: `"key";r=99;t=42`.'),
+    )
+}
 
 _OPEN: Final = {
     LIVE: ("Whether the process answers", False),
@@ -55,7 +66,7 @@ def document() -> dict[str, Any]:
                     "description": "An API key, `op_live_` and 32 characters.",
                 }
             },
-            "responses": {error.code: _error(error) for error in _documented(errors.CredentialError, ApiError)},
+            "responses": {error.code: _error(error) for error in _documented(CredentialError, ApiError)},
         },
     }
 
@@ -97,7 +108,8 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "schema": {"type": "string", "format": "uuid"},
         "description": "The workspace that is meant; with an API key it must be the key's own.",
     }
-    refused = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "INTERNAL_ERROR"]
+    refused = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "RATE_LIMITED"]
+    refused.append("INTERNAL_ERROR")
     if endpoint.needs_tables:
         refused.append("SERVICE_UNAVAILABLE")
     return {
@@ -108,10 +120,13 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "OK",
-                "headers": {name: {"schema": {"type": "string"}} for name in ("X-Request-Id", "ETag")},
+                "headers": _headers("X-Request-Id", "ETag") | _LIMIT_HEADERS,
                 "content": {"application/json": {"schema": body}},
             },
-            "304": {"description": "Unchanged since the answer whose `ETag` is in `If-None-Match`."},
+            "304": {
+                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; it is free.",
+                "headers": _headers("X-Request-Id", "ETag") | _LIMIT_HEADERS,
+            },
             **_refusals(refused),
         },
     }
@@ -132,7 +147,7 @@ def _parameter(rule: Rule) -> dict[str, Any]:
 
 
 def _refusals(codes: list[str]) -> dict[str, Any]:
-    statuses = {error.code: str(error.status) for error in _documented(errors.CredentialError, ApiError)}
+    statuses = {error.code: str(error.status) for error in _documented(CredentialError, ApiError)}
     return {statuses[code]: {"$ref": f"#/components/responses/{code}"} for code in codes}
 
 
@@ -141,12 +156,20 @@ def _documented(*bases: type[ApiError]) -> list[type[ApiError]]:
 
 
 def _error(error: type[ApiError]) -> dict[str, Any]:
-    names = ["X-Request-Id", *(name.decode().title() for name, _ in error.headers)]
+    headers = _headers("X-Request-Id", *(name.decode().title() for name, _ in error.headers))
+    if error is RateLimitedError:
+        headers["Retry-After"] = {"schema": {"type": "integer", "minimum": 1, "maximum": 60}}
+    if not issubclass(error, CredentialError):
+        headers |= _LIMIT_HEADERS
     return {
         "description": error.message,
-        "headers": {name: {"schema": {"type": "string"}} for name in names},
+        "headers": headers,
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name="ErrorBody")}}},
     }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"schema": {"type": "string"}} for name in names}
 
 
 def _bounds(schema: dict[str, Any]) -> str:

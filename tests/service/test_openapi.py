@@ -2,7 +2,7 @@
 
 from typing import Any
 
-ERRORS = {"401", "403", "404", "405", "422", "500"}
+ERRORS = {"401", "403", "404", "405", "422", "429", "500"}
 
 
 def _document(house: Any, send: Any) -> Any:
@@ -99,3 +99,19 @@ def test_page_needs_nothing_from_elsewhere(house: Any, send: Any) -> None:
     assert reply.headers["content-type"].startswith("text/html")
     assert all(f"GET {path}" in text for path in _document(house, send)["paths"])
     assert not any(word in text for word in ("http://", "https://", "<script", "src="))
+
+
+def test_rate_limits(house: Any, send: Any) -> None:
+    """429 and the fields that answers of a limited key carry are in the document, just as they come."""
+    house.publish()
+    headers = [("authorization", f"Bearer {house.key(rate_limit_per_min=1)}")]
+    document, app = _document(house, send), house.app()
+    for status in ("200", "429"):
+        reply = send(app, "/api/v1/usage/summary", headers=headers)
+        response = document["paths"]["/api/v1/usage/summary"]["get"]["responses"][status]
+        if "$ref" in response:
+            response = document["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+        documented = {name.lower() for name in response["headers"]}
+        assert reply.status == int(status)
+        assert documented | {"content-type", "content-length", "cache-control", "vary"} >= set(reply.headers)
+        assert {name for name in reply.headers if "ratelimit" in name or name == "retry-after"} <= documented
