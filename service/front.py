@@ -30,6 +30,7 @@ from service.errors import (
 )
 from service.handlers import QUESTION
 from service.limits import RateLimiter
+from service.metrics import Metrics
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
 from service.snapshots import Snapshots, StoreError
 
@@ -73,6 +74,7 @@ class Exchange(msgspec.Struct):
     workspace_id: str | None = None
     key_id: str | None = None
     limit: int | None = None
+    cached: bool | None = None
 
 
 class Front:
@@ -85,12 +87,14 @@ class Front:
         snapshots: Snapshots,
         clock: Callable[[], int],
         limiter: RateLimiter,
+        metrics: Metrics,
     ) -> None:
         self._handlers = handlers
         self._directory = directory
         self._snapshots = snapshots
         self._clock = clock
         self._limiter = limiter
+        self._metrics = metrics
         self._answers = AnswerCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +107,7 @@ class Front:
             await send({"type": "websocket.close", "code": 1000, "reason": None})
 
     async def _exchange(self, scope: Scope, send: Send) -> None:
-        started = time.perf_counter()
+        started = time.perf_counter_ns()
         exchange = Exchange(
             request_id=str(ULID()),
             now=self._clock(),
@@ -119,6 +123,8 @@ class Front:
         if reply.status not in _WITHOUT_LENGTH:
             reply.headers.append((b"content-length", str(len(reply.body)).encode()))
         body = b"" if exchange.method == "HEAD" else reply.body
+        nanoseconds = time.perf_counter_ns() - started
+        self._metrics.count(exchange.route, exchange.method, reply.status, nanoseconds, exchange.cached)
         try:
             await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
@@ -130,7 +136,7 @@ class Front:
             route=exchange.route,
             method=exchange.method,
             status=reply.status,
-            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            duration_ms=round(nanoseconds / 1e6, 3),
             workspace=exchange.workspace_id,
             key=exchange.key_id,
         )
@@ -187,6 +193,7 @@ class Front:
             snapshot = None
         key = (snapshot and snapshot.identity, question)
         answer = self._answers.get(key)
+        exchange.cached = answer is not None
         if answer is None:
             data = (await self._ask(scope, question)).body
             answer = self._answers.put(key, data, question_digest(exchange.path, question, data))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from service.answers import Meta
-from service.endpoints import ENDPOINTS, LIVE, READY, SCHEMA, SCHEMA_PAGE, Endpoint
+from service.endpoints import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
 from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
 from service.feed import Pagination
 from service.parameters import WORKSPACE_HEADER, Rule
@@ -34,6 +34,7 @@ _LIMIT_HEADERS: Final = {
 _OPEN: Final = {
     LIVE: ("Whether the process answers", False),
     READY: ("Whether figures can be served", True),
+    METRICS: ("Counts of requests and the age of the data, for Prometheus", False),
     SCHEMA_PAGE: ("This document as a page", False),
     SCHEMA: ("This document", False),
 }
@@ -133,7 +134,7 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_operation(path: str, summary: str, may_be_unavailable: bool) -> dict[str, Any]:
-    media_type = "text/html" if path == SCHEMA_PAGE else "application/json"
+    media_type = {SCHEMA_PAGE: "text/html", METRICS: "text/plain"}.get(path, "application/json")
     refused = ["METHOD_NOT_ALLOWED", "INTERNAL_ERROR", *(["SERVICE_UNAVAILABLE"] if may_be_unavailable else [])]
     return {
         "operationId": path.strip("/").replace("/", "_").replace(".", "_"),

@@ -8,7 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from granian.constants import Interfaces
@@ -62,13 +65,16 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
         log_dictconfig=_LOGS,
     )
     threading.Thread(target=_announce, args=(settings.host, port), daemon=True).start()
-    server.serve(target_loader=partial(_load, settings, now), wrap_loader=False)
+    # Not in the data folder, which may be read-only.
+    with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as tally_dir:
+        server.serve(target_loader=partial(_load, settings, now, tally_dir), wrap_loader=False)
 
 
-def _load(settings: Settings, now: int | None) -> Callable[..., Any]:
+def _load(settings: Settings, now: int | None, tally_dir: str | None) -> Callable[..., Any]:
     """Return a worker's application; runs in its process."""
     configure_logs()
-    return create_app(settings, (lambda: time.time_ns() // 1000) if now is None else (lambda: now))
+    clock = (lambda: time.time_ns() // 1000) if now is None else (lambda: now)
+    return create_app(settings, clock, None if tally_dir is None else Path(tally_dir))
 
 
 def _claim(host: str, port: int) -> int:
