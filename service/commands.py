@@ -23,6 +23,9 @@ def serve(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
+    debug: Annotated[
+        bool | None, typer.Option("--debug", help="Add `Server-Timing` to every answer, else USAGE_DEBUG.")
+    ] = None,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:
@@ -32,7 +35,7 @@ def serve(
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 
-    found = settings(data_dir=data_dir, host=host, port=port)
+    found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     try:
         serve_until_stopped(found, workers, None if now is None else instant(now))
     except (PortError, DirectoryError, StoreUriError) as error:

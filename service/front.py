@@ -30,6 +30,7 @@ from service.errors import (
 )
 from service.handlers import QUESTION
 from service.limits import RateLimiter
+from service.logs import RequestLine, RequestLog
 from service.metrics import Metrics
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
 from service.snapshots import Snapshots, StoreError
@@ -45,6 +46,7 @@ _CACHING: Final = (
     (b"vary", b"Authorization, X-Workspace-Id, Accept, Accept-Encoding"),
 )
 _WITHOUT_LENGTH: Final = frozenset({204, 304})  # no body to measure
+_LOGGED_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # not what is sent
 _FREE: Final = frozenset({304, RateLimitedError.status})  # count against no limit
 _ROUTES: Final[dict[str, Endpoint | None]] = {
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
@@ -88,6 +90,9 @@ class Front:
         clock: Callable[[], int],
         limiter: RateLimiter,
         metrics: Metrics,
+        log: RequestLog,
+        *,
+        debug: bool,
     ) -> None:
         self._handlers = handlers
         self._directory = directory
@@ -95,12 +100,14 @@ class Front:
         self._clock = clock
         self._limiter = limiter
         self._metrics = metrics
+        self._log = log
+        self._debug = debug
         self._answers = AnswerCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life from start to end."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _live(receive, send, self._log)
         elif scope["type"] == "http":
             await self._exchange(scope, send)
         else:
@@ -125,21 +132,14 @@ class Front:
         body = b"" if exchange.method == "HEAD" else reply.body
         nanoseconds = time.perf_counter_ns() - started
         self._metrics.count(exchange.route, exchange.method, reply.status, nanoseconds, exchange.cached)
+        self._log.write(_line(exchange, reply, nanoseconds))
+        if self._debug:
+            reply.headers.append((b"server-timing", _timing(exchange, nanoseconds)))
         try:
             await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
         except OSError:
             _log.info("client went away", request_id=exchange.request_id)
-        _log.info(
-            "request",
-            request_id=exchange.request_id,
-            route=exchange.route,
-            method=exchange.method,
-            status=reply.status,
-            duration_ms=round(nanoseconds / 1e6, 3),
-            workspace=exchange.workspace_id,
-            key=exchange.key_id,
-        )
 
     async def _reply(self, exchange: Exchange, scope: Scope) -> Reply:
         try:
@@ -237,8 +237,26 @@ def _by_name(headers: Any) -> Headers:
     return found
 
 
-async def _live(receive: Receive, send: Send) -> None:
+def _line(exchange: Exchange, reply: Reply, nanoseconds: int) -> RequestLine:
+    return RequestLine(
+        request_id=exchange.request_id,
+        route=exchange.route,
+        method=exchange.method if exchange.method in _LOGGED_METHODS else None,
+        status=reply.status,
+        duration_ms=nanoseconds / 1e6,
+        workspace=exchange.workspace_id,
+        key=exchange.key_id,
+    )
+
+
+def _timing(exchange: Exchange, nanoseconds: int) -> bytes:
+    cached = {True: b"cache;desc=hit, ", False: b"cache;desc=miss, ", None: b""}[exchange.cached]
+    return b"%btotal;dur=%.3f" % (cached, nanoseconds / 1e6)
+
+
+async def _live(receive: Receive, send: Send, log: RequestLog) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    log.close()
     await send({"type": "lifespan.shutdown.complete"})
