@@ -102,6 +102,15 @@ def test_memory(house: Any, send: Any, event: Any) -> None:
     assert seen["usage_block_cache_bytes"][frozenset()] > 0
 
 
+def test_memory_of_another_worker(house: Any, send: Any, tmp_path: Path) -> None:
+    """A worker that loads something tells the others."""
+    (tmp_path / "tally").mkdir()
+    house.publish()
+    loading, reading = house.app(tally_dir=tmp_path / "tally"), house.app(tally_dir=tmp_path / "tally")
+    house.ask(SUMMARY, app=loading)
+    assert _read(reading, send)["usage_loaded_workspaces"] == {frozenset(): 1}
+
+
 def test_nobody_is_in_it(house: Any, send: Any, event: Any) -> None:
     """No workspace, user, name, key or anything that was sent becomes a label."""
     house.publish([event(house.now, credits=1)])
