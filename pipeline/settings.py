@@ -3,6 +3,7 @@
 Reads `USAGE_*` variables; writes nothing.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,13 @@ SETTINGS: Final = (
     Setting("workers", "0", "processes", "that read logs at once in a run; 0 means one for each core"),
     Setting("host", "127.0.0.1", "address", "on which the service listens"),
     Setting("port", "8080", "port", "on which the service listens"),
+    Setting("rate_limit_store", "memory://", "URI", "where API keys' answers are counted, e.g. redis://host:6379"),
+    Setting("debug", "false", "true or false", "whether answers say in `Server-Timing` what took how long"),
 )
+
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+# Where a URI holds a password: before its host, or among its options.
+_SECRETS: Final = re.compile(r"(?<=://)[^/]*(?=@)|(?<=\?).*")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     host: str
     port: int
+    rate_limit_store: str
+    debug: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
@@ -56,8 +65,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
+            read = _boolean if kind is bool else kind
             try:
-                values[setting.name] = given if given is not None else kind(text)
+                values[setting.name] = given if given is not None else read(text)
             except ValueError:
                 raise SettingError(f"{setting.variable}={text!r} is not a {kind.__name__}") from None
         return cls(**values)
+
+    def shown(self) -> dict[str, str]:
+        """Return the values by environment variable, without what a URI has of secrets."""
+        texts = {setting.variable: str(getattr(self, setting.name)) for setting in SETTINGS}
+        return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None

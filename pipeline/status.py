@@ -13,7 +13,7 @@ import msgspec
 from pipeline import listing
 from pipeline.accounting import RunReport
 from pipeline.calendar import SECOND_US
-from pipeline.settings import SETTINGS, Settings
+from pipeline.settings import Settings
 from pipeline.state import Entry
 from pipeline.store import Store
 from pipeline.tables import PUBLISHED, RAW, Published
@@ -56,7 +56,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         age_seconds=(now - published.data_as_of) / SECOND_US if published else None,
         waiting=_waiting(store, problems),
         runs=_last_runs(store, runs, problems),
-        settings={setting.variable: str(getattr(settings, setting.name)) for setting in SETTINGS},
+        settings=settings.shown(),
         problems=problems,
     )
 

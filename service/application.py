@@ -1,23 +1,42 @@
 """The service put together: directory, tables, handlers, front."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline.settings import Settings
 from service.directory import DirectoryReader
 from service.front import Front
 from service.handlers import create_handlers
+from service.limits import RateLimiter, open_store
+from service.logs import RequestLog
+from service.metrics import Metrics
 from service.snapshots import Snapshots
 
 
-def create_app(settings: Settings, clock: Callable[[], int]) -> Front:
+def create_app(
+    settings: Settings, clock: Callable[[], int], tally_dir: Path | None = None, log: RequestLog | None = None
+) -> Front:
     """Return the ASGI application over one data folder.
 
     Args:
         settings: where the data are.
         clock: what time it is, in microseconds UTC; asked once a request.
+        tally_dir: where the workers of one service count together; None where there is only one.
+        log: where requests are logged; None for stderr.
 
     Raises:
         DirectoryError: a directory file is broken, and there is no good one to keep.
+        StoreUriError: the setting names no store of rate limits.
     """
     snapshots = Snapshots(settings.data_dir)
-    return Front(create_handlers(snapshots), DirectoryReader(settings.data_dir), snapshots, clock)
+    metrics = Metrics(snapshots, clock, tally_dir)
+    return Front(
+        create_handlers(snapshots, metrics),
+        DirectoryReader(settings.data_dir),
+        snapshots,
+        clock,
+        RateLimiter(open_store(settings.rate_limit_store)),
+        metrics,
+        log or RequestLog(),
+        debug=settings.debug,
+    )

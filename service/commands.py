@@ -23,18 +23,22 @@ def serve(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
+    debug: Annotated[
+        bool | None, typer.Option("--debug", help="Add `Server-Timing` to every answer, else USAGE_DEBUG.")
+    ] = None,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
     from service.directory import DirectoryError
+    from service.limits import StoreUriError
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 
-    found = settings(data_dir=data_dir, host=host, port=port)
+    found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     try:
         serve_until_stopped(found, workers, None if now is None else instant(now))
-    except (PortError, DirectoryError) as error:
+    except (PortError, DirectoryError, StoreUriError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

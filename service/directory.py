@@ -84,6 +84,7 @@ class Directory(NamedTuple):
     accounts: dict[str, Account]
     keys: dict[str, ApiKey]
     workspaces: dict[str, tuple[str, ...]]
+    rate_limits: dict[str | None, int]  # answers a minute, by the ids of the keys that are limited
 
     def is_active(self, workspace_id: str, user_id: str) -> bool:
         """Return whether a user is an active member of a workspace."""
@@ -107,6 +108,7 @@ def build(members: Iterable[Member], accounts: Iterable[Account], keys: Iterable
         accounts={row.user_id.lower(): row for row in accounts},
         keys={row.key_sha256.lower(): row for row in by_id.values()},
         workspaces={user_id: tuple(sorted(ids)) for user_id, ids in listed.items()},
+        rate_limits={row.id: row.rate_limit_per_min for row in by_id.values() if row.rate_limit_per_min is not None},
     )
 
 

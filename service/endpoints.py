@@ -23,11 +23,12 @@ WHOAMI: Final = "/api/v1/auth/whoami"
 
 LIVE: Final = "/health/live"
 READY: Final = "/health/ready"
+METRICS: Final = "/metrics"
 SCHEMA_PAGE: Final = "/schema"
 SCHEMA: Final = "/schema/openapi.json"
 
 # These need no credential and hold nothing of any tenant.
-OPEN_ROUTES: Final = frozenset({LIVE, READY, SCHEMA_PAGE, SCHEMA})
+OPEN_ROUTES: Final = frozenset({LIVE, READY, METRICS, SCHEMA_PAGE, SCHEMA})
 
 
 class Endpoint(msgspec.Struct, frozen=True):

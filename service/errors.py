@@ -8,6 +8,7 @@
     ├── NotFoundError             404  no such route, or `user_id` is no active member
     ├── MethodNotAllowedError     405  anything but GET, HEAD and OPTIONS
     ├── InvalidParametersError    422  one or more parameters are wrong, all of them named
+    ├── RateLimitedError          429  the key's answers of this minute are spent
     ├── UnavailableError          503  nothing published yet, or the tables cannot be read
     └── InternalError             500  anything else
 
@@ -135,6 +136,14 @@ class InvalidParametersError(ApiError):
     status = 422
     code = "VALIDATION_ERROR"
     message = "Some parameters are not valid."
+
+
+class RateLimitedError(ApiError):
+    """Raised when a key has had all its answers of this minute."""
+
+    status = 429
+    code = "RATE_LIMITED"
+    message = "This API key has had all its answers of this minute."
 
 
 class UnavailableError(ApiError):

@@ -1,8 +1,9 @@
 """The ASGI front: everything that all requests have in common, in the order of the contract's checks.
 
-Route (404, 405) → credential (401) → workspace and scope (403) → parameters (422) → `user_id` (404) → tables (503) →
-data, from memory or from the handlers → `ETag` (304) → the form asked for. Each request has one id and one instant, and
-leaves one log line. A raw application because the same through middlewares serves half as many requests.
+Route (404, 405) → credential (401) → rate limit (429) → workspace and scope (403) → parameters (422) → `user_id` (404)
+→ tables (503) → data, from memory or from the handlers → `ETag` (304) → the form asked for. Each request has one id and
+one instant, and leaves one log line. A raw application because the same through middlewares serves half as many
+requests.
 """
 
 import time
@@ -26,9 +27,13 @@ from service.errors import (
     InternalError,
     MethodNotAllowedError,
     NotFoundError,
+    RateLimitedError,
     UnavailableError,
 )
 from service.handlers import QUESTION
+from service.limits import RateLimiter
+from service.logs import RequestLine, RequestLog
+from service.metrics import Metrics
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
 from service.snapshots import Snapshots, StoreError
 
@@ -42,6 +47,8 @@ _CACHING: Final = (
     (b"vary", b"Authorization, X-Workspace-Id, Accept, Accept-Encoding"),
 )
 _WITHOUT_LENGTH: Final = frozenset({204, 304})  # no body to measure
+_LOGGED_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # not what is sent
+_FREE: Final = frozenset({304, RateLimitedError.status})  # count against no limit
 _ROUTES: Final[dict[str, Endpoint | None]] = {
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
     **dict.fromkeys(OPEN_ROUTES),
@@ -69,6 +76,8 @@ class Exchange(msgspec.Struct):
     route: str | None = None
     workspace_id: str | None = None
     key_id: str | None = None
+    limit: int | None = None
+    cached: bool | None = None
 
 
 class Front:
@@ -80,24 +89,33 @@ class Front:
         directory: DirectoryReader,
         snapshots: Snapshots,
         clock: Callable[[], int],
+        limiter: RateLimiter,
+        metrics: Metrics,
+        log: RequestLog,
+        *,
+        debug: bool,
     ) -> None:
         self._handlers = handlers
         self._directory = directory
         self._snapshots = snapshots
         self._clock = clock
+        self._limiter = limiter
+        self._metrics = metrics
+        self._log = log
+        self._debug = debug
         self._answers = AnswerCache()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life from start to end."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _live(receive, send, self._log)
         elif scope["type"] == "http":
             await self._exchange(scope, send)
         else:
             await send({"type": "websocket.close", "code": 1000, "reason": None})
 
     async def _exchange(self, scope: Scope, send: Send) -> None:
-        started = time.perf_counter()
+        started = time.perf_counter_ns()
         exchange = Exchange(
             request_id=ulid_now(),
             now=self._clock(),
@@ -107,25 +125,22 @@ class Front:
             headers=_by_name(scope["headers"]),
         )
         reply = await self._reply(exchange, scope)
+        if exchange.key_id is not None and exchange.limit is not None:
+            reply = await self._settle(exchange, exchange.key_id, exchange.limit, reply)
         reply.headers.append((b"x-request-id", exchange.request_id.encode()))
         if reply.status not in _WITHOUT_LENGTH:
             reply.headers.append((b"content-length", str(len(reply.body)).encode()))
         body = b"" if exchange.method == "HEAD" else reply.body
+        nanoseconds = time.perf_counter_ns() - started
+        self._metrics.count(exchange.route, exchange.method, reply.status, nanoseconds, exchange.cached)
+        self._log.write(_line(exchange, reply, nanoseconds))
+        if self._debug:
+            reply.headers.append((b"server-timing", _timing(exchange, nanoseconds)))
         try:
             await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
         except OSError:
             _log.info("client went away", request_id=exchange.request_id)
-        _log.info(
-            "request",
-            request_id=exchange.request_id,
-            route=exchange.route,
-            method=exchange.method,
-            status=reply.status,
-            duration_ms=round((time.perf_counter() - started) * 1000, 3),
-            workspace=exchange.workspace_id,
-            key=exchange.key_id,
-        )
 
     async def _reply(self, exchange: Exchange, scope: Scope) -> Reply:
         try:
@@ -138,8 +153,15 @@ class Front:
         except Exception:  # noqa: BLE001 - the last place where anything can become an answer
             _log.exception("unforeseen", request_id=exchange.request_id)
             refusal = InternalError()
-        body = refusal.body(exchange.request_id, rfc3339(exchange.now))
-        return Reply(refusal.status, [representations.JSON, *refusal.headers], body)
+        return _refuse(exchange, refusal)
+
+    async def _settle(self, exchange: Exchange, key_id: str, limit: int, reply: Reply) -> Reply:
+        """Return the answer that a limited key gets in the end."""
+        standing = await self._limiter.settle(key_id, limit, exchange.now, free=reply.status in _FREE)
+        if standing.refused and reply.status != RateLimitedError.status:
+            reply = _refuse(exchange, RateLimitedError())
+        reply.headers += standing.fields(refused=reply.status == RateLimitedError.status)
+        return reply
 
     async def _answer(self, exchange: Exchange, scope: Scope) -> Reply:
         if exchange.path not in _ROUTES:
@@ -156,6 +178,9 @@ class Front:
         directory = self._directory.current()
         caller = authenticate(exchange.headers, directory)
         exchange.key_id = caller.api_key_id
+        exchange.limit = directory.rate_limits.get(caller.api_key_id)
+        if caller.api_key_id is not None and exchange.limit is not None:
+            self._limiter.check(caller.api_key_id, exchange.limit, exchange.now)
         workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
@@ -169,6 +194,7 @@ class Front:
             snapshot = None
         key = (snapshot and snapshot.identity, question)
         answer = self._answers.get(key)
+        exchange.cached = answer is not None
         if answer is None:
             data = (await self._ask(scope, question)).body
             answer = self._answers.put(key, data, question_digest(exchange.path, question, data))
@@ -201,6 +227,11 @@ class Front:
         return reply
 
 
+def _refuse(exchange: Exchange, error: ApiError) -> Reply:
+    body = error.body(exchange.request_id, rfc3339(exchange.now))
+    return Reply(error.status, [representations.JSON, *error.headers], body)
+
+
 def _by_name(headers: Any) -> Headers:
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
@@ -208,8 +239,26 @@ def _by_name(headers: Any) -> Headers:
     return found
 
 
-async def _live(receive: Receive, send: Send) -> None:
+def _line(exchange: Exchange, reply: Reply, nanoseconds: int) -> RequestLine:
+    return RequestLine(
+        request_id=exchange.request_id,
+        route=exchange.route,
+        method=exchange.method if exchange.method in _LOGGED_METHODS else None,
+        status=reply.status,
+        duration_ms=nanoseconds / 1e6,
+        workspace=exchange.workspace_id,
+        key=exchange.key_id,
+    )
+
+
+def _timing(exchange: Exchange, nanoseconds: int) -> bytes:
+    cached = {True: b"cache;desc=hit, ", False: b"cache;desc=miss, ", None: b""}[exchange.cached]
+    return b"%btotal;dur=%.3f" % (cached, nanoseconds / 1e6)
+
+
+async def _live(receive: Receive, send: Send, log: RequestLog) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    log.close()
     await send({"type": "lifespan.shutdown.complete"})

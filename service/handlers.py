@@ -8,16 +8,18 @@ from typing import Any, Final, NoReturn
 
 from litestar import Litestar, MediaType, Request, get
 from litestar.types import Scope
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from service import by_language, feed, openapi, summary, whoami
 from service.answers import Answer
-from service.endpoints import ACTIVITY, BY_LANGUAGE, LIVE, READY, SCHEMA, SCHEMA_PAGE, SUMMARY, WHOAMI
+from service.endpoints import ACTIVITY, BY_LANGUAGE, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, SUMMARY, WHOAMI
+from service.metrics import Metrics
 from service.snapshots import Snapshots
 
 QUESTION: Final = "question"
 
 
-def create_handlers(snapshots: Snapshots) -> Litestar:
+def create_handlers(snapshots: Snapshots, metrics: Metrics) -> Litestar:
     """Return the routes over the tables of one data folder.
 
     They run in the event loop: each takes well under a millisecond of arithmetic, less than a thread would cost.
@@ -48,6 +50,10 @@ def create_handlers(snapshots: Snapshots) -> Litestar:
         snapshots.current()
         return {"status": "ready"}
 
+    @get(METRICS, media_type=CONTENT_TYPE_PLAIN_0_0_4, sync_to_thread=False)
+    def read_metrics() -> bytes:
+        return metrics.exposition()
+
     @get(SCHEMA, sync_to_thread=False)
     def schema() -> dict[str, Any]:
         return openapi.document()
@@ -57,7 +63,7 @@ def create_handlers(snapshots: Snapshots) -> Litestar:
         return openapi.page()
 
     return Litestar(
-        [usage_summary, usage_by_language, usage_activity, auth_whoami, live, ready, schema, schema_page],
+        [usage_summary, usage_by_language, usage_activity, auth_whoami, live, ready, read_metrics, schema, schema_page],
         exception_handlers={Exception: _leave_to_front},
         openapi_config=None,
         logging_config=None,

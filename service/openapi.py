@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import msgspec
 
-from service import errors
 from service.answers import Meta
-from service.endpoints import ENDPOINTS, LIVE, READY, SCHEMA, SCHEMA_PAGE, Endpoint
-from service.errors import ApiError, ErrorBody
+from service.endpoints import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
+from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
 from service.feed import Pagination
 from service.parameters import WORKSPACE_HEADER, Rule
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
+_IDENTIFIED: Final = {"X-Request-Id": "The same as `meta.request_id`."}
 _CACHING: Final = {
-    "X-Request-Id": "The same as `meta.request_id`.",
+    **_IDENTIFIED,
     "ETag": "For `If-None-Match`; CSV has another one than JSON.",
     "Cache-Control": "`private, no-cache`: keep it, and ask whether it still stands.",
     "Vary": "The request headers that an answer depends on.",
@@ -32,10 +32,22 @@ _OF_CSV: Final = {
     "X-Data-As-Of": "With CSV, which has no `meta`: its `data_as_of`.",
 }
 _LINKED: Final = {"Link": "With CSV: the pages that `pagination` leads to in JSON, as `next` and `prev` (RFC 8288)."}
+# Of an API key that is limited; on open routes nobody is.
+_LIMIT_HEADERS: Final = {
+    name: {"schema": {"type": kind}, "description": description}
+    for name, kind, description in (
+        ("X-RateLimit-Limit", "integer", "Answers that a limited API key may have in a minute of UTC."),
+        ("X-RateLimit-Remaining", "integer", "How many of them are left."),
+        ("X-RateLimit-Reset", "integer", "When the next minute begins, in Unix seconds."),
+        ("RateLimit-Policy", "string", 'The limit as the IETF draft writes it: `"key";q=100;w=60`.'),
+        ("RateLimit", "string", 'What is left, and for how many seconds: `"key";r=99;t=42`.'),
+    )
+}
 
 _OPEN: Final = {
     LIVE: ("Whether the process answers", False),
     READY: ("Whether figures can be served", True),
+    METRICS: ("Counts of requests and the age of the data, for Prometheus", False),
     SCHEMA_PAGE: ("This document as a page", False),
     SCHEMA: ("This document", False),
 }
@@ -68,7 +80,7 @@ def document() -> dict[str, Any]:
                     "description": "An API key, `op_live_` and 32 characters.",
                 }
             },
-            "responses": {error.code: _error(error) for error in _documented(errors.CredentialError, ApiError)},
+            "responses": {error.code: _error(error) for error in _documented(CredentialError, ApiError)},
         },
     }
 
@@ -110,7 +122,8 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "schema": {"type": "string", "format": "uuid"},
         "description": "The workspace that is meant; with an API key it must be the key's own.",
     }
-    refused = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "INTERNAL_ERROR"]
+    refused = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "RATE_LIMITED"]
+    refused.append("INTERNAL_ERROR")
     if endpoint.needs_tables:
         refused.append("SERVICE_UNAVAILABLE")
     return {
@@ -126,12 +139,13 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
                     | _COMPRESSED
                     | (_OF_CSV if endpoint.sheets else {})
                     | (_LINKED if endpoint.sheets and endpoint.paginated else {})
-                ),
+                )
+                | _LIMIT_HEADERS,
                 "content": {"application/json": {"schema": body}, **_csv(endpoint)},
             },
             "304": {
-                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`.",
-                "headers": _headers(_CACHING),
+                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; it is free.",
+                "headers": _headers(_CACHING) | _LIMIT_HEADERS,
             },
             **_refusals(refused),
         },
@@ -139,7 +153,7 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def _open_operation(path: str, summary: str, may_be_unavailable: bool) -> dict[str, Any]:
-    media_type = "text/html" if path == SCHEMA_PAGE else "application/json"
+    media_type = {SCHEMA_PAGE: "text/html", METRICS: "text/plain"}.get(path, "application/json")
     refused = ["METHOD_NOT_ALLOWED", "INTERNAL_ERROR", *(["SERVICE_UNAVAILABLE"] if may_be_unavailable else [])]
     return {
         "operationId": path.strip("/").replace("/", "_").replace(".", "_"),
@@ -164,7 +178,7 @@ def _parameter(rule: Rule) -> dict[str, Any]:
 
 
 def _refusals(codes: list[str]) -> dict[str, Any]:
-    statuses = {error.code: str(error.status) for error in _documented(errors.CredentialError, ApiError)}
+    statuses = {error.code: str(error.status) for error in _documented(CredentialError, ApiError)}
     return {statuses[code]: {"$ref": f"#/components/responses/{code}"} for code in codes}
 
 
@@ -173,10 +187,15 @@ def _documented(*bases: type[ApiError]) -> list[type[ApiError]]:
 
 
 def _error(error: type[ApiError]) -> dict[str, Any]:
-    names = ["X-Request-Id", *(name.decode().title() for name, _ in error.headers)]
+    headers = _headers(_IDENTIFIED)
+    headers |= {name.decode().title(): {"schema": {"type": "string"}} for name, _ in error.headers}
+    if error is RateLimitedError:
+        headers["Retry-After"] = {"schema": {"type": "integer", "minimum": 1, "maximum": 60}}
+    if not issubclass(error, CredentialError):
+        headers |= _LIMIT_HEADERS
     return {
         "description": error.message,
-        "headers": {name: {"schema": {"type": "string"}} for name in names},
+        "headers": headers,
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name="ErrorBody")}}},
     }
 

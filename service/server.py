@@ -8,7 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from granian.constants import Interfaces
@@ -17,6 +20,7 @@ from granian.server import Server
 from pipeline.settings import Settings
 from service.application import create_app
 from service.directory import DirectoryReader
+from service.limits import open_store
 from service.logs import configure_logs
 
 _POLL_SECONDS: Final = 0.02
@@ -40,14 +44,19 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
     Args:
         settings: where the data are and where to listen; port 0 takes a free one.
         workers: processes.
-        now: the instant that every request happens at, to reproduce an answer; None for the real time.
+        now: the instant that every request happens at, to reproduce an answer; None for the real time. The minute of
+            the rate limits stands still with it.
 
     Raises:
         PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
+        StoreUriError: the setting names no store of rate limits.
     """
-    DirectoryReader(settings.data_dir)  # said here once, rather than by every worker
-    listen(settings.host, settings.port, workers, partial(_load, settings, now))
+    DirectoryReader(settings.data_dir)  # both are said here once, rather than by every worker
+    open_store(settings.rate_limit_store)
+    # Not in the data folder, which may be read-only.
+    with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as tally_dir:
+        listen(settings.host, settings.port, workers, partial(_load, settings, now, tally_dir))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -70,10 +79,11 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
     server.serve(target_loader=load, wrap_loader=False)
 
 
-def _load(settings: Settings, now: int | None) -> Callable[..., Any]:
+def _load(settings: Settings, now: int | None, tally_dir: str | None) -> Callable[..., Any]:
     """Return a worker's application; runs in its process."""
     configure_logs()
-    return create_app(settings, (lambda: time.time_ns() // 1000) if now is None else (lambda: now))
+    clock = (lambda: time.time_ns() // 1000) if now is None else (lambda: now)
+    return create_app(settings, clock, None if tally_dir is None else Path(tally_dir))
 
 
 def _claim(host: str, port: int) -> int:

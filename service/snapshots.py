@@ -105,6 +105,16 @@ class Snapshots:
         self._workspaces: Recent[_Known] = Recent(block_bytes // 8)
         self._snapshot: Snapshot | None = None
 
+    @property
+    def loaded_workspaces(self) -> int:
+        """Return how many workspaces are in memory."""
+        return len(self._workspaces)
+
+    @property
+    def block_bytes(self) -> int:
+        """Return what their months take there."""
+        return self._blocks.size_bytes
+
     def current(self) -> Snapshot:
         """Return what is published now.
 

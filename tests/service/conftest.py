@@ -140,9 +140,9 @@ class House:
         (self.root / f"{path}.tmp").write_bytes(content)
         (self.root / f"{path}.tmp").rename(self.root / path)
 
-    def app(self, now: int | None = None) -> Front:
+    def app(self, now: int | None = None, **options: Any) -> Front:
         """Return a fresh application over the folder."""
-        return create_app(Settings.read({}, data_dir=self.root), lambda: self.now if now is None else now)
+        return create_app(Settings.read({}, data_dir=self.root), lambda: self.now if now is None else now, **options)
 
     def ask(self, path: str, query: str = "", app: Front | None = None, **headers: str) -> Reply:
         """Ask a usage endpoint with the first key; header names with `_` for `-`."""

@@ -207,23 +207,6 @@ def test_unforeseen_error(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert unforeseen["exc_info"]
 
 
-def test_log_line(house: Any, send: Any) -> None:
-    """Each request leaves one line: id, route, status, duration, workspace, key id; no key, no name, no user."""
-    house.publish()
-    app = house.app()
-    with capture_logs() as logs:
-        reply = house.ask(SUMMARY, f"user_id={house.user}", app)
-        send(app, "/secret/path")
-    line, unknown = logs
-    assert line["request_id"] == reply.headers["x-request-id"]
-    assert (line["route"], line["status"], line["method"]) == (SUMMARY, 200, "GET")
-    assert (line["workspace"], line["key"]) == (house.workspace, "key_0")
-    assert line["duration_ms"] >= 0
-    assert (unknown["route"], unknown["status"]) == (None, 404)
-    text = str(logs)
-    assert not any(secret in text for secret in (house.token, house.user, "Ada", "/secret/path"))
-
-
 def test_client_that_went_away(house: Any) -> None:
     """A client that hangs up before its answer does no harm."""
     house.publish()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-ERRORS = {"401", "403", "404", "405", "422", "500"}
+ERRORS = {"401", "403", "404", "405", "422", "429", "500"}
 
 
 def _document(house: Any, send: Any) -> Any:
@@ -82,6 +82,7 @@ def test_answers_have_the_documented_headers_and_types(house: Any, send: Any, ev
     """The headers and media types of real answers are those of the document, one by one."""
     house.publish([event(house.now - k, id=str(k), credits=3, metadata="{}") for k in range(30)])
     document = _document(house, send)
+    limited = {"authorization": f"Bearer {house.key(rate_limit_per_min=1_000)}"}
     for path, item in document["paths"].items():
         if not path.startswith("/api/"):
             continue
@@ -90,15 +91,15 @@ def test_answers_have_the_documented_headers_and_types(house: Any, send: Any, ev
         documented, seen = {name.lower() for name in responses["200"]["headers"]}, set()
         for media_type, content in responses["200"]["content"].items():
             for query in ("", "activity_view=daily"):
-                reply = house.ask(path, query, accept=media_type, accept_encoding="gzip")
+                reply = house.ask(path, query, accept=media_type, accept_encoding="gzip", **limited)
                 assert reply.headers["content-type"].split(";")[0] == media_type
                 seen |= set(reply.headers)
                 if media_type == "text/csv":
-                    plain = house.ask(path, query, accept=media_type).body.decode("utf-8-sig")
+                    plain = house.ask(path, query, accept=media_type, **limited).body.decode("utf-8-sig")
                     assert plain.splitlines()[0].replace(",", ", ") in content["schema"]["description"]
         optional = {"content-encoding"}  # of what is large enough
         assert documented - optional <= seen - {"content-type", "content-length"} <= documented
-        unchanged = house.ask(path, if_none_match="*")
+        unchanged = house.ask(path, if_none_match="*", **limited)
         assert set(unchanged.headers) == {name.lower() for name in responses["304"]["headers"]}
 
 
@@ -123,3 +124,19 @@ def test_page_needs_nothing_from_elsewhere(house: Any, send: Any) -> None:
     assert reply.headers["content-type"].startswith("text/html")
     assert all(f"GET {path}" in text for path in _document(house, send)["paths"])
     assert not any(word in text for word in ("http://", "https://", "<script", "src="))
+
+
+def test_rate_limits(house: Any, send: Any) -> None:
+    """429 and the fields that answers of a limited key carry are in the document, just as they come."""
+    house.publish()
+    headers = [("authorization", f"Bearer {house.key(rate_limit_per_min=1)}")]
+    document, app = _document(house, send), house.app()
+    for status in ("200", "429"):
+        reply = send(app, "/api/v1/usage/summary", headers=headers)
+        response = document["paths"]["/api/v1/usage/summary"]["get"]["responses"][status]
+        if "$ref" in response:
+            response = document["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+        documented = {name.lower() for name in response["headers"]}
+        assert reply.status == int(status)
+        assert documented | {"content-type", "content-length", "cache-control", "vary"} >= set(reply.headers)
+        assert {name for name in reply.headers if "ratelimit" in name or name == "retry-after"} <= documented

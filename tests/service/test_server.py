@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,30 +15,7 @@ import onepin
 import pytest
 from onepin.errors import UnprocessableEntityError
 
-BIN = Path(sys.executable).parent
-
-
-def _start(data_dir: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
-    """Start `usage serve` and return it with its URL once it says that it listens."""
-    process = subprocess.Popen(
-        [BIN / "usage", "serve", "--port", "0", "--data-dir", data_dir, "--now", "2026-11-24T12:00:00Z", *options],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    seen = []
-    for line in process.stderr:
-        seen.append(line)
-        match = re.match(r"listening on (http://\S+)", line)
-        if match:
-            return process, match[1]
-    raise AssertionError("".join(seen))
-
-
-def _stop(process: subprocess.Popen[str]) -> str:
-    process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=20)
-    return rest
+from tests.service.process import BIN, start, stop
 
 
 def _fill(house: Any, event: Any) -> None:
@@ -67,9 +42,9 @@ def _fill(house: Any, event: Any) -> None:
 def served(house: Any, event: Any) -> Iterator[str]:
     """Return the URL of a running service over a small folder."""
     _fill(house, event)
-    process, url = _start(house.root)
+    process, url = start(house.root)
     yield url
-    _stop(process)
+    stop(process)
 
 
 def _check(summary: Any, languages: Any, activity: Any, whoami: Any) -> None:
@@ -161,14 +136,14 @@ def test_compressed(house: Any, served: str) -> None:
 def test_two_workers_and_graceful_stop(house: Any, event: Any) -> None:
     """Several workers give the same answers; SIGTERM ends them with success, and no log line holds the key."""
     _fill(house, event)
-    process, url = _start(house.root, "--workers", "2")
+    process, url = start(house.root, "--workers", "2")
     headers = {"Authorization": f"Bearer {house.token}"}
     tags = {httpx.get(f"{url}/api/v1/usage/summary", headers=headers).headers["etag"] for _ in range(8)}
     assert len(tags) == 1
     head = httpx.head(f"{url}/api/v1/usage/summary", headers=headers)
     assert (head.status_code, head.content) == (200, b"")
     assert httpx.get(f"{url}/health/ready").status_code == 200
-    log = _stop(process)
+    log = stop(process)
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert sum(line["route"] == "/api/v1/usage/summary" for line in lines) == 9
@@ -189,7 +164,7 @@ def test_taken_port(house: Any, served: str) -> None:
     assert done.stderr.startswith("error: cannot listen on 127.0.0.1:")
 
 
-def test_broken_directory_at_the_start(house: Any) -> None:
+def test_broken_directory_at_thestart(house: Any) -> None:
     """A directory file that is broken when the service starts is named with its line."""
     (house.root / "directory" / "members.jsonl").write_text("oops\n")
     done = subprocess.run(

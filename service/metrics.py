@@ -1,0 +1,144 @@
+"""What is counted of the requests, and how Prometheus reads it.
+
+Nothing of any tenant is in it: every label has few values, all known here. A request costs some additions in memory
+that the workers share; the client library's own counters would cost several times that (docs/operation.md).
+"""
+
+import platform
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from itertools import accumulate, product
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from pipeline.calendar import SECOND_US
+from service.endpoints import ENDPOINTS, OPEN_ROUTES
+from service.errors import ApiError
+from service.snapshots import Snapshots, StoreError
+from service.tally import Tally
+
+_OTHER: Final = "other"
+_ROUTES: Final = (*(endpoint.path for endpoint in ENDPOINTS), *sorted(OPEN_ROUTES), _OTHER)
+_METHODS: Final = ("GET", "HEAD", "OPTIONS", _OTHER)
+_SUCCESSES: Final = {200, 204, 304}
+
+_NANOSECONDS: Final = 1_000_000_000
+# From what an answer in memory takes to what nobody waits for.
+_BOUNDS_SECONDS: Final = (
+    *(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005),
+    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+_BOUNDS: Final = [round(seconds * _NANOSECONDS) for seconds in _BOUNDS_SECONDS]
+_BOUND_LABELS: Final = [*map(floatToGoString, _BOUNDS_SECONDS), "+Inf"]
+_BUCKETS: Final = len(_BOUND_LABELS)
+_CACHE: Final = ("hit", "miss")
+_GAUGES: Final = ("workspaces", "bytes")
+
+
+class Metrics(Collector):
+    """The counts of a service, over all of its workers."""
+
+    def __init__(self, snapshots: Snapshots, clock: Callable[[], int], folder: Path | None = None) -> None:
+        """Begin to count.
+
+        Args:
+            snapshots: the tables of this worker.
+            clock: what time it is, in microseconds UTC; asked when the metrics are read.
+            folder: where the workers of one service meet; None where there is only one.
+        """
+        self._snapshots = snapshots
+        self._clock = clock
+        self._build = {"version": version("workspace-usage"), "python": platform.python_version()}
+        slots = iter(range(1_000_000))
+        # Every process numbers them alike.
+        self._requests = {labels: next(slots) for labels in product(_ROUTES, _METHODS, (*_statuses(), _OTHER))}
+        self._latencies = {route: [next(slots) for _ in range(_BUCKETS)] for route in _ROUTES}
+        self._durations = {route: next(slots) for route in _ROUTES}
+        self._cache = {result: next(slots) for result in _CACHE}
+        self._gauges = {name: next(slots) for name in _GAUGES}
+        self._unforeseen = self._requests[_OTHER, _OTHER, _OTHER]
+        self._tally = Tally(next(slots), folder)
+        self._counts = self._tally.counts
+        self._measure()
+
+    def count(self, route: str | None, method: str, status: int, nanoseconds: int, cached: bool | None) -> None:
+        """Count one request.
+
+        Args:
+            route: None where there is none.
+            method: whatever was sent.
+            status: of the answer.
+            nanoseconds: what it took.
+            cached: whether its data were in memory; None where that made no difference.
+        """
+        counts = self._counts
+        route = route or _OTHER
+        labels = (route, method if method in _METHODS else _OTHER, str(status))
+        counts[self._requests.get(labels, self._unforeseen)] += 1
+        counts[self._latencies[route][bisect_left(_BOUNDS, nanoseconds)]] += 1
+        counts[self._durations[route]] += nanoseconds
+        if cached is not None:
+            counts[self._cache["hit" if cached else "miss"]] += 1
+            if not cached:
+                self._measure()
+
+    def exposition(self) -> bytes:
+        """Return everything in the text format of Prometheus."""
+        self._measure()
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Any]:
+        """Yield every metric."""
+        totals, living = self._tally.totals(), self._tally.totals(living=True)
+        requests = CounterMetricFamily("usage_requests", "Requests answered.", labels=("route", "method", "status"))
+        for labels, slot in self._requests.items():
+            if totals[slot]:
+                requests.add_metric(labels, totals[slot])
+        yield requests
+        durations = HistogramMetricFamily(
+            "usage_request_duration_seconds", "From a request to its answer.", labels=("route",)
+        )
+        for route, slots in self._latencies.items():
+            counts = list(accumulate(totals[slot] for slot in slots))
+            if counts[-1]:
+                seconds = totals[self._durations[route]] / _NANOSECONDS
+                durations.add_metric((route,), list(zip(_BOUND_LABELS, counts, strict=True)), seconds)
+        yield durations
+        cache = CounterMetricFamily("usage_answer_cache", "Data that were in memory, or not.", labels=("result",))
+        for result, slot in self._cache.items():
+            cache.add_metric((result,), totals[slot])
+        yield cache
+        workspaces, size_bytes = (living[slot] for slot in self._gauges.values())
+        yield GaugeMetricFamily("usage_loaded_workspaces", "Workspaces in memory, summed over workers.", workspaces)
+        yield GaugeMetricFamily("usage_block_cache_bytes", "Months in memory, summed over workers.", size_bytes)
+        yield InfoMetricFamily("usage_build", "What runs.", self._build)
+        yield from self._published()
+
+    def _published(self) -> Iterator[Any]:
+        try:
+            published = self._snapshots.current().published
+        except StoreError:
+            return
+        age = (self._clock() - published.data_as_of) / SECOND_US
+        yield GaugeMetricFamily("usage_data_age_seconds", "Since the raw files were listed that are all in.", age)
+        yield GaugeMetricFamily("usage_published_sequence", "Number of the last commit.", published.sequence)
+
+    def _measure(self) -> None:
+        self._counts[self._gauges["workspaces"]] = self._snapshots.loaded_workspaces
+        self._counts[self._gauges["bytes"]] = self._snapshots.block_bytes
+
+
+def _statuses(kind: type[ApiError] = ApiError) -> list[str]:
+    """Return every status that is answered, as labels."""
+    found = set(_SUCCESSES)
+    kinds = [kind]
+    while kinds:
+        kinds += (kind := kinds.pop()).__subclasses__()
+        found |= {kind.status} if hasattr(kind, "status") else set()
+    return [str(status) for status in sorted(found)]

@@ -1,0 +1,35 @@
+"""`usage serve` as a real process."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+
+
+def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
+    """Start `usage serve` and return it with its URL once it says that it listens."""
+    process = subprocess.Popen(
+        [BIN / "usage", "serve", "--port", "0", "--data-dir", data_dir, "--now", "2026-11-24T12:00:00Z", *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | settings,
+    )
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        match = re.match(r"listening on (http://\S+)", line)
+        if match:
+            return process, match[1]
+    raise AssertionError("".join(seen))
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    """Stop it and return what else it said."""
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=20)
+    return rest
