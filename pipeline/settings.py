@@ -33,6 +33,9 @@ SETTINGS: Final = (
     Setting("workers", "0", "processes", "that read logs at once in a run; 0 means one for each core"),
     Setting("host", "127.0.0.1", "address", "on which the service listens"),
     Setting("port", "8080", "port", "on which the service listens"),
+    Setting("jwks", "", "path or URL", "of the keys of session tokens; without it none is accepted"),
+    Setting("jwt_issuer", "", "text", "that the `iss` of session tokens must be, if set"),
+    Setting("jwt_azp", "", "comma-separated texts", "of which the `azp` of session tokens must be one, if set"),
 )
 
 
@@ -43,6 +46,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     host: str
     port: int
+    jwks: str
+    jwt_issuer: str
+    jwt_azp: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
