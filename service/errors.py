@@ -9,6 +9,7 @@
     ├── MethodNotAllowedError     405  anything but GET, HEAD and OPTIONS
     ├── InvalidParametersError    422  one or more parameters are wrong, all of them named
     ├── UnavailableError          503  nothing published yet, or the tables cannot be read
+    │   └── KeysUnavailableError       a session's key is not known and cannot be asked for
     └── InternalError             500  anything else
 
 The messages are for strangers: no file, no SQL, nothing about other workspaces.
@@ -144,6 +145,12 @@ class UnavailableError(ApiError):
     code = "SERVICE_UNAVAILABLE"
     message = "The figures are not available right now."
     headers = ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),)
+
+
+class KeysUnavailableError(UnavailableError):
+    """Raised when the key of a session token is not known and the JWKS cannot be reached or is broken."""
+
+    message = "Sessions cannot be verified right now."
 
 
 class InternalError(ApiError):
