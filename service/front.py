@@ -15,7 +15,7 @@ from ulid import ULID
 
 from pipeline.calendar import rfc3339
 from service.answers import Meta
-from service.authentication import Headers, authenticate, authorise
+from service.authentication import Headers, ambiguous, authenticate, authorise
 from service.caching import AnswerCache, etag, matches, question_digest
 from service.directory import DirectoryReader
 from service.endpoints import ENDPOINTS, OPEN_ROUTES, Endpoint
@@ -29,6 +29,7 @@ from service.errors import (
 )
 from service.handlers import QUESTION
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
+from service.sessions import Sessions
 from service.snapshots import Snapshots, StoreError
 
 # Messages are whatever the server and the handlers agree on; here they are passed on.
@@ -78,11 +79,13 @@ class Front:
         self,
         handlers: Callable[..., Awaitable[None]],
         directory: DirectoryReader,
+        sessions: Sessions,
         snapshots: Snapshots,
         clock: Callable[[], int],
     ) -> None:
         self._handlers = handlers
         self._directory = directory
+        self._sessions = sessions
         self._snapshots = snapshots
         self._clock = clock
         self._answers = AnswerCache()
@@ -90,7 +93,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life from start to end."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _live(receive, send, self._sessions)
         elif scope["type"] == "http":
             await self._exchange(scope, send)
         else:
@@ -154,11 +157,12 @@ class Front:
 
     async def _read(self, endpoint: Endpoint, exchange: Exchange, scope: Scope) -> Reply:
         directory = self._directory.current()
-        caller = authenticate(exchange.headers, directory)
+        caller = await authenticate(exchange.headers, directory, self._sessions, exchange.now)
         exchange.key_id = caller.api_key_id
         workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
+        problems = problems or ambiguous(caller, endpoint.scope)
         parameters = read(endpoint.parameters, endpoint.rules, exchange.query_string, problems)
         question = endpoint.ask(parameters, caller, directory, exchange.now)
         try:
@@ -207,8 +211,9 @@ def _by_name(headers: Any) -> Headers:
     return found
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _live(receive: Receive, send: Send, sessions: Sessions) -> None:
     await receive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
+    async with sessions:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
     await send({"type": "lifespan.shutdown.complete"})

@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 from service.application import create_app
 from service.directory import DirectoryReader
 from service.logs import configure_logs
+from service.sessions import Sessions
 
 _POLL_SECONDS: Final = 0.02
 
@@ -45,8 +46,10 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
     Raises:
         PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
+        SettingError: `USAGE_JWKS` is neither a path nor a URL that may be fetched.
     """
-    DirectoryReader(settings.data_dir)  # said here once, rather than by every worker
+    DirectoryReader(settings.data_dir)  # what is wrong is said here once, rather than by every worker
+    Sessions(settings)
     port = _claim(settings.host, settings.port)
     server = Server(
         "usage",
