@@ -36,6 +36,9 @@ SETTINGS: Final = (
     Setting("port", "8080", "port", "on which the service listens"),
     Setting("rate_limit_store", "memory://", "URI", "where API keys' answers are counted, e.g. redis://host:6379"),
     Setting("debug", "false", "true or false", "whether answers say in `Server-Timing` what took how long"),
+    Setting("jwks", "", "path or URL", "of the keys of session tokens; without it none is accepted"),
+    Setting("jwt_issuer", "", "text", "that the `iss` of session tokens must be, if set"),
+    Setting("jwt_azp", "", "comma-separated texts", "of which the `azp` of session tokens must be one, if set"),
 )
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -52,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     rate_limit_store: str
     debug: bool
+    jwks: str
+    jwt_issuer: str
+    jwt_azp: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":

@@ -1,4 +1,4 @@
-"""The service put together: directory, tables, handlers, front."""
+"""The service put together: directory, sessions, tables, handlers, front."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from service.handlers import create_handlers
 from service.limits import RateLimiter, open_store
 from service.logs import RequestLog
 from service.metrics import Metrics
+from service.sessions import Sessions
 from service.snapshots import Snapshots
 
 
@@ -19,20 +20,21 @@ def create_app(
     """Return the ASGI application over one data folder.
 
     Args:
-        settings: where the data are.
+        settings: where the data and the keys of sessions are.
         clock: what time it is, in microseconds UTC; asked once a request.
         tally_dir: where the workers of one service count together; None where there is only one.
         log: where requests are logged; None for stderr.
 
     Raises:
         DirectoryError: a directory file is broken, and there is no good one to keep.
-        StoreUriError: the setting names no store of rate limits.
+        SettingError: a setting names no source of keys, or no store of rate limits, that can be used.
     """
     snapshots = Snapshots(settings.data_dir)
     metrics = Metrics(snapshots, clock, tally_dir)
     return Front(
         create_handlers(snapshots, metrics),
         DirectoryReader(settings.data_dir),
+        Sessions(settings),
         snapshots,
         clock,
         RateLimiter(open_store(settings.rate_limit_store)),

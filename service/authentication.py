@@ -1,7 +1,7 @@
 """From credential to caller: who asks, and for which workspace.
 
-Pure functions of the request's headers and the directory. A key is found by its SHA-256 and compared in constant time;
-every credential that is not in force is refused in the same words, so that nobody learns what exists.
+An API key is found by its SHA-256 and compared in constant time; a session token is left to `service.sessions`. Every
+credential that is not in force is refused in the same words, so that nobody learns what exists.
 """
 
 import hmac
@@ -11,14 +11,17 @@ from typing import Final, Literal
 
 import msgspec
 
-from pipeline.keys import PREFIX, sha256
+from pipeline.keys import PREFIX, READ_SCOPE, sha256
 from service.directory import ApiKey, Directory
-from service.errors import ForbiddenError, InvalidApiKeyError, InvalidTokenError, UnauthenticatedError
+from service.errors import Detail, ForbiddenError, InvalidApiKeyError, UnauthenticatedError
+from service.parameters import WORKSPACE_HEADER
+from service.sessions import Sessions
 
 Headers = Mapping[bytes, Sequence[bytes]]  # by lower-case name, in the order received
 
 _API_KEY: Final = re.compile(PREFIX + "[0-9A-Za-z]{32}").fullmatch
 _RESERVED_PREFIX: Final = "op_"
+_WORKSPACE_MISSING: Final = "is needed: this session may read several workspaces"
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -31,15 +34,18 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]  # sorted, unique
 
 
-def authenticate(headers: Headers, directory: Directory) -> Caller:
+async def authenticate(headers: Headers, directory: Directory, sessions: Sessions, now: int) -> Caller:
     """Return whom the credential speaks for.
 
     Raises:
         CredentialError: there is none, or it is not in force.
+        ForbiddenError: it is a session of nobody in the directory.
+        KeysUnavailableError: it is a session that cannot be verified now.
     """
     token = _bearer_token(headers.get(b"authorization", ()))
     if not token.startswith(_RESERVED_PREFIX):
-        raise InvalidTokenError
+        user_id = await sessions.user(token, directory, now)
+        return Caller(auth_kind="clerk", user_id=user_id, workspace_id=None, api_key_id=None, scopes=(READ_SCOPE,))
     key = _key(token, directory)
     if key is None or key.revoked_at is not None:
         raise InvalidApiKeyError
@@ -55,6 +61,9 @@ def authenticate(headers: Headers, directory: Directory) -> Caller:
 def authorise(caller: Caller, workspace_id: str | None, directory: Directory, scope: str | None) -> Caller:
     """Return the caller bound to the workspace of the request.
 
+    A key has its own. A session has what the header names; without it the only one that its user may read, or still
+    none: for a route that takes any credential, and where there are several (see `ambiguous`).
+
     Args:
         caller: who asks.
         workspace_id: what the `X-Workspace-Id` header names, lower-case.
@@ -64,14 +73,24 @@ def authorise(caller: Caller, workspace_id: str | None, directory: Directory, sc
     Raises:
         ForbiddenError: another workspace, no active member, or the scope is missing.
     """
-    bound = caller.workspace_id
-    if bound is None or not directory.is_active(bound, caller.user_id):
-        raise ForbiddenError
-    if workspace_id not in {None, bound}:
+    if caller.workspace_id is None:
+        readable = directory.active_workspaces_of(caller.user_id)
+    else:
+        readable = (caller.workspace_id,) if directory.is_active(caller.workspace_id, caller.user_id) else ()
+    if not readable or workspace_id not in {None, *readable}:
         raise ForbiddenError
     if scope is not None and scope not in caller.scopes:
         raise ForbiddenError
-    return caller
+    if caller.workspace_id is not None:
+        return caller
+    only = readable[0] if scope is not None and len(readable) == 1 else None
+    return msgspec.structs.replace(caller, workspace_id=workspace_id or only)
+
+
+def ambiguous(caller: Caller, scope: str | None) -> list[Detail]:
+    """Return what is wrong with a request for figures that does not say of which workspace."""
+    missing = caller.workspace_id is None and scope is not None
+    return [Detail(WORKSPACE_HEADER, _WORKSPACE_MISSING)] if missing else []
 
 
 def _bearer_token(values: Sequence[bytes]) -> str:

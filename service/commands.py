@@ -30,15 +30,15 @@ def serve(
     now: Now = None,
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
+    from pipeline.settings import SettingError
     from service.directory import DirectoryError
-    from service.limits import StoreUriError
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 
     found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     try:
         serve_until_stopped(found, workers, None if now is None else instant(now))
-    except (PortError, DirectoryError, StoreUriError) as error:
+    except (PortError, DirectoryError, SettingError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -25,7 +25,7 @@ _log: Final = structlog.stdlib.get_logger("service.directory")
 
 _Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Identity = tuple[int, int, int, int] | None
+Identity = tuple[int, int, int, int] | None  # of a file; None: not there
 
 
 class DirectoryError(Exception):
@@ -85,6 +85,7 @@ class Directory(NamedTuple):
     keys: dict[str, ApiKey]
     workspaces: dict[str, tuple[str, ...]]
     rate_limits: dict[str | None, int]  # answers a minute, by the ids of the keys that are limited
+    subjects: dict[str, str]  # users by what a session token calls them
 
     def is_active(self, workspace_id: str, user_id: str) -> bool:
         """Return whether a user is an active member of a workspace."""
@@ -95,20 +96,26 @@ class Directory(NamedTuple):
         """Return every workspace that lists a user, active or removed."""
         return self.workspaces.get(user_id, ())
 
+    def active_workspaces_of(self, user_id: str) -> tuple[str, ...]:
+        """Return every workspace that a user is an active member of."""
+        return tuple(listed for listed in self.workspaces_of(user_id) if self.is_active(listed, user_id))
+
 
 def build(members: Iterable[Member], accounts: Iterable[Account], keys: Iterable[ApiKey]) -> Directory:
     """Index the rows; of a repeated key the last one counts."""
     by_member = {(row.workspace_id.lower(), row.user_id.lower()): row for row in members}
+    by_user = {row.user_id.lower(): row for row in accounts}
     by_id = {row.id: row for row in keys}
     listed: dict[str, set[str]] = {}
     for workspace_id, user_id in by_member:
         listed.setdefault(user_id, set()).add(workspace_id)
     return Directory(
         members=by_member,
-        accounts={row.user_id.lower(): row for row in accounts},
+        accounts=by_user,
         keys={row.key_sha256.lower(): row for row in by_id.values()},
         workspaces={user_id: tuple(sorted(ids)) for user_id, ids in listed.items()},
         rate_limits={row.id: row.rate_limit_per_min for row in by_id.values() if row.rate_limit_per_min is not None},
+        subjects={row.subject: user_id for user_id, row in by_user.items() if row.subject is not None},
     )
 
 
@@ -153,10 +160,10 @@ class DirectoryReader:
         }
         self._monotonic = monotonic
         self._checked = monotonic()
-        self._identities: dict[Path, _Identity] = {}
+        self._identities: dict[Path, Identity] = {}
         self._rows: dict[Path, Sequence[Any]] = {}
         for path, kind in self._kinds.items():
-            self._identities[path] = _identity(path)
+            self._identities[path] = file_identity(path)
             self._rows[path] = read_rows(path, kind)
         self._directory = self._build()
 
@@ -171,7 +178,7 @@ class DirectoryReader:
         return self._directory
 
     def _refresh(self, path: Path) -> bool:
-        identity = _identity(path)  # before reading: a change meanwhile is seen the next time
+        identity = file_identity(path)  # before reading: a change meanwhile is seen the next time
         if identity == self._identities[path]:
             return False
         self._identities[path] = identity
@@ -187,7 +194,8 @@ class DirectoryReader:
         return build(members, accounts, [*product_keys, *local_keys])
 
 
-def _identity(path: Path) -> _Identity:
+def file_identity(path: Path) -> Identity:
+    """Return what changes whenever a file does."""
     try:
         stat = os.stat(path)  # noqa: PTH116 - runs for four files a second, under load
     except OSError:

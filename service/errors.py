@@ -10,6 +10,7 @@
     ├── InvalidParametersError    422  one or more parameters are wrong, all of them named
     ├── RateLimitedError          429  the key's answers of this minute are spent
     ├── UnavailableError          503  nothing published yet, or the tables cannot be read
+    │   └── KeysUnavailableError       a session's key is not known and cannot be asked for
     └── InternalError             500  anything else
 
 The messages are for strangers: no file, no SQL, nothing about other workspaces.
@@ -153,6 +154,12 @@ class UnavailableError(ApiError):
     code = "SERVICE_UNAVAILABLE"
     message = "The figures are not available right now."
     headers = ((b"retry-after", str(RETRY_AFTER_SECONDS).encode()),)
+
+
+class KeysUnavailableError(UnavailableError):
+    """Raised when the key of a session token is not known and the JWKS cannot be reached or is broken."""
+
+    message = "Sessions cannot be verified right now."
 
 
 class InternalError(ApiError):

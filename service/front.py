@@ -17,7 +17,7 @@ from ulid_transform import ulid_now
 from pipeline.calendar import rfc3339
 from service import representations
 from service.answers import Meta
-from service.authentication import Headers, authenticate, authorise
+from service.authentication import Headers, ambiguous, authenticate, authorise
 from service.caching import AnswerCache, etag, matches, question_digest
 from service.directory import DirectoryReader
 from service.endpoints import ENDPOINTS, OPEN_ROUTES, Endpoint
@@ -35,6 +35,7 @@ from service.limits import RateLimiter
 from service.logs import RequestLine, RequestLog
 from service.metrics import Metrics
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
+from service.sessions import Sessions
 from service.snapshots import Snapshots, StoreError
 
 # Messages are whatever the server and the handlers agree on; here they are passed on.
@@ -87,6 +88,7 @@ class Front:
         self,
         handlers: Callable[..., Awaitable[None]],
         directory: DirectoryReader,
+        sessions: Sessions,
         snapshots: Snapshots,
         clock: Callable[[], int],
         limiter: RateLimiter,
@@ -97,6 +99,7 @@ class Front:
     ) -> None:
         self._handlers = handlers
         self._directory = directory
+        self._sessions = sessions
         self._snapshots = snapshots
         self._clock = clock
         self._limiter = limiter
@@ -108,7 +111,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life from start to end."""
         if scope["type"] == "lifespan":
-            await _live(receive, send, self._log)
+            await _live(receive, send, self._sessions, self._log)
         elif scope["type"] == "http":
             await self._exchange(scope, send)
         else:
@@ -176,7 +179,7 @@ class Front:
 
     async def _read(self, endpoint: Endpoint, exchange: Exchange, scope: Scope) -> Reply:
         directory = self._directory.current()
-        caller = authenticate(exchange.headers, directory)
+        caller = await authenticate(exchange.headers, directory, self._sessions, exchange.now)
         exchange.key_id = caller.api_key_id
         exchange.limit = directory.rate_limits.get(caller.api_key_id)
         if caller.api_key_id is not None and exchange.limit is not None:
@@ -184,6 +187,7 @@ class Front:
         workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
+        problems = problems or ambiguous(caller, endpoint.scope)
         parameters = read(endpoint.parameters, exchange.query_string, problems)
         question = endpoint.ask(parameters, caller, directory, exchange.now)
         try:
@@ -256,9 +260,10 @@ def _timing(exchange: Exchange, nanoseconds: int) -> bytes:
     return b"%btotal;dur=%.3f" % (cached, nanoseconds / 1e6)
 
 
-async def _live(receive: Receive, send: Send, log: RequestLog) -> None:
+async def _live(receive: Receive, send: Send, sessions: Sessions, log: RequestLog) -> None:
     await receive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
+    async with sessions:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
     log.close()
     await send({"type": "lifespan.shutdown.complete"})

@@ -17,6 +17,7 @@ from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
 from pipeline.calendar import SECOND_US
+from pipeline.settings import SettingError
 from service.errors import RateLimitedError
 
 IN_PROCESS: Final = "memory://"
@@ -31,10 +32,6 @@ _REST_SECONDS: Final = 5.0
 _LOG_INTERVAL_SECONDS: Final = 60.0
 
 _log: Final = structlog.stdlib.get_logger("service.limits")
-
-
-class StoreUriError(ValueError):
-    """Raised when a URI names no store that can be used; the text never holds the URI, which may hold a password."""
 
 
 class Standing(NamedTuple):
@@ -138,7 +135,7 @@ def open_store(uri: str) -> Storage | None:
     """Return the store that a URI names, not connected yet, or None for counting in this process.
 
     Raises:
-        StoreUriError: there is no such store.
+        SettingError: there is no such store; the text never holds the URI, which may hold a password.
     """
     if uri == IN_PROCESS:
         return None
@@ -147,7 +144,7 @@ def open_store(uri: str) -> Storage | None:
     try:
         return cast(Storage, storage_from_string(f"async+{uri}", **options))
     except (ConfigurationError, ValueError, TypeError):
-        raise StoreUriError("USAGE_RATE_LIMIT_STORE names no store that can be used: try redis://host:6379") from None
+        raise SettingError("USAGE_RATE_LIMIT_STORE names no store that can be used: try redis://host:6379") from None
 
 
 async def _count(store: Storage, name: str, limit: int, *, free: bool) -> int:

@@ -4,6 +4,7 @@ Written here rather than derived from the handlers' signatures, which do not kno
 `meta`. The page is plain HTML: it has to work where no script can be fetched.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from html import escape
 from importlib.metadata import version
@@ -43,7 +44,16 @@ _LIMIT_HEADERS: Final = {
         ("RateLimit", "string", 'What is left, and for how many seconds: `"key";r=99;t=42`.'),
     )
 }
-
+_REFUSED: Final = (
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "VALIDATION_ERROR",
+    "RATE_LIMITED",
+    "INTERNAL_ERROR",
+    "SERVICE_UNAVAILABLE",
+)
 _OPEN: Final = {
     LIVE: ("Whether the process answers", False),
     READY: ("Whether figures can be served", True),
@@ -74,11 +84,10 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "An API key, `op_live_` and 32 characters.",
-                }
+                "api_key": _bearer("API key", "`op_live_` and 32 letters or digits."),
+                "session": _bearer(
+                    "JWT", "A session token, signed with RS256 or ES256 by a key of the identity provider."
+                ),
             },
             "responses": {error.code: _error(error) for error in _documented(CredentialError, ApiError)},
         },
@@ -120,16 +129,13 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "name": WORKSPACE_HEADER,
         "in": "header",
         "schema": {"type": "string", "format": "uuid"},
-        "description": "The workspace that is meant; with an API key it must be the key's own.",
+        "description": "The workspace that is meant. With an API key it must be the key's own; with a session its user "
+        "must be an active member, and it may be left out where they are one of a single workspace.",
     }
-    refused = ["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "RATE_LIMITED"]
-    refused.append("INTERNAL_ERROR")
-    if endpoint.needs_tables:
-        refused.append("SERVICE_UNAVAILABLE")
     return {
         "operationId": endpoint.path.removeprefix("/api/v1/").replace("/", "_").replace("-", "_"),
         "summary": endpoint.summary,
-        "security": [{"bearer": []}],
+        "security": [{"api_key": []}, {"session": []}],
         "parameters": [*map(_parameter, endpoint.parameters.rules), header],
         "responses": {
             "200": {
@@ -147,9 +153,13 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
                 "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; it is free.",
                 "headers": _headers(_CACHING) | _LIMIT_HEADERS,
             },
-            **_refusals(refused),
+            **_refusals(_REFUSED),
         },
     }
+
+
+def _bearer(form: str, description: str) -> dict[str, str]:
+    return {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": description}
 
 
 def _open_operation(path: str, summary: str, may_be_unavailable: bool) -> dict[str, Any]:
@@ -177,7 +187,7 @@ def _parameter(rule: Rule) -> dict[str, Any]:
     return {"name": rule.name, "in": "query", "schema": rule.schema, "description": rule.description}
 
 
-def _refusals(codes: list[str]) -> dict[str, Any]:
+def _refusals(codes: Iterable[str]) -> dict[str, Any]:
     statuses = {error.code: str(error.status) for error in _documented(CredentialError, ApiError)}
     return {statuses[code]: {"$ref": f"#/components/responses/{code}"} for code in codes}
 

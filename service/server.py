@@ -22,8 +22,10 @@ from service.application import create_app
 from service.directory import DirectoryReader
 from service.limits import open_store
 from service.logs import configure_logs
+from service.sessions import Sessions
 
 _POLL_SECONDS: Final = 0.02
+_STOP_SECONDS: Final = 20  # longer than any answer takes, shorter than a container is given to stop
 
 _LOGS: Final[dict[str, Any]] = {
     "version": 1,
@@ -50,9 +52,10 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
     Raises:
         PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
-        StoreUriError: the setting names no store of rate limits.
+        SettingError: a setting names no source of keys, or no store of rate limits, that can be used.
     """
-    DirectoryReader(settings.data_dir)  # both are said here once, rather than by every worker
+    DirectoryReader(settings.data_dir)  # what is wrong is said here once, rather than by every worker
+    Sessions(settings)
     open_store(settings.rate_limit_store)
     # Not in the data folder, which may be read-only.
     with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as tally_dir:
@@ -73,6 +76,7 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
         interface=Interfaces.ASGI,
         workers=workers,
         websockets=False,
+        workers_kill_timeout=_STOP_SECONDS,
         log_dictconfig=_LOGS,
     )
     threading.Thread(target=_announce, args=(host, port), daemon=True).start()

@@ -78,7 +78,10 @@ def test_the_runs_numbers(loaded: House) -> None:
         "  rejected: 2 missing_field, 1 invalid_value",
         f"  could not be read: torn.jsonl.gz: {report.errors[0].error}",
     ]
-    assert all(f"USAGE_{name}=" in usage(loaded).stdout for name in ("DATA_DIR", "WORKERS", "HOST", "PORT"))
+    assert all(
+        f"USAGE_{name}=" in usage(loaded).stdout
+        for name in ("DATA_DIR", "WORKERS", "HOST", "PORT", "JWKS", "JWT_ISSUER", "JWT_AZP")
+    )
 
 
 def test_the_last_runs_come_first(house: House) -> None:

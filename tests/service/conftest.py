@@ -33,6 +33,7 @@ from pipeline.tables import (
 )
 from service.application import create_app
 from service.front import Front
+from service.logs import RequestLog
 
 NOW = instant("2026-11-24T12:00:00Z")
 WORKSPACE = "a0000000-0000-4000-8000-000000000001"
@@ -76,9 +77,12 @@ class House:
         row = {"workspace_id": workspace_id, "user_id": user_id, "name": "Ada", "role": "admin", "status": "active"}
         self._add("members", row | fields)
 
-    def account(self, user_id: str, quota: int | None = None, period_anchor: str | None = None) -> None:
+    def account(
+        self, user_id: str, quota: int | None = None, period_anchor: str | None = None, subject: str | None = None
+    ) -> None:
         """Add a row to accounts.jsonl."""
-        self._add("accounts", {"user_id": user_id, "quota": quota, "period_anchor": period_anchor})
+        row = {"user_id": user_id, "quota": quota, "period_anchor": period_anchor, "subject": subject}
+        self._add("accounts", row)
 
     def key(self, workspace_id: str = WORKSPACE, user_id: str = USER, **fields: Any) -> str:
         """Add a row to api_keys.jsonl and return the key."""
@@ -140,9 +144,12 @@ class House:
         (self.root / f"{path}.tmp").write_bytes(content)
         (self.root / f"{path}.tmp").rename(self.root / path)
 
-    def app(self, now: int | None = None, **options: Any) -> Front:
-        """Return a fresh application over the folder."""
-        return create_app(Settings.read({}, data_dir=self.root), lambda: self.now if now is None else now, **options)
+    def app(
+        self, now: int | None = None, tally_dir: Path | None = None, log: RequestLog | None = None, **environ: str
+    ) -> Front:
+        """Return a fresh application over the folder, with settings such as `USAGE_JWKS`."""
+        settings = Settings.read(environ, data_dir=self.root)
+        return create_app(settings, lambda: self.now if now is None else now, tally_dir, log)
 
     def ask(self, path: str, query: str = "", app: Front | None = None, **headers: str) -> Reply:
         """Ask a usage endpoint with the first key; header names with `_` for `-`."""
@@ -157,6 +164,17 @@ class House:
 
 
 def call(
+    app: Front,
+    path: str,
+    query: bytes = b"",
+    headers: Sequence[tuple[str, str]] = (),
+    method: str = "GET",
+) -> Reply:
+    """Send one raw request, in a loop of its own."""
+    return asyncio.run(exchange(app, path, query, headers, method))
+
+
+async def exchange(
     app: Front,
     path: str,
     query: bytes = b"",
@@ -187,7 +205,7 @@ def call(
         "root_path": "",
         "state": {},
     }
-    asyncio.run(app(scope, receive, send))
+    await app(scope, receive, send)
     start, body = sent
     fields = {name.decode(): value.decode() for name, value in start["headers"]}
     return Reply(start["status"], fields, body["body"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-ERRORS = {"401", "403", "404", "405", "422", "429", "500"}
+ERRORS = {"401", "403", "404", "405", "422", "429", "500", "503"}
 
 
 def _document(house: Any, send: Any) -> Any:
@@ -40,12 +40,15 @@ def test_errors_and_security(house: Any, send: Any) -> None:
     for path, item in document["paths"].items():
         operation = item["get"]
         if path.startswith("/api/"):
-            assert operation["security"] == [{"bearer": []}]
+            assert operation["security"] == [{"api_key": []}, {"session": []}]
             assert set(operation["responses"]) >= ERRORS
-            assert ("503" in operation["responses"]) == ("usage" in path)
         else:
             assert "security" not in operation
-    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    schemes = document["components"]["securitySchemes"]
+    assert {name: (scheme["scheme"], scheme["bearerFormat"]) for name, scheme in schemes.items()} == {
+        "api_key": ("bearer", "API key"),
+        "session": ("bearer", "JWT"),
+    }
 
 
 def test_references_resolve(house: Any, send: Any) -> None:

@@ -1,0 +1,160 @@
+"""The public keys of session tokens, kept fresh.
+
+A file is looked at every second. A URL is fetched in the background when its keys are five minutes old, and at once
+when a token names a key that is not among them, but never sooner than ten seconds after the last try: inventing key ids
+causes no fetches. Keys older than ten minutes, after a quiet night, are fetched before they are used again. Whatever is
+broken or out of reach leaves the last good keys in force, with a log line.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal
+
+import msgspec
+import structlog
+from jwt import PyJWK, PyJWTError
+
+from service.errors import KeysUnavailableError
+from service.key_sources import KeySetError, key_source
+
+ALGORITHMS: Final = ("RS256", "ES256")
+
+_log: Final = structlog.stdlib.get_logger("service.jwks")
+
+
+class _Key(msgspec.Struct, omit_defaults=True):
+    """One RSA or P-256 key that verifies; a key that does not fit this is not for us."""
+
+    kty: Literal["RSA", "EC"]
+    kid: str | None = None
+    use: Literal["sig"] | None = None
+    key_ops: list[str] | None = None
+    alg: Literal["RS256", "ES256"] | None = None
+    n: str | None = None
+    e: str | None = None
+    crv: Literal["P-256"] | None = None
+    x: str | None = None
+    y: str | None = None
+    d: None = None  # a private key that lies about is anybody's
+
+
+class _Document(msgspec.Struct):
+    keys: list[Any]
+
+
+class KeySet:
+    """The usable keys of one JWKS."""
+
+    def __init__(self, keys: Iterable[PyJWK] = ()) -> None:
+        self._keys = {(key.key_id, key.algorithm_name): key for key in keys}
+
+    def find(self, key_id: str | None, algorithm: str) -> PyJWK | None:
+        """Return the key of this id and algorithm; without an id, the only one of the algorithm."""
+        if key_id is not None:
+            return self._keys.get((key_id, algorithm))
+        fitting = [key for (_, name), key in self._keys.items() if name == algorithm]
+        return fitting[0] if len(fitting) == 1 else None
+
+    @property
+    def ids(self) -> list[str | None]:
+        """Return the key ids, which are no secret."""
+        return [key_id for key_id, _ in self._keys]
+
+
+def read_key_set(content: bytes) -> KeySet:
+    """Return the usable keys of a JWKS; the others are left out.
+
+    Raises:
+        KeySetError: it is no JWKS, or not one of its keys is usable.
+    """
+    try:
+        keys = KeySet(filter(None, map(_usable, msgspec.json.decode(content, type=_Document).keys)))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise KeySetError(f"no JWKS: {error}") from None
+    if not keys.ids:
+        raise KeySetError("no key of it can verify RS256 or ES256")
+    return keys
+
+
+def _usable(jwk: Any) -> PyJWK | None:
+    try:
+        row = msgspec.convert(jwk, _Key)
+        key = PyJWK(msgspec.to_builtins(row))
+    except (msgspec.MsgspecError, PyJWTError):
+        return None
+    if row.key_ops is not None and "verify" not in row.key_ops:
+        return None
+    return None if key.Algorithm.check_key_length(key.key) else key  # RSA below 2048 bits
+
+
+class KeyRing:
+    """The keys in force.
+
+    Raises:
+        SettingError: the location is neither a path nor a URL that may be fetched, at construction only.
+    """
+
+    def __init__(self, location: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._source = key_source(location)
+        self._monotonic = monotonic
+        self._keys = KeySet()
+        self._content: bytes | None = None
+        self._refreshed = self._tried = float("-inf")
+        self._reachable = False  # the last try went well
+        self._try: asyncio.Task[None] | None = None
+
+    async def current(self) -> KeySet:
+        """Return the keys in force: the very same object for as long as they stay the same."""
+        age = self._monotonic() - self._refreshed
+        if age >= self._source.fresh_seconds:
+            # Only a source that answered the last time is waited for: an outage must not slow down every request.
+            await self._refresh(wait=age >= self._source.stale_seconds and self._reachable)
+        return self._keys
+
+    async def find(self, key_id: str | None, algorithm: str) -> PyJWK | None:
+        """Return the key that verifies such a token, None if there is none.
+
+        Raises:
+            KeysUnavailableError: there is none here, and nobody to ask now.
+        """
+        key = (await self.current()).find(key_id, algorithm)
+        if key is None:
+            await self._refresh(wait=True)
+            key = self._keys.find(key_id, algorithm)
+        if key is None and not self._reachable:
+            raise KeysUnavailableError
+        return key
+
+    async def open(self) -> None:
+        """Begin to read the keys, so that the first token finds them."""
+        await self._refresh(wait=False)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._try is not None and not self._try.done():
+            self._try.cancel()
+            await asyncio.wait([self._try])
+
+    async def _refresh(self, *, wait: bool) -> None:
+        """Have the source read, once for all who ask meanwhile, unless that was tried a moment ago."""
+        if self._try is None or self._try.done():
+            if self._monotonic() - self._tried < self._source.retry_seconds:
+                return
+            self._tried = self._monotonic()
+            self._try = asyncio.create_task(self._read())
+        if wait:
+            await asyncio.wait([self._try])  # who goes away while waiting leaves the task to the others
+
+    async def _read(self) -> None:
+        try:
+            content = await self._source.read()
+            if content is not None and content != self._content:
+                self._keys, self._content = read_key_set(content), content
+                _log.info("session keys read", keys=self._keys.ids)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the last good keys are better than none
+            self._reachable = False
+            _log.error("session keys refused, the last good ones stay in force", reason=repr(error))
+        else:
+            self._reachable = self._reachable or content is not None  # an unchanged file is as broken as it was
+            self._refreshed = self._tried

@@ -1,0 +1,121 @@
+"""Where the public keys of session tokens come from: a file, or a URL that is fetched without blocking the event loop.
+
+Reads what `USAGE_JWKS` names, bounded in bytes and in time. A URL is https, or http on this machine's loopback.
+"""
+
+import asyncio
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import httpx
+
+from pipeline.settings import SettingError
+from service.directory import Identity, file_identity
+
+_FETCH_SECONDS: Final = 5.0  # from the name's resolution to the last byte
+_LARGEST_BYTES: Final = 1 << 18  # some hundred keys
+
+
+class KeySetError(Exception):
+    """Raised when a key set cannot be had or used; the text is for the log only."""
+
+
+class Source(Protocol):
+    """Where a key set comes from."""
+
+    fresh_seconds: float  # until it is read again, in the background
+    stale_seconds: float  # until it is read again before it is used
+    retry_seconds: float  # between two tries, whatever came of the first
+
+    async def read(self) -> bytes | None:
+        """Return the content, None where it is surely the one of the last time; raise KeySetError or OSError."""
+
+
+class _File:
+    """A file, which costs no more than a `stat` while it stays the same."""
+
+    fresh_seconds = stale_seconds = retry_seconds = 1.0
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity: Identity | Literal[False] = False  # not looked at yet; None: not there
+
+    async def read(self) -> bytes | None:
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> bytes | None:
+        identity = file_identity(self._path)  # before reading: a change meanwhile is seen the next time
+        if identity == self._identity:
+            return None
+        self._identity = identity
+        with self._path.open("rb") as file:
+            return _bounded(file.read(_LARGEST_BYTES + 1))
+
+
+class _Url:
+    """A URL: https, or http on this machine."""
+
+    fresh_seconds = 300.0
+    stale_seconds = 600.0
+    retry_seconds = 10.0
+
+    def __init__(self, url: httpx.URL) -> None:
+        self._url = url
+        encrypted = url.scheme == "https"
+        # Made once, since reading the certificates takes long. A proxy of the environment has no business on loopback.
+        self._options: dict[str, Any] = {
+            "verify": httpx.create_ssl_context() if encrypted else False,
+            "trust_env": encrypted,
+            "headers": {"accept": "application/json", "accept-encoding": "identity"},  # the bound is on bytes as sent
+        }
+
+    async def read(self) -> bytes | None:
+        try:
+            async with asyncio.timeout(_FETCH_SECONDS):
+                return await self._fetch()
+        except TimeoutError:
+            raise KeySetError(f"no complete answer within {_FETCH_SECONDS:.0f} s") from None
+        except httpx.HTTPError as error:
+            raise KeySetError(f"{type(error).__name__}: {error}") from None
+
+    async def _fetch(self) -> bytes:
+        content = b""
+        async with httpx.AsyncClient(**self._options) as client, client.stream("GET", self._url) as response:
+            if response.status_code != httpx.codes.OK:  # redirects too: they might lead away from https
+                raise KeySetError(f"answered with status {response.status_code}")
+            async for chunk in response.aiter_raw():
+                content = _bounded(content + chunk)
+        return content
+
+
+def _bounded(content: bytes) -> bytes:
+    if len(content) > _LARGEST_BYTES:
+        raise KeySetError(f"larger than {_LARGEST_BYTES} bytes")
+    return content
+
+
+def key_source(location: str) -> Source:
+    """Return the source at a path or URL; nothing is read yet.
+
+    Raises:
+        SettingError: it is neither a path nor a URL that may be fetched.
+    """
+    if "://" not in location:
+        return _File(Path(location))
+    try:
+        url = httpx.URL(location)
+    except (httpx.InvalidURL, ValueError):
+        raise SettingError("USAGE_JWKS is not a URL") from None
+    if url.userinfo:
+        raise SettingError("USAGE_JWKS must hold no user name or password")
+    if not url.host or (url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host))):
+        raise SettingError("USAGE_JWKS must be a path or an https URL; http is for this machine's loopback only")
+    return _Url(url)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,117 @@
+"""From session token to caller: a JWT signed with RS256 or ES256 by a key of the JWKS.
+
+The library verifies signatures; times are compared here, to the request's own instant. A token that was verified is
+remembered by its digest, for a signature costs more than the rest of an answer: as long as the keys in force are the
+ones that verified it, and its times and its user's memberships are looked at again for every request.
+"""
+
+import re
+from types import TracebackType
+from typing import Annotated, Any, Final
+
+import msgspec
+from jwt import PyJWS, PyJWTError
+
+from pipeline.calendar import SECOND_US
+from pipeline.formats import FormatError, uuid
+from pipeline.keys import sha256
+from pipeline.settings import Settings
+from service.bounded import Recent
+from service.directory import Directory
+from service.errors import ForbiddenError, InvalidTokenError
+from service.jwks import ALGORITHMS, KeyRing
+
+LEEWAY_SECONDS: Final = 30
+
+_LONGEST_TOKEN: Final = 16 << 10  # characters; a session's is about a thousand
+_REMEMBERED_BYTES: Final = 8 << 20
+_ENTRY_BYTES: Final = 1000  # digest, claims and the rest
+
+# Stricter than the library, which lets padding pass: the same token must not come in several spellings.
+_COMPACT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII).fullmatch
+
+_Instant = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]  # seconds, to the last of the year 9999
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a token says; `exp` and `sub` it must say."""
+
+    sub: Annotated[str, msgspec.Meta(min_length=1)]
+    exp: _Instant
+    nbf: _Instant = 0
+    iss: Any = None  # compared where that is configured, otherwise anything
+    azp: Any = None
+
+
+class Sessions:
+    """The session tokens in force; entered while the service lives.
+
+    Raises:
+        SettingError: `USAGE_JWKS` is neither a path nor a URL that may be fetched, at construction only.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._ring = KeyRing(settings.jwks) if settings.jwks else None
+        self._issuer = settings.jwt_issuer
+        self._parties = [name for name in map(str.strip, settings.jwt_azp.split(",")) if name]
+        self._signatures = PyJWS(algorithms=ALGORITHMS)
+        self._keys: object = None  # that verified the remembered tokens
+        self._remembered: Recent[Claims] = Recent(_REMEMBERED_BYTES)
+
+    async def user(self, token: str, directory: Directory, now: int) -> str:
+        """Return the id of the user that a token speaks for.
+
+        Raises:
+            InvalidTokenError: it is no token that is in force at this instant.
+            ForbiddenError: it is, but the directory knows nobody of that name.
+            KeysUnavailableError: it cannot be verified now.
+        """
+        claims = await self._claims(token)
+        begin, end = claims.nbf - LEEWAY_SECONDS, claims.exp + LEEWAY_SECONDS
+        if not begin * SECOND_US <= now < end * SECOND_US:
+            raise InvalidTokenError
+        try:
+            return directory.subjects.get(claims.sub) or uuid(claims.sub)
+        except FormatError:
+            raise ForbiddenError from None
+
+    async def _claims(self, token: str) -> Claims:
+        if self._ring is None or len(token) > _LONGEST_TOKEN or not _COMPACT(token):
+            raise InvalidTokenError
+        keys = await self._ring.current()
+        if keys is not self._keys:
+            self._keys, self._remembered = keys, Recent(_REMEMBERED_BYTES)
+        digest = sha256(token)
+        claims = self._remembered.get(digest)
+        if claims is None:
+            claims = await self._verify(token, self._ring)
+            self._remembered.put(digest, claims, _ENTRY_BYTES + len(claims.sub))
+        return claims
+
+    async def _verify(self, token: str, ring: KeyRing) -> Claims:
+        try:
+            # The head alone: for the whole token the library decodes all of it, which it does again to verify it.
+            header = self._signatures.get_unverified_header(token.partition(".")[0] + "..")
+            if header.get("alg") not in ALGORITHMS or "crit" in header:  # we know no extension that could be critical
+                raise InvalidTokenError
+            key = await ring.find(header.get("kid"), header["alg"])
+            if key is None:
+                raise InvalidTokenError
+            claims = msgspec.json.decode(self._signatures.decode(token, key), type=Claims)
+        except (PyJWTError, msgspec.MsgspecError, ValueError, RecursionError):
+            raise InvalidTokenError from None
+        if self._issuer and claims.iss != self._issuer:
+            raise InvalidTokenError
+        if self._parties and claims.azp not in self._parties:
+            raise InvalidTokenError
+        return claims
+
+    async def __aenter__(self) -> None:
+        if self._ring is not None:
+            await self._ring.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._ring is not None:
+            await self._ring.close()
