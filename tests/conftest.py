@@ -1,10 +1,12 @@
 """What the tests share: a data folder of its own for each, loaded by the real pipeline at a fixed instant."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import polars as pl
 import pytest
 
@@ -16,6 +18,12 @@ from pipeline.settings import Settings
 
 NOW = "2026-11-24T12:00:00Z"
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "any speed", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 
 class House:
@@ -67,6 +75,14 @@ class House:
         if not files:
             return pl.DataFrame({key: [] for key in keys})
         return pl.read_parquet(files, hive_partitioning=True, try_parse_hive_dates=False).sort(keys)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_sync() -> Iterator[None]:
+    """Let no run in this process wait until the disk has all that anybody wrote: that is for power cuts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sync", lambda: None)
+        yield
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import calendar
@@ -82,7 +82,6 @@ def test_days_off_the_grid_raise() -> None:
     assert calendar.day_start("Africa/Monrovia", date(1973, 6, 1)) == read_instant("1973-06-01T00:00:00Z")
 
 
-@settings(deadline=None)
 @given(moments)
 def test_today_contains_now(moment: tuple[str, int]) -> None:
     """The window of today contains now, to the microsecond."""
@@ -93,7 +92,6 @@ def test_today_contains_now(moment: tuple[str, int]) -> None:
     assert today == find_today(zone, now_us)
 
 
-@settings(deadline=None)
 @given(moments, st.sampled_from(calendar.RANGES))
 def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
     """A range is its days, oldest first, and the last one is today."""
@@ -107,7 +105,6 @@ def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
     assert calendar.range_first_day(range_, today) == date.fromisoformat(days[0].label)
 
 
-@settings(deadline=None)
 @given(moments, st.sampled_from(calendar.VIEWS))
 def test_buckets(moment: tuple[str, int], view: calendar.View) -> None:
     """Buckets touch, the last one contains now, and each is where brute force puts it."""
