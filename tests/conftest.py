@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,15 @@ class House:
             content = b"".join(json.dumps(record).encode() + b"\n" for record in content)
         path.write_bytes(content)
         return path
+
+    def copy(self, root: Path) -> "House":
+        """Return a copy whose ledger takes the copied raw files for those that were read, as they were."""
+        shutil.copytree(self.root, root)
+        with closing(sqlite3.connect(root / "state.sqlite")) as database, database:
+            for (name,) in database.execute("select path from files").fetchall():
+                inode = (root / "raw" / name).stat().st_ino
+                database.execute("update files set entry = json_set(entry, '$.inode', ?) where path = ?", (inode, name))
+        return House(root)
 
     def run(self, now: int | None = None, paths: Iterable[Path] = ()) -> RunReport:
         """Run the pipeline."""

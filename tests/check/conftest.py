@@ -25,9 +25,10 @@ def used(credits_: int, *languages: tuple[str | None, int], audio_ms: int = 0) -
     return {"credits": credits_, "audio_ms": audio_ms, "languages": shares}
 
 
-@pytest.fixture
-def good(house: House) -> House:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> House:
     """Return a house with three workspaces, ties, runs of all statuses, versions, late events and bad lines."""
+    house = House(tmp_path_factory.mktemp("good") / "data")
     house.drop(
         "a.jsonl",
         [
@@ -68,6 +69,12 @@ def good(house: House) -> House:
     )
     house.run()
     return house
+
+
+@pytest.fixture
+def good(template: House, tmp_path: Path) -> House:
+    """Return a house of its own for a test to break."""
+    return template.copy(tmp_path / "data")
 
 
 def checked(house: House, *workspaces: str, days: int | None = None) -> CheckReport:
