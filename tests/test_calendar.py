@@ -22,6 +22,7 @@ from tests.test_oracle_answers import LOCAL_DAYS
 from tests.zone_walk import FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
 
 NAMES = sorted(calendar.zone_names())
+PARTS = 4  # of the names, so that no test takes long
 SECOND_US = 1_000_000
 NEWEST_US = 2_140_000_000 * SECOND_US  # in 2037
 zones = st.sampled_from(ZONES) | st.sampled_from(NAMES)
@@ -45,11 +46,12 @@ def test_names_are_those_of_the_package() -> None:
     assert {"UTC", "Europe/Kyiv", "Europe/Kiev", "America/Argentina/ComodRivadavia", "Etc/GMT+12"} <= set(NAMES)
 
 
-def test_every_day_of_every_zone() -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_day_of_every_zone(part: int) -> None:
     """Days touch, never overlap, lie on the quarter-hours of UTC, and start where brute force finds it."""
     count = (LAST - FIRST).days + 1
     zero_length_days = set()
-    for name in NAMES:
+    for name in NAMES[part::PARTS]:
         expected = walk_day_starts(read_zone_file(name))
         found = np.array(calendar.days(name, FIRST, count)) // SECOND_US
         wrong = np.flatnonzero(found != expected)
@@ -58,8 +60,9 @@ def test_every_day_of_every_zone() -> None:
         lengths = np.diff(expected)
         assert np.all(lengths >= 0), f"{name}: days overlap"
         zero_length_days |= {(name, FIRST + timedelta(days=int(day))) for day in np.flatnonzero(lengths == 0)}
-    assert {day for _, day in zero_length_days} == {date(2011, 12, 30)}
-    assert {"Pacific/Apia", "Pacific/Fakaofo"} <= {name for name, _ in zero_length_days}
+    assert {day for _, day in zero_length_days} <= {date(2011, 12, 30)}
+    skipping = {"Pacific/Apia", "Pacific/Fakaofo"} & set(NAMES[part::PARTS])
+    assert skipping <= {name for name, _ in zero_length_days}
 
 
 def test_every_local_day_is_one_interval() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.conftest import NOW, WORKSPACE, House, record
 from tests.crash.batches import batches, drop, state_of
 
 VICTIM = str(Path(__file__).with_name("victim.py"))
+PARTS = 4  # in which all steps are tried, so that no test takes long
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
@@ -69,7 +71,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> House:
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_killed_at_every_step(undisturbed: House, tmp_path: Path, killed: int) -> None:
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
+def test_killed_at_every_step(undisturbed: House, tmp_path: Path, first: int, killed: int) -> None:
     """Killed at any step of the first or the second batch's run, the next runs give the undisturbed tables."""
     template = House(tmp_path / "template")
     for number in range(killed):
@@ -77,23 +80,22 @@ def test_killed_at_every_step(undisturbed: House, tmp_path: Path, killed: int) -
         template.run()
     drop(template, killed)
     expected = state_of(undisturbed)
-    steps = 0
-    ended = -signal.SIGKILL
-    while ended == -signal.SIGKILL:
-        steps += 1
-        house = House(tmp_path / f"step-{steps}")
+    for step in count(first, PARTS):
+        house = House(tmp_path / f"step-{step}")
         shutil.copytree(template.root, house.root, ignore=shutil.ignore_patterns("raw"))
         shutil.copytree(template.root / "raw", house.root / "raw", copy_function=os.link)  # raw files keep their inode
-        ended = victim(house, steps, "before")
+        ended = victim(house, step, "before")
         house.run()
         for number in range(killed + 1, len(batches())):
             drop(house, number)
             house.run()
-        assert state_of(house) == expected, steps
+        assert state_of(house) == expected, step
         assert not list(house.root.glob("staging/*"))
         shutil.rmtree(house.root)
+        if ended != -signal.SIGKILL:
+            break
     assert ended == 0
-    assert steps > 20
+    assert step > 20
 
 
 def test_killed_again_and_again(undisturbed: House, house: House) -> None:
