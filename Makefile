@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := data/demo
+# As many tests at once as there are cores; at least two, because some of them wait more than they compute.
+TESTS_AT_ONCE = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
 .PHONY: help demo serve test check format lock clean
 
@@ -23,7 +25,7 @@ serve: .venv/ready  ## keep the service running on the demo's data
 	USAGE_DATA_DIR=$(DEMO) $(BIN)/usage serve
 
 test: .venv/ready  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal --durations 10
 
 check: .venv/ready  ## lint and types
 	$(BIN)/ruff check .

@@ -1,10 +1,15 @@
 """What the tests share: a data folder of its own for each, loaded by the real pipeline at a fixed instant."""
 
 import json
-from collections.abc import Iterable
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import polars as pl
 import pytest
 
@@ -16,6 +21,12 @@ from pipeline.settings import Settings
 
 NOW = "2026-11-24T12:00:00Z"
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "any speed", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 
 class House:
@@ -34,6 +45,15 @@ class House:
             content = b"".join(json.dumps(record).encode() + b"\n" for record in content)
         path.write_bytes(content)
         return path
+
+    def copy(self, root: Path) -> "House":
+        """Return a copy whose ledger takes the copied raw files for those that were read, as they were."""
+        shutil.copytree(self.root, root)
+        with closing(sqlite3.connect(root / "state.sqlite")) as database, database:
+            for (name,) in database.execute("select path from files").fetchall():
+                inode = (root / "raw" / name).stat().st_ino
+                database.execute("update files set entry = json_set(entry, '$.inode', ?) where path = ?", (inode, name))
+        return House(root)
 
     def run(self, now: int | None = None, paths: Iterable[Path] = ()) -> RunReport:
         """Run the pipeline."""
@@ -67,6 +87,14 @@ class House:
         if not files:
             return pl.DataFrame({key: [] for key in keys})
         return pl.read_parquet(files, hive_partitioning=True, try_parse_hive_dates=False).sort(keys)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_sync() -> Iterator[None]:
+    """Let no run in this process wait until the disk has all that anybody wrote: that is for power cuts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sync", lambda: None)
+        yield
 
 
 @pytest.fixture

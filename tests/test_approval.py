@@ -199,7 +199,6 @@ LINES = FIELDS.map(lambda fields: json.dumps({**record(), **fields}).encode()) |
 CATALOGUE = [text for text in (GOOD | BAD).values() if len(text) < 5000]
 
 
-@settings(deadline=None)
 @given(st.lists(LINES | st.sampled_from(CATALOGUE) | st.binary(max_size=9), min_size=1, max_size=12), st.data())
 def test_any_block(block: list[bytes], data: st.DataObject) -> None:
     """Of any lines in any order those are approved that the judge approves, with the same rows."""

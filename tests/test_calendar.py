@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import calendar
@@ -22,6 +22,7 @@ from tests.test_oracle_answers import LOCAL_DAYS
 from tests.zone_walk import FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
 
 NAMES = sorted(calendar.zone_names())
+PARTS = 4  # of the names, so that no test takes long
 SECOND_US = 1_000_000
 NEWEST_US = 2_140_000_000 * SECOND_US  # in 2037
 zones = st.sampled_from(ZONES) | st.sampled_from(NAMES)
@@ -45,11 +46,12 @@ def test_names_are_those_of_the_package() -> None:
     assert {"UTC", "Europe/Kyiv", "Europe/Kiev", "America/Argentina/ComodRivadavia", "Etc/GMT+12"} <= set(NAMES)
 
 
-def test_every_day_of_every_zone() -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_day_of_every_zone(part: int) -> None:
     """Days touch, never overlap, lie on the quarter-hours of UTC, and start where brute force finds it."""
     count = (LAST - FIRST).days + 1
     zero_length_days = set()
-    for name in NAMES:
+    for name in NAMES[part::PARTS]:
         expected = walk_day_starts(read_zone_file(name))
         found = np.array(calendar.days(name, FIRST, count)) // SECOND_US
         wrong = np.flatnonzero(found != expected)
@@ -58,8 +60,9 @@ def test_every_day_of_every_zone() -> None:
         lengths = np.diff(expected)
         assert np.all(lengths >= 0), f"{name}: days overlap"
         zero_length_days |= {(name, FIRST + timedelta(days=int(day))) for day in np.flatnonzero(lengths == 0)}
-    assert {day for _, day in zero_length_days} == {date(2011, 12, 30)}
-    assert {"Pacific/Apia", "Pacific/Fakaofo"} <= {name for name, _ in zero_length_days}
+    assert {day for _, day in zero_length_days} <= {date(2011, 12, 30)}
+    skipping = {"Pacific/Apia", "Pacific/Fakaofo"} & set(NAMES[part::PARTS])
+    assert skipping <= {name for name, _ in zero_length_days}
 
 
 def test_every_local_day_is_one_interval() -> None:
@@ -82,7 +85,6 @@ def test_days_off_the_grid_raise() -> None:
     assert calendar.day_start("Africa/Monrovia", date(1973, 6, 1)) == read_instant("1973-06-01T00:00:00Z")
 
 
-@settings(deadline=None)
 @given(moments)
 def test_today_contains_now(moment: tuple[str, int]) -> None:
     """The window of today contains now, to the microsecond."""
@@ -93,7 +95,6 @@ def test_today_contains_now(moment: tuple[str, int]) -> None:
     assert today == find_today(zone, now_us)
 
 
-@settings(deadline=None)
 @given(moments, st.sampled_from(calendar.RANGES))
 def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
     """A range is its days, oldest first, and the last one is today."""
@@ -107,7 +108,6 @@ def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
     assert calendar.range_first_day(range_, today) == date.fromisoformat(days[0].label)
 
 
-@settings(deadline=None)
 @given(moments, st.sampled_from(calendar.VIEWS))
 def test_buckets(moment: tuple[str, int], view: calendar.View) -> None:
     """Buckets touch, the last one contains now, and each is where brute force puts it."""

@@ -80,7 +80,7 @@ USAGE = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(USAGE, min_size=1, max_size=30))
 def test_allocation_is_exact(usages: list[dict[str, Any]]) -> None:
     """For every event, its languages' credits plus its untagged credits are its credits, by the definition."""

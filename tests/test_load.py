@@ -355,7 +355,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(EVENT, min_size=1, max_size=12), st.randoms(use_true_random=False), st.integers(1, 3))
 def test_tables_depend_on_the_set_of_records_alone(
     records: list[dict[str, Any]], shuffle: random.Random, batches: int

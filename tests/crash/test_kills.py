@@ -2,11 +2,16 @@
 
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +19,27 @@ from tests.conftest import NOW, WORKSPACE, House, record
 from tests.crash.batches import batches, drop, state_of
 
 VICTIM = str(Path(__file__).with_name("victim.py"))
+PARTS = 4  # in which all steps are tried, so that no test takes long
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def halted(house: House, operation: str) -> subprocess.Popen[str]:
+    """Begin a run that halts before its first operation of a name, and return it as soon as it does."""
+    command = [sys.executable, VICTIM, "1", "halt", operation, "--data-dir", str(house.root), "--now", NOW]
+    process = subprocess.Popen(
+        [*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    found = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert found is not None
+    assert found.si_code == os.CLD_STOPPED, process.communicate()
+    return process
+
+
+def await_of(process: subprocess.Popen[Any], seen: Callable[[], bool]) -> None:
+    """Wait until something is seen of a process, which must not end before."""
+    while not seen():
+        assert process.poll() is None
+        time.sleep(0.005)
 
 
 def victim(house: House, step: int, when: str, operation: str = "any") -> int:
@@ -31,10 +57,7 @@ def victim(house: House, step: int, when: str, operation: str = "any") -> int:
         "--workers",
         "1",
     ]
-    root = Path(__file__).parents[2]
-    return subprocess.run(
-        command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": str(root)}
-    ).returncode
+    return subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT).returncode
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +71,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> House:
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_killed_at_every_step(undisturbed: House, tmp_path: Path, killed: int) -> None:
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
+def test_killed_at_every_step(undisturbed: House, tmp_path: Path, first: int, killed: int) -> None:
     """Killed at any step of the first or the second batch's run, the next runs give the undisturbed tables."""
     template = House(tmp_path / "template")
     for number in range(killed):
@@ -56,23 +80,22 @@ def test_killed_at_every_step(undisturbed: House, tmp_path: Path, killed: int) -
         template.run()
     drop(template, killed)
     expected = state_of(undisturbed)
-    steps = 0
-    ended = -signal.SIGKILL
-    while ended == -signal.SIGKILL:
-        steps += 1
-        house = House(tmp_path / f"step-{steps}")
+    for step in count(first, PARTS):
+        house = House(tmp_path / f"step-{step}")
         shutil.copytree(template.root, house.root, ignore=shutil.ignore_patterns("raw"))
         shutil.copytree(template.root / "raw", house.root / "raw", copy_function=os.link)  # raw files keep their inode
-        ended = victim(house, steps, "before")
+        ended = victim(house, step, "before")
         house.run()
         for number in range(killed + 1, len(batches())):
             drop(house, number)
             house.run()
-        assert state_of(house) == expected, steps
+        assert state_of(house) == expected, step
         assert not list(house.root.glob("staging/*"))
         shutil.rmtree(house.root)
+        if ended != -signal.SIGKILL:
+            break
     assert ended == 0
-    assert steps > 20
+    assert step > 20
 
 
 def test_killed_again_and_again(undisturbed: House, house: House) -> None:
@@ -122,12 +145,9 @@ def test_staging_lost_in_a_rebuild(undisturbed: House, house: House) -> None:
         drop(house, number)
         house.run()
     expected = state_of(undisturbed)
-    root = Path(__file__).parents[2]
     options = ["--rebuild", "--since", "2026-11", "--data-dir", str(house.root), "--now", NOW, "--workers", "1"]
     command = [sys.executable, VICTIM, "1", "after", "begin", *options]
-    killed = subprocess.run(
-        command, capture_output=True, check=False, env={**os.environ, "PYTHONPATH": str(root)}
-    ).returncode
+    killed = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT).returncode
     assert killed == -signal.SIGKILL
     shutil.rmtree(house.root / "staging")
     assert house.run().files == len(batches())
@@ -143,10 +163,7 @@ def test_signal_to_all_processes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(house.root), "--now", NOW]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
-        while "reading" not in process.stderr.readline():
-            pass
-        while not list(house.root.glob("staging/*/rows/*/*.arrow")):  # the workers are at work
-            pass
+        await_of(process, lambda: bool(list(house.root.glob("staging/*/rows/*/*.arrow"))))  # the workers are at work
         os.killpg(process.pid, signal.SIGTERM)
         said = process.stderr.read()
     assert process.returncode == 143, said
@@ -157,23 +174,28 @@ def test_signal_to_all_processes(tmp_path: Path) -> None:
 def test_workers_follow_their_parent(tmp_path: Path) -> None:
     """Worker processes of a killed run end with it."""
     house = House(tmp_path / "data")
-    many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(60_000))
+    many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(3_000))
     for number in range(4):
         house.drop(f"{number}.jsonl", many)
-    command = [sys.executable, "-c", "from service.commands import main; main()", "run", "--data-dir", str(house.root)]
+    many_batches = "import pipeline.run, pipeline.work; pipeline.run._PROCESSES_BYTES = pipeline.work._BATCH_BYTES = -1"
+    command = [
+        sys.executable,
+        "-c",
+        f"{many_batches}; from service.commands import main; main()",
+        "run",
+        "--data-dir",
+        str(house.root),
+    ]
     with subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        children: list[int] = []
         tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        while len(children) < 3:  # two workers and the resource tracker
-            children = [int(child) for child in tasks.read_text().split()]
+        await_of(process, lambda: len(tasks.read_text().split()) > 2)  # two workers and the resource tracker
+        children = [int(child) for child in tasks.read_text().split()]
         process.kill()
         process.wait()
         for child in children:
             pidfd = os.pidfd_open(child) if Path(f"/proc/{child}").exists() else None
             if pidfd is not None:
-                import select  # noqa: PLC0415
-
                 assert select.select([pidfd], [], [], 30)[0], "a worker outlived its parent"
                 os.close(pidfd)
     house.run()
@@ -185,15 +207,12 @@ def test_signals_stop_between_steps(tmp_path: Path, number: signal.Signals, code
     """SIGTERM and SIGINT stop a run at the next safe point, with nothing published and nothing lost."""
     house = House(tmp_path / "data")
     for name in "ab":
-        house.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20_000)])
-    command = [sys.executable, "-c", "from service.commands import main; main()", "run", "--data-dir", str(house.root)]
-    with subprocess.Popen([*command, "--workers", "1", "--now", NOW], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        while "reading" not in process.stderr.readline():
-            pass
+        house.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20)])
+    with halted(house, "_read") as process:
         process.send_signal(number)
-        said = process.stderr.read()
+        process.send_signal(signal.SIGCONT)
+        _, said = process.communicate()
     assert process.returncode == code, said
     assert "stopped" in said
     assert not (house.root / "published.json").exists()
-    assert house.run().accepted == 40_000
+    assert house.run().accepted == 40

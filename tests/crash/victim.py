@@ -1,6 +1,8 @@
 """`usage run` that kills itself: the n-th of the operations that change something is its last, or is not done any more.
 
-    python victim.py N before|after OPERATION|any ARGUMENTS…
+    python victim.py N before|after|halt OPERATION|any ARGUMENTS…
+
+Or it halts before that operation, until it is told to go on.
 
 The operations are those of the store and the state, or only those of one name, counted in the main process; past the
 last one it just ends.
@@ -33,8 +35,10 @@ def main() -> None:
             number = next(numbers)
             if number == last and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if number == last and when == "halt":
+                os.kill(os.getpid(), signal.SIGSTOP)
             result = original(*arguments, **named)
-            if number == last:
+            if number == last and when == "after":
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 

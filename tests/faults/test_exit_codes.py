@@ -10,6 +10,7 @@ import pytest
 
 from tests.command import contents, done, refused, usage
 from tests.conftest import NOW, House, record
+from tests.crash.test_kills import halted
 
 COMMAND = [sys.executable, "-c", "from service.commands import main; main()"]
 
@@ -82,12 +83,8 @@ def test_unreadable(house: House) -> None:
 def test_two_at_once(house: House) -> None:
     """75: of two runs on a folder the second ends at once, says why and changes nothing; the first goes on."""
     for name in "ab":
-        house.drop(f"{name}.jsonl", [record(f"{name}{number}") for number in range(3000)])
-    with begin(house) as first:
-        assert first.stderr is not None
-        while "reading" not in first.stderr.readline():
-            assert first.poll() is None
-        first.send_signal(signal.SIGSTOP)
+        house.drop(f"{name}.jsonl", [record(f"{name}{number}") for number in range(30)])
+    with halted(house, "_read") as first:
         try:
             with begin(house) as second:
                 out, said = second.communicate()
@@ -98,8 +95,9 @@ def test_two_at_once(house: House) -> None:
         assert second.returncode == 75
         assert out == ""
         assert said == f"another run is at work on {house.root}; try again when it is done\n"
-        assert first.wait() == 0
-    assert house.events().height == 6000
+        _, said = first.communicate()
+        assert first.returncode == 0, said
+    assert house.events().height == 60
     done(usage(house))
 
 

@@ -31,5 +31,5 @@ def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Po
 def stop(process: subprocess.Popen[str]) -> str:
     """Stop it and return what else it said."""
     process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=20)
+    _, rest = process.communicate(timeout=60)
     return rest

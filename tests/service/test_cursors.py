@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.calendar import DAY_US, RANGES
@@ -39,7 +39,6 @@ def _cursors(draw: Any) -> Cursor:
     )
 
 
-@settings(deadline=None)
 @given(cursor=_cursors())
 def test_round_trip(cursor: Cursor) -> None:
     """A cursor comes back as it was, from a token of URL-safe characters."""
@@ -49,7 +48,6 @@ def test_round_trip(cursor: Cursor) -> None:
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-@settings(deadline=None)
 @given(cursor=_cursors(), cut=st.integers(1, 400), extra=st.text(max_size=3))
 def test_truncated_or_extended(cursor: Cursor, cut: int, extra: str) -> None:
     """A token that was cut or lengthened is refused."""
@@ -61,7 +59,6 @@ def test_truncated_or_extended(cursor: Cursor, cut: int, extra: str) -> None:
             cursors.decode(token + extra)
 
 
-@settings(deadline=None)
 @given(
     token=st.one_of(st.text(max_size=300), st.binary(max_size=300).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 )

@@ -240,7 +240,7 @@ def test_vanished_partition_is_an_empty_day(house: Any, event: Maker) -> None:
     assert _page(house, house.app(), "")[0] == ["0", "2"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     moments=st.lists(st.tuples(st.integers(0, 3), st.text("aB~é\U0001f600", min_size=1, max_size=2)), unique=True),
     limit=st.integers(1, 4),

@@ -517,6 +517,6 @@ def test_real_process(house: House) -> None:
         assert httpx.get(f"{match[1]}{SUMMARY}", headers=_headers(unknown)).status_code == 401
         assert server.fetches == 1
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=20)
+        _, rest = process.communicate(timeout=60)
     assert process.returncode == 0
     assert not any(part in "".join(log) + rest for part in token.split("."))

@@ -103,7 +103,7 @@ _values = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     endpoint=st.sampled_from(ENDPOINTS),
     pairs=st.lists(st.tuples(_names, _values, st.sampled_from([b"=", b"", b"=="])), max_size=6),

@@ -1,0 +1,124 @@
+"""`usage check` of the ledger, the quarantine and the runs: every line is accounted for."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from pipeline.store import Operation, Store
+from pipeline.tables import quarantine_path
+from tests.check.conftest import OTHER, checked, rewrite, used, wrong
+from tests.conftest import House, record
+
+
+def test_quarantine(good: House) -> None:
+    """The rejected lines that the ledger counts are in the quarantine, file by file."""
+    path = good.root / quarantine_path("b.jsonl")
+    rewrite(path, lambda rows: rows[1:])
+    assert wrong(checked(good)) == {"quarantine": 1}
+    path.write_bytes(b"torn")
+    assert wrong(checked(good)) == {"quarantine": 1}
+    path.unlink()
+    report = checked(good)
+    assert wrong(report) == {"quarantine": 1}
+    assert "b.jsonl" in report.quarantine.first[0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ({"accepted": 1}, {"ledger": 1}),
+        ({"rejected": 3, "duplicates": 0}, {"quarantine": 1, "runs": 1}),
+        ({"lines": 1000, "duplicates": 996}, {"runs": 2}),
+    ],
+)
+def test_ledger(good: House, counts: dict[str, int], found: dict[str, int]) -> None:
+    """The ledger's counts of a file add up, and all of them are no more than the runs counted."""
+    with closing(sqlite3.connect(good.root / "state.sqlite")) as database, database:
+        (entry,) = database.execute("select entry from files where path = 'b.jsonl'").fetchone()
+        entry = json.loads(entry)
+        entry["counts"] |= counts
+        database.execute("update files set entry = ? where path = 'b.jsonl'", (json.dumps(entry),))
+    assert wrong(checked(good)) == found
+
+
+def test_runs(good: House) -> None:
+    """Each run's record adds up and can be read."""
+    (path,) = good.root.glob("runs/*.jsonl")
+    first, second = path.read_text().splitlines()
+    path.write_text(first.replace('"accepted":', '"accepted":1') + "\n" + second + "\n")
+    assert wrong(checked(good)) == {"runs": 1}
+    path.write_text(first[:50] + "\n" + second + "\n")
+    report = checked(good)
+    assert wrong(report) == {"runs": 1}
+    assert f"runs/{path.name}, line 1" in report.runs.first[0]
+    path.write_text(second + "\n")
+    assert wrong(checked(good)).keys() == {"runs"}
+
+
+def test_waiting(good: House) -> None:
+    """Raw files that are new, longer or gone are no faults."""
+    good.drop("c.jsonl", [record("new")])
+    with (good.root / "raw/b.jsonl").open("ab") as file:
+        file.write(b"\n")
+    (good.root / "raw/a.jsonl").unlink()
+    report = checked(good)
+    assert wrong(report) == {}
+    assert report.waiting.files == 2
+
+
+def test_a_lost_ledger(good: House) -> None:
+    """Losing the ledger is no fault, but said; one that is no database is a fault."""
+    for path in good.root.glob("state.sqlite*"):
+        path.unlink()
+    report = checked(good)
+    assert wrong(report) == {}
+    assert "state.sqlite" in report.notes[0]
+    assert report.waiting.files == 2
+    (good.root / "state.sqlite").write_bytes(b"no database" * 100)
+    assert wrong(checked(good)) == {"ledger": 1}
+
+
+def test_an_unfinished_commit(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a commit that has not ended just that is told, at whatever step it stopped, until a run ends it."""
+    good.drop("c.jsonl", [record("tie", workspace_id=OTHER, recorded_at="2026-11-24T11:30:00Z", usage=used(1))])
+    apply, left = Store.apply, 0
+
+    class StopError(Exception):
+        pass
+
+    def stopping(store: Store, operation: Operation) -> None:
+        nonlocal left
+        if left == 0:
+            raise StopError
+        left -= 1
+        apply(store, operation)
+
+    def stops(house: House) -> bool:
+        try:
+            house.run()
+        except StopError:
+            return True
+        return False
+
+    monkeypatch.setattr(Store, "apply", stopping)
+    unfinished, steps, stopped = 0, 0, True
+    while stopped:
+        house = House(good.root.with_name(f"stopped-{steps}"))
+        shutil.copytree(good.root, house.root)
+        left = steps
+        stopped = stops(house)
+        report = checked(house)
+        if wrong(report):
+            assert stopped
+            assert wrong(report) == {"ledger": 1}
+            assert (report.cube.rows, report.events.rows) == (0, 0)
+            unfinished += 1
+        left = -1
+        house.run()
+        assert wrong(checked(house)) == {}
+        steps += 1
+    # Before and after these steps nothing is half done.
+    assert 5 < unfinished < steps

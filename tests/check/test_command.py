@@ -1,0 +1,79 @@
+"""The command `usage check`: what it says and how it ends."""
+
+import json
+
+import msgspec
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner, Result
+
+from pipeline.checking import CheckReport
+from pipeline.commands import app
+from pipeline.run import BusyError
+from pipeline.tables import manifest_path
+from tests.check.conftest import checked, monthly, partition, rewrite
+from tests.conftest import NOW, WORKSPACE, House, record
+
+
+def command(house: House, *arguments: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(app, ["check", "--data-dir", str(house.root), "--now", NOW, *arguments])
+
+
+def test_command_all_right(good: House) -> None:
+    """A good house: one line for each table, exit 0."""
+    good.drop("c.jsonl", [record("late", timestamp="2026-11-05T00:00:00Z")])
+    good.run()
+    good.drop("d.jsonl", [record("new")])
+    found = command(good)
+    assert found.exit_code == 0, found.output
+    lines = found.stdout.splitlines()
+    assert f"cube: {good.cube().height:,} rows of 3 workspaces agree" in lines
+    assert "events: 19 rows in 7 partitions of 3 workspaces agree" in lines
+    assert "ledger: 24 lines of 3 raw files agree" in lines
+    assert any(line.startswith("waiting: 1 raw files") for line in lines)
+    warning = lines.index("warning: 1 ids stand on several UTC days, as that many events")
+    assert lines[warning + 1] == f"  workspace {WORKSPACE}, id 'late': 2 events from 2026-10-05 to 2026-11-05"
+
+
+def test_command_wrong(good: House) -> None:
+    """Something wrong: the first differing cell, how many, a hint, exit 1; and what is corrupt by name."""
+    rewrite(monthly(good, "cube", "2026-10"), lambda rows: rows[1:])
+    partition(good, "2026-11-23").write_bytes(b"")
+    found = command(good)
+    assert found.exit_code == 1
+    lines = found.stdout.splitlines()
+    cube = next(k for k, line in enumerate(lines) if line.startswith("cube: "))
+    assert lines[cube].endswith(" rows of 3 workspaces: 4 numbers differ")
+    where = f"workspace {WORKSPACE}, quarter 2026-10-05T00:00:00Z, de"
+    assert lines[cube + 1] == f"  {where}: characters: nothing stands, the events give 4"
+    assert f"events/workspace_id={WORKSPACE}/day=2026-11-23/events.parquet cannot be read" in found.stdout
+    assert "usage run --rebuild" in found.stderr
+    assert "Traceback" not in found.output
+
+
+def test_command_json(good: House) -> None:
+    """For machines the report is one JSON object."""
+    found = command(good, "--json", "--workspace", WORKSPACE.upper(), "--days", "2")
+    assert found.exit_code == 0, found.output
+    assert msgspec.json.decode(found.stdout, type=CheckReport) == checked(good, WORKSPACE, days=2)
+    (good.root / manifest_path(WORKSPACE)).unlink()
+    found = command(good, "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["agrees"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--workspace", "x"], ["--days", "0"], ["--now", "today"], ["--data-dir", "nowhere"], ["more"]]
+)
+def test_command_refused(good: House, arguments: list[str]) -> None:
+    """A command that makes no sense exits 2."""
+    assert command(good, *arguments).exit_code == 2
+
+
+def test_command_busy(good: House) -> None:
+    """While a run is at work nothing is checked, and the command exits 75."""
+    with FileLock(good.root / "run.lock"):
+        with pytest.raises(BusyError):
+            checked(good)
+        assert command(good).exit_code == 75

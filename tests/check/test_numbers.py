@@ -1,0 +1,68 @@
+"""`usage check` of the cube and the actors: every number that the events do not give is told."""
+
+from collections.abc import Callable
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.check.conftest import OTHER, Rows, checked, monthly, partition, rewrite, wrong
+from tests.conftest import WORKSPACE, House
+
+
+def test_a_credit(good: House) -> None:
+    """A number of the cube that the events do not give is told with its cell, and counted."""
+
+    def more(rows: Rows) -> Rows:
+        (row,) = (row for row in rows if row["locale"] == "pt-br")
+        row["credits"] += 1
+        return rows
+
+    rewrite(monthly(good, "cube", "2026-10"), more)
+    report = checked(good)
+    assert wrong(report) == {"cube": 1}
+    where = f"workspace {WORKSPACE}, quarter 2026-10-31T23:45:00Z, pt-br"
+    assert report.cube.first == [f"{where}: credits: 9 stands, the events give 8"]
+
+
+def test_a_credit_moved(good: House) -> None:
+    """A credit that a tie gave to the wrong language differs twice, although the sum is right."""
+
+    def move(rows: Rows) -> Rows:
+        of = {row["locale"]: row for row in rows}
+        assert (of["de"]["credits"], of["fr"]["credits"]) == (5, 4)
+        of["de"]["credits"], of["fr"]["credits"] = 4, 5
+        return rows
+
+    rewrite(monthly(good, "cube", workspace_id=OTHER), move)
+    report = checked(good)
+    assert wrong(report) == {"cube": 2}
+    assert "de: credits: 4 stands, the events give 5" in report.cube.first[0]
+
+
+@pytest.mark.parametrize("table", ["cube", "actors"])
+@pytest.mark.parametrize("change", [lambda rows: rows[1:], lambda rows: [rows[0], *rows]], ids=["missing", "twice"])
+def test_a_row(good: House, table: str, change: Callable[[Rows], Rows]) -> None:
+    """A row that is missing or there twice differs in each of its numbers that is not zero."""
+    numbers = pq.ParquetFile(monthly(good, table)).read().to_pylist()[0]
+    rewrite(monthly(good, table), change)
+    assert wrong(checked(good)) == {table: sum(type(value) is int and value > 0 for value in numbers.values())}
+
+
+def test_a_row_of_zeros(good: House) -> None:
+    """A row that holds nothing has no place in a sparse cube."""
+    rewrite(
+        monthly(good, "cube", workspace_id=OTHER),
+        lambda rows: [
+            {key: 0 if type(value) is int else value for key, value in rows[0].items()} | {"locale": "zz"},
+            *rows,
+        ],
+    )
+    report = checked(good)
+    assert wrong(report) == {"cube": 1}
+    assert report.cube.first[0].endswith("zz: rows: 1 stands, the events give nothing")
+
+
+def test_lost_events(good: House) -> None:
+    """Numbers that no events give any more differ, in the cube and in the actors."""
+    partition(good, "2026-10-31").unlink()
+    assert wrong(checked(good)).keys() == {"cube", "actors"}

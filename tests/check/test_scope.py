@@ -1,0 +1,70 @@
+"""`usage check` of a part, or piece by piece; and what it tells of ids on several days."""
+
+import pytest
+
+from pipeline import checking_tables
+from pipeline.tables import manifest_path
+from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, rewrite, wrong
+from tests.conftest import WORKSPACE, House, record
+
+
+def test_groups(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found does not depend on how much is looked at at once."""
+    good.drop("c.jsonl", [record("late", timestamp="2026-11-01T00:00:00Z")])
+    good.run()
+    rewrite(monthly(good, "cube"), lambda rows: rows[1:])
+    rewrite(partition(good, "2026-11-24"), lambda rows: rows[::-1])
+    at_once = checked(good)
+    monkeypatch.setattr(checking_tables, "_GROUP_FILES", 1)
+    assert checked(good) == at_once
+    assert wrong(at_once).keys() == {"cube", "events"}
+    assert at_once.moved.ids == 1
+
+
+def test_moved_ids(good: House) -> None:
+    """Ids on several UTC days of one workspace are told, without being a fault."""
+    good.drop(
+        "c.jsonl",
+        [
+            record("late", timestamp="2026-10-06T00:00:00Z"),
+            record("late", timestamp="2026-11-01T00:00:00Z"),
+            *(record(f"m{k}", timestamp=f"2026-11-0{day}T00:00:00Z") for k in range(9) for day in (1, 2)),
+        ],
+    )
+    good.run()
+    report = checked(good)
+    assert wrong(report) == {}
+    assert (report.moved.ids, len(report.moved.first)) == (10, 5)
+    first = report.moved.first[0]
+    assert (first.workspace_id, first.id, first.rows) == (WORKSPACE, "late", 3)
+    assert (first.first_day, first.last_day) == ("2026-10-05", "2026-11-01")
+
+
+def test_named_workspaces(good: House) -> None:
+    """Only the named workspaces are looked at."""
+    rewrite(monthly(good, "cube"), lambda rows: rows[1:])
+    partition(good, "2026-10-31").write_bytes(b"")
+    (good.root / manifest_path(THIRD)).unlink()
+    report = checked(good, OTHER)
+    assert wrong(report) == {}
+    assert (report.cube.workspaces, report.events.files, report.manifests.workspaces) == (1, 1, 1)
+    assert wrong(checked(good, WORKSPACE)).keys() == {"cube", "events"}
+    assert wrong(checked(good, OTHER, THIRD)) == {"manifests": 1}
+    stranger = "12345678-0000-4000-8000-000000000000"
+    assert checked(good, stranger).notes == [f"nothing stands of workspace {stranger}"]
+
+
+def test_last_days(good: House) -> None:
+    """Only the last days are looked at, today included; of the months they cut, only these days."""
+    assert checked(good, days=1).events.files == 2
+    assert checked(good, days=2).events.files == 3
+    rewrite(monthly(good, "cube"), lambda rows: [row for row in rows if row["quarter"].day == 24])
+    assert wrong(checked(good, days=1)) == {}
+    assert wrong(checked(good, days=2)).keys() == {"cube"}
+    good.now -= 86_400_000_000
+    report = checked(good, days=1)
+    assert report.events.files == 1
+    assert wrong(report).keys() == {"cube"}
+    monthly(good, "actors", "2026-10").unlink()
+    assert wrong(checked(good, days=23)).keys() == {"cube"}
+    assert wrong(checked(good, days=24)).keys() == {"cube", "manifests"}

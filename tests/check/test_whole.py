@@ -1,0 +1,87 @@
+"""`usage check` passes what the load made, whatever came in and in whatever way."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.commands import app
+from pipeline.listing import Retry
+from pipeline.rebuilding import Rebuild
+from pipeline.run import run
+from pipeline.tables import manifest_path
+from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, wrong
+from tests.conftest import NOW, WORKSPACE, House, record
+from tests.hostile import deliver
+
+
+def test_a_good_house(good: House) -> None:
+    """What the load made passes; every row, file and line was looked at."""
+    report = checked(good)
+    assert wrong(report) == {}
+    assert (report.events.rows, report.events.files, report.events.workspaces) == (good.events().height, 6, 3)
+    assert (report.cube.rows, report.cube.workspaces) == (good.cube().height, 3)
+    assert (report.actors.rows, report.actors.workspaces) == (good.actors().height, 3)
+    assert (report.manifests.files, report.manifests.workspaces) == (8, 3)
+    assert (report.quarantine.rows, report.quarantine.files) == (3, 2)
+    assert (report.ledger.rows, report.ledger.files) == (23, 2)
+    assert (report.runs.rows, report.runs.files) == (23, 2)
+    assert (report.waiting.files, report.moved.ids, report.notes) == (0, 0, [])
+    assert not list(good.root.glob("staging/*"))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_hostile_house(house: House, seed: int) -> None:
+    """Whatever came in, what the load made of it passes."""
+    files = deliver(seed, house.now).files
+    for first in range(0, len(files), 4):
+        for name, content in files[first : first + 4]:
+            house.drop(name, content)
+        house.run()
+    assert wrong(checked(house)) == {}
+
+
+def test_an_empty_house(house: House) -> None:
+    """Where nothing is published nothing is wrong; where there is no folder there is nothing to check."""
+    with pytest.raises(FileNotFoundError):
+        checked(house)
+    house.root.mkdir()
+    report = checked(house)
+    assert wrong(report) == {}
+    assert report.notes == ["nothing is published yet"]
+
+
+def test_all_kinds_of_runs(good: House, tmp_path: Path) -> None:
+    """Growing and replaced files, named paths, retries and rebuilds leave nothing that is wrong."""
+    early = good.drop("early.jsonl", [record("early", timestamp="2026-11-26T00:00:00Z"), {"id": "bad"}])
+    good.run()
+    with early.open("ab") as file:
+        file.write(b'{"id": "torn')
+    good.run()
+    good.now += 3 * 86_400_000_000
+    run(good.settings, good.now, retry=Retry())
+    assert "early" in good.events()["id"]
+    assert wrong(checked(good)) == {}
+    good.drop("b.jsonl", [record("other")])
+    outside = tmp_path / "outside.jsonl"
+    outside.write_bytes(json.dumps(record("outside")).encode())
+    good.run(paths=[outside])
+    assert wrong(checked(good)) == {}
+    good.run()
+    run(good.settings, good.now, rebuild=Rebuild(frozenset({WORKSPACE}), "2026-11"))
+    report = checked(good)
+    assert wrong(report) == {}
+    assert report.waiting.files == 0
+
+
+def test_rebuild_mends(good: House) -> None:
+    """What the hint says helps."""
+    partition(good, "2026-11-24").write_bytes(b"")
+    monthly(good, "cube").unlink()
+    monthly(good, "actors").write_bytes(b"torn")
+    (good.root / manifest_path(OTHER)).unlink()
+    (good.root / manifest_path(THIRD)).write_bytes(b"torn")
+    assert not checked(good).agrees
+    assert CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(good.root), "--now", NOW]).exit_code == 0
+    assert wrong(checked(good)) == {}
