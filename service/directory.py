@@ -8,6 +8,7 @@ second; a broken one is refused with a log line, and what it said before stays i
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
@@ -26,6 +27,9 @@ _log: Final = structlog.stdlib.get_logger("service.directory")
 _Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Identity = tuple[int, int, int, int] | None  # of a file; None: not there
+
+
+_instant: Final = lru_cache(maxsize=1 << 14)(formats.instant)  # an anchor is read for every summary
 
 
 class DirectoryError(Exception):
@@ -59,7 +63,7 @@ class Account(msgspec.Struct, frozen=True):
     @property
     def anchor(self) -> int | None:
         """Return `period_anchor` in microseconds UTC."""
-        return None if self.period_anchor is None else formats.instant(self.period_anchor)
+        return None if self.period_anchor is None else _instant(self.period_anchor)
 
 
 class ApiKey(msgspec.Struct, frozen=True):
