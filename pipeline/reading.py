@@ -131,7 +131,7 @@ class _Reader:
         odd: list[Row] = []
         rejected = blank = 0
         for index in others:
-            verdict = judge(lines[index], self._latest, torn=not block.whole, length=block.length)
+            verdict = judge(lines[index], self._latest, torn=not block.whole, dropped=block.dropped)
             if isinstance(verdict, Row):
                 odd.append(verdict)
             elif isinstance(verdict, Rejection):
