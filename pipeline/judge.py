@@ -21,14 +21,14 @@ FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
 _decode: Final = msgspec.json.Decoder(Record).decode
 
 
-def judge(line: bytes, latest: int, *, torn: bool = False, length: int = 0) -> Row | Rejection | None:
+def judge(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) -> Row | Rejection | None:
     r"""Judge one line of a log.
 
     Args:
         line: the bytes between two newlines; a `\r` at the end is ignored.
         latest: the last instant that `timestamp` may have, in microseconds UTC: 24 hours after the run's start.
         torn: whether the line ends the file without a newline, so that it may be half of what will be written.
-        length: how many bytes the line has, where more than are here.
+        dropped: how many more bytes the line has, which are not here.
 
     Returns:
         The row, the reason for quarantine, or None for a line of white space.
@@ -41,7 +41,7 @@ def judge(line: bytes, latest: int, *, torn: bool = False, length: int = 0) -> R
         return Rejection(
             "line_too_long",
             None,
-            f"the line has {max(len(line), length):,} bytes, at most {LINE_BYTES_MAX:,} are read;"
+            f"the line has {len(line) + dropped:,} bytes, at most {LINE_BYTES_MAX:,} are read;"
             " shorten metadata or split it",
         )
     row = _approve(line, latest)

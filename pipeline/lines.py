@@ -26,11 +26,7 @@ class Block(msgspec.Struct, frozen=True):
     lines: list[bytes]
     bytes: int  # with newlines
     whole: bool = True  # whether each line ends with a newline
-
-    @property
-    def length(self) -> int:
-        """Return how long the line of a block of one line is, of which only the beginning may be here."""
-        return self.bytes - self.whole if len(self.lines) == 1 else 0
+    dropped: int = 0  # bytes of a line too long to be kept, which is a block of its own
 
 
 def blocks(file: IO[bytes], compression: Compression | None, offset: int, end: int) -> Iterator[Block]:
@@ -81,7 +77,7 @@ def _blocks(chunks: Iterator[bytes]) -> Iterator[Block]:
         if lines:
             before = len(rest) + dropped
             if dropped:
-                yield Block([rest], before + len(lines[0]) + 1)
+                yield Block([rest], before + len(lines[0]) + 1, dropped=dropped + len(lines[0]))
                 before = -len(lines.pop(0)) - 1
             else:
                 lines[0] = rest + lines[0]
@@ -96,4 +92,4 @@ def _blocks(chunks: Iterator[bytes]) -> Iterator[Block]:
             dropped += len(rest) - _LINE_KEPT_BYTES
             rest = rest[:_LINE_KEPT_BYTES]
     if rest:
-        yield Block([rest], len(rest) + dropped, whole=False)
+        yield Block([rest], len(rest) + dropped, whole=False, dropped=dropped)

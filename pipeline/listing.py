@@ -24,7 +24,7 @@ _PROOF_BYTES: Final = 1 << 16
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What is to be read of one raw file: the bytes from `offset`, which begin with line `lines_before` + 1.
+    """What is to be read of one raw file: the bytes from `offset` to `end`, which begin with line `lines_before` + 1.
 
     Or, in a retry, what of it is in quarantine; the file itself is not looked at then.
     """
@@ -38,6 +38,7 @@ class Part(msgspec.Struct, frozen=True):
     counts_before: Counts = Counts()
     tail_before: Counts = Counts()  # of the line without newline that was read before and is read again
     proof: str = ""  # of the bytes before `offset`
+    end: int = 0  # 0: where the file ends when it is opened
     error: str | None = None  # why it cannot be read
     retry: "Retry | None" = None
     entry: Entry | None = None  # in a retry, what the ledger knows of the file

@@ -27,7 +27,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
-    """Read one part, whose number no other part of the run has."""
+    """Read one part, whose number only the splits of the same part share."""
     reader = _Reader(part, number, job, shuffle)
     if part.error is not None:
         reader.report.error = part.error
@@ -36,9 +36,10 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
     try:
         with _uncollected(), part.path.open("rb") as file:
             status = os.fstat(file.fileno())
+            end = part.end or status.st_size
             _prove(file, part)
             try:
-                reader.read(blocks(file, part.compression, part.offset, status.st_size))
+                reader.read(blocks(file, part.compression, part.offset, end))
             except OSError as failure:
                 if part.compression is None or failure.errno is not None:  # not of the stream, but of the disk
                     raise
@@ -46,13 +47,13 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
             entry = Entry(
                 path=part.source_file,
                 inode=status.st_ino,
-                size=status.st_size,
+                size=end,
                 mtime_ns=status.st_mtime_ns,
                 run=job.run,
                 counts=Counts(),
                 tail=Counts(),
                 offset=reader.offset,
-                proof="" if part.compression else _proof(file, reader.offset, status),
+                proof="" if part.compression else _proof(file, reader.offset, end),
                 error=reader.report.error,
             )
     except OSError as failure:
@@ -82,10 +83,10 @@ def _prove(file: IO[bytes], part: Part) -> None:
         raise OSError("another file took its place when the run began")
 
 
-def _proof(file: IO[bytes], offset: int, status: os.stat_result) -> str:
+def _proof(file: IO[bytes], offset: int, end: int) -> str:
     """Return a hash of the bytes that were read; none where they were cut off or overwritten meanwhile."""
     found = listing.proof(file, offset)
-    return found if os.fstat(file.fileno()).st_size >= status.st_size else ""
+    return found if os.fstat(file.fileno()).st_size >= end else ""
 
 
 class _Reader:
@@ -131,7 +132,7 @@ class _Reader:
         odd: list[Row] = []
         rejected = blank = 0
         for index in others:
-            verdict = judge(lines[index], self._latest, torn=not block.whole, length=block.length)
+            verdict = judge(lines[index], self._latest, torn=not block.whole, dropped=block.dropped)
             if isinstance(verdict, Row):
                 odd.append(verdict)
             elif isinstance(verdict, Rejection):

@@ -26,12 +26,12 @@ _PAGE_ROWS: Final = 16
 
 
 class Rejections:
-    """Those of the lines read before, then those of this part, which has a number of its own in the run."""
+    """Those of the lines read before, then those of this part, whose number only its splits share."""
 
     def __init__(self, job: Job, part: Part, number: int) -> None:
         self._job, self._part = job, part
         self._final = quarantine_path(part.source_file)
-        self._staged = f"{job.staging}/quarantine/{number}.parquet"
+        self._staged = f"{job.staging}/quarantine/{number}-{part.end}.parquet"
         self._rows: list[dict[str, object]] = []
         self._bytes = self._written = 0
         self._writer: pq.ParquetWriter | None = None
@@ -48,6 +48,18 @@ class Rejections:
         self._bytes += len(rejected.line)
         if len(self._rows) >= _ROWS or self._bytes >= _BYTES:
             self._flush()
+
+    def take(self, staged: str, lines_before: int) -> None:
+        """Add what was staged of a split of the part, whose own line numbers begin behind `lines_before`."""
+        self._flush()
+        path = self._job.store.path(staged)
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group)
+                place = QUARANTINE.get_field_index("line_number")
+                numbers = pc.add(rows[place], lines_before)
+                self._write(self._writer, rows.set_column(place, QUARANTINE.field(place), numbers))
+        path.unlink()  # before the sync, which would wait for it to reach the disk
 
     def close(self) -> list[Operation]:
         """Return what publishes the file, or takes a former one away; nothing where no line came or went."""

@@ -16,6 +16,7 @@ class PartReport(msgspec.Struct):
 
     source_file: str
     number: int
+    offset: int  # where it began
     bytes: int  # read from the file, uncompressed
     entry: Entry | None  # None where the file could not even be opened: the next run tries again
     counts: Counts  # of the lines read now; the good ones are duplicates until it is known which of them stand
@@ -29,7 +30,9 @@ class PartReport(msgspec.Struct):
     @classmethod
     def of(cls, part: Part, number: int) -> "PartReport":
         """Return the report of a part of which nothing is read yet."""
-        return cls(part.source_file, number, 0, None, Counts(), Counts(), Counter(), [], part.counts_before)
+        return cls(
+            part.source_file, number, part.offset, 0, None, Counts(), Counts(), Counter(), [], part.counts_before
+        )
 
     @property
     def is_lost(self) -> bool:

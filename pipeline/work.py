@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from itertools import groupby
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -16,9 +17,10 @@ from pipeline.job import Job
 from pipeline.listing import Part
 from pipeline.months import Months, merge
 from pipeline.reading import read
-from pipeline.reports import BatchReport, BucketReport, Work
+from pipeline.reports import BatchReport, BucketReport, PartReport, Work
 from pipeline.retrying import again
 from pipeline.shuffle import Shuffle
+from pipeline.splitting import join, split
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400
@@ -41,11 +43,10 @@ class Watch(Protocol):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Parts that are read one after the other, so that many small ones make few files."""
+    """Parts that are read one after the other, so that many small ones make few files; large ones are in splits."""
 
     number: int
-    parts: list[Part]
-    first: int  # number of the first part, the others follow
+    parts: list[tuple[int, Part]]  # each with its number in the run, which the splits of a part share
 
 
 def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
@@ -57,9 +58,9 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
         for batch, report in zip(batches, pool.map(_read, batches, [job] * len(batches)), strict=True):
             read_batches.append(report)
             lines = sum(part.counts.lines for part in report.parts)
-            watch.advance(sum(part.bytes for part in batch.parts), lines)
-    work.parts = [part for report in read_batches for part in report.parts]
-    buckets = _buckets(read_batches, workers)
+            watch.advance(sum(part.bytes for _, part in batch.parts), lines)
+        work.parts = _joined(parts, read_batches, job)
+    buckets = _buckets(read_batches, work.parts, workers)
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
         work.buckets = _each(fold, buckets, job, pool, watch)
     groups = _groups(work.buckets, job, workers)
@@ -80,24 +81,31 @@ def _each(
 
 def _batches(parts: list[Part]) -> list[Batch]:
     """Return the parts in batches, the largest first, so that none is left to one process alone at the end."""
+    numbered = [(number, piece) for number, part in enumerate(parts) for piece in split(part)]
     batches: list[Batch] = []
     size = 0
-    for number, part in enumerate(sorted(parts, key=lambda part: -part.bytes)):
+    for number, part in sorted(numbered, key=lambda piece: -piece[1].bytes):
         if not batches or size + part.bytes > _BATCH_BYTES:
-            batches.append(Batch(len(batches), [], number))
+            batches.append(Batch(len(batches), []))
             size = 0
-        batches[-1].parts.append(part)
+        batches[-1].parts.append((number, part))
         size += part.bytes
     return batches
 
 
 def _read(batch: Batch, job: Job) -> BatchReport:
     shuffle = Shuffle(job, batch.number)
-    reports = [
-        (read if part.retry is None else again)(part, number, job, shuffle)
-        for number, part in enumerate(batch.parts, start=batch.first)
-    ]
+    reports = [(read if part.retry is None else again)(part, number, job, shuffle) for number, part in batch.parts]
     return BatchReport(reports, shuffle.close())
+
+
+def _joined(parts: list[Part], batches: list[BatchReport], job: Job) -> list[PartReport]:
+    """Return the reports of the parts, in their order."""
+    reports = [report for batch in batches for report in batch.parts]
+    reports.sort(key=lambda report: (report.number, report.offset))
+    return [
+        join(parts[number], list(splits), job) for number, splits in groupby(reports, key=lambda report: report.number)
+    ]
 
 
 def _power(at_once: int) -> Power:
@@ -106,14 +114,14 @@ def _power(at_once: int) -> Power:
     return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
 
-def _buckets(reports: list[BatchReport], workers: int) -> list[Bucket]:
+def _buckets(reports: list[BatchReport], parts: list[PartReport], workers: int) -> list[Bucket]:
     """Return the buckets that have rows; those of parts that broke off are left out."""
     rows: dict[int, list[str]] = {}
     for report in reports:
         for bucket, uri in report.rows.items():
             rows.setdefault(bucket, []).append(uri)
     power = _power(min(workers, len(rows)))
-    lost = [part for report in reports for part in report.parts if part.is_lost]
+    lost = [part for part in parts if part.is_lost]
     without = [source for part in lost for source in (part.source_of_lines, part.source_of_tail)]
     return [Bucket(number, uris, without, power) for number, uris in sorted(rows.items())]
 

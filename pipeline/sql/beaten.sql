@@ -33,7 +33,7 @@ settled as (
     position,
     row_number() over (
       partition by workspace_id, day, id
-      order by json desc, source -- of identical ones what is stored stays, else the first that was read
+      order by json desc, source -- of identical ones what is stored stays, else that of the file listed first
     ) as rank
   from written
 )

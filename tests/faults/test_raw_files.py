@@ -350,6 +350,14 @@ def test_long_lines(house: House) -> None:
     assert f"{LINE_BYTES_MAX:,}" in found[0]["message"]
 
 
+@pytest.mark.parametrize("behind", [b"", lines("b") * 9_000])
+def test_long_first_line(house: House, behind: bytes) -> None:
+    """A byte order mark and a carriage return are not counted, whatever else is read at once."""
+    house.drop("a.jsonl", b"\xef\xbb\xbf" + b"x" * 1_500_000 + b"\r\n" + behind)
+    house.run()
+    assert "1,500,000 bytes" in house.quarantine()[0]["message"]
+
+
 def test_no_newline_at_all(house: House) -> None:
     """Of 40 MB without a newline the beginning is kept, and what follows in time is read as it should be."""
     path = house.drop("a.jsonl", b"x" * 40_000_000)
