@@ -205,7 +205,7 @@ class _Run:
                 operations = publishing.compose(job, published, work, report)
                 # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
                 partial = rebuild is not None and not rebuild.everything
-                read_now = [] if partial else accounting.ledger(work.parts, work.accepted())
+                read_now = [] if partial else accounting.ledger(work.parts, work.accepted)
                 anew = rebuild is not None and rebuild.everything
                 commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew)
         finally:

@@ -4,7 +4,7 @@ Reads nothing and writes nothing itself; what the pieces read and write, their m
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar
@@ -61,21 +61,20 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
     work.parts = [part for report in read_batches for part in report.parts]
     buckets = _buckets(read_batches, workers)
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
-        work.buckets = _each(fold, buckets, job, pool, watch)
+        for bucket in _each(fold, buckets, job, pool, watch):
+            work.add(bucket)
     groups = _groups(work.buckets, job, workers)
     with watch.stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
-        work.months = _each(merge, groups, job, pool, watch)
+        work.months = list(_each(merge, groups, job, pool, watch))
     return work
 
 
 def _each(
     function: Callable[[_Piece, Job], _Result], pieces: list[_Piece], job: Job, pool: Executor, watch: Watch
-) -> list[_Result]:
-    results = []
+) -> Iterator[_Result]:
     for result in pool.map(function, pieces, [job] * len(pieces)):
-        results.append(result)
         watch.advance(1)
-    return results
+        yield result
 
 
 def _batches(parts: list[Part]) -> list[Batch]:
