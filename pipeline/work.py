@@ -12,19 +12,23 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pipeline.folding import Bucket, Power, fold
-from pipeline.job import Job
+from pipeline.job import BUCKETS_MAX, Job
 from pipeline.listing import Part
 from pipeline.months import Months, merge
 from pipeline.reading import read
-from pipeline.reports import BatchReport, BucketReport, Work
+from pipeline.reports import BatchReport, BucketReport, PartReport, Work
 from pipeline.retrying import again
-from pipeline.shuffle import Shuffle
+from pipeline.shuffle import Large, Shuffle, divide
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400
 
 # Small parts are read in batches of this size.
 _BATCH_BYTES: Final = 16_000_000
+
+# A bucket whose staged rows are twice as large as this is divided. Most have about as much, the largest half more,
+# unless a rebuild would need more buckets than it may have, or compressed logs hold more than they were taken for.
+_ROWS_BYTES: Final = 28_000_000
 
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
@@ -59,11 +63,11 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
             lines = sum(part.counts.lines for part in report.parts)
             watch.advance(sum(part.bytes for part in batch.parts), lines)
     work.parts = [part for report in read_batches for part in report.parts]
-    buckets = _buckets(read_batches, workers)
+    buckets = _buckets(_divided(_rows(read_batches), job, pool, watch), work.parts, workers)
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
         for bucket in _each(fold, buckets, job, pool, watch):
             work.add(bucket)
-    groups = _groups(work.buckets, job, workers)
+    groups = _groups(work.buckets, workers)
     with watch.stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
         work.months = list(_each(merge, groups, job, pool, watch))
     return work
@@ -91,7 +95,7 @@ def _batches(parts: list[Part]) -> list[Batch]:
 
 
 def _read(batch: Batch, job: Job) -> BatchReport:
-    shuffle = Shuffle(job, batch.number)
+    shuffle = Shuffle(job, batch.number, job.buckets)
     reports = [
         (read if part.retry is None else again)(part, number, job, shuffle)
         for number, part in enumerate(batch.parts, start=batch.first)
@@ -105,25 +109,47 @@ def _power(at_once: int) -> Power:
     return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
 
-def _buckets(reports: list[BatchReport], workers: int) -> list[Bucket]:
-    """Return the buckets that have rows; those of parts that broke off are left out."""
+def _rows(reports: list[BatchReport]) -> list[list[str]]:
+    """Return the files of each bucket that has rows."""
     rows: dict[int, list[str]] = {}
     for report in reports:
         for bucket, uri in report.rows.items():
             rows.setdefault(bucket, []).append(uri)
+    return [uris for _, uris in sorted(rows.items())]
+
+
+def _divided(rows: list[list[str]], job: Job, pool: Executor, watch: Watch) -> list[list[str]]:
+    """Return the files of each bucket, after those that turned out too large were divided."""
+    sized = [Large(uris, _parts(uris, job)) for uris in rows]
+    large = [bucket for bucket in sized if bucket.parts > 1]
+    if not large:
+        return rows
+    with watch.stage("divide", f"dividing {len(large):,} large buckets", len(large), "buckets"):
+        divided = [uris for parts in _each(divide, large, job, pool, watch) for uris in parts]
+    return [bucket.rows for bucket in sized if bucket.parts == 1] + divided
+
+
+def _parts(uris: list[str], job: Job) -> int:
+    """Return into how many buckets one is to be divided."""
+    size = sum(job.store.path(uri).stat().st_size for uri in uris)
+    return min(max(1, size // _ROWS_BYTES), BUCKETS_MAX)
+
+
+def _buckets(rows: list[list[str]], parts: list[PartReport], workers: int) -> list[Bucket]:
+    """Return what is to be folded; the rows of parts that broke off are left out."""
     power = _power(min(workers, len(rows)))
-    lost = [part for report in reports for part in report.parts if part.is_lost]
+    lost = [part for part in parts if part.is_lost]
     without = [source for part in lost for source in (part.source_of_lines, part.source_of_tail)]
-    return [Bucket(number, uris, without, power) for number, uris in sorted(rows.items())]
+    return [Bucket(number, uris, without, power) for number, uris in enumerate(rows)]
 
 
-def _groups(folded: list[BucketReport], job: Job, workers: int) -> list[Months]:
+def _groups(folded: list[BucketReport], workers: int) -> list[Months]:
     """Return the months with changed days, in groups of about as many days each."""
     days = sorted(day for bucket in folded for day in bucket.days)
     months: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for workspace_id, day in days:
         months.setdefault((workspace_id, day[:7]), []).append((workspace_id, day))
-    wanted = min(len(months), max(workers, job.buckets // 4))
+    wanted = min(len(months), max(workers, len(folded) // 4))
     groups: list[list[tuple[str, str]]] = []
     for changed in months.values():
         if not groups or len(groups[-1]) * wanted >= len(days):
