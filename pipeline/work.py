@@ -23,8 +23,10 @@ from pipeline.shuffle import Large, Shuffle, divide
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400
 
-# Small parts are read in batches of this size.
+# Small parts are read in batches of this size, of very many in about so many batches: each leaves a file for every
+# bucket.
 _BATCH_BYTES: Final = 16_000_000
+_BATCHES: Final = 512
 
 # A bucket whose staged rows are twice as large as this is divided. Most have about as much, the largest half more,
 # unless a rebuild would need more buckets than it may have, or compressed logs hold more than they were taken for.
@@ -84,9 +86,9 @@ def _each(
 def _batches(parts: list[Part]) -> list[Batch]:
     """Return the parts in batches, the largest first, so that none is left to one process alone at the end."""
     batches: list[Batch] = []
-    size = 0
+    size, most = 0, max(_BATCH_BYTES, sum(part.bytes for part in parts) // _BATCHES)
     for number, part in enumerate(sorted(parts, key=lambda part: -part.bytes)):
-        if not batches or size + part.bytes > _BATCH_BYTES:
+        if not batches or size + part.bytes > most:
             batches.append(Batch(len(batches), [], number))
             size = 0
         batches[-1].parts.append(part)
