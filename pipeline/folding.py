@@ -50,7 +50,10 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
     spill = store.path(f"{job.staging}/spill/{bucket.number}")
     with Engine(spill, threads=bucket.power.threads, memory=bucket.power.memory) as engine:
         delivered = _delivered(engine, bucket, job)
-        engine.show("delivered", delivered)
+        # Workspaces as numbers, which sort as they do: with texts the statements take about a fifth more time.
+        workspaces = delivered["workspace_id"].unique().sort()
+        numbers = pc.index_in(delivered["workspace_id"], workspaces)
+        engine.show("delivered", delivered.set_column(0, "workspace_id", numbers))
         engine.view("deliveries")
         engine.show("repeated", _repeated(delivered["id"]))
         engine.create("ranked")
@@ -58,8 +61,8 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         engine.create("beaten")
         engine.create("standing")
         engine.create("changed", force=job.force or job.rebuild is not None)
-        days: list[tuple[str, str]] = engine.fetch("changed_days")
-        places = engine.arrow("events")
+        days = [(str(workspaces[code]), day) for code, day in engine.fetch("changed_days")]
+        places = _decoded(engine.arrow("events"), workspaces)
         rows = Reordered(delivered.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
         writer = PartitionWriter(
             store,
@@ -76,12 +79,14 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         for (workspace_id, _), operation in written.items():
             events.setdefault(workspace_id, []).append(operation)
         engine.create("allocated")
+        cube = _decoded(engine.arrow("folded_cube"), workspaces)
+        actors = _decoded(engine.arrow("folded_actors"), workspaces)
         report = BucketReport(
             accepted=dict(engine.fetch("accepted")),
             events=events,
             days=days,
-            cube=_keep(job, f"{job.staging}/cube/{bucket.number}.arrow", engine.arrow("folded_cube")),
-            actors=_keep(job, f"{job.staging}/actors/{bucket.number}.arrow", engine.arrow("folded_actors")),
+            cube=_keep(job, f"{job.staging}/cube/{bucket.number}.arrow", cube),
+            actors=_keep(job, f"{job.staging}/actors/{bucket.number}.arrow", actors),
         )
     for uri in bucket.rows:
         store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
@@ -108,6 +113,12 @@ def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
         delivered = pa.concat_tables([delivered, stored.append_column(SHUFFLED.field("source"), sources)])
     delivered = delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))
     return delivered.combine_chunks() if delivered.nbytes <= ONE_PIECE_BYTES else delivered
+
+
+def _decoded(rows: pa.Table, workspaces: pa.StringArray) -> pa.Table:
+    """Return rows with their workspaces in place of the numbers."""
+    names = workspaces.take(rows["workspace_id"].combine_chunks())
+    return rows.set_column(rows.schema.get_field_index("workspace_id"), "workspace_id", names)
 
 
 def _repeated(ids: pa.ChunkedArray) -> pa.Table:

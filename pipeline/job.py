@@ -1,10 +1,15 @@
 """What the steps of one run share; it goes to other processes with each piece of work."""
 
+from typing import Final
+
 import msgspec
 
 from pipeline.rebuilding import Rebuild
 from pipeline.store import Store
 from pipeline.tombstones import Tombstones
+
+# A shuffle keeps a file open for each bucket.
+BUCKETS_MAX: Final = 256
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -80,7 +80,7 @@ def report(job: Job, published: Published, work: Work, seconds: dict[str, float]
         work: what the steps before gave.
         seconds: how long each stage took so far.
     """
-    counts = accounting.total(work.parts, work.accepted())
+    counts = accounting.total(work.parts, work.accepted)
     return RunReport(
         run=job.run,
         started=rfc3339(job.started),

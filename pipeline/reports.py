@@ -80,7 +80,10 @@ class Work(msgspec.Struct):
     parts: list[PartReport] = []
     buckets: list[BucketReport] = []
     months: list[MonthsReport] = []
+    accepted: Counter[int] = msgspec.field(default_factory=Counter)  # lines that stand, by source
 
-    def accepted(self) -> Counter[int]:
-        """Return how many lines stand, by the source that their rows carried."""
-        return sum((Counter(bucket.accepted) for bucket in self.buckets), Counter())
+    def add(self, bucket: BucketReport) -> None:
+        """Take what a bucket gave; of its lines only the sums, since each bucket may have some of every file."""
+        self.accepted.update(bucket.accepted)
+        bucket.accepted = {}
+        self.buckets.append(bucket)

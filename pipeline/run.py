@@ -27,7 +27,7 @@ from ulid_transform import ulid_at_time
 from pipeline import accounting, commit, listing, publishing
 from pipeline.accounting import RunReport
 from pipeline.calendar import DAY_US, SECOND_US
-from pipeline.job import Job
+from pipeline.job import BUCKETS_MAX, Job
 from pipeline.listing import Part, Retry
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild, refuse_loss
@@ -44,8 +44,6 @@ _AHEAD_US: Final = DAY_US
 # A bucket's rows fit into memory, a slice's staged files on the disk.
 _BUCKET_BYTES: Final = 48_000_000
 _SLICE_BYTES: Final = 4_000_000_000
-# Every part keeps a file open for each bucket.
-_BUCKETS_MAX: Final = 256
 # Below this a run is over before other processes have started.
 _PROCESSES_BYTES: Final = 8_000_000
 
@@ -187,7 +185,7 @@ class _Run:
             run=ulid_at_time(self._now / SECOND_US),
             started=self._now,
             latest=self._now + _AHEAD_US,
-            buckets=min(max(1, round(size / _BUCKET_BYTES)), _BUCKETS_MAX),
+            buckets=min(max(1, round(size / _BUCKET_BYTES)), BUCKETS_MAX),
             tombstones=Tombstones.read(self._store.root),
             force=self._force,
             rebuild=rebuild,
@@ -205,7 +203,7 @@ class _Run:
                 operations = publishing.compose(job, published, work, report)
                 # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
                 partial = rebuild is not None and not rebuild.everything
-                read_now = [] if partial else accounting.ledger(work.parts, work.accepted())
+                read_now = [] if partial else accounting.ledger(work.parts, work.accepted)
                 anew = rebuild is not None and rebuild.everything
                 commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew)
         finally:

@@ -1,12 +1,13 @@
 """The approved rows of some parts of the raw files, shuffled into the files of the buckets that fold them.
 
-Writes Arrow streams under the run's staging folder. All events of a workspace's UTC day go to one bucket; what is
-forgotten, or not to be made anew, goes nowhere.
+Writes Arrow streams under the run's staging folder, and reads those of a bucket that is too large to divide it. All
+events of a workspace's UTC day go to one bucket; what is forgotten, or not to be made anew, goes nowhere.
 """
 
 import zlib
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -23,11 +24,34 @@ _BUFFER_BYTES: Final = 16 << 20
 _NOWHERE: Final = -1
 
 
-class Shuffle:
-    """Takes the rows of some parts; every other shuffle of the run has another number."""
+class Large(msgspec.Struct, frozen=True):
+    """A bucket that is to be divided, and into how many."""
 
-    def __init__(self, job: Job, number: int) -> None:
-        self._job, self._number = job, number
+    rows: list[str]  # files of approved rows
+    parts: int
+
+
+def divide(large: Large, job: Job) -> list[list[str]]:
+    """Shuffle the rows of one bucket into several; return the files of each."""
+    # Hashes that are equal modulo `buckets` are any of `parts` modulo the product.
+    shuffle = Shuffle(job, 0, job.buckets * large.parts)
+    for uri in large.rows:
+        path = job.store.path(uri)
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+            for rows in stream:
+                shuffle.take(rows)
+        path.unlink()  # so that what is divided is on the disk once, not twice
+    return [[uri] for _, uri in sorted(shuffle.close().items())]
+
+
+class Shuffle:
+    """Takes the rows of some parts; every other shuffle of the run into as many buckets has another number.
+
+    Two of them may share it where the rows of the one cannot come to a bucket of the other.
+    """
+
+    def __init__(self, job: Job, number: int, buckets: int) -> None:
+        self._job, self._number, self._buckets = job, number, buckets
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
@@ -38,7 +62,11 @@ class Shuffle:
         if not rows.num_rows:
             return
         sources = pa.array(np.full(rows.num_rows, source, np.int32))
-        self._waiting.append(pa.RecordBatch.from_arrays([*rows.columns, sources], schema=SHUFFLED))
+        self.take(pa.RecordBatch.from_arrays([*rows.columns, sources], schema=SHUFFLED))
+
+    def take(self, rows: pa.RecordBatch) -> None:
+        """Take rows that carry their sources already."""
+        self._waiting.append(rows)
         self._bytes += rows.nbytes
         if self._bytes >= _BUFFER_BYTES:
             self._flush()
@@ -55,7 +83,7 @@ class Shuffle:
             return
         rows = pa.concat_batches(self._waiting)
         self._waiting, self._bytes = [], 0
-        buckets = self._buckets(rows)
+        buckets = self._places(rows)
         if np.any(buckets != buckets[0]):
             rows = rows.take(pa.array(np.argsort(buckets, kind="stable")))
         end = 0
@@ -64,7 +92,7 @@ class Shuffle:
             if bucket != _NOWHERE:
                 self._writer(bucket).write_batch(rows.slice(start, size))
 
-    def _buckets(self, rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    def _places(self, rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the bucket of each row, found once for each workspace and day among them."""
         workspaces = rows["workspace_id"].dictionary_encode()
         days = np.asarray(rows["timestamp"].view(pa.int64())) // DAY_US
@@ -83,7 +111,7 @@ class Shuffle:
         key = workspace_id, day_number
         if key not in self._bucket_of:
             day = utc_day(day_number * DAY_US).isoformat()
-            bucket = zlib.crc32(f"{workspace_id}/{day}".encode()) % self._job.buckets
+            bucket = zlib.crc32(f"{workspace_id}/{day}".encode()) % self._buckets
             self._bucket_of[key] = bucket if self._job.takes(workspace_id, day) else _NOWHERE
         return self._bucket_of[key]
 
@@ -95,4 +123,4 @@ class Shuffle:
         return self._writers[bucket]
 
     def _path(self, bucket: int) -> str:
-        return f"{self._job.staging}/rows/{bucket}/{self._number}.arrow"
+        return f"{self._job.staging}/rows/{bucket}-of-{self._buckets}/{self._number}.arrow"

@@ -4,7 +4,7 @@ Reads nothing and writes nothing itself; what the pieces read and write, their m
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from itertools import groupby
@@ -13,20 +13,26 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pipeline.folding import Bucket, Power, fold
-from pipeline.job import Job
+from pipeline.job import BUCKETS_MAX, Job
 from pipeline.listing import Part
 from pipeline.months import Months, merge
 from pipeline.reading import read
 from pipeline.reports import BatchReport, BucketReport, PartReport, Work
 from pipeline.retrying import again
-from pipeline.shuffle import Shuffle
+from pipeline.shuffle import Large, Shuffle, divide
 from pipeline.splitting import join, split
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400
 
-# Small parts are read in batches of this size.
+# Small parts are read in batches of this size, of very many in about so many batches: each leaves a file for every
+# bucket.
 _BATCH_BYTES: Final = 16_000_000
+_BATCHES: Final = 512
+
+# A bucket whose staged rows are twice as large as this is divided. Most have about as much, the largest half more,
+# unless a rebuild would need more buckets than it may have, or compressed logs hold more than they were taken for.
+_ROWS_BYTES: Final = 28_000_000
 
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
@@ -60,32 +66,31 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
             lines = sum(part.counts.lines for part in report.parts)
             watch.advance(sum(part.bytes for _, part in batch.parts), lines)
         work.parts = _joined(parts, read_batches, job)
-    buckets = _buckets(read_batches, work.parts, workers)
+    buckets = _buckets(_divided(_rows(read_batches), job, pool, watch), work.parts, workers)
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
-        work.buckets = _each(fold, buckets, job, pool, watch)
-    groups = _groups(work.buckets, job, workers)
+        for bucket in _each(fold, buckets, job, pool, watch):
+            work.add(bucket)
+    groups = _groups(work.buckets, workers)
     with watch.stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
-        work.months = _each(merge, groups, job, pool, watch)
+        work.months = list(_each(merge, groups, job, pool, watch))
     return work
 
 
 def _each(
     function: Callable[[_Piece, Job], _Result], pieces: list[_Piece], job: Job, pool: Executor, watch: Watch
-) -> list[_Result]:
-    results = []
+) -> Iterator[_Result]:
     for result in pool.map(function, pieces, [job] * len(pieces)):
-        results.append(result)
         watch.advance(1)
-    return results
+        yield result
 
 
 def _batches(parts: list[Part]) -> list[Batch]:
     """Return the parts in batches, the largest first, so that none is left to one process alone at the end."""
     numbered = [(number, piece) for number, part in enumerate(parts) for piece in split(part)]
     batches: list[Batch] = []
-    size = 0
+    size, most = 0, max(_BATCH_BYTES, sum(part.bytes for part in parts) // _BATCHES)
     for number, part in sorted(numbered, key=lambda piece: -piece[1].bytes):
-        if not batches or size + part.bytes > _BATCH_BYTES:
+        if not batches or size + part.bytes > most:
             batches.append(Batch(len(batches), []))
             size = 0
         batches[-1].parts.append((number, part))
@@ -94,7 +99,7 @@ def _batches(parts: list[Part]) -> list[Batch]:
 
 
 def _read(batch: Batch, job: Job) -> BatchReport:
-    shuffle = Shuffle(job, batch.number)
+    shuffle = Shuffle(job, batch.number, job.buckets)
     reports = [(read if part.retry is None else again)(part, number, job, shuffle) for number, part in batch.parts]
     return BatchReport(reports, shuffle.close())
 
@@ -114,25 +119,47 @@ def _power(at_once: int) -> Power:
     return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
 
-def _buckets(reports: list[BatchReport], parts: list[PartReport], workers: int) -> list[Bucket]:
-    """Return the buckets that have rows; those of parts that broke off are left out."""
+def _rows(reports: list[BatchReport]) -> list[list[str]]:
+    """Return the files of each bucket that has rows."""
     rows: dict[int, list[str]] = {}
     for report in reports:
         for bucket, uri in report.rows.items():
             rows.setdefault(bucket, []).append(uri)
+    return [uris for _, uris in sorted(rows.items())]
+
+
+def _divided(rows: list[list[str]], job: Job, pool: Executor, watch: Watch) -> list[list[str]]:
+    """Return the files of each bucket, after those that turned out too large were divided."""
+    sized = [Large(uris, _parts(uris, job)) for uris in rows]
+    large = [bucket for bucket in sized if bucket.parts > 1]
+    if not large:
+        return rows
+    with watch.stage("divide", f"dividing {len(large):,} large buckets", len(large), "buckets"):
+        divided = [uris for parts in _each(divide, large, job, pool, watch) for uris in parts]
+    return [bucket.rows for bucket in sized if bucket.parts == 1] + divided
+
+
+def _parts(uris: list[str], job: Job) -> int:
+    """Return into how many buckets one is to be divided."""
+    size = sum(job.store.path(uri).stat().st_size for uri in uris)
+    return min(max(1, size // _ROWS_BYTES), BUCKETS_MAX)
+
+
+def _buckets(rows: list[list[str]], parts: list[PartReport], workers: int) -> list[Bucket]:
+    """Return what is to be folded; the rows of parts that broke off are left out."""
     power = _power(min(workers, len(rows)))
     lost = [part for part in parts if part.is_lost]
     without = [source for part in lost for source in (part.source_of_lines, part.source_of_tail)]
-    return [Bucket(number, uris, without, power) for number, uris in sorted(rows.items())]
+    return [Bucket(number, uris, without, power) for number, uris in enumerate(rows)]
 
 
-def _groups(folded: list[BucketReport], job: Job, workers: int) -> list[Months]:
+def _groups(folded: list[BucketReport], workers: int) -> list[Months]:
     """Return the months with changed days, in groups of about as many days each."""
     days = sorted(day for bucket in folded for day in bucket.days)
     months: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for workspace_id, day in days:
         months.setdefault((workspace_id, day[:7]), []).append((workspace_id, day))
-    wanted = min(len(months), max(workers, job.buckets // 4))
+    wanted = min(len(months), max(workers, len(folded) // 4))
     groups: list[list[tuple[str, str]]] = []
     for changed in months.values():
         if not groups or len(groups[-1]) * wanted >= len(days):

@@ -12,8 +12,10 @@ import msgspec
 import pytest
 
 from pipeline import run as steps
+from pipeline import work
 from pipeline.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.job import Job
+from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild
 from pipeline.run import run
 from pipeline.settings import Settings
@@ -150,6 +152,7 @@ import os, signal, sys
 from itertools import count
 from pathlib import Path
 from pipeline import run as steps
+from pipeline import work
 from pipeline.settings import Settings
 
 numbers = count(1)
@@ -211,3 +214,50 @@ def test_processes(whole: House, house: House, small_buckets: list[int], monkeyp
     assert min(small_buckets) > 3
     assert published(house) == published(whole)
     assert (total(house).lines, total(house).rejected) == (246, 6)
+
+
+class Stages(Progress):
+    """Notes how much there is to do in each stage."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, int] = {}
+
+    def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:
+        """Take note."""
+        assert what
+        assert unit or not total
+        self.totals[stage] = total
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("rebuild", [None, Rebuild()])
+def test_divided_buckets(
+    whole: House, house: House, monkeypatch: pytest.MonkeyPatch, workers: int, rebuild: Rebuild | None
+) -> None:
+    """Buckets that turn out too large are divided, and the tables and the counts are the same."""
+    drop_all(house)
+    if rebuild:
+        house.run()
+        drop_all(house)
+    monkeypatch.setattr(steps, "_BUCKET_BYTES", 5000)
+    monkeypatch.setattr(steps, "_PROCESSES_BYTES", 0)
+    monkeypatch.setattr(steps, "BUCKETS_MAX", 2)
+    monkeypatch.setattr(work, "_ROWS_BYTES", 5000)
+    stages = Stages()
+    report = run(Settings.read({}, data_dir=house.root, workers=workers), house.now, progress=stages, rebuild=rebuild)
+    assert stages.totals["divide"] == 2
+    assert stages.totals["fold"] > 4
+    assert published(house) == published(whole)
+    assert total(house) == total(whole)
+    assert report.accepted == total(whole).accepted
+    assert report.partitions == len(list(house.root.glob("events/*/*/*.parquet")))
+
+
+def test_bucket_that_cannot_be_divided(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single UTC day of a workspace is folded in one piece, however large it is."""
+    monkeypatch.setattr(work, "_ROWS_BYTES", 1)
+    house.drop("day.jsonl", [record(f"e{number}", usage={"credits": 1}) for number in range(50)])
+    stages = Stages()
+    run(house.settings, house.now, progress=stages)
+    assert (stages.totals["divide"], stages.totals["fold"]) == (1, 1)
+    assert house.cube()["credits"].sum() == 50
