@@ -81,7 +81,10 @@ def _write(
     engine.show(f"stored_{name}", read(job.store, stored, schema, threads))
     found = engine.arrow(name)
     rows = found.select(schema.names).cast(schema).combine_chunks()
-    writer = PartitionWriter(job.store, job.staging, job.run, schema, dictionaries=dictionaries, threads=threads)
+    # Small, and what a workspace's first reader waits for.
+    writer = PartitionWriter(
+        job.store, job.staging, job.run, schema, dictionaries=dictionaries, compression="lz4", threads=threads
+    )
     return writer.write(
         found,
         lambda start, stop: rows.slice(start, stop - start),

@@ -4,6 +4,7 @@ Reads a cube or an actors file. Sums are kept as running totals, so that whateve
 difference of two rows. Both wrap around in 64 bits, which leaves every difference exact whose own value fits.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -106,8 +107,8 @@ def read_totals(path: Path) -> Totals:
     quarters = integers(table, "quarter")
     order = np.argsort(quarters, kind="stable")
     distinct, firsts = np.unique(quarters[order], return_index=True)
-    rows = np.stack([integers(table, measure) for measure in MEASURES], axis=1)[order]
-    return Totals(distinct, _running(np.add.reduceat(rows, firsts) if len(rows) else rows))
+    columns = [integers(table, measure)[order] for measure in MEASURES]
+    return Totals(distinct, _before(np.append(firsts, len(quarters)), columns))
 
 
 def read_locale_totals(path: Path) -> LocaleTotals:
@@ -119,8 +120,8 @@ def read_locale_totals(path: Path) -> LocaleTotals:
     span = latest - origin + 2  # one more than needed, so that an end past the latest quarter stays within its locale
     keys = codes * span + (quarters - origin)
     order = np.argsort(keys, kind="stable")
-    rows = np.stack([integers(table, measure) for measure in LANGUAGE_MEASURES], axis=1)[order]
-    return LocaleTotals(locales, origin, span, keys[order], _running(rows))
+    columns = [integers(table, measure)[order] for measure in LANGUAGE_MEASURES]
+    return LocaleTotals(locales, origin, span, keys[order], _before(np.arange(len(keys) + 1), columns))
 
 
 def read_actors(path: Path) -> Actors:
@@ -160,5 +161,11 @@ def encoded(table: Any, name: str) -> Encoded:
     return Encoded(tuple(found.dictionary.to_pylist()), found.indices.cast(pa.int64()).to_numpy())
 
 
-def _running(rows: Integers) -> Integers:
-    return np.concatenate([np.zeros((1, rows.shape[1]), dtype=np.int64), np.cumsum(rows, axis=0)])
+def _before(places: NDArray[np.intp], columns: Sequence[Integers]) -> Integers:
+    """Return the sum of each column before each of the places: a row for each place."""
+    sums = np.empty((len(places), len(columns)), dtype=np.int64)
+    for number, column in enumerate(columns):  # one by one: rows of all columns take twice as long to put together
+        running = np.zeros(len(column) + 1, dtype=np.int64)
+        np.cumsum(column, out=running[1:])
+        sums[:, number] = running[places]
+    return sums
