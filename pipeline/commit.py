@@ -19,12 +19,19 @@ _TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
 
 
 def commit(
-    store: Store, state: State, run: str, operations: list[Operation], entries: Iterable[Entry], *, anew: bool = False
+    store: Store,
+    state: State,
+    run: str,
+    operations: list[Operation],
+    entries: Iterable[Entry],
+    *,
+    anew: bool = False,
+    complete: bool = False,
 ) -> None:
-    """Carry out the operations, and record the raw files as read, and with `anew` no others."""
+    """Carry out the operations, and record the raw files as read: with `anew` no others, and if `complete` all are."""
     store.make_folders(operations)
     store.sync()
-    state.begin(run, operations, entries, anew=anew)
+    state.begin(run, operations, entries, anew=anew, complete=complete)
     for operation in operations:
         store.apply(operation)
     state.end()

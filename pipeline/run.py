@@ -144,8 +144,10 @@ class _Run:
             forgotten = self._state.forgotten()
             self._known = entries.keys() | forgotten
             self._broken = {name for name, entry in entries.items() if entry.error}
+            if not self._store.path("events").exists():
+                self._state.trust()
             # A ledger that is new may have taken the place of one that knew of a commit under way.
-            self._force = not entries or bool(forgotten)
+            self._force = bool(forgotten) or not self._state.is_trusted()
             if retry:
                 from pipeline import retrying  # noqa: PLC0415 - as `work` below
 
@@ -205,7 +207,7 @@ class _Run:
                 partial = rebuild is not None and not rebuild.everything
                 read_now = [] if partial else accounting.ledger(work.parts, work.accepted)
                 anew = rebuild is not None and rebuild.everything
-                commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew)
+                commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew, complete=everything)
         finally:
             self._clear(job.staging)
         report.seconds, self._seconds = self._seconds, {}

@@ -88,7 +88,17 @@ class State:
         rows = self._database.execute("select path, entry from files")
         return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
 
-    def begin(self, run: str, operations: Iterable[Operation], entries: Iterable[Entry], *, anew: bool) -> None:
+    def is_trusted(self) -> bool:
+        """Return whether the tables are known to hold nothing half published by a run that this ledger never knew."""
+        return bool(self._database.execute("pragma user_version").fetchone()[0])
+
+    def trust(self) -> None:
+        """Take the tables for what this ledger knows of them."""
+        self._database.execute("pragma user_version = 1")
+
+    def begin(
+        self, run: str, operations: Iterable[Operation], entries: Iterable[Entry], *, anew: bool, complete: bool
+    ) -> None:
         """Record, in one transaction, what a commit is about to do and what will then have been read.
 
         Args:
@@ -96,6 +106,7 @@ class State:
             operations: in their order.
             entries: of the raw files that were read.
             anew: whether nothing else counts as read any more.
+            complete: whether every raw file has then been read since the ledger was made.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -112,6 +123,8 @@ class State:
                 ((entry.path, entry.run, _json(entry)) for entry in entries),
             )
             database.execute("delete from forgotten where path in (select path from files)")
+            if complete:
+                self.trust()
 
     def journal(self) -> tuple[str, list[Operation]] | None:
         """Return the run and the operations of the last commit that may not have reached the disk."""

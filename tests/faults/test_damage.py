@@ -5,12 +5,15 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline import partitions
+from pipeline import run as steps
+from pipeline.state import State
 from pipeline.store import DamagedError, Operation, Store
 from pipeline.tables import EVENTS, events_path, manifest_path, quarantine_path
 from tests.command import contents, done, published, refused, total, usage
@@ -167,9 +170,44 @@ def test_lost_in_a_commit(
     template: tuple[House, House], house: House, monkeypatch: pytest.MonkeyPatch, step: int, lost: str
 ) -> None:
     """A commit that broke off and cannot be finished is made good by reading again, and leaves no stray file."""
+    break_off(house, monkeypatch, step, NEW)
+    lose(house, lost)
+    done(usage(house))
+    assert house.tables() == template[1].tables()
+    assert total(house).lines == 5
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_mending_that_breaks_off(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """What makes a lost commit good may be stopped between two slices: the run after it goes on with that."""
+    elsewhere = [record("c", timestamp="2026-10-02T00:00:00Z", usage={"credits": 7})]
+    clean = House(tmp_path / "clean")
+    clean.drop("a.jsonl", [*OLD, *elsewhere])
+    clean.run()
+    break_off(house, monkeypatch, step, elsewhere)
+    lose(house, "state.sqlite")
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "_SLICE_BYTES", 1)
+        begin, left = State.begin, [1]
+
+        def once(state: State, *operations: Any, **options: Any) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            begin(state, *operations, **options)
+
+        patch.setattr(State, "begin", once)
+        with pytest.raises(KeyboardInterrupt):
+            house.run()
+    house.run()
+    assert published(house) == published(clean)
+
+
+def break_off(house: House, monkeypatch: pytest.MonkeyPatch, step: int, new: list[dict[str, Any]]) -> None:
+    """Load one file, and another with a commit that ends before one of its steps."""
     house.drop("a.jsonl", OLD)
     house.run()
-    house.drop("b.jsonl", NEW)
+    house.drop("b.jsonl", new)
     apply = Store.apply
     left = [step]
 
@@ -183,14 +221,15 @@ def test_lost_in_a_commit(
         patch.setattr(Store, "apply", stopping)
         with pytest.raises(KeyboardInterrupt):
             house.run()
-    if lost == "staging":
-        shutil.rmtree(house.root / lost)
+
+
+def lose(house: House, name: str) -> None:
+    """Remove what a commit is finished from."""
+    if name == "staging":
+        shutil.rmtree(house.root / name)
     else:
-        for path in house.root.glob(f"{lost}*"):
+        for path in house.root.glob(f"{name}*"):
             path.unlink()
-    done(usage(house))
-    assert house.tables() == template[1].tables()
-    assert total(house).lines == 5
 
 
 def test_damage_is_told_across_processes() -> None:
