@@ -98,6 +98,18 @@ def test_broken_file(house: Any, event: Maker, path: str) -> None:
     assert house.ask("/api/v1/usage/summary").status == 503
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("manifests/*.json", b"run0001"), ("actors/*/*/*.parquet", b"action"), ("events/*/*/*.parquet", b"user_name")],
+)
+def test_damaged_byte(house: Any, event: Maker, path: str, text: bytes) -> None:
+    """The same where one byte is wrong, and what reads the file stumbles over a text or a missing column."""
+    house.publish([event(house.now, credits=1)])
+    for file in house.root.glob(path):
+        file.write_bytes(file.read_bytes().replace(text, b"\xff" + text[1:]))
+    assert house.ask("/api/v1/usage/activity").status == 503
+
+
 def test_other_schema_version(house: Any) -> None:
     """Tables of a version that this service does not know are not read."""
     house.publish()
