@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from pipeline import formats
+from pipeline.calendar import utc_day
 from pipeline.keys import ACCOUNTS, LOCAL_KEYS, MEMBERS, PRODUCT_KEYS
 from pipeline.tables import DIRECTORY
 
@@ -52,9 +53,9 @@ class Account(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         try:
-            _ = self.anchor
-        except formats.FormatError:
-            raise ValueError("period_anchor is no RFC 3339 date-time") from None
+            utc_day(self.anchor or 0)
+        except ValueError:
+            raise ValueError("period_anchor is no RFC 3339 date-time of the years 1 to 9999 in UTC") from None
 
     @property
     def anchor(self) -> int | None:

@@ -61,6 +61,7 @@ def test_workspaces_of_a_user_include_those_they_left() -> None:
         (Account, {"user_id": U, "quota": "5", "period_anchor": None}),
         (Account, {"user_id": U, "quota": -1, "period_anchor": None}),
         (Account, {"user_id": U, "quota": 5, "period_anchor": "2026-02-30T00:00:00Z"}),
+        (Account, {"user_id": U, "quota": 5, "period_anchor": "9999-12-31T23:00:00-02:00"}),
         (ApiKey, {"id": "k", "key_sha256": "ab", "workspace_id": W, "user_id": U, "scopes": []}),
         (ApiKey, {"id": "k", "key_sha256": "a" * 64, "workspace_id": W, "user_id": U, "scopes": None}),
         (Account, "{"),
