@@ -24,6 +24,8 @@ DEFAULT_BLOCK_BYTES: Final = 128 << 20
 # What a workspace takes in memory: as Python objects, its manifest is several times its text.
 _KNOWN_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
+# What is kept takes this besides its own size: its key, its place, the objects around its arrays.
+_KEPT_BYTES: Final = 700
 # What is raised where a file is no longer what was written; footers have no checksum, so that a column may have another
 # name or a text be none.
 _DAMAGED: Final = (OSError, pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError, KeyError)
@@ -77,7 +79,7 @@ class Workspace:
         known: _T | None = self._blocks.get(key)  # type: ignore[assignment]  # whatever was put under this key
         if known is None:
             known = make()
-            self._blocks.put(key, known, size_bytes(known))
+            self._blocks.put(key, known, _KEPT_BYTES + size_bytes(known))
         return known
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:
