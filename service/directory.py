@@ -133,7 +133,7 @@ def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise DirectoryError(f"{path}: {error}") from None
+        raise DirectoryError(f"{path}: {error}") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -187,6 +187,8 @@ class DirectoryReader:
             self._rows[path] = read_rows(path, self._kinds[path])
         except DirectoryError as error:
             _log.error("directory file refused, the last good one stays in force", reason=str(error))
+            if isinstance(error.__cause__, OSError):  # the same file may be readable the next time
+                self._identities[path] = None
             return False
         return True
 
