@@ -283,6 +283,29 @@ def test_store_out_of_reach() -> None:
     assert [(line["log_level"], line["reason"]) for line in logs] == [("warning", "ConnectionError")]
 
 
+def test_busy_worker_waits_for_what_has_arrived() -> None:
+    """A worker that was held up by other work does not blame the store, whose answer has arrived meanwhile."""
+
+    class Prompt(MemoryStorage):
+        async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+            return await super().incr(key, expiry, amount)
+
+    async def run() -> None:
+        store = Prompt()
+        counting = asyncio.ensure_future(_request(RateLimiter(store), 5, 0, False, [0]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.3)  # longer than the store may take
+        assert await counting
+        assert await store.get("usage:0:key") == 1
+
+    with capture_logs() as logs:
+        asyncio.run(run())
+    assert logs == []
+
+
 def test_slow_store_holds_up_nobody() -> None:
     """A store that does not answer is given up after a moment, and everybody else goes on meanwhile."""
 
