@@ -26,7 +26,7 @@ class RunReport(msgspec.Struct, kw_only=True):
 
     run: str
     started: str
-    data_as_of: str
+    data_as_of: str | None
     sequence: int
     files: int
     bytes: int

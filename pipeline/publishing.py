@@ -4,8 +4,6 @@ Reads the manifests and `published.json`; stages new ones. The order matters to 
 the tables, then the manifests that name them, then `published.json`, last the deletes of what nothing names any more.
 """
 
-from typing import Final
-
 import msgspec
 
 from pipeline import accounting
@@ -16,8 +14,6 @@ from pipeline.rebuilding import known, leftovers
 from pipeline.reports import Work
 from pipeline.store import DamagedError, Operation
 from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
-
-_NEVER: Final = 0  # no file was complete by then
 
 
 class NewerError(RuntimeError):
@@ -30,13 +26,13 @@ def publication(job: Job, *, everything: bool) -> Published:
     Args:
         job: the run.
         everything: whether all raw files are in that the run listed; otherwise the data are as old as they were, and
-            where nothing was published before, of no age that could be told.
+            where nobody read all of them before, of no age that could be told.
     """
     before = _published(job)
     return Published(
         sequence=before.sequence + 1 if before else 1,
         run=job.run,
-        data_as_of=job.started if everything else before.data_as_of if before else _NEVER,
+        data_as_of=job.started if everything else (before and before.data_as_of) or None,
         schema_version=SCHEMA_VERSION,
         zone_data=zone_data_version(),
     )
@@ -84,7 +80,7 @@ def report(job: Job, published: Published, work: Work, seconds: dict[str, float]
     return RunReport(
         run=job.run,
         started=rfc3339(job.started),
-        data_as_of=rfc3339(published.data_as_of),
+        data_as_of=published.as_of,
         sequence=published.sequence,
         files=len(work.parts),
         bytes=sum(part.bytes for part in work.parts),

@@ -30,7 +30,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What `usage status` shows; `age_seconds` is how old the published data is."""
+    """What `usage status` shows; `age_seconds` is how old the published data is, if that can be told."""
 
     published: Published | None
     age_seconds: float | None
@@ -53,12 +53,18 @@ def read(settings: Settings, now: int, runs: int) -> Status:
     published = _published(store, problems)
     return Status(
         published=published,
-        age_seconds=(now - published.data_as_of) / SECOND_US if published else None,
+        age_seconds=_age(published, now),
         waiting=_waiting(store, problems),
         runs=_last_runs(store, runs, problems),
         settings=settings.shown(),
         problems=problems,
     )
+
+
+def _age(published: Published | None, now: int) -> float | None:
+    if published is None or published.data_as_of is None:
+        return None
+    return (now - published.data_as_of) / SECOND_US
 
 
 def _published(store: Store, problems: list[str]) -> Published | None:

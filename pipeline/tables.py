@@ -17,6 +17,8 @@ from typing import Final, Literal, get_args
 import msgspec
 import pyarrow as pa
 
+from pipeline.calendar import rfc3339
+
 SCHEMA_VERSION: Final = 1
 
 Action = Literal[
@@ -127,14 +129,19 @@ class Manifest(msgspec.Struct, frozen=True):
 class Published(msgspec.Struct, frozen=True):
     """What the last successful run published.
 
-    `data_as_of` is the instant at which it listed the raw files, in microseconds UTC.
+    `data_as_of` is when the last run that read all of `raw/` listed it, in microseconds UTC; None where none did yet.
     """
 
     sequence: int
     run: str
-    data_as_of: int
+    data_as_of: int | None
     schema_version: int
     zone_data: str
+
+    @property
+    def as_of(self) -> str | None:
+        """Return `data_as_of` as text."""
+        return None if self.data_as_of is None else rfc3339(self.data_as_of)
 
 
 def events_path(workspace_id: str, day: str) -> str:

@@ -13,7 +13,7 @@ from pipeline.calendar import DAY_US, add_months, utc_day, utc_day_start
 from service.snapshots import Workspace
 
 _MONTHS_A_YEAR: Final = 12
-_KEPT_BYTES: Final = 1000  # a number and its key
+_KEPT_BYTES: Final = 300  # a number, and a key of other texts than usual
 
 
 def period(anchor: int | None, now: int) -> tuple[int, int]:

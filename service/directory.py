@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from pipeline import formats
+from pipeline.calendar import utc_day
 from pipeline.keys import ACCOUNTS, LOCAL_KEYS, MEMBERS, PRODUCT_KEYS
 from pipeline.tables import DIRECTORY
 
@@ -56,9 +57,9 @@ class Account(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         try:
-            _ = self.anchor
-        except formats.FormatError:
-            raise ValueError("period_anchor is no RFC 3339 date-time") from None
+            utc_day(self.anchor or 0)
+        except ValueError:
+            raise ValueError("period_anchor is no RFC 3339 date-time of the years 1 to 9999 in UTC") from None
 
     @property
     def anchor(self) -> int | None:
@@ -136,7 +137,7 @@ def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise DirectoryError(f"{path}: {error}") from None
+        raise DirectoryError(f"{path}: {error}") from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -190,6 +191,8 @@ class DirectoryReader:
             self._rows[path] = read_rows(path, self._kinds[path])
         except DirectoryError as error:
             _log.error("directory file refused, the last good one stays in force", reason=str(error))
+            if isinstance(error.__cause__, OSError):  # the same file may be readable the next time
+                self._identities[path] = None
             return False
         return True
 

@@ -207,9 +207,7 @@ class Front:
         headers = [(b"etag", tag), *_CACHING]
         if matches(tag, exchange.headers.get(b"if-none-match", ())):
             return Reply(304, headers, b"")
-        meta = Meta(
-            exchange.request_id, rfc3339(exchange.now), rfc3339(snapshot.published.data_as_of) if snapshot else None
-        )
+        meta = Meta(exchange.request_id, rfc3339(exchange.now), snapshot.published.as_of if snapshot else None)
         fields, body = representations.write(form, meta, exchange.path, exchange.query_string, self._answers)
         return Reply(200, [*fields, *headers], body)
 

@@ -18,6 +18,8 @@ from service.snapshots import Snapshots
 
 QUESTION: Final = "question"
 
+_EXPOSITION: Final = CONTENT_TYPE_PLAIN_0_0_4.partition("; charset=")[0]  # to which Litestar adds the charset
+
 
 def create_handlers(snapshots: Snapshots, metrics: Metrics) -> Litestar:
     """Return the routes over the tables of one data folder.
@@ -50,7 +52,7 @@ def create_handlers(snapshots: Snapshots, metrics: Metrics) -> Litestar:
         snapshots.current()
         return {"status": "ready"}
 
-    @get(METRICS, media_type=CONTENT_TYPE_PLAIN_0_0_4, sync_to_thread=False)
+    @get(METRICS, media_type=_EXPOSITION, sync_to_thread=False)
     def read_metrics() -> bytes:
         return metrics.exposition()
 

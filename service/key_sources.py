@@ -48,9 +48,11 @@ class _File:
         identity = file_identity(self._path)  # before reading: a change meanwhile is seen the next time
         if identity == self._identity:
             return None
-        self._identity = identity
+        self._identity = None if identity is None else False  # until it could be read
         with self._path.open("rb") as file:
-            return _bounded(file.read(_LARGEST_BYTES + 1))
+            content = file.read(_LARGEST_BYTES + 1)
+        self._identity = identity
+        return _bounded(content)
 
 
 class _Url:

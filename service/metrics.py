@@ -125,8 +125,9 @@ class Metrics(Collector):
             published = self._snapshots.current().published
         except StoreError:
             return
-        age = (self._clock() - published.data_as_of) / SECOND_US
-        yield GaugeMetricFamily("usage_data_age_seconds", "Since the raw files were listed that are all in.", age)
+        if published.data_as_of is not None:
+            age = (self._clock() - published.data_as_of) / SECOND_US
+            yield GaugeMetricFamily("usage_data_age_seconds", "Since the raw files were listed that are all in.", age)
         yield GaugeMetricFamily("usage_published_sequence", "Number of the last commit.", published.sequence)
 
     def _measure(self) -> None:

@@ -7,7 +7,9 @@ of its file. Files stay open until the page is finished, so that one that is rep
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -36,8 +38,11 @@ _CONTENT: Final = [
 
 # Columns of few values, which take less as they are in the file.
 _REPETITIVE: Final = ["action", "kind", "resource_type", "user_id", "user_name"]
-# As an object in memory the footer is several times its text.
-_METADATA_FACTOR: Final = 4
+# Of a row group without statistics.
+_ANY_TIME: Final = (-(2**63), 2**63 - 1)
+# What Arrow takes besides the bytes that it counts, as measured. A footer takes 40 kB and more: none is kept.
+_KEYS_BYTES: Final = 3_000
+_CONTENT_BYTES: Final = 18_000
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -68,7 +73,7 @@ class Keys(msgspec.Struct, frozen=True):
     def size_bytes(self) -> int:
         """Return what it takes in memory."""
         arrays = (self.timestamps, self.ids, self.actions.codes, self.users.codes)
-        return sum(array.nbytes for array in arrays) + ENTRY_BYTES * len(self.users.values)
+        return _KEYS_BYTES + sum(array.nbytes for array in arrays) + ENTRY_BYTES * len(self.users.values)
 
     def matching(self, wanted: Filter) -> NDArray[np.intp]:
         """Return the rows that match."""
@@ -92,19 +97,32 @@ class Hit(NamedTuple):
         return Position(int(self.group.keys.timestamps[row]), self.group.keys.ids[row].as_py())
 
 
-class _Day(NamedTuple):
+class _Day:
     """A day's partition as it was when this was opened; what is kept of it bears its file's identity."""
 
-    file: Any
-    identity: tuple[int, ...]
-    metadata: Any
+    def __init__(self, path: Path) -> None:
+        self._file = pa.OSFile(str(path))
+        stat = os.fstat(self._file.fileno())
+        self.identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+    @cached_property
+    def _reader(self) -> Any:
+        return pq.ParquetFile(self._file, read_dictionary=_REPETITIVE, page_checksum_verification=True)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the earliest and the latest instant of every row group."""
+        metadata = self._reader.metadata
+        column = metadata.schema.names.index("timestamp")
+        found = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
+        return [(known.min_raw, known.max_raw) if known and known.has_min_max else _ANY_TIME for known in found]
 
     def read(self, number: int, columns: list[str]) -> Any:
         """Return columns of a row group."""
-        file = pq.ParquetFile(
-            self.file, metadata=self.metadata, read_dictionary=_REPETITIVE, page_checksum_verification=True
-        )
-        return file.read_row_group(number, columns=columns, use_threads=False)
+        return self._reader.read_row_group(number, columns=columns, use_threads=False)
+
+    def close(self) -> None:
+        """Close its file."""
+        self._file.close()
 
 
 class _Group(NamedTuple):
@@ -140,7 +158,7 @@ class Matches:
         """Close the files that were opened."""
         for day in self._days.values():
             if day is not None:
-                day.file.close()
+                day.close()
 
     def older(self, position: Position) -> Iterator[Hit]:
         """Yield the matches older than a position, newest first."""
@@ -172,24 +190,18 @@ class Matches:
         day = self._days[number]
         if day is None:
             return
-        groups = range(day.metadata.num_row_groups)
+        spans = self._workspace.keep(day.identity, day.spans, lambda spans: ENTRY_BYTES * len(spans))
+        groups = range(len(spans))
         for group in reversed(groups) if backwards else groups:
-            if _overlaps(day.metadata, group, earliest, latest):
+            if spans[group][0] <= latest and spans[group][1] >= earliest:
                 keys = self._keys(day, group)
                 yield _Group(day, group, keys, keys.matching(self._wanted))
 
     def _open(self, number: int) -> _Day | None:
-        path = self._workspace.events_path(utc_day(number * DAY_US))
         try:
-            file = pa.OSFile(str(path))
+            return _Day(self._workspace.events_path(utc_day(number * DAY_US)))
         except FileNotFoundError:  # forgotten or expired a moment ago
             return None
-        stat = os.fstat(file.fileno())
-        identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        metadata = self._workspace.keep(
-            identity, lambda: pq.read_metadata(file), lambda metadata: _METADATA_FACTOR * metadata.serialized_size
-        )
-        return _Day(file, identity, metadata)
 
     def _keys(self, day: _Day, number: int) -> Keys:
         def read() -> Keys:
@@ -201,13 +213,7 @@ class Matches:
 
     def _content(self, day: _Day, number: int) -> Any:
         return self._workspace.keep(
-            (day.identity, number, "content"), lambda: day.read(number, _CONTENT), lambda content: content.nbytes
+            (day.identity, number, "content"),
+            lambda: day.read(number, _CONTENT),
+            lambda content: _CONTENT_BYTES + content.nbytes,
         )
-
-
-def _overlaps(metadata: Any, number: int, earliest: int, latest: int) -> bool:
-    column = metadata.schema.names.index("timestamp")
-    statistics = metadata.row_group(number).column(column).statistics
-    if statistics is None or not statistics.has_min_max:
-        return True
-    return bool(statistics.min_raw <= latest and statistics.max_raw >= earliest)

@@ -24,6 +24,11 @@ DEFAULT_BLOCK_BYTES: Final = 128 << 20
 # What a workspace takes in memory: as Python objects, its manifest is several times its text.
 _KNOWN_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
+# What is kept takes this besides its own size: its key, its place, the objects around its arrays.
+_KEPT_BYTES: Final = 700
+# What is raised where a file is no longer what was written; footers have no checksum, so that a column may have another
+# name or a text be none.
+_DAMAGED: Final = (OSError, pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError, KeyError)
 
 _T = TypeVar("_T")
 _Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
@@ -74,7 +79,7 @@ class Workspace:
         known: _T | None = self._blocks.get(key)  # type: ignore[assignment]  # whatever was put under this key
         if known is None:
             known = make()
-            self._blocks.put(key, known, size_bytes(known))
+            self._blocks.put(key, known, _KEPT_BYTES + size_bytes(known))
         return known
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:
@@ -133,7 +138,7 @@ class Snapshots:
                 self._snapshot = Snapshot(published, identity)
         except FileNotFoundError:
             raise StoreError("nothing is published yet") from None
-        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
+        except _DAMAGED as error:
             raise StoreError(f"{PUBLISHED}: {error}") from error
         return self._snapshot
 
@@ -151,7 +156,7 @@ class Snapshots:
             except FileNotFoundError:
                 self._workspaces.drop(workspace_id)
                 return compute(self._workspace(workspace_id))
-        except (OSError, pa.ArrowException, msgspec.MsgspecError) as error:
+        except _DAMAGED as error:
             raise StoreError(f"workspace {workspace_id}: {error}") from error
 
     def _workspace(self, workspace_id: str) -> Workspace:

@@ -143,6 +143,19 @@ def test_max_age_of_nothing(house: House) -> None:
     assert (result.exit_code, result.stderr) == (1, "stale: nothing is published\n")
 
 
+def test_no_age(house: House, tmp_path: Path) -> None:
+    """What stands before any run has read all of raw/ is of no age, and never fresh enough."""
+    path = tmp_path / "some.jsonl"
+    path.write_bytes(b"")
+    house.run(paths=[path])
+    result = usage(house, "--max-age", "9d")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("published: no run has read all of raw/ yet; sequence 1, run ")
+    assert result.stderr == "stale: no run has read all of raw/ yet\n"
+    assert found(house)["published"]["data_as_of"] is None
+    assert found(house)["age_seconds"] is None
+
+
 @pytest.mark.parametrize("max_age", ["", "30", "m", "-1m", "1.5h", "30 m", "30M", "1w", "٣m", "30m\n"])
 def test_max_age_that_is_none(house: House, max_age: str) -> None:
     """An age without number or unit is refused."""

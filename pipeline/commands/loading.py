@@ -97,7 +97,7 @@ def _say(report: "RunReport") -> None:
         f" + {report.rejected:,} rejected + {report.blank:,} blank, from {report.files:,} files"
         f" in {sum(report.seconds.values()):.2f} s;"
         f" {report.partitions:,} partitions of {report.workspaces:,} workspaces written;"
-        f" data as of {report.data_as_of}"
+        f" data as of {report.data_as_of or 'no time, for no run has read all of raw/ yet'}"
     )
     for reason, lines in report.reasons.items():
         typer.echo(f"  rejected {lines:,} {reason}", err=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.accounting import RunReport
     from pipeline.status import Status
 
+_NOT_ALL = "no run has read all of raw/ yet"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -32,7 +33,7 @@ def status(
 ) -> None:
     """Show what stands and how old it is, what waits in raw/, the last runs and the settings in force.
 
-    Exit codes: 0 shown; 1 with --max-age, nothing is published or it is older.
+    Exit codes: 0 shown; 1 with --max-age, nothing is published, or it is older or of no age.
     """
     import msgspec
 
@@ -48,7 +49,7 @@ def status(
     for problem in found.problems:
         typer.echo(printable(problem), err=True)
     if limit is not None:
-        _judge_age(found.age_seconds, limit, max_age)
+        _judge_age(found, limit, max_age)
 
 
 def _age(text: str) -> int:
@@ -58,26 +59,28 @@ def _age(text: str) -> int:
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
-def _judge_age(age_seconds: float | None, limit: int, wanted: str | None) -> None:
-    if age_seconds is None:
+def _judge_age(status: "Status", limit: int, wanted: str | None) -> None:
+    if status.published is None:
         typer.echo("stale: nothing is published", err=True)
-    elif age_seconds > limit:
-        typer.echo(f"stale: the published data is {_span(age_seconds)} old, more than {wanted}", err=True)
+    elif status.age_seconds is None:
+        typer.echo(f"stale: {_NOT_ALL}", err=True)
+    elif status.age_seconds > limit:
+        typer.echo(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}", err=True)
     else:
         return
     raise typer.Exit(1)
 
 
 def _show(status: "Status") -> None:
-    from pipeline.calendar import rfc3339
-
-    if status.published is None or status.age_seconds is None:
+    published = status.published
+    if published is None:
         typer.echo("nothing is published yet: put logs into raw/ and run `usage run`")
     else:
-        published = status.published
+        age = (
+            _NOT_ALL if status.age_seconds is None else f"data as of {published.as_of}, {_span(status.age_seconds)} old"
+        )
         typer.echo(
-            f"published: data as of {rfc3339(published.data_as_of)}, {_span(status.age_seconds)} old;"
-            f" sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
+            f"published: {age}; sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
         )
     if status.waiting is None:
         typer.echo("waiting: cannot be told")

@@ -107,7 +107,7 @@ def test_first_slices(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         run(house.settings, house.now, pause=Pause(house, last=4))
     found = stands(house)
     assert found is not None
-    assert (found.sequence, found.data_as_of) == (1, 0)
+    assert (found.sequence, found.data_as_of) == (1, None)
     house.run()
     found = stands(house)
     assert found is not None
@@ -120,7 +120,13 @@ def test_what_does_not_load_everything(house: House) -> None:
     run(house.settings, house.now, paths=[house.root / "raw/1.jsonl"])
     found = stands(house)
     assert found is not None
-    assert found.data_as_of == 0
+    assert found.data_as_of is None
+    path = house.root / "published.json"
+    path.write_bytes(path.read_bytes().replace(b'"data_as_of":null', b'"data_as_of":0'))  # what earlier releases wrote
+    run(house.settings, house.now, paths=[house.root / "raw/1.jsonl"])
+    found = stands(house)
+    assert found is not None
+    assert (found.sequence, found.data_as_of) == (2, None)
     house.run()
     house.drop("new.jsonl", [record("new", workspace_id=OTHER)])
     run(house.settings, house.now + DAY_US, rebuild=Rebuild(frozenset([WORKSPACE])))

@@ -1,5 +1,6 @@
 """The directory files: rows, repeated keys, hot reload."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_workspaces_of_a_user_include_those_they_left() -> None:
         (Account, {"user_id": U, "quota": "5", "period_anchor": None}),
         (Account, {"user_id": U, "quota": -1, "period_anchor": None}),
         (Account, {"user_id": U, "quota": 5, "period_anchor": "2026-02-30T00:00:00Z"}),
+        (Account, {"user_id": U, "quota": 5, "period_anchor": "9999-12-31T23:00:00-02:00"}),
         (ApiKey, {"id": "k", "key_sha256": "ab", "workspace_id": W, "user_id": U, "scopes": []}),
         (ApiKey, {"id": "k", "key_sha256": "a" * 64, "workspace_id": W, "user_id": U, "scopes": None}),
         (Account, "{"),
@@ -124,6 +126,25 @@ def test_broken_file_is_refused_while_the_others_still_count(house: Any) -> None
     house.member(house.workspace, house.other_user)
     clock.seconds += 2
     assert reader.current().is_active(house.workspace, house.other_user)
+
+
+def test_file_that_could_not_be_read_is_tried_again(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revocation that met with too many open files is read a second later, though the file did not change since."""
+    clock = Clock()
+    reader = DirectoryReader(house.root, clock)
+    row = house.directory["api_keys"][0]
+    _write(house.root / "directory" / "api_keys.local.jsonl", row | {"revoked_at": "now"})
+
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(Path, "read_bytes", fail)
+        clock.seconds += 2
+        assert reader.current().keys[row["key_sha256"]].revoked_at is None
+    assert len(logs) == 1
+    clock.seconds += 2
+    assert reader.current().keys[row["key_sha256"]].revoked_at
 
 
 def test_replaced_file_with_the_same_size_and_time_is_noticed(house: Any) -> None:

@@ -1,6 +1,7 @@
 """What all answers share: routes, methods, envelope, caching, errors, log."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -108,6 +109,20 @@ def test_whoami_before_the_first_run(house: Any) -> None:
     assert (before.status, before.json()["meta"]["data_as_of"]) == (200, None)
     house.publish()
     assert house.ask(WHOAMI).json()["meta"]["data_as_of"] == "2026-11-24T11:59:00Z"
+
+
+def test_data_of_no_age(house: Any, event: Maker, send: Any) -> None:
+    """Before a run has read all of raw/ there are figures, but `data_as_of` is null and nobody tells their age."""
+    house.publish([event("2026-11-24T11:00:00Z", credits=7)])
+    path = house.root / "published.json"
+    fields = json.loads(path.read_bytes()) | {"data_as_of": None}
+    path.write_text(json.dumps(fields))
+    app = house.app()
+    reply = house.ask(SUMMARY, app=app)
+    assert (reply.json()["data"]["activity"]["total"], reply.json()["meta"]["data_as_of"]) == (7, None)
+    assert "x-data-as-of" not in house.ask(SUMMARY, app=app, accept="text/csv").headers
+    assert b"usage_published_sequence 1" in (metrics := send(app, "/metrics").body)
+    assert b"usage_data_age_seconds" not in metrics
 
 
 def test_nothing_published_yet(house: Any, send: Any) -> None:

@@ -1,6 +1,7 @@
 """The keys of session tokens: from a file that changes, from a server that rotates, fails and comes back."""
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from structlog.testing import capture_logs
 from pipeline.settings import SettingError
 from service.front import Front
 from service.jwks import KeyRing, read_key_set
-from service.key_sources import KeySetError
+from service.key_sources import KeySetError, key_source
 from tests.service.conftest import WORKSPACE, House, Reply, call, exchange
 from tests.service.issuer import JwksServer, claims, ec_key, jwk, jwks, rsa_key, serve_jwks, sign
 
@@ -206,6 +207,23 @@ def test_file_that_is_not_there_yet(house: House) -> None:
     path.write_bytes(jwks(first=FIRST))
     clock.seconds += 1
     assert call(app, SUMMARY, headers=_headers(OLD)).status == 200
+
+
+def test_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that met with too many open files is read the next time, though it did not change since."""
+    path = tmp_path / "jwks.json"
+    path.write_bytes(jwks(first=FIRST))
+    source = key_source(str(path))
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", fail)
+        with pytest.raises(OSError, match="open files"):
+            asyncio.run(source.read())
+    assert asyncio.run(source.read()) == path.read_bytes()
+    assert asyncio.run(source.read()) is None
 
 
 def test_the_same_keys_again(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What is read of the tables, when, and what happens while they change."""
 
+import mmap
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 
 from pipeline.calendar import DAY_US
 from service import blocks, snapshots
-from service.snapshots import Snapshots, StoreError
+from service.partitions import Filter, Matches, Position
+from service.snapshots import Snapshots, StoreError, Workspace
 
 Maker = Callable[..., dict[str, Any]]
 
@@ -98,6 +101,18 @@ def test_broken_file(house: Any, event: Maker, path: str) -> None:
     assert house.ask("/api/v1/usage/summary").status == 503
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("manifests/*.json", b"run0001"), ("actors/*/*/*.parquet", b"action"), ("events/*/*/*.parquet", b"user_name")],
+)
+def test_damaged_byte(house: Any, event: Maker, path: str, text: bytes) -> None:
+    """The same where one byte is wrong, and what reads the file stumbles over a text or a missing column."""
+    house.publish([event(house.now, credits=1)])
+    for file in house.root.glob(path):
+        file.write_bytes(file.read_bytes().replace(text, b"\xff" + text[1:]))
+    assert house.ask("/api/v1/usage/activity").status == 503
+
+
 def test_other_schema_version(house: Any) -> None:
     """Tables of a version that this service does not know are not read."""
     house.publish()
@@ -112,3 +127,28 @@ def test_memory_is_bounded(house: Any, event: Maker) -> None:
     house.publish([event(house.now - k * DAY_US, credits=1) for k in range(80)])
     store = Snapshots(house.root, block_bytes=1)
     assert _credits(house, store) == _credits(house, store) == 80
+
+
+def test_memory_is_what_it_says(house: Any, event: Maker) -> None:
+    """What is counted of small days, of which footers and Arrow's own objects are the most, is what they take."""
+    days = [house.now - k * DAY_US for k in range(80)]
+    workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
+    house.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])
+    store = Snapshots(house.root)
+    store.current()
+    wanted = Filter(days[-1], house.now + 1, None, None)
+
+    def read(workspace: Workspace) -> None:
+        with closing(Matches(workspace, wanted)) as matches:
+            matches.contents(list(matches.older(Position(house.now + 1, "-"))))
+
+    store.read(workspaces[0], read)
+    before, counted_before = _resident_bytes(), store.block_bytes
+    for workspace in workspaces[1:]:
+        store.read(workspace, read)
+    taken, counted = _resident_bytes() - before, store.block_bytes - counted_before
+    assert taken < 1.5 * counted
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * mmap.PAGESIZE
