@@ -36,8 +36,8 @@ _CONTENT: Final = [
 
 # Columns of few values, which take less as they are in the file.
 _REPETITIVE: Final = ["action", "kind", "resource_type", "user_id", "user_name"]
-# As an object in memory the footer is several times its text.
-_METADATA_FACTOR: Final = 4
+# As an object in memory the footer is as many times its text: of small partitions, most of what is kept.
+_METADATA_FACTOR: Final = 16
 
 
 class Filter(msgspec.Struct, frozen=True):

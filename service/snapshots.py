@@ -20,10 +20,11 @@ from service.bounded import Recent
 
 Identity = tuple[int, int, int]  # modification time, inode, size: a rename changes at least one
 
-DEFAULT_BLOCK_BYTES: Final = 128 << 20
+DEFAULT_BLOCK_BYTES: Final = 96 << 20  # with all else, a worker stays about 300 MB
 # What a workspace takes in memory: as Python objects, its manifest is several times its text.
 _KNOWN_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
+_BLOCK_BYTES: Final = 3000  # what the smallest block takes: its key and a dozen objects
 
 _T = TypeVar("_T")
 _Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
@@ -74,7 +75,7 @@ class Workspace:
         known: _T | None = self._blocks.get(key)  # type: ignore[assignment]  # whatever was put under this key
         if known is None:
             known = make()
-            self._blocks.put(key, known, size_bytes(known))
+            self._blocks.put(key, known, _BLOCK_BYTES + size_bytes(known))
         return known
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:

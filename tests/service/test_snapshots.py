@@ -1,11 +1,13 @@
 """What is read of the tables, when, and what happens while they change."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.measuring import resident_kib
 from pipeline.calendar import DAY_US
 from service import blocks, snapshots
 from service.snapshots import Snapshots, StoreError
@@ -112,3 +114,16 @@ def test_memory_is_bounded(house: Any, event: Maker) -> None:
     house.publish([event(house.now - k * DAY_US, credits=1) for k in range(80)])
     store = Snapshots(house.root, block_bytes=1)
     assert _credits(house, store) == _credits(house, store) == 80
+
+
+def test_memory_is_counted(house: Any, event: Maker) -> None:
+    """What is kept of many small partitions takes hardly more memory than it is counted as."""
+    events = [event(house.now - k * DAY_US, credits=1, metadata="{}") for k in range(80)]
+    app, held = house.app(), []
+    for _ in range(8):
+        house.publish(events)
+        assert len(house.ask("/api/v1/usage/activity", "range=90d&limit=100", app).json()["data"]) == 80
+        held.append((resident_kib(os.getpid()) * 1024, app._snapshots.block_bytes))  # noqa: SLF001 - what it counts
+    (resident, counted), (resident_then, counted_then) = held[1], held[-1]
+    assert counted_then - counted > 10_000_000
+    assert resident_then - resident < 1.4 * (counted_then - counted)
