@@ -45,11 +45,12 @@ class Process(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def served(data: Path, now: str, *, workers: int = 1) -> Iterator[Process]:
-    """Run `usage serve` on a data folder at an instant."""
+def served(data: Path, now: str | None, *, workers: int = 1) -> Iterator[Process]:
+    """Run `usage serve` on a data folder, at an instant or in real time."""
     usage = str(Path(sys.executable).with_name("usage"))
+    clock = [] if now is None else ["--now", now]
     with _listening(
-        [usage, "serve", "--data-dir", str(data), "--port", "0", "--now", now, "--workers", str(workers)]
+        [usage, "serve", "--data-dir", str(data), "--port", "0", "--workers", str(workers), *clock]
     ) as found:
         yield found
 

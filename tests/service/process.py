@@ -5,6 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -33,3 +36,19 @@ def stop(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=60)
     return rest
+
+
+@contextmanager
+def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
+    """Yield the URL of a service for any number of requests: its log is read away, for a full pipe would stop it."""
+    process, url = start(data_dir, *options, **settings)
+    assert process.stderr is not None
+    reading = threading.Thread(target=lambda lines: [None for _ in lines], args=(process.stderr,))
+    reading.start()
+    try:
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+        reading.join()
+        process.stderr.close()

@@ -1,0 +1,237 @@
+"""A service that is loaded for minutes while everything underneath it changes; exit 1 on any error.
+
+    python -m benchmarks.soak [--minutes 5] [--workers 1]
+
+Runs commit new logs every few seconds, also late and repeated ones; users and a workspace are forgotten and rebuilt,
+the retention floor rises, keys come and go, the directory changes and breaks. All of it goes on under `wrk`, where that
+is installed, and under readers that examine every answer. The service sees the data folder read-only where root may
+mount it so. In the end all answers have to be those of a fresh service.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, product
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from benchmarks.measuring import family, resident_kib
+from benchmarks.portions import PART_CREDITS, PARTS
+from benchmarks.serving import Load, Process, load, served
+from benchmarks.upheaval import DOOMED, FORGETFUL, Upheaval
+from benchmarks.witness import ACTIVITY, LANGUAGE, SUMMARY, Client, Reader, Task, Testimony
+from pipeline.calendar import RANGES, VIEWS
+
+_PAUSE_SECONDS: Final = 2.0  # between runs
+_DIRECTORY_SECONDS: Final = 1.5  # until its last change is surely in force
+_THREADS: Final = 6
+_PRESSURE_CONNECTIONS: Final = 8
+_LEAK_FACTOR, _LEAK_MIB, _LEAK_FILES = 1.2, 24, 32  # more than this between the middle and the end is a leak
+_FILLED_SECONDS: Final = 120  # the service remembers answers, up to so many: sooner, to grow is no leak
+_ZONES: Final = ("UTC", "Asia/Kathmandu", "America/St_Johns")
+_SHOWN: Final = 20  # errors
+_ROOT: Final = Path(__file__).parents[1]
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """What the largest worker holds."""
+
+    mib: float
+    files: int
+
+
+class Report(msgspec.Struct):
+    """How it went."""
+
+    commits: int = 0
+    read_only: bool = False
+    errors: list[str] = msgspec.field(default_factory=list)
+    checks: dict[str, int] = msgspec.field(default_factory=dict)
+    seconds: float = 0
+    milliseconds: list[float] = msgspec.field(default_factory=list)
+    compared: int = 0
+    held: list[Worker] = msgspec.field(default_factory=list)  # at the start, in the middle, at the end
+    pressure: Load | None = None
+
+    def lines(self) -> Iterator[str]:
+        """Yield it for people."""
+        ordered = sorted(self.milliseconds)
+        checks = ", ".join(f"{number:,} {name}" for name, number in sorted(self.checks.items()))
+        yield f"{self.commits} commits in {self.seconds:.0f} s; data folder {'' if self.read_only else 'not '}read-only"
+        yield f"{len(ordered):,} answers examined ({len(ordered) / self.seconds:,.0f} a second) in checks: {checks}"
+        if ordered:
+            yield f"p50 {statistics.median(ordered):.1f} ms, p99 {ordered[len(ordered) * 99 // 100]:.1f} ms"
+        if self.pressure:
+            yield (
+                f"besides, wrk: {self.pressure.rate:,.0f} a second, p50 {self.pressure.p50:.1f} ms,"
+                f" p99 {self.pressure.p99:.1f} ms"
+            )
+        yield "largest worker, start / middle / end: " + " / ".join(f"{held.mib:.0f} MiB" for held in self.held)
+        yield "open files, start / middle / end: " + " / ".join(str(held.files) for held in self.held)
+        yield f"{self.compared} answers compared with a fresh service's"
+        yield from (f"ERROR {error}" for error in self.errors[:_SHOWN])
+        yield f"{len(self.errors)} errors"
+
+
+def soak(seconds: float, workers: int, *, steps: int = 1, pressure: bool = True) -> Report:
+    """Load a service for some time while its data change.
+
+    Args:
+        seconds: how long at least; what comes before and after takes about ten more.
+        workers: of the service.
+        steps: how many times the data change at least.
+        pressure: whether `wrk` loads it too, where that is installed.
+    """
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        upheaval, over = Upheaval(Path(folder) / "data"), threading.Event()
+        with (
+            _read_only(Path(folder) / "data") as (seen, report.read_only),
+            served(seen, None, workers=workers) as server,
+        ):
+            sides = [
+                threading.Thread(target=_examine, args=(server, upheaval, over, report)),
+                threading.Thread(target=_hold, args=(server, seconds, over, report)),
+            ]
+            if pressure and shutil.which("wrk"):
+                sides.append(threading.Thread(target=_press, args=(server, upheaval, seconds, report)))
+            start = time.monotonic()
+            for side in sides:
+                side.start()
+            _change(upheaval, server, start + seconds, steps, report)
+            over.set()
+            for side in sides:
+                side.join()
+            report.seconds, report.commits = time.monotonic() - start, upheaval.commits
+            upheaval.settle(quota=1)
+            time.sleep(_DIRECTORY_SECONDS)
+            with served(seen, None) as fresh:
+                _compare(server, fresh, upheaval, report)
+    _look_for_leaks(report)
+    return report
+
+
+def _change(upheaval: Upheaval, server: Process, until: float, steps: int, report: Report) -> None:
+    for number in count():
+        if number >= steps and time.monotonic() > until:
+            return
+        try:
+            upheaval.step(number)
+            upheaval.turn_key(server.url)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one
+            report.errors.append(f"upheaval: {error}")
+            return
+        time.sleep(max(0, min(_PAUSE_SECONDS, until - time.monotonic())))
+
+
+def _examine(server: Process, upheaval: Upheaval, over: threading.Event, report: Report) -> None:
+    readers = [Reader(key, number not in {FORGETFUL, DOOMED}) for number, key in enumerate(upheaval.keys)]
+    command = [sys.executable, "-m", "benchmarks.witness"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=_ROOT) as witness:  # noqa: S603 - our own
+        if witness.stdin is not None:
+            witness.stdin.write(msgspec.json.encode(Task(server.url, readers, _THREADS, 1)) + b"\n")
+            witness.stdin.flush()
+        over.wait()
+        said, complaint = witness.communicate()
+    if witness.returncode:
+        report.errors.append(f"the witness exited with {witness.returncode}: {complaint.decode()[-500:]}")
+        return
+    testimony = msgspec.json.decode(said, type=Testimony)
+    report.checks, report.milliseconds = testimony.checks, testimony.milliseconds
+    report.errors += testimony.errors
+
+
+def _press(server: Process, upheaval: Upheaval, seconds: float, report: Report) -> None:
+    headers = [f"Authorization: Bearer {upheaval.keys[1]}"]
+    found = load(server.url, _paths(), seconds=max(1, int(seconds)), headers=headers, connections=_PRESSURE_CONNECTIONS)
+    report.pressure = found
+    if found.errors:
+        report.errors.append(f"wrk: {found.errors} answers were none")
+
+
+def _hold(server: Process, seconds: float, over: threading.Event, report: Report) -> None:
+    """Measure the largest worker when it is warm, in the middle and at the end."""
+    for share in (0.1, 0.4, 1):  # of the time, one after the other
+        over.wait(share * seconds)
+        pids = family(server.pid)[1:]
+        if not pids:
+            report.errors.append("the service has ended")
+            return
+        files = [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids]
+        report.held.append(Worker(max(map(resident_kib, pids)) / 1024, max(files)))
+
+
+def _look_for_leaks(report: Report) -> None:
+    if report.seconds < _FILLED_SECONDS or not report.held:
+        return
+    *_, middle, end = report.held
+    if end.mib > middle.mib * _LEAK_FACTOR + _LEAK_MIB:
+        report.errors.append(f"memory grew from {middle.mib:.0f} to {end.mib:.0f} MiB")
+    if end.files > middle.files + _LEAK_FILES:
+        report.errors.append(f"open files grew from {middle.files} to {end.files}")
+
+
+def _compare(server: Process, fresh: Process, upheaval: Upheaval, report: Report) -> None:
+    """Demand that what was under load answers as one that has just begun, and with what was loaded."""
+    for key, workspace in zip(upheaval.keys, upheaval.workspaces, strict=True):
+        both = [Client(each.url, key) for each in (server, fresh)]
+        used = both[0].ask(f"{LANGUAGE}?range=90d").data["total_credits"]
+        if used != upheaval.portions[workspace] * PARTS * PART_CREDITS:
+            report.errors.append(f"workspace {workspace}: {used} credits, {upheaval.portions[workspace]} portions")
+        for path in _paths():
+            pairs = ([each.ask(path).data for each in both] for _ in range(2))  # twice: it may be midnight there
+            if all(one != other for one, other in pairs):
+                report.errors.append(f"workspace {workspace}: {path} is another answer than a fresh service's")
+            report.compared += 1
+        for each in both:
+            each.close()
+
+
+def _paths() -> list[str]:
+    paths = [f"{SUMMARY}?range={range_}&activity_view={view}" for range_, view in product(RANGES, VIEWS)]
+    paths += [f"{LANGUAGE}?range={range_}" for range_ in RANGES] + [f"{LANGUAGE}?activity_view={v}" for v in VIEWS]
+    paths += [f"{ACTIVITY}?range={range_}&limit=100" for range_ in RANGES]
+    return [f"{path}&timezone={quote(zone)}" for path in paths for zone in _ZONES]
+
+
+@contextmanager
+def _read_only(data: Path) -> Iterator[tuple[Path, bool]]:
+    """Show a folder where nothing can be written, if this may be done."""
+    seen = data.with_name("seen")
+    seen.mkdir()
+    mount = shutil.which("mount")
+    if os.geteuid() or not mount or subprocess.run([mount, "--bind", data, seen], check=False).returncode:  # noqa: S603
+        yield data, False
+        return
+    try:
+        subprocess.run([mount, "-o", "remount,bind,ro", seen], check=True)  # noqa: S603 - a tool
+        yield seen, True
+    finally:
+        subprocess.run(["umount", "-l", seen], check=True)  # noqa: S603, S607 - a tool
+
+
+def main() -> None:
+    """Load it, and say how it went."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--workers", type=int, default=1)
+    asked = parser.parse_args()
+    report = soak(asked.minutes * 60, asked.workers)
+    print(*report.lines(), sep="\n")  # noqa: T201
+    sys.exit(bool(report.errors))
+
+
+if __name__ == "__main__":
+    main()
