@@ -125,6 +125,11 @@ def _gap_end(info: ZoneInfo, midnight: datetime) -> datetime:
 
 def today(zone: str, now: int) -> date:
     """Return the local day whose window contains `now` (microseconds UTC)."""
+    return _today(zone, now - now % QUARTER_US)  # the same in a whole quarter-hour, since days start with one
+
+
+@lru_cache(maxsize=_WINDOWS_KEPT)
+def _today(zone: str, now: int) -> date:
     day = (_EPOCH + timedelta(microseconds=now)).astimezone(_zone(zone)).date()
     # Where the clock falls back over midnight, a date already begun is today although the clock shows yesterday's.
     while day_start(zone, day + timedelta(days=1)) <= now:

@@ -7,6 +7,7 @@ credential that is not in force is refused in the same words, so that nobody lea
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -49,13 +50,12 @@ async def authenticate(headers: Headers, directory: Directory, sessions: Session
     key = _key(token, directory)
     if key is None or key.revoked_at is not None:
         raise InvalidApiKeyError
-    return Caller(
-        auth_kind="api_key",
-        user_id=key.user_id.lower(),
-        workspace_id=key.workspace_id.lower(),
-        api_key_id=key.id,
-        scopes=tuple(sorted(set(key.scopes))),
-    )
+    return _caller(key.id, key.user_id, key.workspace_id, key.scopes)
+
+
+@lru_cache(maxsize=1 << 14)
+def _caller(key_id: str, user_id: str, workspace_id: str, scopes: tuple[str, ...]) -> Caller:
+    return Caller("api_key", user_id.lower(), workspace_id.lower(), key_id, tuple(sorted(set(scopes))))
 
 
 def authorise(caller: Caller, workspace_id: str | None, directory: Directory, scope: str | None) -> Caller:

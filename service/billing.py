@@ -3,6 +3,7 @@
 Reads the actors of whole UTC days, and the events of the at most two days that the period's ends cut.
 """
 
+from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,19 +23,18 @@ def period(anchor: int | None, now: int) -> tuple[int, int]:
     Periods start at the anchor's day and time of day each month, the day clamped from the anchor's own:
     Jan 31 10:00, Feb 28 10:00, Mar 31 10:00. Without anchor they are the calendar months of UTC.
     """
-    if anchor is None:
-        anchor = 0  # the first of a month at midnight
-    first, today = utc_day(anchor), utc_day(now)
-    months = (today.year - first.year) * _MONTHS_A_YEAR + today.month - first.month
-    if _start(anchor, months) > now:
-        months -= 1
-    return _start(anchor, months), _start(anchor, months + 1)
+    # Without an anchor the first of a month at midnight.
+    before, start, after = _starts(anchor or 0, utc_day(now))
+    return (start, after) if start <= now else (before, start)
 
 
 @lru_cache(maxsize=1 << 14)
-def _start(anchor: int, months: int) -> int:
-    """Return the start of the period that begins as many months after the anchor."""
-    return utc_day_start(add_months(utc_day(anchor), months)) + anchor % DAY_US
+def _starts(anchor: int, day: date) -> list[int]:
+    """Return the starts of the periods that begin in the month before that of a day, in it, and in the month after."""
+    first = utc_day(anchor)
+    months = (day.year - first.year) * _MONTHS_A_YEAR + day.month - first.month
+    days = [add_months(first, months + k) for k in (-1, 0, 1)]
+    return [utc_day_start(start) + anchor % DAY_US for start in days]
 
 
 def used(workspace: Workspace, user_id: str, start: int, end: int) -> int:

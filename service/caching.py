@@ -5,6 +5,7 @@ tag is over the data and who asks, not over `meta`, which is new each time.
 """
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ import msgspec
 from service.authentication import Caller
 from service.bounded import Recent
 
-_LIMIT_BYTES: Final = 32 << 20
+_LIMIT_BYTES: Final = 64 << 20  # every zone, range and view of one workspace
 _ENTRY_BYTES: Final = 2000  # question, digest and the rest
 _DIGEST_BYTES: Final = 16
 
@@ -52,6 +53,7 @@ def form_digest(digest: bytes, columns: Sequence[str]) -> bytes:
     return _digest(digest, *(column.encode() for column in columns))
 
 
+@lru_cache(maxsize=1 << 12)
 def etag(digest: bytes, caller: Caller) -> bytes:
     """Return the weak tag of an answer given to a caller."""
     return b'W/"%b"' % _digest(digest, msgspec.msgpack.encode(caller)).hex().encode()

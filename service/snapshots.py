@@ -20,7 +20,7 @@ from service.bounded import Recent
 
 Identity = tuple[int, int, int]  # modification time, inode, size: a rename changes at least one
 
-DEFAULT_BLOCK_BYTES: Final = 96 << 20  # with all else, a worker stays about 300 MB
+DEFAULT_BLOCK_BYTES: Final = 64 << 20  # with all else, a worker stays about 300 MB
 # What a workspace takes in memory: as Python objects, its manifest is several times its text.
 _KNOWN_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
