@@ -34,8 +34,6 @@ _CONTENT: Final = [
     "metadata",
     "ip",
 ]
-
-
 # Columns of few values, which take less as they are in the file.
 _REPETITIVE: Final = ["action", "kind", "resource_type", "user_id", "user_name"]
 # Of a row group without statistics.
