@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.commands import app
 from pipeline.state import Counts, Entry, State
+from pipeline.store import Operation, Store
 from pipeline.tables import quarantine_path
 from tests.conftest import NOW, House
 
@@ -17,6 +19,22 @@ def usage(house: House, *arguments: str, now: str = NOW) -> Result:
     """Give a command that loads, `usage run` where only options are given."""
     command = [] if arguments and arguments[0] == "quarantine" else ["run"]
     return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(house.root), "--now", now])
+
+
+def break_off(house: House, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Begin a run whose commit ends before one of its steps."""
+    apply, left = Store.apply, [step]
+
+    def stopping(store: Store, operation: Operation) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        apply(store, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "apply", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            house.run()
 
 
 def done(result: Result, code: int = 0) -> None:

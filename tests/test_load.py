@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.accounting import RunReport
 from pipeline.run import BusyError
 from pipeline.state import State
+from tests.command import break_off
 from tests.conftest import WORKSPACE, House, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -283,24 +284,10 @@ def test_unfinished_commit(house: House, monkeypatch: pytest.MonkeyPatch) -> Non
     clean = House(house.root.parent / "clean")
     clean.drop("a.jsonl", content)
     clean.run()
-    from pipeline.store import Operation, Store  # noqa: PLC0415
-
-    apply = Store.apply
-    for stop in range(9):
-        broken = House(house.root.parent / f"stopped-{stop}")
+    for step in range(9):
+        broken = House(house.root.parent / f"stopped-{step}")
         broken.drop("a.jsonl", content)
-        left = [stop]
-
-        def stopping(store: Store, operation: Operation, left: list[int] = left) -> None:
-            if not left[0]:
-                raise KeyboardInterrupt
-            left[0] -= 1
-            apply(store, operation)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "apply", stopping)
-            with pytest.raises(KeyboardInterrupt):
-                broken.run()
+        break_off(broken, monkeypatch, step)
         assert (broken.root / "published.json").exists() is False
         assert broken.run().files == 0
         assert broken.tables() == clean.tables()

@@ -14,9 +14,9 @@ import pytest
 from pipeline import partitions
 from pipeline import run as steps
 from pipeline.state import State
-from pipeline.store import DamagedError, Operation, Store
+from pipeline.store import DamagedError, Store
 from pipeline.tables import EVENTS, events_path, manifest_path, quarantine_path
-from tests.command import contents, done, published, refused, total, usage
+from tests.command import break_off, contents, done, published, refused, total, usage
 from tests.conftest import WORKSPACE, House, record
 
 OLD = [record("a", usage={"credits": 5}), {"id": "bad"}, record("b", user={"id": WORKSPACE, "name": "Ada"})]
@@ -170,7 +170,7 @@ def test_lost_in_a_commit(
     template: tuple[House, House], house: House, monkeypatch: pytest.MonkeyPatch, step: int, lost: str
 ) -> None:
     """A commit that broke off and cannot be finished is made good by reading again, and leaves no stray file."""
-    break_off(house, monkeypatch, step, NEW)
+    load_half(house, monkeypatch, step, NEW)
     lose(house, lost)
     done(usage(house))
     assert house.tables() == template[1].tables()
@@ -184,7 +184,7 @@ def test_mending_that_breaks_off(house: House, tmp_path: Path, monkeypatch: pyte
     clean = House(tmp_path / "clean")
     clean.drop("a.jsonl", [*OLD, *elsewhere])
     clean.run()
-    break_off(house, monkeypatch, step, elsewhere)
+    load_half(house, monkeypatch, step, elsewhere)
     lose(house, "state.sqlite")
     with monkeypatch.context() as patch:
         patch.setattr(steps, "_SLICE_BYTES", 1)
@@ -203,24 +203,12 @@ def test_mending_that_breaks_off(house: House, tmp_path: Path, monkeypatch: pyte
     assert published(house) == published(clean)
 
 
-def break_off(house: House, monkeypatch: pytest.MonkeyPatch, step: int, new: list[dict[str, Any]]) -> None:
+def load_half(house: House, monkeypatch: pytest.MonkeyPatch, step: int, new: list[dict[str, Any]]) -> None:
     """Load one file, and another with a commit that ends before one of its steps."""
     house.drop("a.jsonl", OLD)
     house.run()
     house.drop("b.jsonl", new)
-    apply = Store.apply
-    left = [step]
-
-    def stopping(store: Store, operation: Operation) -> None:
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        apply(store, operation)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            house.run()
+    break_off(house, monkeypatch, step)
 
 
 def lose(house: House, name: str) -> None:
