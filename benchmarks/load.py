@@ -1,6 +1,6 @@
 """The load against what it is measured by; needs minutes and a few GB in the temporary folder.
 
-    python -m benchmarks.load [full] [shuffled] [bad] [nothing] [append] [partitions] [history]
+    python -m benchmarks.load [full] [shuffled] [bad] [nothing] [append] [partitions] [history] [late]
         [--events 375000] [--workspaces 200] [--days 30] [--times 3]
 
 Prints for each figure, all unless some are named, this and its reference, taken in turn: medians and the median of the
@@ -154,17 +154,25 @@ class Figures:
         """A micro-batch with ten times the history in every workspace ÷ with once."""
         return self._micro_batches(100, 300, 30)
 
+    def late(self) -> _Figure:
+        """One event for each of 2,000 partitions of 1,000 events ÷ for each of 200, which tells of memory."""
+        data = folder_of(self._root, "late", 50, 40, 1000)
+        return lambda: self._batch(data, 50, 40, 2000), lambda: self._batch(data, 50, 4, 200)
+
     def _micro_batches(self, workspaces: int, many_days: int, few_days: int) -> _Figure:
         many = folder_of(self._root, f"{many_days}-days", workspaces, many_days, 20)
         few = folder_of(self._root, f"{few_days}-days", workspaces, few_days, 20)
+        return (
+            lambda: self._batch(many, workspaces, 1, MICRO_BATCH_EVENTS),
+            lambda: self._batch(few, workspaces, 1, MICRO_BATCH_EVENTS),
+        )
 
-        def batch(data: Path) -> Cost:
-            name = f"batch-{next(self._batches)}"
-            with (data / "raw" / f"{name}.jsonl").open("wb") as file:
-                file.writelines(events(workspaces, range(1), MICRO_BATCH_EVENTS, name))
-            return load_logs(data)
-
-        return lambda: batch(many), lambda: batch(few)
+    def _batch(self, data: Path, workspaces: int, days: int, number: int) -> Cost:
+        """Load as many events of the workspaces' last days."""
+        name = f"batch-{next(self._batches)}"
+        with (data / "raw" / f"{name}.jsonl").open("wb") as file:
+            file.writelines(events(workspaces, range(days), number, name))
+        return load_logs(data)
 
     def _sample(self) -> Path:
         data = self._root / "sample"
@@ -176,8 +184,8 @@ class Figures:
         return rewritten(self._sample(), self._root / "plain", lambda _, line: line)
 
 
-_SHORT = {"nothing", "append", "partitions", "history"}
-_NAMES = ("full", "shuffled", "bad", "nothing", "append", "partitions", "history")
+_SHORT = {"nothing", "append", "partitions", "history", "late"}
+_NAMES = ("full", "shuffled", "bad", "nothing", "append", "partitions", "history", "late")
 
 
 def main() -> None:
