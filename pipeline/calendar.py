@@ -37,7 +37,6 @@ DAY_US: Final = 86_400 * SECOND_US
 FIRST_DAY: Final = date(2011, 1, 1)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_WHOLE_SECONDS: Final = len("1970-01-01T00:00:00")
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _RANGE_DAYS: Final[dict[Range, int]] = {"30d": 30, "60d": 60, "90d": 90}
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -189,9 +188,14 @@ def utc_day_start(day: date) -> int:
 
 def rfc3339(instant: int) -> str:
     """Write an instant as RFC 3339 in UTC with `Z`; fractional seconds only where they are not zero."""
-    text = (_EPOCH + timedelta(microseconds=instant)).isoformat()
-    moment = text[: -len("+00:00")]
-    return (moment if len(moment) == _WHOLE_SECONDS else moment.rstrip("0")) + "Z"
+    seconds, fraction = divmod(instant, SECOND_US)
+    text = _second(seconds)
+    return f"{text}.{fraction:06}".rstrip("0") + "Z" if fraction else f"{text}Z"
+
+
+@lru_cache(maxsize=1 << 10)  # requests of one second are many
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[: -len("+00:00")]
 
 
 def microseconds(moment: datetime) -> int:

@@ -1,5 +1,6 @@
 """The envelope of every answer, and the fields that several of them share."""
 
+import sys
 from functools import lru_cache
 from typing import Annotated, Final, Generic, TypeVar
 
@@ -15,6 +16,15 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 # The same boundaries come again and again: a local midnight is one of the quarter-hours of some year.
 boundary: Final = lru_cache(maxsize=1 << 15)(rfc3339)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Everything that an answer depends on besides the tables: equal questions have equal answers."""
+
+    @property
+    def until(self) -> int:
+        """Return when the same request means another question, in microseconds UTC."""
+        return sys.maxsize
 
 
 class Answer(msgspec.Struct, Generic[_Data], frozen=True):

@@ -1,13 +1,13 @@
 """`/usage/by-language`: what a workspace used in a range or view, by language."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 
 from pipeline import calendar
 from pipeline.calendar import Range, View
-from service import windows
+from service import answers, windows
 from service.answers import Count, Period
 from service.authentication import Caller
 from service.directory import Directory
@@ -20,7 +20,7 @@ from service.windows import LanguageUse
 _NOTHING = LanguageUse(0, 0, 0, 0)
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(answers.Question, frozen=True):
     """Everything that the answer depends on."""
 
     workspace_id: str
@@ -28,6 +28,11 @@ class Question(msgspec.Struct, frozen=True):
     activity_view: View | None
     timezone: str
     today: date
+
+    @property
+    def until(self) -> int:
+        """Return when the same request means another day."""
+        return calendar.day_start(self.timezone, self.today + timedelta(days=1))
 
 
 class LanguageRow(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Answers that can be given again: their bytes in memory, and the tags by which clients know theirs.
 
 The key of the memory is what is published and the question; a question holds everything else an answer depends on. A
-tag is over the data and who asks, not over `meta`, which is new each time.
+tag is over the data and who asks, not over `meta`, which is new each time. What a request came to is remembered too, so
+that the same one need not be understood again.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,8 +14,11 @@ import msgspec
 
 from service.authentication import Caller
 from service.bounded import Recent
+from service.directory import Directory
+from service.snapshots import Identity
 
 _LIMIT_BYTES: Final = 64 << 20  # every zone, range and view of one workspace
+_REQUESTS_BYTES: Final = 8 << 20
 _ENTRY_BYTES: Final = 2000  # question, digest and the rest
 _DIGEST_BYTES: Final = 16
 
@@ -41,6 +45,55 @@ class AnswerCache:
         answer = CachedAnswer(data, digest)
         self._recent.put(key, answer, _ENTRY_BYTES + len(data))
         return answer
+
+
+class Request(NamedTuple):
+    """Everything that is sent and that an answer depends on."""
+
+    path: str
+    query_string: bytes
+    caller: Caller
+
+
+class _Past(NamedTuple):
+    """A request that was answered, and when and with what its meaning was the same."""
+
+    answer: CachedAnswer
+    directory: Directory
+    tables: Identity | None
+    since: int
+    until: int
+
+
+class RequestMemory:
+    """What recent requests came to.
+
+    A request means the same question until the directory changes, or the local day or the billing period ends; and that
+    has the same answer until something is published.
+    """
+
+    def __init__(self) -> None:
+        self._recent: Recent[_Past] = Recent(_REQUESTS_BYTES)
+
+    def get(self, request: Request, directory: Directory, tables: Identity | None, now: int) -> CachedAnswer | None:
+        """Return the answer to a request that can only mean what it meant before."""
+        past = self._recent.get(request)
+        if past is None or past.directory is not directory or past.tables != tables:
+            return None
+        return past.answer if past.since <= now < past.until else None
+
+    def put(
+        self,
+        request: Request,
+        directory: Directory,
+        tables: Identity | None,
+        now: int,
+        until: int,
+        answer: CachedAnswer,
+    ) -> None:
+        """Remember what a request came to; `until` is when it means something else."""
+        size = _ENTRY_BYTES + len(request.query_string) + len(answer.data)
+        self._recent.put(request, _Past(answer, directory, tables, now, until), size)
 
 
 def question_digest(path: str, question: msgspec.Struct, data: bytes) -> bytes:

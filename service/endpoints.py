@@ -7,6 +7,7 @@ import msgspec
 
 from pipeline.keys import READ_SCOPE
 from service import by_language, feed, summary, whoami
+from service.answers import Question
 from service.parameters import (
     FeedParameters,
     LanguageParameters,
@@ -34,15 +35,14 @@ OPEN_ROUTES: Final = frozenset({LIVE, READY, METRICS, SCHEMA_PAGE, SCHEMA})
 class Endpoint(msgspec.Struct, frozen=True):
     """One route of the API.
 
-    `ask(parameters, caller, directory, now)` turns a request into a question: a frozen struct that holds everything
-    the answer depends on besides the tables, so that the bytes of one answer serve every equal question. `sheets` are
-    its forms as CSV: of two, the second is for requests that name a view.
+    `ask(parameters, caller, directory, now)` turns a request into a question; the bytes of one answer serve every equal
+    one. `sheets` are its forms as CSV: of two, the second is for requests that name a view.
     """
 
     path: str
     summary: str
     parameters: type[Parameters]
-    ask: Callable[..., msgspec.Struct]
+    ask: Callable[..., Question]
     data: Any
     scope: str | None = READ_SCOPE
     needs_tables: bool = True

@@ -1,7 +1,7 @@
 """`/usage/activity`: who did what, newest first, in pages that lead to each other in both directions."""
 
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import msgspec
 from pipeline import calendar
 from pipeline.calendar import Range
 from pipeline.tables import Action
-from service import cursors
+from service import answers, cursors
 from service.answers import Count, Instant
 from service.authentication import Caller
 from service.cursors import Cursor
@@ -23,7 +23,7 @@ from service.snapshots import Snapshots, Workspace
 _ANY_ID = "-"  # of a position outside the window, where no event is compared to it
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(answers.Question, frozen=True):
     """Everything that the answer depends on; the window is the first page's."""
 
     workspace_id: str
@@ -36,6 +36,11 @@ class Question(msgspec.Struct, frozen=True):
     today: date
     start: int
     end: int
+
+    @property
+    def until(self) -> int:
+        """Return when the same request means another day."""
+        return calendar.day_start(self.timezone, self.today + timedelta(days=1))
 
 
 class Resource(msgspec.Struct, frozen=True):

@@ -16,9 +16,9 @@ from ulid_transform import ulid_now
 
 from pipeline.calendar import rfc3339
 from service import representations
-from service.answers import Meta
+from service.answers import Meta, Question
 from service.authentication import Headers, ambiguous, authenticate, authorise
-from service.caching import AnswerCache, etag, matches, question_digest
+from service.caching import AnswerCache, CachedAnswer, Request, RequestMemory, etag, matches, question_digest
 from service.directory import DirectoryReader
 from service.endpoints import ENDPOINTS, OPEN_ROUTES, Endpoint
 from service.errors import (
@@ -36,7 +36,7 @@ from service.logs import RequestLine, RequestLog
 from service.metrics import Metrics
 from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
 from service.sessions import Sessions
-from service.snapshots import Snapshots, StoreError
+from service.snapshots import Identity, Snapshot, Snapshots, StoreError
 
 # Messages are whatever the server and the handlers agree on; here they are passed on.
 Scope = dict[str, Any]
@@ -107,6 +107,7 @@ class Front:
         self._log = log
         self._debug = debug
         self._answers = AnswerCache()
+        self._requests = RequestMemory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life from start to end."""
@@ -188,28 +189,44 @@ class Front:
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
         problems = problems or ambiguous(caller, endpoint.scope)
-        parameters = read(endpoint.parameters, exchange.query_string, problems)
-        question = endpoint.ask(parameters, caller, directory, exchange.now)
-        try:
-            snapshot = self._snapshots.current()
-        except StoreError:
-            if endpoint.needs_tables:
-                raise
-            snapshot = None
-        key = (snapshot and snapshot.identity, question)
-        answer = self._answers.get(key)
-        exchange.cached = answer is not None
+        snapshot, failure = self._tables()
+        tables = snapshot and snapshot.identity
+        request = Request(endpoint.path, exchange.query_string, caller)
+        answer = None if problems else self._requests.get(request, directory, tables, exchange.now)
+        exchange.cached = True if answer else None
         if answer is None:
-            data = (await self._ask(scope, question)).body
-            answer = self._answers.put(key, data, question_digest(exchange.path, question, data))
+            parameters = read(endpoint.parameters, exchange.query_string, problems)
+            question = endpoint.ask(parameters, caller, directory, exchange.now)
+            if failure and endpoint.needs_tables:
+                raise failure
+            answer = await self._find(question, tables, exchange, scope)
+            self._requests.put(request, directory, tables, exchange.now, question.until, answer)
         form = representations.choose(answer, endpoint.sheets, exchange.headers, exchange.query_string)
         tag = etag(form.digest, caller)
         headers = [(b"etag", tag), *_CACHING]
         if matches(tag, exchange.headers.get(b"if-none-match", ())):
             return Reply(304, headers, b"")
-        meta = Meta(exchange.request_id, rfc3339(exchange.now), snapshot.published.as_of if snapshot else None)
+        meta = Meta(exchange.request_id, rfc3339(exchange.now), snapshot.as_of if snapshot else None)
         fields, body = representations.write(form, meta, exchange.path, exchange.query_string, self._answers)
         return Reply(200, [*fields, *headers], body)
+
+    def _tables(self) -> tuple[Snapshot | None, StoreError | None]:
+        """Return what is published, or why nothing is."""
+        try:
+            return self._snapshots.current(), None
+        except StoreError as error:
+            return None, error
+
+    async def _find(
+        self, question: Question, tables: Identity | None, exchange: Exchange, scope: Scope
+    ) -> CachedAnswer:
+        """Return the answer to a question, from memory or from the handler."""
+        answer = self._answers.get((tables, question))
+        exchange.cached = answer is not None
+        if answer is None:
+            data = (await self._ask(scope, question)).body
+            answer = self._answers.put((tables, question), data, question_digest(exchange.path, question, data))
+        return answer
 
     async def _ask(self, scope: Scope, question: msgspec.Struct | None) -> Reply:
         """Return what the handler of a route makes of a question."""

@@ -39,10 +39,11 @@ class StoreError(Exception):
 
 
 class Snapshot(NamedTuple):
-    """What is published, and the identity of the file that says so."""
+    """What is published, the identity of the file that says so, and `data_as_of` as text."""
 
     published: Published
     identity: Identity
+    as_of: str | None
 
 
 class Workspace:
@@ -105,7 +106,7 @@ class Snapshots:
 
     def __init__(self, data_dir: Path, block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
         self._data_dir = data_dir
-        self._published = data_dir / PUBLISHED
+        self._published = str(data_dir / PUBLISHED)  # asked for so often that a Path would cost something
         self._blocks: Recent[object] = Recent(block_bytes)
         self._workspaces: Recent[_Known] = Recent(block_bytes // 8)
         self._snapshot: Snapshot | None = None
@@ -129,13 +130,13 @@ class Snapshots:
         try:
             stat = os.stat(self._published)  # noqa: PTH116 - the one file that every request touches
             if self._snapshot is None or self._snapshot.identity != _identity(stat):
-                content, identity = _read(self._published)
+                content, identity = _read(Path(self._published))
                 published = msgspec.json.decode(content, type=Published)
                 if published.schema_version != SCHEMA_VERSION:
                     raise StoreError(
                         f"published tables are of version {published.schema_version}, not {SCHEMA_VERSION}"
                     )
-                self._snapshot = Snapshot(published, identity)
+                self._snapshot = Snapshot(published, identity, published.as_of)
         except FileNotFoundError:
             raise StoreError("nothing is published yet") from None
         except _DAMAGED as error:

@@ -4,7 +4,7 @@ A `Question` says everything the answer depends on, the tables apart: equal ques
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -13,7 +13,7 @@ import msgspec
 from pipeline import calendar
 from pipeline.calendar import Bucket, Range, View
 from pipeline.tables import STATUSES
-from service import billing, windows
+from service import answers, billing, windows
 from service.answers import Count, Instant, Period, boundary
 from service.authentication import Caller
 from service.directory import Directory
@@ -30,7 +30,7 @@ _RANGE_LABELS: Final[dict[View, str]] = {
 }
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(answers.Question, frozen=True):
     """Everything that the answer depends on."""
 
     workspace_id: str
@@ -42,6 +42,11 @@ class Question(msgspec.Struct, frozen=True):
     user_workspaces: tuple[str, ...]
     quota: int | None
     billing_period: tuple[int, int]
+
+    @property
+    def until(self) -> int:
+        """Return when the same request means another day or billing period."""
+        return min(calendar.day_start(self.timezone, self.today + timedelta(days=1)), self.billing_period[1])
 
 
 class Credits(msgspec.Struct, frozen=True):

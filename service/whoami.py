@@ -2,14 +2,13 @@
 
 from typing import Literal
 
-import msgspec
-
+from service.answers import Question
 from service.authentication import Caller
 from service.directory import Directory
 from service.parameters import NoParameters
 
 
-class Whoami(msgspec.Struct, frozen=True):
+class Whoami(Question, frozen=True):
     """The caller, as question and as answer: it depends on nothing else."""
 
     auth_kind: Literal["api_key", "clerk"]

@@ -1,0 +1,56 @@
+"""Requests that come again: what is remembered of them is never given to a question that has become another one."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline.formats import instant
+from service import directory
+from tests.service.conftest import OTHER_USER, USER, WORKSPACE
+
+KATHMANDU = "timezone=Asia/Kathmandu"
+REQUESTS = (
+    ("summary", ""),
+    ("summary", KATHMANDU),
+    ("by-language", f"range=60d&{KATHMANDU}"),
+    ("by-language", "activity_view=daily"),
+    ("activity", f"limit=2&{KATHMANDU}"),
+    ("activity", f"user_id={OTHER_USER}"),
+    ("summary", "range=31d"),
+)
+# Around two local midnights and the end of a billing period, which no quarter-hour begins.
+MOMENTS = [
+    instant(text) + microseconds
+    for text in ("2026-11-24T00:00:00Z", "2026-11-24T18:15:00Z", "2026-11-24T09:00:13.5Z")
+    for microseconds in (-1, 0, 1)
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_a_fresh_service(house: Any, event: Any, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """However clock, directory and tables change between them, requests are answered as by a service just started."""
+    monkeypatch.setattr(directory, "_CHECK_INTERVAL_SECONDS", 0)
+    rng = random.Random(seed)
+    house.member(WORKSPACE, OTHER_USER)
+    house.publish()
+    app = house.app()
+
+    def publish() -> None:
+        house.publish([event(moment, id=f"{moment}", credits=rng.randrange(9)) for moment in MOMENTS])
+
+    changes: list[Callable[[], object]] = [
+        publish,
+        lambda: house.account(USER, quota=rng.choice([None, 10, 1000]), period_anchor="2026-01-24T09:00:13.5Z"),
+        lambda: house.member(WORKSPACE, OTHER_USER, status=rng.choice(["active", "removed"])),
+        lambda: setattr(house, "now", rng.choice(MOMENTS)),
+        lambda: setattr(house, "now", rng.choice(MOMENTS)),
+    ]
+    for _ in range(40):
+        rng.choice(changes)()
+        for name, query in rng.choices(REQUESTS, k=3):
+            path = f"/api/v1/usage/{name}"
+            ours, fresh = house.ask(path, query, app), house.ask(path, query)
+            assert (ours.status, ours.headers.get("etag")) == (fresh.status, fresh.headers.get("etag"))
+            assert ours.json().get("data") == fresh.json().get("data")
