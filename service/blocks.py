@@ -20,6 +20,9 @@ Integers = NDArray[np.int64]
 
 LANGUAGE_MEASURES: Final = ("credits", "characters", "corrected", "lines")
 
+# A file that is damaged may hold others, which then are a KeyError.
+_NUMBERS: Final[dict[str | None, int]] = {action: number for number, action in enumerate(ACTIONS)}
+
 # A row of strings or a key of a dict, counted once too much rather than too little.
 ENTRY_BYTES: Final = 200
 
@@ -92,7 +95,7 @@ class Actors(msgspec.Struct, frozen=True):
         rows = slice(None) if user_id is None else self.users.get(user_id, slice(0))
         days = self.days[rows]
         if action is not None:
-            days = days[self.actions[rows] == ACTIONS.index(action)]
+            days = days[self.actions[rows] == _NUMBERS[action]]
         return list(np.unique(days).tolist())
 
     def credits_of(self, user_id: str) -> list[tuple[int, int]]:
@@ -131,7 +134,7 @@ def read_actors(path: Path) -> Actors:
     actions, action_codes = encoded(table, "action")
     order = np.argsort(users, kind="stable")
     bounds = np.searchsorted(users[order], np.arange(len(names) + 1)).tolist()
-    numbers = np.array([ACTIONS.index(action) for action in actions], dtype=np.int8)
+    numbers = np.array([_NUMBERS[action] for action in actions], dtype=np.int8)
     return Actors(
         users={name: slice(*bounds[code : code + 2]) for code, name in enumerate(names) if name is not None},
         actions=numbers[action_codes[order]],

@@ -110,7 +110,7 @@ class _Day:
     def spans(self) -> list[tuple[int, int]]:
         """Return the earliest and the latest instant of every row group."""
         metadata = self._reader.metadata
-        column = metadata.schema.names.index("timestamp")
+        column = {name: number for number, name in enumerate(metadata.schema.names)}["timestamp"]
         found = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
         return [(known.min_raw, known.max_raw) if known and known.has_min_max else _ANY_TIME for known in found]
 

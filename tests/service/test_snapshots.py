@@ -102,14 +102,22 @@ def test_broken_file(house: Any, event: Maker, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "text"),
-    [("manifests/*.json", b"run0001"), ("actors/*/*/*.parquet", b"action"), ("events/*/*/*.parquet", b"user_name")],
+    ("path", "text", "byte"),
+    [
+        ("manifests/*.json", b"run0001", b"\xff"),
+        ("actors/*/*/*.parquet", b"action", b"\xff"),
+        ("actors/*/*/*.parquet", b"voice_generated", b"X"),
+        ("events/*/*/*.parquet", b"user_name", b"\xff"),
+        ("events/*/*/*.parquet", b"timestamp", b"X"),
+    ],
 )
-def test_damaged_byte(house: Any, event: Maker, path: str, text: bytes) -> None:
+def test_damaged_byte(house: Any, event: Maker, path: str, text: bytes, byte: bytes) -> None:
     """The same where one byte is wrong, and what reads the file stumbles over a text or a missing column."""
     house.publish([event(house.now, credits=1)])
     for file in house.root.glob(path):
-        file.write_bytes(file.read_bytes().replace(text, b"\xff" + text[1:]))
+        content = file.read_bytes()
+        assert text in content
+        file.write_bytes(content.replace(text, byte + text[1:]))
     assert house.ask("/api/v1/usage/activity").status == 503
 
 
