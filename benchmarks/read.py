@@ -1,7 +1,7 @@
 """The read path against what it is measured by; needs `wrk`, minutes, and a few GB in the temporary folder.
 
     python -m benchmarks.read [summary] [language] [feed] [unmodified] [zones] [unasked] [filtered] [cold] [history]
-        [memory] [engine] [--data DIR] [--events 375000] [--seconds 5] [--times 3]
+        [memory] [workers] [engine] [--data DIR] [--events 375000] [--seconds 5] [--times 3]
 
 One worker and 16 connections. `--data` is a folder that `usage sample --now 2026-11-24T00:00:00Z` filled and
 `usage run` loaded; without it one is made. Rates are answers a second, in turn with those of a Litestar application of
@@ -220,6 +220,14 @@ class Figures:
                 ask(server, path, key)
             return f"{before:.0f} MiB at first, {_worker_mib(server):.0f} MiB then"
 
+    def workers(self) -> str:
+        """The same summary from two workers ÷ from one, which shares two cores with `wrk`."""
+        data, key = self._sample(), self._key()
+        with served(data, NOW, workers=2) as two, served(data, NOW) as one:
+            pairs = [(self._load(two, [SUMMARY], key), self._load(one, [SUMMARY], key)) for _ in range(self._times)]
+        ratio = statistics.median(a.rate / b.rate for a, b in pairs)
+        return f"{pairs[0][0].rate:,.0f} ÷ {pairs[0][1].rate:,.0f} a second = {ratio:.2f}"
+
     def engine(self) -> str:
         """Summaries of the largest workspace ÷ DuckDB over its partitioned events for each request."""
         data, key = self._sample(), self._key()
@@ -304,6 +312,7 @@ _NAMES = (
     "cold",
     "history",
     "memory",
+    "workers",
     "engine",
 )
 
