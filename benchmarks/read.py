@@ -64,17 +64,16 @@ def event(workspace: int, name: str, moment: int, user_id: str = USER, locale: s
     return json.dumps(record).encode() + b"\n"
 
 
-def folder_of(data: Path, lines: Iterable[bytes], workspaces: int) -> list[str]:
-    """Make a data folder of these lines; return a key of each workspace."""
+def folder_of(data: Path, lines: Iterable[bytes], readers: Sequence[tuple[str, str]]) -> list[str]:
+    """Make a data folder of these lines; return a key of each (workspace, user)."""
     (data / "raw").mkdir(parents=True)
     with (data / "raw" / "events.jsonl").open("wb") as file:
         file.writelines(lines)
     load_logs(data)
-    ids = [str(uuid.UUID(int=number)) for number in range(workspaces)]
-    members = [Member(workspace, user, "Ada", "admin", "active") for workspace in ids for user in (USER, RARE_USER)]
+    users = [(workspace, user) for workspace, reader in readers for user in (reader, RARE_USER)]
     (data / DIRECTORY).mkdir()
-    write_rows(data / DIRECTORY / MEMBERS, members)
-    return give_keys(data, [(workspace, USER) for workspace in ids])
+    write_rows(data / DIRECTORY / MEMBERS, (Member(*user, "Ada", "admin", "active") for user in users))
+    return give_keys(data, readers)
 
 
 def give_keys(data: Path, members: Sequence[tuple[str, str]]) -> list[str]:
@@ -154,7 +153,7 @@ class Figures:
             event(0, str(number), end - 1 - number * step, RARE_USER if number in rare else USER)
             for number in range(1_000_000)
         )
-        (key,) = folder_of(self._root / "million", lines, 1)
+        (key,) = folder_of(self._root / "million", lines, _readers(1))
         path, some = f"{ACTIVITY}?range=90d", f"{ACTIVITY}?range=90d&user_id={RARE_USER}"
         cold = []
         for _ in range(self._times):
@@ -182,7 +181,7 @@ class Figures:
             for quarter in range(400 * 96)
             for locale in ("de-DE", "en-US", "ja-JP")[: 2 + quarter % 2 * 1]
         )
-        keys = folder_of(self._root / "wide", lines, workspaces)
+        keys = folder_of(self._root / "wide", lines, _readers(workspaces))
         rows = []
         with served(self._root / "wide", NOW) as server:
             for path in (SUMMARY, f"{SUMMARY}?range=90d&activity_view=monthly", LANGUAGE, ACTIVITY):
@@ -201,7 +200,7 @@ class Figures:
         for name, number in (("once", 100_000), ("ten-times", 1_000_000)):
             step = 90 * DAY_US // number
             lines = (event(0, str(count), end - 1 - count * step) for count in range(number))
-            folders.append((self._root / name, folder_of(self._root / name, lines, 1)[0]))
+            folders.append((self._root / name, folder_of(self._root / name, lines, _readers(1))[0]))
         (few, few_key), (many, many_key) = folders
         paths = [*EVERYTHING, *(f"{ACTIVITY}?timezone={quote(zone)}" for zone in _ZONES)]
         with served(few, NOW) as one, served(many, NOW) as ten:
@@ -211,9 +210,10 @@ class Figures:
 
     def memory(self) -> str:
         """Memory of a worker after 10,000 workspaces were touched."""
-        number = 10_000
-        lines = (event(workspace, "only", instant(NOW) - 1) for workspace in range(number))
-        keys = folder_of(self._root / "crowd", lines, number)
+        # Each with a user of its own: a summary adds up what its user used wherever they are listed.
+        readers = [(workspace, workspace) for workspace, _ in _readers(10_000)]
+        lines = (event(number, "only", instant(NOW) - 1, user) for number, (_, user) in enumerate(readers))
+        keys = folder_of(self._root / "crowd", lines, readers)
         with served(self._root / "crowd", NOW) as server:
             before = _worker_mib(server)
             for key, path in product(keys, (SUMMARY, LANGUAGE, ACTIVITY)):
@@ -280,6 +280,10 @@ class Figures:
 
     def _key(self) -> str:
         return give_keys(self._sample(), [_busiest(self._sample())])[0]
+
+
+def _readers(workspaces: int) -> list[tuple[str, str]]:
+    return [(str(uuid.UUID(int=number)), USER) for number in range(workspaces)]
 
 
 def _busiest(data: Path) -> tuple[str, str]:
