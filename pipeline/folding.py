@@ -1,9 +1,11 @@
 """Step 3: one bucket of approved rows becomes events, and the cube and the actors of their days.
 
 Reads the bucket's rows and the partitions they touch; writes, under the run's staging folder, partitions of events and
-what their days give to cube and actors. A bucket holds whole UTC days of workspaces.
+what their days give to cube and actors. A bucket holds whole UTC days of workspaces; where much of them stands, they
+are folded in several portions.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -12,16 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from pipeline.calendar import DAY_US, utc_day
 from pipeline.engine import Engine
 from pipeline.job import Job
-from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, read
+from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.reports import BucketReport
-from pipeline.shuffle import SHUFFLED
+from pipeline.shuffle import SHUFFLED, days_of
 from pipeline.store import Operation
 from pipeline.tables import EVENTS, events_path
 
 _DICTIONARIES: Final = ("action", "kind", "resource_type", "user_id", "user_name", "run_status")
 _STORED: Final = -1  # the source of rows that stood before
+# Of what stands, so much is folded at once: about as much as a bucket has new rows.
+_STORED_BYTES: Final = 64 << 20
 
 
 class Power(msgspec.Struct, frozen=True):
@@ -40,16 +45,25 @@ class Bucket(msgspec.Struct, frozen=True):
     power: Power
 
 
-def fold(bucket: Bucket, job: Job) -> BucketReport:
+def fold(bucket: Bucket, job: Job) -> list[BucketReport]:
     """Fold one bucket: standing versions, changed partitions, cube and actors of the changed days.
 
     Raises:
         DamagedError: a partition that stands is not readable.
     """
+    delivered = _delivered(bucket, job)
+    reports = [
+        _fold(portion, f"{bucket.number}-{number}", bucket.power, job) for number, portion in enumerate(delivered)
+    ]
+    for uri in bucket.rows:
+        job.store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
+    return reports
+
+
+def _fold(delivered: pa.Table, name: str, power: Power, job: Job) -> BucketReport:
+    """Fold all that was delivered of some days."""
     store = job.store
-    spill = store.path(f"{job.staging}/spill/{bucket.number}")
-    with Engine(spill, threads=bucket.power.threads, memory=bucket.power.memory) as engine:
-        delivered = _delivered(engine, bucket, job)
+    with Engine(store.path(f"{job.staging}/spill/{name}"), threads=power.threads, memory=power.memory) as engine:
         # Workspaces as numbers, which sort as they do: with texts the statements take about a fifth more time.
         workspaces = delivered["workspace_id"].unique().sort()
         numbers = pc.index_in(delivered["workspace_id"], workspaces)
@@ -71,7 +85,7 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
             EVENTS,
             dictionaries=_DICTIONARIES,
             statistics=("timestamp",),
-            threads=bucket.power.threads,
+            threads=power.threads,
         )
         written = writer.write(places, rows.rows, days, events_path)
         store.make_folders(list(written.values()))  # thousands take a while, which here is not that of one process
@@ -81,16 +95,13 @@ def fold(bucket: Bucket, job: Job) -> BucketReport:
         engine.create("allocated")
         cube = _decoded(engine.arrow("folded_cube"), workspaces)
         actors = _decoded(engine.arrow("folded_actors"), workspaces)
-        report = BucketReport(
+        return BucketReport(
             accepted=dict(engine.fetch("accepted")),
             events=events,
             days=days,
-            cube=_keep(job, f"{job.staging}/cube/{bucket.number}.arrow", cube),
-            actors=_keep(job, f"{job.staging}/actors/{bucket.number}.arrow", actors),
+            cube=_keep(job, f"{job.staging}/cube/{name}.arrow", cube),
+            actors=_keep(job, f"{job.staging}/actors/{name}.arrow", actors),
         )
-    for uri in bucket.rows:
-        store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
-    return report
 
 
 def streamed(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
@@ -99,20 +110,31 @@ def streamed(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
         return stream.read_all().cast(schema)
 
 
-def _delivered(engine: Engine, bucket: Bucket, job: Job) -> pa.Table:
-    """Return the versions that were read and those that stand in the partitions they touch, numbered by `position`."""
-    delivered = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
+def _delivered(bucket: Bucket, job: Job) -> Iterator[pa.Table]:
+    """Yield the versions that were read and those that stand in the partitions they touch, numbered by `position`."""
+    read = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
     if bucket.without:
-        delivered = delivered.filter(pc.invert(pc.is_in(delivered["source"], pa.array(bucket.without, pa.int32()))))
-    engine.show("read", delivered)
-    if job.rebuild is None:
-        touched = [events_path(*key) for key in engine.fetch("touched")]
-        stand = [uri for uri in touched if job.store.exists(uri)]
-        stored = read(job.store, stand, EVENTS, bucket.power.threads)
+        read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
+    if not read.num_rows:
+        return
+    if job.rebuild is not None:
+        yield _numbered(read)
+        return
+    days, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
+    touched = [events_path(workspace_id, utc_day(day * DAY_US).isoformat()) for workspace_id, day in days]
+    stand = [uri if job.store.exists(uri) else None for uri in touched]
+    for part, stored in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
+        theirs = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
-        delivered = pa.concat_tables([delivered, stored.append_column(SHUFFLED.field("source"), sources)])
-    delivered = delivered.append_column("position", pa.array(np.arange(delivered.num_rows)))
-    return delivered.combine_chunks() if delivered.nbytes <= ONE_PIECE_BYTES else delivered
+        new = read if theirs.all() else read.filter(pa.array(theirs))
+        rows = _numbered(pa.concat_tables([new, stored.append_column(SHUFFLED.field("source"), sources)]))
+        del new, stored  # copied
+        yield rows
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
+    return rows.combine_chunks() if rows.nbytes <= ONE_PIECE_BYTES else rows
 
 
 def _decoded(rows: pa.Table, workspaces: pa.StringArray) -> pa.Table:

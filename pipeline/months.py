@@ -5,6 +5,8 @@ months' new files.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal
 
 import msgspec
@@ -14,12 +16,16 @@ import pyarrow as pa
 from pipeline.engine import Engine
 from pipeline.folding import Power, streamed
 from pipeline.job import Job
-from pipeline.partitions import PartitionWriter, read
+from pipeline.partitions import PartitionWriter, portions
 from pipeline.publishing import read_manifest
 from pipeline.reports import MonthsReport
 from pipeline.store import Operation
 from pipeline.tables import ACTORS, CUBE, Month, actors_path, cube_path
 
+_Key = tuple[str, str]  # workspace and UTC month
+
+# Of what stands, so much is merged at once.
+_STORED_BYTES: Final = 32 << 20
 _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
 # The columns of each table, those of them with few different values, and where it lies.
 _TABLES: Final = {"cube": (CUBE, ("locale",), cube_path), "actors": (ACTORS, ("user_id", "action"), actors_path)}
@@ -41,23 +47,24 @@ def merge(months: Months, job: Job) -> MonthsReport:
     Raises:
         DamagedError: a month that stands is not readable.
     """
-    keys = sorted({(workspace_id, day[:7]) for workspace_id, day in months.days})
+    days: dict[_Key, list[str]] = {}
+    for workspace_id, day in sorted(months.days):
+        days.setdefault((workspace_id, day[:7]), []).append(day)
     stand = [
-        found
-        for workspace_id, month in keys
-        if job.rebuild is None and (found := read_manifest(job, workspace_id).months.get(month))
+        None if job.rebuild else read_manifest(job, workspace_id).months.get(month) for workspace_id, month in days
     ]
     with Engine(
         job.store.path(f"{job.staging}/spill/months-{months.number}"),
         threads=months.power.threads,
         memory=months.power.memory,
     ) as engine:
-        engine.show("days", _days(months.days))
         threads = months.power.threads
-        cube = _write(engine, job, "cube", months.cube, [month.cube for month in stand], keys, threads)
-        actors = _write(engine, job, "actors", months.actors, [month.actors for month in stand], keys, threads)
+        cubes = [month.cube if month else None for month in stand]
+        cube = _write(engine, job, "cube", months.cube, cubes, days, threads)
+        lists = [month.actors if month else None for month in stand]
+        actors = _write(engine, job, "actors", months.actors, lists, days, threads)
     report = MonthsReport({}, {})
-    for workspace_id, month in keys:
+    for workspace_id, month in days:
         files = [cube[workspace_id, month], actors[workspace_id, month]]
         report.operations.setdefault(workspace_id, []).extend(files)
         report.months.setdefault(workspace_id, {})[month] = Month(cube=files[0].final, actors=files[1].final)
@@ -69,28 +76,33 @@ def _write(
     job: Job,
     name: Literal["cube", "actors"],
     folded: list[str],
-    stored: list[str],
-    keys: list[tuple[str, str]],
+    stand: list[str | None],
+    days: dict[_Key, list[str]],
     threads: int,
-) -> dict[tuple[str, str], Operation]:
-    """Stage the files of one table, of every (workspace, month) of `keys`."""
+) -> dict[_Key, Operation]:
+    """Stage the files of one table, of every month of `days`; `stand` has those that stand, in the same order."""
     schema, dictionaries, path = _TABLES[name]
     columns = pa.schema([_WORKSPACE, *schema])
-    new = (_between(streamed(job, uri, columns), keys[0][0], keys[-1][0]) for uri in folded)
-    engine.show(f"folded_{name}", pa.concat_tables([columns.empty_table(), *new]))
-    engine.show(f"stored_{name}", read(job.store, stored, schema, threads))
-    found = engine.arrow(name)
-    rows = found.select(schema.names).cast(schema).combine_chunks()
     # Small, and what a workspace's first reader waits for.
     writer = PartitionWriter(
         job.store, job.staging, job.run, schema, dictionaries=dictionaries, compression="lz4", threads=threads
     )
-    return writer.write(
-        found,
-        lambda start, stop: rows.slice(start, stop - start),
-        keys,
-        lambda workspace_id, month: path(workspace_id, month, job.run),
-    )
+    keys = list(days)
+    written: dict[_Key, Operation] = {}
+    for place, stored in portions(job.store, stand, schema, threads, _STORED_BYTES):
+        theirs = keys[place]
+        new = (_between(streamed(job, uri, columns), theirs[0][0], theirs[-1][0]) for uri in folded)
+        engine.show("days", _days({key: days[key] for key in theirs}))
+        engine.show(f"folded_{name}", pa.concat_tables([columns.empty_table(), *new]))
+        engine.show(f"stored_{name}", stored)
+        found = engine.arrow(name)
+        rows = found.select(schema.names).cast(schema).combine_chunks()
+        written |= writer.write(found, _slices(rows), theirs, partial(path, run=job.run))
+    return written
+
+
+def _slices(rows: pa.Table) -> Callable[[int, int], pa.Table]:
+    return lambda start, stop: rows.slice(start, stop - start)
 
 
 def _between(rows: pa.Table, first: str, last: str) -> pa.Table:
@@ -104,6 +116,7 @@ def _between(rows: pa.Table, first: str, last: str) -> pa.Table:
     return rows.slice(start, bisect_right(range(rows.num_rows), last, key=name) - start)
 
 
-def _days(days: list[tuple[str, str]]) -> pa.Table:
-    workspaces, texts = zip(*days, strict=True)
+def _days(days: dict[_Key, list[str]]) -> pa.Table:
+    workspaces = [workspace_id for (workspace_id, _), changed in days.items() for _ in changed]
+    texts = [day for changed in days.values() for day in changed]
     return pa.table({"workspace_id": pa.array(workspaces), "day": pa.array(np.array(texts, "datetime64[D]"))})

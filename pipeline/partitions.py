@@ -1,7 +1,8 @@
 """Partitions of one table: reading some, writing one Arrow table as many Parquet files."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Literal
 
 import numpy as np
@@ -23,18 +24,50 @@ class PartitionError(RuntimeError):
     """Raised when the rows of one partition are not in one piece, so that writing them would lose some."""
 
 
-def read(store: Store, uris: Sequence[str], schema: pa.Schema, threads: int) -> pa.Table:
-    """Return the rows of partitions under their `workspace_id`; columns that an older schema lacks are null.
+def portions(
+    store: Store, uris: Sequence[str | None], schema: pa.Schema, threads: int, most_bytes: int
+) -> Iterator[tuple[slice, pa.Table]]:
+    """Yield the rows of partitions, those of some that follow each other at once: no more of them than have to be.
+
+    Args:
+        store: the data folder.
+        uris: the partitions; None where there is none, which has no rows.
+        schema: their columns; those that an older schema lacks are null. `workspace_id` comes before them.
+        threads: how many are read at once.
+        most_bytes: in memory; a portion ends with the partition that reaches it.
+
+    Yields:
+        Where the partitions are in `uris`, and their rows.
 
     Raises:
         DamagedError: one is not there, no readable Parquet, or lacks a column that has no nulls.
     """
     columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
+    start, size = 0, 0
+    tables: list[pa.Table] = []
+    for stop, table in enumerate(_read_ahead(store, uris, columns, threads), start=1):
+        tables.append(table)
+        size += table.nbytes
+        if size >= most_bytes or stop == len(uris):
+            yield slice(start, stop), pa.concat_tables(tables)
+            start, size, tables = stop, 0, []
+
+
+def _read_ahead(store: Store, uris: Sequence[str | None], columns: pa.Schema, threads: int) -> Iterator[pa.Table]:
+    """Yield the rows of each partition; while one is looked at, only as many others are read as there are threads."""
+    waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        return pa.concat_tables([columns.empty_table(), *pool.map(lambda uri: _read(store, uri, columns), uris)])
+        for uri in uris:
+            waiting.append(pool.submit(_read, store, uri, columns))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
+def _read(store: Store, uri: str | None, columns: pa.Schema) -> pa.Table:
+    if uri is None:
+        return columns.empty_table()
     workspace_id = uri.split("/")[1].partition("=")[2]
     try:
         with pa.OSFile(str(store.path(uri))) as file:

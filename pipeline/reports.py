@@ -58,7 +58,7 @@ class BatchReport(msgspec.Struct):
 
 
 class BucketReport(msgspec.Struct):
-    """What folding one bucket gave."""
+    """What folding one bucket gave, or a portion of it."""
 
     accepted: dict[int, int]  # lines that stand, by source
     events: dict[str, list[Operation]]  # by workspace

@@ -44,6 +44,18 @@ def divide(large: Large, job: Job) -> list[list[str]]:
     return [[uri] for _, uri in sorted(shuffle.close().items())]
 
 
+def days_of(
+    workspaces: pa.StringArray, timestamps: pa.TimestampArray
+) -> tuple[list[tuple[str, int]], npt.NDArray[np.int64]]:
+    """Return the (workspace, number of the UTC day) that rows belong to, and for each row which of them."""
+    names = workspaces.dictionary_encode()
+    days = np.asarray(timestamps.view(pa.int64())) // DAY_US
+    first, span = int(days.min()), int(np.ptp(days)) + 1
+    keys, places = np.unique(np.asarray(names.indices) * span + days - first, return_inverse=True)
+    texts = names.dictionary.to_pylist()
+    return [(texts[key // span], key % span + first) for key in keys.tolist()], places
+
+
 class Shuffle:
     """Takes the rows of some parts; every other shuffle of the run into as many buckets has another number.
 
@@ -94,13 +106,8 @@ class Shuffle:
 
     def _places(self, rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the bucket of each row, found once for each workspace and day among them."""
-        workspaces = rows["workspace_id"].dictionary_encode()
-        days = np.asarray(rows["timestamp"].view(pa.int64())) // DAY_US
-        first, span = int(days.min()), int(np.ptp(days)) + 1
-        keys, positions = np.unique(np.asarray(workspaces.indices) * span + days - first, return_inverse=True)
-        names = workspaces.dictionary.to_pylist()
-        found = [self._bucket(names[key // span], key % span + first) for key in keys.tolist()]
-        buckets = np.array(found, np.int64)[positions]
+        days, places = days_of(rows["workspace_id"], rows["timestamp"])
+        buckets = np.array([self._bucket(*day) for day in days], np.int64)[places]
         if self._job.tombstones.users:
             users = rows["user_id"].dictionary_encode()
             forgotten = [self._job.tombstones.has_user(user) for user in users.dictionary.to_pylist()]

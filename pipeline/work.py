@@ -68,8 +68,9 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
         work.parts = _joined(parts, read_batches, job)
     buckets = _buckets(_divided(_rows(read_batches), job, pool, watch), work.parts, workers)
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
-        for bucket in _each(fold, buckets, job, pool, watch):
-            work.add(bucket)
+        for portions in _each(fold, buckets, job, pool, watch):
+            for portion in portions:
+                work.add(portion)
     groups = _groups(work.buckets, workers)
     with watch.stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
         work.months = list(_each(merge, groups, job, pool, watch))

@@ -5,14 +5,16 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
+from pipeline import folding, months, partitions, work
 from pipeline import run as steps
-from pipeline import work
 from pipeline.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.job import Job
 from pipeline.progress import Progress
@@ -20,6 +22,7 @@ from pipeline.rebuilding import Rebuild
 from pipeline.run import run
 from pipeline.settings import Settings
 from pipeline.state import Counts
+from pipeline.store import Store
 from pipeline.tables import PUBLISHED, Published
 from tests.command import published, total
 from tests.conftest import WORKSPACE, House, record
@@ -157,8 +160,8 @@ KILLED = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
+from pipeline import folding, months, partitions, work
 from pipeline import run as steps
-from pipeline import work
 from pipeline.settings import Settings
 
 numbers = count(1)
@@ -257,6 +260,30 @@ def test_divided_buckets(
     assert total(house) == total(whole)
     assert report.accepted == total(whole).accepted
     assert report.partitions == len(list(house.root.glob("events/*/*/*.parquet")))
+
+
+def test_portions(whole: House, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late events bring into memory what stands of the days they touch a portion at a time; the tables are the same."""
+    drop_all(house)
+    first, *later = sorted((house.root / "raw").iterdir())
+    house.run(paths=[first])
+    sizes = []
+
+    def noted(store: Store, uris: list[str | None], *given: Any) -> Iterator[tuple[slice, pa.Table]]:
+        schema, threads, _ = given
+        for place, rows in partitions.portions(store, uris, schema, threads, most_bytes=1):
+            sizes.append((place.stop - place.start, rows.num_rows))
+            yield place, rows
+
+    monkeypatch.setattr(folding, "portions", noted)
+    monkeypatch.setattr(months, "portions", noted)
+    house.run(paths=later)
+    days, of_months = len(list(house.root.glob("events/*/*/*.parquet"))), len(list(house.root.glob("cube/*/*")))
+    assert len(sizes) == days + 2 * of_months
+    assert all(size == 1 for size, _ in sizes)
+    assert sum(rows for _, rows in sizes) > 100
+    assert published(house) == published(whole)
+    assert total(house) == total(whole)
 
 
 def test_bucket_that_cannot_be_divided(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
