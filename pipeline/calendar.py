@@ -1,6 +1,6 @@
 """Local days, weeks and months of every IANA zone, as UTC instants.
 
-Reads nothing but the zone files of the pinned `tzdata` package; the operating system's own are never consulted.
+Reads nothing but the zone files of the pinned `tzdata` package (`pipeline.zones`), or a zone that it is given.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z. Windows are half-open, `[start, end)`.
 
 A local day starts at the first instant whose local date is that day or later:
@@ -14,14 +14,13 @@ A local day starts at the first instant whose local date is that day or later:
 Since 2011 every one of these instants lies on a UTC quarter-hour, which is what makes one cube serve every zone.
 """
 
-import importlib.resources
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache, lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
-import tzdata
+from pipeline.zones import PINNED, UnknownZoneError
 
 Range = Literal["30d", "60d", "90d"]
 View = Literal["daily", "weekly", "monthly"]
@@ -46,10 +45,6 @@ _MONTHS_A_YEAR: Final = 12
 _WINDOWS_KEPT: Final = 1 << 12
 
 
-class UnknownZoneError(ValueError):
-    """Raised when a name is not one of the IANA names that `tzdata` lists."""
-
-
 class OffGridError(ValueError):
     """Raised when a local day starts off the UTC quarter-hours, which would make the cube inexact."""
 
@@ -62,24 +57,19 @@ class Bucket(NamedTuple):
     end: int
 
 
-@cache
 def zone_names() -> frozenset[str]:
     """Return the IANA names of the pinned `tzdata`, links included."""
-    return frozenset(importlib.resources.files("tzdata").joinpath("zones").read_text("ascii").split())
+    return PINNED.names
 
 
 def zone_data_version() -> str:
     """Return the release of the pinned `tzdata` package, e.g. `2026.6`."""
-    return str(tzdata.__version__)
+    return PINNED.version
 
 
 @cache
 def _zone(name: str) -> ZoneInfo:
-    if name not in zone_names():  # before any path is made of it
-        raise UnknownZoneError(name)
-    # `ZoneInfo(name)` would prefer the operating system's files, and those differ from machine to machine.
-    with importlib.resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
-        return ZoneInfo.from_file(file, key=name)
+    return PINNED.zone(name)
 
 
 def day_start(zone: str, day: date) -> int:
@@ -94,14 +84,17 @@ def day_start(zone: str, day: date) -> int:
 
 @lru_cache(maxsize=1 << 17)
 def _day_start(zone: str, ordinal: int) -> int:
-    info = _zone(zone)
+    return _first_instant(_zone(zone), ordinal)
+
+
+def _first_instant(info: ZoneInfo, ordinal: int) -> int:
     midnight = datetime.combine(date.fromordinal(ordinal), datetime.min.time(), info)
     instant = midnight.astimezone(UTC)  # fold=0: the earlier one where midnight comes twice
     if instant.astimezone(info).replace(tzinfo=None) != midnight.replace(tzinfo=None):
         instant = _gap_end(info, midnight)
     start = (instant - _EPOCH) // timedelta(microseconds=1)
     if start % QUARTER_US:
-        raise OffGridError(f"{date.fromordinal(ordinal)} in {zone} starts at {instant}, off the quarter-hours")
+        raise OffGridError(f"{date.fromordinal(ordinal)} in {info.key} starts at {instant}, off the quarter-hours")
     return start
 
 
@@ -140,6 +133,16 @@ def days(zone: str, first: date, count: int) -> tuple[int, ...]:
     """Return the starts of `count` local days from `first`, and the end of the last: `count + 1` instants."""
     ordinal = first.toordinal()
     return tuple(_day_start(zone, ordinal + k) for k in range(count + 1))
+
+
+def day_starts(zone: ZoneInfo, first: date, count: int) -> list[int]:
+    """Return the starts of `count` local days of a zone of any release; nothing is remembered of them.
+
+    Raises:
+        OffGridError: one of them is not on a UTC quarter-hour.
+    """
+    ordinal = first.toordinal()
+    return [_first_instant(zone, ordinal + k) for k in range(count)]
 
 
 def range_first_day(range_: Range, today: date) -> date:

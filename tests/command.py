@@ -1,10 +1,13 @@
 """The command as tests give it, and what they ask of a data folder afterwards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
+import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands import app
 from pipeline.state import Counts, Entry, State
 from pipeline.store import Operation, Store
@@ -19,6 +22,18 @@ def usage(house: House, *arguments: str, now: str = NOW) -> Result:
     """Give a command that loads, `usage run` where only options are given."""
     command = [] if arguments and arguments[0] == "quarantine" else ["run"]
     return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(house.root), "--now", now])
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """Return the command that some arguments of `usage` give, with what they mean, without carrying it out.
+
+    Raises:
+        Exception: there is no such command, or it takes no such arguments.
+    """
+    command, rest = typer.main.get_command(app), list(arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    return command.make_context(command.name, rest)
 
 
 def break_off(house: House, monkeypatch: pytest.MonkeyPatch, step: int) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import calendar
+from pipeline.zones import UnknownZoneError
 from tests.hostile import ZONES
 from tests.oracle import read_instant, write_instant
 from tests.oracle.days import find_today, list_buckets, list_days, read_zone
@@ -197,7 +198,7 @@ def test_unknown_names_raise(name: str) -> None:
         *(lambda view=view: calendar.view_buckets(name, view, FIRST) for view in calendar.VIEWS),
     ]
     for call in calls:
-        with pytest.raises(calendar.UnknownZoneError):
+        with pytest.raises(UnknownZoneError):
             call()
 
 

@@ -1,6 +1,7 @@
-"""The README and docs/: what they name exists, and what exists they name."""
+"""The README, its neighbours and docs/: what they name exists, and what exists they name."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands import app
 from pipeline.settings import SETTINGS
 from service.endpoints import ENDPOINTS, OPEN_ROUTES
+from tests.command import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def cells(text: str) -> Iterator[list[str]]:
@@ -75,6 +77,47 @@ def test_commands() -> None:
             for option in re.findall(r"--[a-z-]+", " ".join(row)):
                 assert option in options(known[name]), f"{name} {option}"
     assert listed == set(known)
+
+
+def command_lines() -> list[tuple[str, list[str]]]:
+    """Return the arguments of every `usage …` in a code block, with the page that it is on."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"(?m)^ *```console\n([^`]+)```", page.read_text("utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                while words and re.match(r"USAGE_[A-Z_]+=", words[0]):
+                    words.pop(0)
+                if words[:1] == ["usage"]:
+                    found.append((page.name, words[1:]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "arguments"), command_lines())
+def test_command_lines(page: str, arguments: list[str]) -> None:
+    """Every command in a code block is one, with arguments that it takes."""
+    assert parse(arguments), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_text(page: Path) -> None:
+    """Every command named in a text exists, and has the options that it is named with."""
+    commands = vars(typer.main.get_command(app))["commands"]
+    for name, rest in re.findall(r"`usage ([a-z-]+)([^`]*)`", page.read_text("utf-8")):
+        for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest):
+            assert option in options(commands[name]), f"{name} {option}"
+
+
+def test_exit_codes() -> None:
+    """The table of exit codes has those that the command itself tells, and 2 for wrong use."""
+    (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", (ROOT / "docs/load.md").read_text("utf-8"))
+    listed = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
+    told = (
+        str(vars(typer.main.get_command(app))["commands"]["run"].help)
+        .partition("Exit codes: ")[2]
+        .split("With --every")[0]
+    )
+    assert listed == {int(code) for code in re.findall(r"\b\d+\b", told)} | {2}
 
 
 def options(command: Any) -> set[str]:

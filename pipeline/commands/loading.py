@@ -1,15 +1,17 @@
-"""What the commands that load share: signals, progress, the report in words, exit codes."""
+"""What the commands that load or take away share: progress, failures, the report in words, exit codes."""
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from pipeline.commands.options import refuse
+from pipeline.commands.stopping import Stop, stoppable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.accounting import RunReport
     from pipeline.settings import Settings
 
@@ -17,19 +19,10 @@ _FAILED = 1
 _REJECTED = 3
 _UNREADABLE = 4
 _BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
-_SIGNALLED = 128  # plus the signal's number, as shells have it
-
-
-class _StoppedError(Exception):
-    """Raised at a safe point after a signal asked the run to stop."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -> None:
-    """Run the pipeline and say what came of it.
+    """Run the pipeline, say what came of it, and exit as documented.
 
     Args:
         settings: name the data folder.
@@ -37,33 +30,17 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
         strict: whether rejected lines are a failure.
         what: as `pipeline.run.run` takes it.
     """
-    import sqlite3
+    with stoppable() as stop:
+        attempt(settings, now, stop, strict=strict, **what)
 
+
+def attempt(settings: "Settings", now: int, stop: Stop, *, strict: bool = False, **what: Any) -> None:
+    """Do the same, to be stopped at a safe point."""
     from pipeline import run as pipeline_run
     from pipeline.commands.progress import shown
-    from pipeline.listing import PathError
-    from pipeline.rebuilding import RawGoneError
 
-    try:
-        with _stoppable() as pause, shown() as progress:
-            report = pipeline_run.run(settings, now, progress=progress, pause=pause, **what)
-    except pipeline_run.BusyError as error:
-        typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(_BUSY) from None
-    except RawGoneError as error:
-        refuse(f"{error}; bring them back, or add --accept-loss")
-    except PathError as error:
-        refuse(str(error))
-    except _StoppedError as stopped:
-        typer.echo("stopped; what was not published is for the next run", err=True)
-        raise typer.Exit(_SIGNALLED + stopped.number) from None
-    except (OSError, RuntimeError, sqlite3.Error) as error:
-        if isinstance(error, FileNotFoundError) and error.filename in map(str, what.get("paths", ())):
-            refuse(f"{error.filename}: no such file")
-        where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
-        typer.echo(f"error: {where}{error}", err=True)
-        typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
-        raise typer.Exit(_FAILED) from None
+    with failing(*what.get("paths", ())), shown() as progress:
+        report = pipeline_run.run(settings, now, progress=progress, pause=stop.pause, **what)
     _say(report)
     if report.errors:
         raise typer.Exit(_UNREADABLE)
@@ -72,23 +49,30 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
 
 
 @contextmanager
-def _stoppable() -> Iterator[Callable[[], None]]:
-    """Remember SIGTERM and SIGINT until the run can be stopped; a commit under way is finished first."""
-    asked: list[int] = []
+def failing(*paths: "Path") -> Iterator[None]:
+    """Say in one line why something could not be done, and exit as documented; `paths` were named by the user."""
+    import sqlite3
 
-    def pause() -> None:
-        if asked:
-            raise _StoppedError(asked[0])
+    from pipeline.listing import PathError
+    from pipeline.rebuilding import RawGoneError
+    from pipeline.run import BusyError
 
-    before = {
-        number: signal.signal(number, lambda number, _: asked.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
     try:
-        yield pause
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        yield
+    except BusyError as error:
+        typer.echo(f"{error}; try again when it is done", err=True)
+        raise typer.Exit(_BUSY) from None
+    except RawGoneError as error:
+        refuse(f"{error}; bring them back, or add --accept-loss")
+    except PathError as error:
+        refuse(str(error))
+    except (OSError, RuntimeError, sqlite3.Error) as error:
+        if isinstance(error, FileNotFoundError) and error.filename in map(str, paths):
+            refuse(f"{error.filename}: no such file")
+        where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
+        typer.echo(f"error: {where}{error}", err=True)
+        typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
+        raise typer.Exit(_FAILED) from None
 
 
 def _say(report: "RunReport") -> None:

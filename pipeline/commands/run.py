@@ -9,6 +9,7 @@ import typer
 from pipeline.commands import app
 from pipeline.commands.loading import load
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.repeating import repeat
 
 if TYPE_CHECKING:
     from pipeline.rebuilding import Rebuild
@@ -36,15 +37,33 @@ def run(
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="With --rebuild: even when raw files that were read are gone.")
     ] = False,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="30s|5m|1h", help="Go on: run now, then at the clock's ticks.", show_default=False),
+    ] = None,
     now: Now = None,
 ) -> None:
     """Load new raw logs, aggregate what they touch, publish it.
 
     Exit codes: 0 done; 1 failed, nothing published; 3 done, but lines were rejected (with --strict); 4 done, but for
-    raw files that could not be read; 75 another run is at work; 130, 143 stopped by SIGINT, SIGTERM.
+    raw files that could not be read; 75 another run is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only
+    a signal ends it: what each run came to is said, and the next one comes.
     """
     anew = _rebuild(rebuild, paths, workspace, since, accept_loss)
+    if every is not None:
+        if paths or anew or strict or now is not None:
+            refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict and --now")
+        repeat(settings(data_dir=data_dir, workers=workers), _interval(every))
     load(settings(data_dir=data_dir, workers=workers), instant(now), strict=strict, paths=paths or (), rebuild=anew)
+
+
+def _interval(text: str) -> int:
+    from pipeline.ticks import IntervalError, interval
+
+    try:
+        return interval(text)
+    except IntervalError as error:
+        refuse(f"--every must be {error}")
 
 
 def _rebuild(

@@ -23,11 +23,15 @@ PARTS = 4  # in which all steps are tried, so that no test takes long
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def halted(house: House, operation: str) -> subprocess.Popen[str]:
+def halted(house: House, operation: str, *options: str) -> subprocess.Popen[str]:
     """Begin a run that halts before its first operation of a name, and return it as soon as it does."""
-    command = [sys.executable, VICTIM, "1", "halt", operation, "--data-dir", str(house.root), "--now", NOW]
+    command = [sys.executable, VICTIM, "1", "halt", operation, "--data-dir", str(house.root), "--workers", "1"]
     process = subprocess.Popen(
-        [*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        [*command, *(options or ("--now", NOW))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
     )
     found = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     assert found is not None

@@ -1,0 +1,73 @@
+"""How commands that write are stopped: SIGTERM and SIGINT are remembered until it can be done without harm."""
+
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+_SIGNALLED = 128  # plus the signal's number, as shells have it
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StoppedError(Exception):
+    """Raised at a safe point after a signal asked to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Stop:
+    """What signals asked for so far."""
+
+    def __init__(self, woken: socket.socket) -> None:
+        self._woken = woken
+        self._asked: list[int] = []
+
+    def ask(self, number: int) -> None:
+        """Remember a signal."""
+        self._asked.append(number)
+
+    def pause(self) -> None:
+        """Let the command be stopped here.
+
+        Raises:
+            StoppedError: it was asked to stop.
+        """
+        if self._asked:
+            raise StoppedError(self._asked[0])
+
+    def wait(self, seconds: float) -> None:
+        """Wait, no longer than until a signal comes.
+
+        Raises:
+            StoppedError: it was asked to stop.
+        """
+        self.pause()
+        select.select([self._woken], [], [], seconds)
+        self.pause()
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """Remember SIGTERM and SIGINT; exit with 128 and the signal's number where that stopped the command."""
+    woken, waker = socket.socketpair()
+    waker.setblocking(False)
+    stop = Stop(woken)
+    # A signal may come just before the waiting begins, or to another thread than the one that waits.
+    woken_before = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda number, _: stop.ask(number)) for number in _SIGNALS}
+    try:
+        yield stop
+    except StoppedError as stopped:
+        typer.echo("stopped; what was not published is for the next run", err=True)
+        raise typer.Exit(_SIGNALLED + stopped.number) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(woken_before)
+        woken.close()
+        waker.close()

@@ -1,0 +1,199 @@
+"""`usage tz-diff`: which days move from one release of the zone data to another, and whose numbers that changes."""
+
+import heapq
+import json
+import re
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from pipeline.calendar import FIRST_DAY, SECOND_US, rfc3339, utc_day
+from pipeline.commands import app
+from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pipeline.zone_changes import Change, Changes
+    from pipeline.zone_effects import Effect
+
+_DIFFERENT: Final = 1
+_TROUBLE: Final = 2
+# Governments announce new clock changes at most so long before, so that later days hardly ever move alone.
+_AHEAD: Final = timedelta(days=731)
+_SHOWN: Final = 10  # workspaces, or runs of days, of a change
+_MINUTE_US: Final = 60 * SECOND_US
+
+
+@app.command("tz-diff")
+def tz_diff(
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="`installed`, a wheel of tzdata, a folder, or the version of a wheel.")
+    ],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
+    zone: Annotated[list[str] | None, typer.Option(help="Look at this zone only; repeat for more.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help=f"Look at local days from this one on, else {FIRST_DAY}.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON objects, one a line, for machines.")] = False,
+    now: Now = None,
+) -> None:
+    """Show which local days start elsewhere in another release of the zone data, and whose numbers change by that.
+
+    Days are looked at until two years from now. No zone is stored: a workspace is named where it has numbers in the
+    quarter-hours that pass from one day to another, whatever zone it reads them in.
+
+    Exit codes: 0 no day moves, no zone comes or goes; 1 some do; 2 the command is wrong, or something cannot be read.
+    """
+    from pipeline.calendar import OffGridError
+    from pipeline.engine import EngineError
+    from pipeline.store import DamagedError
+    from pipeline.zone_changes import compare
+    from pipeline.zone_effects import effects
+    from pipeline.zones import ReleaseError, find_release
+
+    last = utc_day(instant(now)) + _AHEAD
+    first = _day(since, last)
+    try:
+        before, after = find_release(old), find_release(new)
+        unknown = [name for name in zone or () if name not in before.names | after.names]
+        if unknown:
+            refuse(f"no zone of either release: {', '.join(unknown)}")
+        changes = compare(before, after, first, last, zone or ())
+    except ReleaseError as error:
+        refuse(str(error))
+    except OffGridError as error:
+        typer.echo(f"error: {error}: no cube has its numbers", err=True)
+        raise typer.Exit(_TROUBLE) from None
+    try:
+        found = effects(settings(data_dir=data_dir).data_dir, changes.moved) if changes.moved else iter(())
+        head = {"old": before.version, "new": after.version, "first_day": str(first), "last_day": str(last)}
+        if as_json:
+            for line in _lines(head, changes, found):
+                typer.echo(line)
+        else:
+            _show(head, changes, found)
+    except (DamagedError, EngineError) as error:
+        typer.echo(f"error: {error}\nnot all workspaces could be looked at", err=True)
+        raise typer.Exit(_TROUBLE) from None
+    if changes.moved or changes.added or changes.removed:
+        raise typer.Exit(_DIFFERENT)
+
+
+def _day(since: str | None, last: date) -> date:
+    """Return the first local day that is looked at; exit 2 where it is none."""
+    if since is None:
+        return FIRST_DAY
+    try:
+        day = date.fromisoformat(since) if re.fullmatch(r"\d{4}-\d\d-\d\d", since, re.ASCII) else None
+    except ValueError:
+        day = None
+    if day is None or not FIRST_DAY <= day <= last:
+        refuse(f"--since must be a day from {FIRST_DAY} to {last}, not {since!r}")
+    return day
+
+
+def _lines(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -> "Iterator[str]":
+    """Yield the releases with the names that come and go, then each change, then each workspace of one."""
+    from pipeline.zone_changes import ranges
+
+    relinked = {name: {"old": before, "new": after} for name, (before, after) in changes.relinked.items()}
+    yield json.dumps(head | {"added": changes.added, "removed": changes.removed, "relinked": relinked})
+    for change in changes.moved:
+        runs = [
+            {
+                "first_day": run.first.day.isoformat(),
+                "last_day": run.last.day.isoformat(),
+                "days": run.days,
+                "seconds_later": (run.first.new - run.first.old) // SECOND_US,
+                "first_start": {"old": rfc3339(run.first.old), "new": rfc3339(run.first.new)},
+            }
+            for run in ranges(change.moved)
+        ]
+        yield json.dumps({"zones": change.zones, "days": len(change.moved), "runs": runs})
+    for effect in found:
+        yield json.dumps(
+            {
+                "zone": changes.moved[effect.change].zones[0],
+                "workspace_id": effect.workspace_id,
+                "credits": effect.credits,
+                "days": effect.days,
+            }
+        )
+
+
+def _show(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -> None:
+    typer.echo(f"tzdata {head['old']} and {head['new']}, local days {head['first_day']} to {head['last_day']}")
+    for what, names in (("added", changes.added), ("removed", changes.removed)):
+        if names:
+            typer.echo(f"{what}: {', '.join(names)}")
+    for name, targets in changes.relinked.items():
+        before, after = (f"a link to {target}" if target else "a zone of its own" for target in targets)
+        typer.echo(f"{name}: {before}, now {after}")
+    if not changes.moved:
+        typer.echo("no day moves")
+        return
+    effects = [_Effects() for _ in changes.moved]
+    for effect in found:
+        effects[effect.change].add(effect)
+    for change, whose in zip(changes.moved, effects, strict=True):
+        _show_change(change, whose)
+
+
+class _Effects:
+    """What a change does to all workspaces together, and those whose credits it moves most."""
+
+    def __init__(self) -> None:
+        self.workspaces = self.credits = 0
+        self.most: list[Effect] = []
+
+    def add(self, effect: "Effect") -> None:
+        self.workspaces += 1
+        self.credits += effect.credits
+        self.most = heapq.nlargest(_SHOWN, [*self.most, effect], key=lambda one: one.credits)
+
+
+def _show_change(change: "Change", whose: _Effects) -> None:
+    from pipeline.commands.columns import aligned
+    from pipeline.zone_changes import ranges
+
+    days = len(change.moved)
+    typer.echo(f"\n{', '.join(change.zones)}: {days:,} {'day moves' if days == 1 else 'days move'}")
+    runs = list(ranges(change.moved))
+    rows = [
+        (
+            run.first.day.isoformat(),
+            run.last.day.isoformat(),
+            f"{run.days:,}",
+            _shift(run.first.new - run.first.old),
+            rfc3339(run.first.old),
+            rfc3339(run.first.new),
+        )
+        for run in runs[-_SHOWN:]
+    ]
+    if len(runs) > _SHOWN:
+        typer.echo(f"  the last {_SHOWN} of {len(runs):,} runs of days; --json has all")
+    for line in aligned([("from", "to", "days", "start", "the first: before", "now"), *rows], "<<><<<"):
+        typer.echo(f"  {line}")
+    if not whose.workspaces:
+        typer.echo("  no workspace has numbers there")
+        return
+    typer.echo(
+        f"  workspaces with numbers there: {whose.workspaces:,}; credits that pass to another day: {whose.credits:,}"
+    )
+    most = [
+        (effect.workspace_id, f"{effect.credits:,}", f"{len(effect.days):,}", min(effect.days), max(effect.days))
+        for effect in whose.most
+    ]
+    for line in aligned([("workspace", "credits", "days", "first", "last"), *most], "<>><<"):
+        typer.echo(f"  {line}")
+    if whose.workspaces > _SHOWN:
+        typer.echo(f"  and {whose.workspaces - _SHOWN:,} more; --json has all")
+
+
+def _shift(later_us: int) -> str:
+    minutes = abs(later_us) // _MINUTE_US
+    size = f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+    return f"{size} {'later' if later_us > 0 else 'earlier'}"

@@ -1,0 +1,119 @@
+"""Which workspaces' numbers another release of the zone data changes.
+
+Reads the manifests, and of the cube the months in which the start of a day moves; writes nothing but what the engine
+spills, outside the data folder.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from pipeline.calendar import QUARTER_US, utc_day
+from pipeline.engine import Engine, EngineError
+from pipeline.store import Store
+from pipeline.tables import Manifest, manifest_path
+from pipeline.zone_changes import Change
+
+_MEMORY: Final = "200MB"
+# Each open file takes some 200 kB that the engine's limit does not cover.
+_FILES: Final = 600
+
+_MOVED_DAYS: Final = pa.schema(
+    [
+        ("change", pa.int64()),  # its place among the changes
+        ("day", pa.date32()),
+        ("direction", pa.int64()),  # 1: the day starts earlier now and gains what lies between, -1: it loses that
+        ("first_quarter", pa.timestamp("us")),
+        ("end_quarter", pa.timestamp("us")),
+    ]
+)
+
+
+class Effect(NamedTuple):
+    """What a change does to one workspace, where somebody reads it in one of the zones.
+
+    `credits` are counted on another day than before; `days` has, by local day, how many it has more or fewer of them.
+    """
+
+    change: int
+    workspace_id: str
+    credits: int
+    days: dict[str, int]
+
+
+def effects(data_dir: Path, changes: Sequence[Change]) -> Iterator[Effect]:
+    """Yield what the changes do to each workspace, workspace by workspace; to most they do nothing.
+
+    Raises:
+        DamagedError: a manifest cannot be understood.
+        EngineError: a file of the cube cannot be read.
+    """
+    store = Store(data_dir.absolute())
+    names = sorted(path.stem for path in store.path("manifests").glob("*.json"))
+    months = _months(changes)
+    with (
+        TemporaryDirectory(prefix="usage-") as spill,
+        Engine(Path(spill), threads=os.cpu_count() or 1, memory=_MEMORY) as engine,
+    ):
+        engine.show("moved_days", _table(changes))
+        waiting: list[str] = []
+        files = 0
+        for name in names:
+            waiting.append(name)
+            files += len(_files(store, [name], months))
+            if files >= _FILES:
+                yield from _effects(engine, store, waiting, months)
+                waiting, files = [], 0
+        yield from _effects(engine, store, waiting, months)
+
+
+def _effects(engine: Engine, store: Store, names: list[str], months: set[str]) -> Iterator[Effect]:
+    files = _files(store, names, months)
+    while files:
+        try:
+            rows = engine.fetch("recounted", files=files)
+        except EngineError:
+            # A run may have replaced one of them meanwhile; then the manifest names another.
+            before, files = files, _files(store, names, months)
+            if files == before:
+                raise
+        else:
+            for change, workspace_id, credits_moved, days in rows:
+                yield Effect(change, workspace_id, credits_moved, {day["day"]: day["credits"] for day in days})
+            return
+
+
+def _files(store: Store, names: list[str], months: set[str]) -> list[str]:
+    """Return the files of the cube that stand for some workspaces and months."""
+    manifests = (store.load(manifest_path(name), Manifest) for name in names)
+    return [
+        str(store.path(files.cube))
+        for manifest in manifests
+        if manifest is not None
+        for month, files in manifest.months.items()
+        if month in months
+    ]
+
+
+def _months(changes: Sequence[Change]) -> set[str]:
+    """Return the UTC months in which the start of a day moves."""
+    moved = (day for change in changes for day in change.moved)
+    ends = ((min(day.old, day.new), max(day.old, day.new) - QUARTER_US) for day in moved)
+    return {utc_day(instant).isoformat()[:7] for end in ends for instant in end}
+
+
+def _table(changes: Sequence[Change]) -> pa.Table:
+    rows: list[tuple[int, date, int, int, int]] = [
+        (number, day.day, 1 if day.new < day.old else -1, min(day.old, day.new), max(day.old, day.new))
+        for number, change in enumerate(changes)
+        for day in change.moved
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(_MOVED_DAYS)
+    return pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, _MOVED_DAYS, strict=True)], schema=_MOVED_DAYS
+    )

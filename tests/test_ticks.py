@@ -1,0 +1,68 @@
+"""`usage run --every`: at which instants a run is due."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.formats import instant
+from pipeline.ticks import IntervalError, following, interval
+
+_INTERVALS = st.sampled_from([text for n in range(1, 86_401) for text in (f"{n}s",) if 86_400 % n == 0]).map(interval)
+_INSTANTS = st.integers(-(10**17), 10**17)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1s", 1), ("30s", 30), ("5m", 300), ("1h", 3600), ("24h", 86_400), ("86400s", 86_400)]
+)
+def test_interval(text: str, seconds: int) -> None:
+    """A number and its unit, of which a day is a multiple."""
+    assert interval(text) == seconds * SECOND_US
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "m", "0s", "05m", "5 m", "+5m", "-5m", "5M", "1d", "1.5h", "1h30m", "5m\n", "٥m", "999999s"]
+)
+def test_no_interval(text: str) -> None:
+    """Everything else is refused, with an example of what is not."""
+    with pytest.raises(IntervalError, match="such as 30s, 5m or 1h"):
+        interval(text)
+
+
+@pytest.mark.parametrize("text", ["7m", "25h", "48h", "50m", "86401s"])
+def test_no_part_of_a_day(text: str) -> None:
+    """An interval whose ticks would wander from day to day is refused."""
+    with pytest.raises(IntervalError, match="the same times of each"):
+        interval(text)
+
+
+@pytest.mark.parametrize(
+    ("every", "now", "due"),
+    [
+        ("5m", "2026-11-24T12:00:00Z", "2026-11-24T12:05:00Z"),
+        ("5m", "2026-11-24T12:04:59.999999Z", "2026-11-24T12:05:00Z"),
+        ("5m", "2026-11-24T12:13:00Z", "2026-11-24T12:15:00Z"),
+        ("1h", "2026-11-24T23:30:00Z", "2026-11-25T00:00:00Z"),
+        ("24h", "2026-11-24T12:00:00Z", "2026-11-25T00:00:00Z"),
+        ("30s", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"),
+    ],
+)
+def test_following(every: str, now: str, due: str) -> None:
+    """Ticks are counted from midnight UTC; an instant on a tick is followed by the next one."""
+    assert rfc3339(following(instant(now), interval(every))) == due
+
+
+@given(_INSTANTS, _INTERVALS)
+def test_ticks_are_aligned(now: int, every: int) -> None:
+    """The next tick is ahead by no more than the interval, and so many intervals after midnight UTC."""
+    due = following(now, every)
+    assert now < due <= now + every
+    assert due % DAY_US % every == 0
+
+
+@given(_INSTANTS, _INTERVALS, st.integers(0, 10**12))
+def test_ticks_do_not_depend_on_who_asks(now: int, every: int, later: int) -> None:
+    """Whoever asks between two ticks is told the same one, and nobody is told an earlier one later."""
+    due = following(now, every)
+    assert following(due - 1, every) == due
+    assert following(now + later, every) >= due
