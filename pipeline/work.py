@@ -167,5 +167,5 @@ def _groups(folded: list[BucketReport], workers: int) -> list[Months]:
             groups.append([])
         groups[-1] += changed
     power = _power(min(workers, len(groups)))
-    cube, actors = [bucket.cube for bucket in folded], [bucket.actors for bucket in folded]
+    cube, actors = [bucket.cube for bucket in folded if bucket.cube], [b.actors for b in folded if b.actors]
     return [Months(number, group, cube, actors, power) for number, group in enumerate(groups)]
