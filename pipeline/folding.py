@@ -19,7 +19,7 @@ from pipeline.engine import Engine
 from pipeline.job import Job
 from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.reports import BucketReport
-from pipeline.shuffle import SHUFFLED, days_of
+from pipeline.shuffle import SHUFFLED, days_of, of_forgotten
 from pipeline.store import Operation
 from pipeline.tables import EVENTS, events_path
 
@@ -133,20 +133,15 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     stand = [uri if job.store.exists(uri) else None for uri in uris]
     for part, found in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
-        stored = _remembered(found, job) if bucket.again else found
+        stored = found
+        if bucket.again:
+            stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
         theirs = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         new = read if theirs.all() else read.filter(pa.array(theirs))
         rows = _numbered(pa.concat_tables([new, stored.append_column(SHUFFLED.field("source"), sources)]))
         del new, found, stored  # copied
         yield rows, bucket.again[part]
-
-
-def _remembered(rows: pa.Table, job: Job) -> pa.Table:
-    """Return the rows without those of forgotten users."""
-    users = rows["user_id"].combine_chunks().dictionary_encode()
-    forgotten = np.array([*map(job.tombstones.has_user, users.dictionary.to_pylist()), False])
-    return rows.filter(pa.array(~forgotten[np.asarray(users.indices.fill_null(-1))]))
 
 
 def _numbered(rows: pa.Table) -> pa.Table:

@@ -120,7 +120,7 @@ def compose(job: Job, published: Published, work: Work, report: RunReport) -> li
     published_last = [_stage(job, PUBLISHED, msgspec.json.encode(published))]
     sync = Operation("sync")
     brought = [operation for operation in made if operation.kind == "replace"]
-    gone = [operation for operation in made if operation.kind == "delete"] + superseded
+    gone = [operation for operation in made if operation.kind == "delete"] + superseded + work.strays
     if not manifests:
         return [*brought, *published_last, sync, *gone]
     return [*brought, sync, *manifests, sync, *published_last, sync, *gone]

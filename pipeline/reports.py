@@ -80,6 +80,7 @@ class Work(msgspec.Struct):
     parts: list[PartReport] = []
     buckets: list[BucketReport] = []
     months: list[MonthsReport] = []
+    strays: list[Operation] = []  # that take away what no manifest names
     accepted: Counter[int] = msgspec.field(default_factory=Counter)  # lines that stand, by source
 
     def add(self, bucket: BucketReport) -> None:

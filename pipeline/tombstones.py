@@ -7,6 +7,7 @@ read again; losing this is not, because then what was forgotten comes back. Ids 
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Final, Literal
@@ -67,11 +68,21 @@ class Tombstones(msgspec.Struct, frozen=True):
                 raise TombstonesError(
                     f"{TOMBSTONES}, line {number}: {error}; restore the file before you go on"
                 ) from None
-        return cls(
-            users=frozenset(stone.sha256 for stone in found if stone.kind == "user"),
-            workspaces=frozenset(stone.sha256 for stone in found if stone.kind == "workspace"),
-            floor=max((stone.day for stone in found if stone.kind == "floor"), default=""),
+        return cls().with_more(found)
+
+    def with_more(self, stones: Iterable[Tombstone]) -> "Tombstones":
+        """Return these and more of them; of floors the highest counts."""
+        more = list(stones)
+        return Tombstones(
+            self.users | {stone.sha256 for stone in more if stone.kind == "user"},
+            self.workspaces | {stone.sha256 for stone in more if stone.kind == "workspace"},
+            max([self.floor, *(stone.day for stone in more if stone.kind == "floor")]),
         )
+
+    def since(self, before: "Tombstones") -> "Tombstones":
+        """Return what is not among those that there were before."""
+        floor = "" if self.floor == before.floor else self.floor
+        return Tombstones(self.users - before.users, self.workspaces - before.workspaces, floor)
 
     def cover(self, workspace_id: str, day: str) -> bool:
         """Return whether a workspace's UTC day is not kept."""

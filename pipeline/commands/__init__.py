@@ -12,4 +12,4 @@ app = typer.Typer(
 )
 
 # Each registers itself; what it needs to do its work it imports when it is called.
-from pipeline.commands import check, keys, quarantine, run, sample, status  # noqa: E402, F401
+from pipeline.commands import check, forget, keys, quarantine, retention, run, sample, status  # noqa: E402, F401
