@@ -88,8 +88,13 @@ def find(store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads
     for workspace_id, manifest in manifests.items():
         days = _days(store, workspace_id) if stones.floor or hashed(workspace_id) in stones.workspaces else []
         partitions = [(workspace_id, day) for day in days if stones.cover(workspace_id, day)]
-        # A month goes with its last day; no month has one that is later.
-        months = {(workspace_id, month) for month in manifest.months if stones.cover(workspace_id, f"{month}-31")}
+        # A month goes with its last day, of which no month has a later one, or if of that of the floor no day is left.
+        cut = {stones.floor[:7]}.difference(day[:7] for day in days if not stones.cover(workspace_id, day))
+        months = {
+            (workspace_id, month)
+            for month in manifest.months
+            if stones.cover(workspace_id, f"{month}-31") or month in cut
+        }
         remains.partitions += partitions
         remains.months += sorted(months)
         remains.cut += [
