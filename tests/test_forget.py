@@ -112,6 +112,9 @@ def test_gone(loaded: House, who: str) -> None:
     done(applied)
     assert applied.stdout == result.stdout
     assert published(loaded) == without(loaded, FORGET[who])
+    days = {(path.parts[-3], path.parts[-2][4:11]) for path in loaded.root.glob("events/*/*/events.parquet")}
+    for table in ("cube", "actors"):
+        assert {(path.parts[-3], path.parts[-2][6:]) for path in loaded.root.glob(f"{table}/*/*/*")} == days
     for id_ in FORGET[who][1::2]:
         assert names(loaded, id_.lower()) == []
     agrees(loaded)
@@ -192,6 +195,19 @@ def test_by_hand(loaded: House) -> None:
     append(loaded.root, Tombstone("user", NOW, sha256=hashed(ADA)))
     loaded.run()
     assert published(loaded) == without(loaded, ("--user", ADA))
+    assert names(loaded, ADA) == []
+
+
+def test_strays(loaded: House) -> None:
+    """What a lost commit left behind of cube and actors may hold anything of anybody, and goes too."""
+    (path,) = loaded.root.glob(f"actors/workspace_id={WORKSPACE}/month=2026-09/*.parquet")
+    strays = [path.with_name("stray.parquet"), path.parents[1] / "month=2026-01/stray.parquet"]
+    strays[1].parent.mkdir()
+    for stray in strays:
+        shutil.copy(path, stray)
+    done(usage(loaded, "forget", "--user", ADA, "--apply"))
+    assert published(loaded) == without(loaded, ("--user", ADA))
+    assert not any(stray.exists() for stray in strays)
     assert names(loaded, ADA) == []
 
 
