@@ -1,6 +1,6 @@
 """What changes underneath a service while it is loaded, done by the same commands as ever, and what must come of it.
 
-Writes raw files, tombstones and the directory of a data folder; runs `usage run` on it.
+Writes raw files and the directory of a data folder; runs `usage run`, `usage forget` and `usage retention` on it.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks.portions import portion
 from benchmarks.witness import WHOAMI, Client
-from pipeline.calendar import rfc3339, utc_day
+from pipeline.calendar import utc_day
 from pipeline.keys import (
     ACCOUNTS,
     LOCAL_KEYS,
@@ -29,7 +29,6 @@ from pipeline.keys import (
     write_rows,
 )
 from pipeline.tables import DIRECTORY, RAW
-from pipeline.tombstones import Tombstone, append, hashed
 
 WORKSPACES: Final = 6
 FORGETFUL, DOOMED = 0, WORKSPACES - 1  # whose users are forgotten one by one, and which is forgotten as a whole
@@ -69,15 +68,14 @@ class Upheaval:
         self._usage("run")
         self._change_directory(number)
         if number % 2:
-            append(self._data, Tombstone("user", rfc3339(_now()), sha256=hashed(guest)))
+            self._usage("forget", "--user", guest, "--apply")
             self.portions[self.workspaces[FORGETFUL]] -= _MORE_PORTIONS
-            self._usage("run", "--rebuild", "--workspace", self.workspaces[FORGETFUL])
         if number % 4 == 2:  # noqa: PLR2004 - every now and then
             self._floor += timedelta(days=4)
-            append(self._data, Tombstone("floor", rfc3339(_now()), day=self._floor.isoformat()))
+            self._usage("retention", "--keep", f"{(utc_day(_now()) - self._floor).days + 1}d", "--apply")
             if number > 2 and not self._doomed:  # noqa: PLR2004 - the second time
                 self._doomed = True
-                append(self._data, Tombstone("workspace", rfc3339(_now()), sha256=hashed(self.workspaces[DOOMED])))
+                self._usage("forget", "--workspace", self.workspaces[DOOMED], "--apply")
                 self.portions[self.workspaces[DOOMED]] = 0
             self._usage("run", "--rebuild")
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from pipeline.state import Entry, State
 from pipeline.store import Operation, Store
+from pipeline.tombstones import Tombstones
 
 _TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
 
@@ -27,11 +28,15 @@ def commit(
     *,
     anew: bool = False,
     complete: bool = False,
+    carried_out: Tombstones | None = None,
 ) -> None:
-    """Carry out the operations, and record the raw files as read: with `anew` no others, and if `complete` all are."""
+    """Carry out the operations, and record the raw files as read: with `anew` no others, and if `complete` all are.
+
+    Where `carried_out` is given, nothing of these tombstones stands then.
+    """
     store.make_folders(operations)
     store.sync()
-    state.begin(run, operations, entries, anew=anew, complete=complete)
+    state.begin(run, operations, entries, anew=anew, complete=complete, carried_out=carried_out)
     for operation in operations:
         store.apply(operation)
     state.end()

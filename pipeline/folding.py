@@ -2,7 +2,7 @@
 
 Reads the bucket's rows and the partitions they touch; writes, under the run's staging folder, partitions of events and
 what their days give to cube and actors. A bucket holds whole UTC days of workspaces; where much of them stands, they
-are folded in several portions.
+are folded in several portions. Or it names days that stand, which are folded once more without what is forgotten.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from pipeline.engine import Engine
 from pipeline.job import Job
 from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.reports import BucketReport
-from pipeline.shuffle import SHUFFLED, days_of
+from pipeline.shuffle import SHUFFLED, days_of, of_forgotten
 from pipeline.store import Operation
 from pipeline.tables import EVENTS, events_path
 
@@ -43,6 +43,7 @@ class Bucket(msgspec.Struct, frozen=True):
     rows: list[str]  # files of approved rows
     without: list[int]  # sources whose rows do not count
     power: Power
+    again: list[tuple[str, str]] = []  # (workspace, UTC day) to fold once more; then there are no rows
 
 
 def fold(bucket: Bucket, job: Job) -> list[BucketReport]:
@@ -51,17 +52,17 @@ def fold(bucket: Bucket, job: Job) -> list[BucketReport]:
     Raises:
         DamagedError: a partition that stands is not readable.
     """
-    delivered = _delivered(bucket, job)
     reports = [
-        _fold(portion, f"{bucket.number}-{number}", bucket.power, job) for number, portion in enumerate(delivered)
+        _fold(delivered, again, f"{bucket.number}-{number}", bucket.power, job)
+        for number, (delivered, again) in enumerate(_delivered(bucket, job))
     ]
     for uri in bucket.rows:
         job.store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
     return reports
 
 
-def _fold(delivered: pa.Table, name: str, power: Power, job: Job) -> BucketReport:
-    """Fold all that was delivered of some days."""
+def _fold(delivered: pa.Table, again: list[tuple[str, str]], name: str, power: Power, job: Job) -> BucketReport:
+    """Fold all that was delivered of some days; those of `again` change whatever comes out, and go if nothing does."""
     store = job.store
     with Engine(store.path(f"{job.staging}/spill/{name}"), threads=power.threads, memory=power.memory) as engine:
         # Workspaces as numbers, which sort as they do: with texts the statements take about a fifth more time.
@@ -74,7 +75,7 @@ def _fold(delivered: pa.Table, name: str, power: Power, job: Job) -> BucketRepor
         engine.show("tied", delivered.take(engine.arrow("tied")["position"]))
         engine.create("beaten")
         engine.create("standing")
-        engine.create("changed", force=job.force or job.rebuild is not None)
+        engine.create("changed", force=job.force or job.rebuild is not None or bool(again))
         days = [(str(workspaces[code]), day) for code, day in engine.fetch("changed_days")]
         places = _decoded(engine.arrow("events"), workspaces)
         rows = Reordered(delivered.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
@@ -92,13 +93,16 @@ def _fold(delivered: pa.Table, name: str, power: Power, job: Job) -> BucketRepor
         events: dict[str, list[Operation]] = {}
         for (workspace_id, _), operation in written.items():
             events.setdefault(workspace_id, []).append(operation)
+        gone = sorted(set(again).difference(days))
+        for workspace_id, day in gone:
+            events.setdefault(workspace_id, []).append(Operation("delete", events_path(workspace_id, day)))
         engine.create("allocated")
         cube = _decoded(engine.arrow("folded_cube"), workspaces)
         actors = _decoded(engine.arrow("folded_actors"), workspaces)
         return BucketReport(
             accepted=dict(engine.fetch("accepted")),
             events=events,
-            days=days,
+            days=days + gone,
             cube=_keep(job, f"{job.staging}/cube/{name}.arrow", cube),
             actors=_keep(job, f"{job.staging}/actors/{name}.arrow", actors),
         )
@@ -110,26 +114,34 @@ def streamed(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
         return stream.read_all().cast(schema)
 
 
-def _delivered(bucket: Bucket, job: Job) -> Iterator[pa.Table]:
-    """Yield the versions that were read and those that stand in the partitions they touch, numbered by `position`."""
+def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[str, str]]]]:
+    """Yield the versions that were read and those that stand in the partitions they touch, numbered by `position`.
+
+    Or those that stand on the days to fold once more, and these days.
+    """
     read = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
     if bucket.without:
         read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
-    if not read.num_rows:
-        return
     if job.rebuild is not None:
-        yield _numbered(read)
+        if read.num_rows:
+            yield _numbered(read), []
         return
-    days, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
-    touched = [events_path(workspace_id, utc_day(day * DAY_US).isoformat()) for workspace_id, day in days]
-    stand = [uri if job.store.exists(uri) else None for uri in touched]
-    for part, stored in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
+    touched, places = bucket.again, np.empty(0, np.int64)
+    if read.num_rows:
+        numbers, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
+        touched = [(workspace_id, utc_day(number * DAY_US).isoformat()) for workspace_id, number in numbers]
+    uris = [events_path(workspace_id, day) for workspace_id, day in touched]
+    stand = [uri if job.store.exists(uri) else None for uri in uris]
+    for part, found in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
+        stored = found
+        if bucket.again:
+            stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
         theirs = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         new = read if theirs.all() else read.filter(pa.array(theirs))
         rows = _numbered(pa.concat_tables([new, stored.append_column(SHUFFLED.field("source"), sources)]))
-        del new, stored  # copied
-        yield rows
+        del new, found, stored  # copied
+        yield rows, bucket.again[part]
 
 
 def _numbered(rows: pa.Table) -> pa.Table:

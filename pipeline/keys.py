@@ -22,6 +22,7 @@ import msgspec
 from filelock import FileLock
 
 from pipeline.tables import DIRECTORY
+from pipeline.tombstones import Tombstones, hashed
 
 MEMBERS: Final = "members.jsonl"
 ACCOUNTS: Final = "accounts.jsonl"
@@ -159,6 +160,35 @@ def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
             keys[key_id] = msgspec.structs.replace(keys[key_id], revoked_at=revoked_at)
             write_rows(directory / LOCAL_KEYS, keys.values())
     return keys[key_id]
+
+
+def forget(data_dir: Path, tombstones: Tombstones) -> int:
+    """Remove the keys made here of forgotten users and workspaces; return how many there were.
+
+    Raises:
+        BrokenDirectoryError: the file cannot be read.
+    """
+    directory = data_dir / DIRECTORY
+    if not forgotten(data_dir, tombstones):
+        return 0
+    with _locked(directory):
+        keys = list(_rows(directory / LOCAL_KEYS, ApiKey))
+        kept = [key for key in keys if not _is_forgotten(key, tombstones)]
+        write_rows(directory / LOCAL_KEYS, kept)
+    return len(keys) - len(kept)
+
+
+def forgotten(data_dir: Path, tombstones: Tombstones) -> int:
+    """Return how many keys made here are of forgotten users and workspaces.
+
+    Raises:
+        BrokenDirectoryError: the file cannot be read.
+    """
+    return sum(_is_forgotten(key, tombstones) for key in _rows(data_dir / DIRECTORY / LOCAL_KEYS, ApiKey))
+
+
+def _is_forgotten(key: ApiKey, tombstones: Tombstones) -> bool:
+    return tombstones.has_user(key.user_id.lower()) or hashed(key.workspace_id.lower()) in tombstones.workspaces
 
 
 def write_rows(path: Path, rows: Iterable[msgspec.Struct]) -> None:

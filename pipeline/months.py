@@ -44,27 +44,34 @@ class Months(msgspec.Struct, frozen=True):
 def merge(months: Months, job: Job) -> MonthsReport:
     """Make the months' cube and actors: the changed days anew, the other days as they stand.
 
+    A month of which no event is left has none.
+
     Raises:
         DamagedError: a month that stands is not readable.
     """
     days: dict[_Key, list[str]] = {}
     for workspace_id, day in sorted(months.days):
         days.setdefault((workspace_id, day[:7]), []).append(day)
-    stand = [
-        None if job.rebuild else read_manifest(job, workspace_id).months.get(month) for workspace_id, month in days
-    ]
+    stand = {
+        (workspace_id, month): None if job.rebuild else read_manifest(job, workspace_id).months.get(month)
+        for workspace_id, month in days
+    }
     with Engine(
         job.store.path(f"{job.staging}/spill/months-{months.number}"),
         threads=months.power.threads,
         memory=months.power.memory,
     ) as engine:
         threads = months.power.threads
-        cubes = [month.cube if month else None for month in stand]
-        cube = _write(engine, job, "cube", months.cube, cubes, days, threads)
-        lists = [month.actors if month else None for month in stand]
+        lists = {key: month.actors if month else None for key, month in stand.items()}
         actors = _write(engine, job, "actors", months.actors, lists, days, threads)
+        # Every event has a row among the actors, but not in the cube.
+        cubes = {key: month.cube if month else None for key, month in stand.items() if key in actors}
+        cube = _write(engine, job, "cube", months.cube, cubes, days, threads)
     report = MonthsReport({}, {})
     for workspace_id, month in days:
+        if (workspace_id, month) not in actors:
+            report.months.setdefault(workspace_id, {})[month] = None
+            continue
         files = [cube[workspace_id, month], actors[workspace_id, month]]
         report.operations.setdefault(workspace_id, []).extend(files)
         report.months.setdefault(workspace_id, {})[month] = Month(cube=files[0].final, actors=files[1].final)
@@ -76,20 +83,20 @@ def _write(
     job: Job,
     name: Literal["cube", "actors"],
     folded: list[str],
-    stand: list[str | None],
+    stand: dict[_Key, str | None],
     days: dict[_Key, list[str]],
     threads: int,
 ) -> dict[_Key, Operation]:
-    """Stage the files of one table, of every month of `days`; `stand` has those that stand, in the same order."""
+    """Stage the files of one table, of the months in `stand`, which has those that stand; no actors without rows."""
     schema, dictionaries, path = _TABLES[name]
     columns = pa.schema([_WORKSPACE, *schema])
     # Small, and what a workspace's first reader waits for.
     writer = PartitionWriter(
         job.store, job.staging, job.run, schema, dictionaries=dictionaries, compression="lz4", threads=threads
     )
-    keys = list(days)
+    keys = list(stand)
     written: dict[_Key, Operation] = {}
-    for place, stored in portions(job.store, stand, schema, threads, _STORED_BYTES):
+    for place, stored in portions(job.store, list(stand.values()), schema, threads, _STORED_BYTES):
         theirs = keys[place]
         new = (_between(streamed(job, uri, columns), theirs[0][0], theirs[-1][0]) for uri in folded)
         engine.show("days", _days({key: days[key] for key in theirs}))
@@ -97,6 +104,9 @@ def _write(
         engine.show(f"stored_{name}", stored)
         found = engine.arrow(name)
         rows = found.select(schema.names).cast(schema).combine_chunks()
+        if name == "actors":
+            filled = found.group_by(["workspace_id", "partition"]).aggregate([]).to_pydict()
+            theirs = list(zip(filled["workspace_id"], filled["partition"], strict=True))
         written |= writer.write(found, _slices(rows), theirs, partial(path, run=job.run))
     return written
 

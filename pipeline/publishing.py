@@ -91,7 +91,7 @@ def report(job: Job, published: Published, work: Work, seconds: dict[str, float]
         blank=counts.blank,
         reasons=accounting.reasons(work.parts),
         workspaces=len({workspace_id for bucket in work.buckets for workspace_id in bucket.events}),
-        partitions=sum(len(bucket.days) for bucket in work.buckets),
+        partitions=sum(len(changes) for bucket in work.buckets for changes in bucket.events.values()),
         seconds=seconds,
         errors=[FileError(part.source_file, part.error) for part in work.parts if part.error],
     )
@@ -106,7 +106,8 @@ def compose(job: Job, published: Published, work: Work, report: RunReport) -> li
     manifests, superseded = [], []
     for workspace_id in sorted(tables):
         before = read_manifest(job, workspace_id).months
-        after = _kept(job, workspace_id, before) | months.get(workspace_id, {})
+        anew = _kept(job, workspace_id, before) | months.get(workspace_id, {})
+        after = {month: files for month, files in anew.items() if files}
         manifests.append(_manifest(job, workspace_id, after))
         for month, files in before.items():
             if after.get(month) != files:
@@ -119,16 +120,16 @@ def compose(job: Job, published: Published, work: Work, report: RunReport) -> li
     published_last = [_stage(job, PUBLISHED, msgspec.json.encode(published))]
     sync = Operation("sync")
     brought = [operation for operation in made if operation.kind == "replace"]
-    gone = [operation for operation in made if operation.kind == "delete"] + superseded
+    gone = [operation for operation in made if operation.kind == "delete"] + superseded + work.strays
     if not manifests:
         return [*brought, *published_last, sync, *gone]
     return [*brought, sync, *manifests, sync, *published_last, sync, *gone]
 
 
-def _tables(job: Job, work: Work) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month]]]:
-    """Return what becomes of each workspace's tables, and its months that were written."""
+def _tables(job: Job, work: Work) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month | None]]]:
+    """Return what becomes of each workspace's tables, and its months that were written or go."""
     tables: dict[str, list[Operation]] = {}
-    months: dict[str, dict[str, Month]] = {}
+    months: dict[str, dict[str, Month | None]] = {}
     if job.rebuild is not None:
         tables |= {workspace_id: [] for workspace_id in known(job.store) if job.rebuild.names(workspace_id)}
     for operations in [*(bucket.events for bucket in work.buckets), *(group.operations for group in work.months)]:
@@ -136,11 +137,12 @@ def _tables(job: Job, work: Work) -> tuple[dict[str, list[Operation]], dict[str,
             tables.setdefault(workspace_id, []).extend(changes)
     for group in work.months:
         for workspace_id, changed in group.months.items():
+            tables.setdefault(workspace_id, [])
             months.setdefault(workspace_id, {}).update(changed)
     return tables, months
 
 
-def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Month]:
+def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Month | None]:
     """Return the months that are not made anew."""
     rebuild = job.rebuild
     return {month: files for month, files in months.items() if not (rebuild and rebuild.covers(workspace_id, month))}
@@ -158,6 +160,8 @@ def _strays(job: Job, workspace_id: str, months: dict[str, Month]) -> list[Opera
 
 
 def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operation:
+    if not months:  # readers take a workspace without manifest for one without events
+        return Operation("delete", manifest_path(workspace_id))
     manifest = Manifest(workspace_id, job.run, dict(sorted(months.items())))
     return _stage(job, manifest_path(workspace_id), msgspec.json.encode(manifest))
 

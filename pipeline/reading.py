@@ -94,6 +94,7 @@ class _Reader:
 
     def __init__(self, part: Part, number: int, job: Job, shuffle: Shuffle) -> None:
         self._part, self._latest, self._shuffle = part, job.latest, shuffle
+        self._tombstones = job.tombstones
         self._rejections = Rejections(job, part, number)
         self.offset = part.offset  # behind the last newline
         self.report = PartReport.of(part, number)
@@ -135,12 +136,12 @@ class _Reader:
             verdict = judge(lines[index], self._latest, torn=not block.whole, dropped=block.dropped)
             if isinstance(verdict, Row):
                 odd.append(verdict)
-            elif isinstance(verdict, Rejection):
+            elif isinstance(verdict, Rejection) and not self._tombstones.name(lines[index]):
                 rejected += 1
                 self.report.reasons[verdict.reason] += 1
                 line_number = self._part.lines_before + self.report.counts.lines + index + 1
                 self._rejections.add(line_number, verdict, lines[index])
-            else:
+            elif verdict is None:
                 blank += 1
         source = self.report.source_of_lines if block.whole else self.report.source_of_tail
         self._shuffle.add(rows, source)

@@ -63,15 +63,15 @@ class BucketReport(msgspec.Struct):
     accepted: dict[int, int]  # lines that stand, by source
     events: dict[str, list[Operation]]  # by workspace
     days: list[tuple[str, str]]  # (workspace, UTC day) that changed
-    cube: str  # file of the cube's rows of these days
-    actors: str  # likewise
+    cube: str = ""  # file of the cube's rows of these days; none where all of them go
+    actors: str = ""  # likewise
 
 
 class MonthsReport(msgspec.Struct):
     """What became of some months, by workspace."""
 
     operations: dict[str, list[Operation]]
-    months: dict[str, dict[str, Month]]
+    months: dict[str, dict[str, Month | None]]  # None: nothing of it is left
 
 
 class Work(msgspec.Struct):
@@ -80,6 +80,7 @@ class Work(msgspec.Struct):
     parts: list[PartReport] = []
     buckets: list[BucketReport] = []
     months: list[MonthsReport] = []
+    strays: list[Operation] = []  # that take away what no manifest names
     accepted: Counter[int] = msgspec.field(default_factory=Counter)  # lines that stand, by source
 
     def add(self, bucket: BucketReport) -> None:

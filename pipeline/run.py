@@ -9,7 +9,10 @@ Reads `raw/` and the tables; writes the tables. The steps:
     5  publishing.compose  what becomes of all files, the manifest of each workspace behind its tables
     6  commit.commit       all of it, or nothing until the next run
 
-A large backfill goes through 2 to 6 in slices.
+A large backfill goes through 2 to 6 in slices. Before all of that goes what tombstones were laid for and still stands:
+
+    remains.find       which files, days and rejected lines that is
+    work.withdraw      the days folded again without it, by 3 and 4; then 5 and 6
 """
 
 import os
@@ -19,7 +22,7 @@ from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 from ulid_transform import ulid_at_time
@@ -36,8 +39,11 @@ from pipeline.settings import Settings
 from pipeline.state import State
 from pipeline.store import DamagedError, Store
 from pipeline.tables import RAW
-from pipeline.tombstones import Tombstones
+from pipeline.tombstones import Tombstone, Tombstones, append
 from pipeline.workers import executor
+
+if TYPE_CHECKING:
+    from pipeline.remains import Remains
 
 # An event may be this far ahead of the run that reads it: not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
@@ -46,6 +52,7 @@ _BUCKET_BYTES: Final = 48_000_000
 _SLICE_BYTES: Final = 4_000_000_000
 # Below this a run is over before other processes have started.
 _PROCESSES_BYTES: Final = 8_000_000
+_PROCESSES_DAYS: Final = 1_000
 
 
 class BusyError(RuntimeError):
@@ -80,10 +87,46 @@ def run(
         DamagedError: a file of the tables is not readable; a rebuild makes it anew.
         TombstonesError: what was forgotten cannot be told.
     """
+    with _begun(settings, now, progress, pause) as begun:
+        return begun.load(list(paths), rebuild, retry)
+
+
+def withdraw(
+    settings: Settings,
+    now: int,
+    stones: Iterable[Tombstone],
+    progress: Progress | None = None,
+    pause: Callable[[], None] = lambda: None,
+    *,
+    dry: bool,
+) -> "Remains":
+    """Lay tombstones, and take away what stands of them; return what that is.
+
+    The stones are laid first: whatever happens then, the next run takes away what this one did not.
+
+    Args:
+        settings: as for `run`.
+        now: likewise.
+        stones: what is forgotten, or expired.
+        progress: as for `run`.
+        pause: likewise.
+        dry: whether nothing is to be done, only found out.
+
+    Raises:
+        BusyError: another run is at work.
+        DamagedError: a file of the tables is not readable; a rebuild takes away what is forgotten as well.
+        TombstonesError: what was forgotten before cannot be told.
+        KeysError: the keys made here cannot be told.
+    """
+    with _begun(settings, now, progress, pause) as begun:
+        return begun.find(stones) if dry else begun.withdraw(stones)
+
+
+@contextmanager
+def _begun(settings: Settings, now: int, progress: Progress | None, pause: Callable[[], None]) -> Iterator["_Run"]:
     store = Store(settings.data_dir.absolute())
     with locked(store), _opened(store.path("state.sqlite")) as state:
-        workers = settings.workers or os.cpu_count() or 1
-        return _Run(store, state, now, workers, progress or Progress(), pause).load(list(paths), rebuild, retry)
+        yield _Run(store, state, now, settings.workers or os.cpu_count() or 1, progress or Progress(), pause)
 
 
 @contextmanager
@@ -136,9 +179,12 @@ class _Run:
 
     def load(self, paths: list[Path], rebuild: Rebuild | None, retry: Retry | None) -> RunReport:
         """Load all that is to be loaded, slice by slice."""
-        with self.stage("recover", "looking for an unfinished commit"):
-            commit.recover(self._store, self._state)
-            self._store.clear("staging")
+        self._recover()
+        tombstones = Tombstones.read(self._store.root)
+        if rebuild is None or not rebuild.everything:
+            self._carry_out(tombstones)
+        else:  # of the tables it leaves nothing of that anyway, damaged ones too
+            self._remove_keys(tombstones)
         with self.stage("list", "listing raw files"):
             entries = self._state.entries()
             forgotten = self._state.forgotten()
@@ -172,6 +218,69 @@ class _Run:
             self._clear("staging")  # where the run was stopped, of what was still under way then
         return accounting.joined(reports)
 
+    def find(self, stones: Iterable[Tombstone]) -> "Remains":
+        """Return what stands of tombstones that may be laid, and of those that are."""
+        from pipeline import keys, remains  # noqa: PLC0415 - as `work` below
+
+        tombstones = Tombstones.read(self._store.root).with_more(stones).since(self._state.carried_out())
+        with self.stage("find", "looking for what has to go"):
+            found = remains.find(self._store, tombstones, self._state.entries(), self._workers)
+        found.keys = keys.forgotten(self._store.root, tombstones)
+        return found
+
+    def withdraw(self, stones: Iterable[Tombstone]) -> "Remains":
+        """Lay tombstones and carry them out."""
+        from pipeline.remains import Remains  # noqa: PLC0415 - as `work` below
+
+        self._recover()
+        laid = Tombstones.read(self._store.root)
+        wanted = laid
+        for stone in stones:
+            if (more := wanted.with_more([stone])) != wanted:
+                append(self._store.root, stone)
+                wanted = more
+        return self._carry_out(wanted) or Remains()
+
+    def _recover(self) -> None:
+        with self.stage("recover", "looking for an unfinished commit"):
+            commit.recover(self._store, self._state)
+            self._store.clear("staging")
+
+    def _carry_out(self, tombstones: Tombstones) -> "Remains | None":
+        """Take away what stands of the tombstones; None where that was done before."""
+        if tombstones.since(self._state.carried_out()) == Tombstones():
+            return None
+        from pipeline import work  # noqa: PLC0415 - as `work` below
+
+        keys = self._remove_keys(tombstones)  # access goes first
+        found = self.find([])
+        found.keys = keys
+        if found.nothing:
+            self._state.carry_out(tombstones, "")
+            return found
+        workers = self._workers if len(found.again) > _PROCESSES_DAYS else 1
+        job = self._job(tombstones)
+        try:
+            with executor(workers) as pool:
+                done = work.withdraw(found, job, pool, workers, self)
+            with self.stage("commit", "publishing"):
+                self._publish(job, done, everything=False, carried_out=tombstones)
+                self._store.sync()  # what was taken away must not come back when the power fails now
+                self._state.settle()
+        finally:
+            self._clear(job.staging)
+        self._seconds = {}
+        return found
+
+    def _remove_keys(self, tombstones: Tombstones) -> int:
+        """Remove the keys made here of whom tombstones were laid for since the last run; return how many."""
+        new = tombstones.since(self._state.carried_out())
+        if new == Tombstones():
+            return 0
+        from pipeline import keys  # noqa: PLC0415 - as `work` below
+
+        return keys.forget(self._store.root, new)
+
     def _elsewhere(self, listed: set[str]) -> list[Part]:
         """Return the raw files that were read because somebody named them, not because they are found in `raw/`."""
         raw = self._store.path(RAW)
@@ -182,16 +291,8 @@ class _Run:
         self, parts: list[Part], rebuild: Rebuild | None, pool: Executor, workers: int, *, everything: bool
     ) -> RunReport:
         size = sum(part.bytes for part in parts)
-        job = Job(
-            store=self._store,
-            run=ulid_at_time(self._now / SECOND_US),
-            started=self._now,
-            latest=self._now + _AHEAD_US,
-            buckets=min(max(1, round(size / _BUCKET_BYTES)), BUCKETS_MAX),
-            tombstones=Tombstones.read(self._store.root),
-            force=self._force,
-            rebuild=rebuild,
-        )
+        buckets = min(max(1, round(size / _BUCKET_BYTES)), BUCKETS_MAX)
+        job = self._job(Tombstones.read(self._store.root), buckets, rebuild)
         try:
             work = self._work(parts, job, pool, workers)
             if rebuild:
@@ -200,17 +301,46 @@ class _Run:
                 )
             with self.stage("commit", "publishing"):
                 everything = everything and not any(part.is_lost for part in work.parts)
-                published = publishing.publication(job, everything=everything)
-                report = publishing.report(job, published, work, self._seconds)
-                operations = publishing.compose(job, published, work, report)
-                # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
-                partial = rebuild is not None and not rebuild.everything
-                read_now = [] if partial else accounting.ledger(work.parts, work.accepted)
                 anew = rebuild is not None and rebuild.everything
-                commit.commit(self._store, self._state, job.run, operations, read_now, anew=anew, complete=everything)
+                report = self._publish(
+                    job, work, everything=everything, anew=anew, carried_out=job.tombstones if anew else None
+                )
         finally:
             self._clear(job.staging)
         report.seconds, self._seconds = self._seconds, {}
+        return report
+
+    def _job(self, tombstones: Tombstones, buckets: int = 1, rebuild: Rebuild | None = None) -> Job:
+        return Job(
+            store=self._store,
+            run=ulid_at_time(self._now / SECOND_US),
+            started=self._now,
+            latest=self._now + _AHEAD_US,
+            buckets=buckets,
+            tombstones=tombstones,
+            force=self._force,
+            rebuild=rebuild,
+        )
+
+    def _publish(
+        self, job: Job, work: Work, *, everything: bool, anew: bool = False, carried_out: Tombstones | None = None
+    ) -> RunReport:
+        published = publishing.publication(job, everything=everything)
+        report = publishing.report(job, published, work, self._seconds)
+        operations = publishing.compose(job, published, work, report)
+        # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
+        partial = job.rebuild is not None and not job.rebuild.everything
+        read = [] if partial else accounting.ledger(work.parts, work.accepted)
+        commit.commit(
+            self._store,
+            self._state,
+            job.run,
+            operations,
+            read,
+            anew=anew,
+            complete=everything,
+            carried_out=carried_out,
+        )
         return report
 
     def _clear(self, folder: str) -> None:

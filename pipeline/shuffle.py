@@ -16,6 +16,7 @@ import pyarrow.ipc
 from pipeline.approval import ROWS
 from pipeline.calendar import DAY_US, utc_day
 from pipeline.job import Job
+from pipeline.tombstones import Tombstones
 
 SHUFFLED: Final = ROWS.append(pa.field("source", pa.int32(), nullable=False))  # which lines a row came from
 
@@ -42,6 +43,14 @@ def divide(large: Large, job: Job) -> list[list[str]]:
                 shuffle.take(rows)
         path.unlink()  # so that what is divided is on the disk once, not twice
     return [[uri] for _, uri in sorted(shuffle.close().items())]
+
+
+def of_forgotten(users: pa.StringArray, tombstones: Tombstones) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its user is forgotten, found once for each user among them."""
+    names = users.dictionary_encode()
+    forgotten = [tombstones.has_user(user) for user in names.dictionary.to_pylist()]
+    found: npt.NDArray[np.bool_] = np.array([*forgotten, False])[np.asarray(names.indices.fill_null(-1))]
+    return found
 
 
 def days_of(
@@ -109,9 +118,7 @@ class Shuffle:
         days, places = days_of(rows["workspace_id"], rows["timestamp"])
         buckets = np.array([self._bucket(*day) for day in days], np.int64)[places]
         if self._job.tombstones.users:
-            users = rows["user_id"].dictionary_encode()
-            forgotten = [self._job.tombstones.has_user(user) for user in users.dictionary.to_pylist()]
-            buckets[np.array([*forgotten, False])[np.asarray(users.indices.fill_null(-1))]] = _NOWHERE
+            buckets[of_forgotten(rows["user_id"], self._job.tombstones)] = _NOWHERE
         return buckets
 
     def _bucket(self, workspace_id: str, day_number: int) -> int:

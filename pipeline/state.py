@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from pipeline.store import Operation
+from pipeline.tombstones import Tombstones
 
 _SCHEMA: Final = """
 create table if not exists files (
@@ -26,6 +27,10 @@ create table if not exists journal (
   position integer primary key,
   run text not null,
   operation text not null
+) strict;
+create table if not exists tombstones (
+  run text not null,
+  carried_out text not null
 ) strict;
 """
 
@@ -74,6 +79,7 @@ class State:
         try:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
+            self._database.execute("pragma secure_delete = on")  # what is forgotten has its id in paths
             self._database.executescript(_SCHEMA)
         except sqlite3.DatabaseError:
             self.close()
@@ -97,7 +103,14 @@ class State:
         self._database.execute("pragma user_version = 1")
 
     def begin(
-        self, run: str, operations: Iterable[Operation], entries: Iterable[Entry], *, anew: bool, complete: bool
+        self,
+        run: str,
+        operations: Iterable[Operation],
+        entries: Iterable[Entry],
+        *,
+        anew: bool,
+        complete: bool,
+        carried_out: Tombstones | None = None,
     ) -> None:
         """Record, in one transaction, what a commit is about to do and what will then have been read.
 
@@ -107,6 +120,7 @@ class State:
             entries: of the raw files that were read.
             anew: whether nothing else counts as read any more.
             complete: whether every raw file has then been read since the ledger was made.
+            carried_out: the tombstones of which nothing stands then; None where that is as it was.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -125,6 +139,8 @@ class State:
             database.execute("delete from forgotten where path in (select path from files)")
             if complete:
                 self.trust()
+            if carried_out is not None:
+                self.carry_out(carried_out, run)
 
     def journal(self) -> tuple[str, list[Operation]] | None:
         """Return the run and the operations of the last commit that may not have reached the disk."""
@@ -143,18 +159,33 @@ class State:
         """Forget what a commit did and what is on disk; its deletes stay until the next one begins."""
         self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
+    def settle(self) -> None:
+        """Forget the deletes too: they are on disk."""
+        self._database.execute("delete from journal")
+
+    def carried_out(self) -> Tombstones:
+        """Return the tombstones of which nothing stands any more."""
+        row = self._database.execute("select carried_out from tombstones").fetchone()
+        return msgspec.json.decode(row[0], type=Tombstones) if row else Tombstones()
+
+    def carry_out(self, tombstones: Tombstones, run: str) -> None:
+        """Record that nothing of these stands any more, once a run's commit has ended."""
+        self._database.execute("delete from tombstones")
+        self._database.execute("insert into tombstones values (?, ?)", (run, _json(tombstones)))
+
     def forget(self, run: str, *, tables: bool) -> None:
         """Forget a commit and that its run read its files, so that the next one reads them again.
 
         Args:
             run: whose commit it is.
             tables: whether it was about to change tables; where it read no files for that, as a rebuild of some months
-                does, all files are forgotten.
+                does, or may have taken away what is forgotten, all files are forgotten.
         """
         with self._database as database:
             database.execute("begin immediate")
             (read,) = database.execute("select count(*) from files where run = ?", (run,)).fetchone()
-            theirs = "%" if tables and not read else run
+            gone = database.execute("delete from tombstones where run = ?", (run,)).rowcount
+            theirs = "%" if tables and (gone or not read) else run
             database.execute("insert or ignore into forgotten select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))
             database.execute("delete from journal")
@@ -164,5 +195,5 @@ class State:
         return {path for (path,) in self._database.execute("select path from forgotten")}
 
 
-def _json(value: Operation | Entry) -> str:
+def _json(value: Operation | Entry | Tombstones) -> str:
     return msgspec.json.encode(value).decode()

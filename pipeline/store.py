@@ -95,9 +95,22 @@ class Store(msgspec.Struct, frozen=True):
         if operation.kind == "sync":
             self.sync()
         elif operation.kind == "delete":
-            self.path(operation.final).unlink(missing_ok=True)
+            path = self.path(operation.final)
+            path.unlink(missing_ok=True)
+            self._prune(path.parent)
         else:
             self.path(operation.staged).replace(self.path(operation.final))
+
+    def _prune(self, folder: Path) -> None:
+        """Remove a partition's folders where they are empty: their names tell of workspaces that may be forgotten."""
+        while "=" in folder.name:
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError:  # not empty
+                return
+            folder = folder.parent
 
     def sync(self) -> None:
         """Wait until all that was written or renamed is on disk; one call costs less than one for each file."""

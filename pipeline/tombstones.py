@@ -7,6 +7,7 @@ read again; losing this is not, because then what was forgotten comes back. Ids 
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +17,9 @@ import msgspec
 TOMBSTONES: Final = "tombstones.jsonl"
 
 _is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
+# A UUID anywhere in a line, also where it follows on other hex digits.
+_ids: Final = re.compile(rb"(?=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))", re.IGNORECASE).findall
+_escapes: Final = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
 _is_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
@@ -64,27 +68,54 @@ class Tombstones(msgspec.Struct, frozen=True):
                 raise TombstonesError(
                     f"{TOMBSTONES}, line {number}: {error}; restore the file before you go on"
                 ) from None
-        return cls(
-            users=frozenset(stone.sha256 for stone in found if stone.kind == "user"),
-            workspaces=frozenset(stone.sha256 for stone in found if stone.kind == "workspace"),
-            floor=max((stone.day for stone in found if stone.kind == "floor"), default=""),
+        return cls().with_more(found)
+
+    def with_more(self, stones: Iterable[Tombstone]) -> "Tombstones":
+        """Return these and more of them; of floors the highest counts."""
+        more = list(stones)
+        return Tombstones(
+            self.users | {stone.sha256 for stone in more if stone.kind == "user"},
+            self.workspaces | {stone.sha256 for stone in more if stone.kind == "workspace"},
+            max([self.floor, *(stone.day for stone in more if stone.kind == "floor")]),
         )
+
+    def since(self, before: "Tombstones") -> "Tombstones":
+        """Return what is not among those that there were before."""
+        floor = "" if self.floor == before.floor else self.floor
+        return Tombstones(self.users - before.users, self.workspaces - before.workspaces, floor)
 
     def cover(self, workspace_id: str, day: str) -> bool:
         """Return whether a workspace's UTC day is not kept."""
         return day < self.floor or (bool(self.workspaces) and hashed(workspace_id) in self.workspaces)
+
+    def name(self, line: bytes) -> bool:
+        """Return whether a line, good or not, has the id of a forgotten user or workspace in it, in any case."""
+        forgotten = self.users | self.workspaces
+        if not forgotten:
+            return False
+        if b"\\u" in line:  # JSON may write any character by its number
+            line = _escapes.sub(lambda match: bytes.fromhex(match[1].decode()), line)
+        return any(hashed(found.decode().lower()) in forgotten for found in set(_ids(line)))
 
     def has_user(self, user_id: str | None) -> bool:
         """Return whether a user is forgotten."""
         return user_id is not None and hashed(user_id) in self.users
 
 
-def append(root: Path, stone: Tombstone) -> None:
-    """Add one line, on disk when this returns."""
-    with (root / TOMBSTONES).open("ab") as file:
-        file.write(msgspec.json.encode(stone) + b"\n")
+def append(root: Path, *stones: Tombstone) -> None:
+    """Add lines, on disk when this returns."""
+    path = root / TOMBSTONES
+    is_new = not path.exists()
+    with path.open("ab") as file:
+        file.write(msgspec.json.Encoder().encode_lines(stones))
         file.flush()
         os.fsync(file.fileno())
+    if is_new:
+        folder = os.open(root, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def hashed(id_: str) -> str:

@@ -17,10 +17,14 @@ from pipeline.job import BUCKETS_MAX, Job
 from pipeline.listing import Part
 from pipeline.months import Months, merge
 from pipeline.reading import read
-from pipeline.reports import BatchReport, BucketReport, PartReport, Work
+from pipeline.remains import Remains
+from pipeline.reports import BatchReport, BucketReport, MonthsReport, PartReport, Work
 from pipeline.retrying import again
 from pipeline.shuffle import Large, Shuffle, divide
+from pipeline.sifting import sift
 from pipeline.splitting import join, split
+from pipeline.store import Operation
+from pipeline.tables import Month, events_path
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400
@@ -33,6 +37,9 @@ _BATCHES: Final = 512
 # A bucket whose staged rows are twice as large as this is divided. Most have about as much, the largest half more,
 # unless a rebuild would need more buckets than it may have, or compressed logs hold more than they were taken for.
 _ROWS_BYTES: Final = 28_000_000
+
+# Days to be folded once more come in buckets of so many, enough to be worth an engine.
+_DAYS: Final = 256
 
 _Piece = TypeVar("_Piece")
 _Result = TypeVar("_Result")
@@ -57,7 +64,6 @@ class Batch(msgspec.Struct, frozen=True):
 
 def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
     """Do all the work between the listing and the commit."""
-    work = Work()
     batches, read_batches = _batches(parts), []
     size = sum(part.bytes for part in parts)
     with watch.stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
@@ -65,15 +71,39 @@ def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) 
             read_batches.append(report)
             lines = sum(part.counts.lines for part in report.parts)
             watch.advance(sum(part.bytes for _, part in batch.parts), lines)
-        work.parts = _joined(parts, read_batches, job)
+        work = Work(parts=_joined(parts, read_batches, job))
     buckets = _buckets(_divided(_rows(read_batches), job, pool, watch), work.parts, workers)
+    _fold(buckets, work, job, pool, workers, watch)
+    return work
+
+
+def _fold(buckets: list[Bucket], work: Work, job: Job, pool: Executor, workers: int, watch: Watch) -> None:
     with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
         for portions in _each(fold, buckets, job, pool, watch):
             for portion in portions:
                 work.add(portion)
     groups = _groups(work.buckets, workers)
     with watch.stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
-        work.months = list(_each(merge, groups, job, pool, watch))
+        work.months += _each(merge, groups, job, pool, watch)
+
+
+def withdraw(remains: Remains, job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
+    """Do the same for what is to go: no lines are read but those in quarantine."""
+    work = Work(strays=[Operation("delete", uri) for uri in remains.strays])
+    parts = list(enumerate(remains.rejected))
+    with watch.stage("sift", f"sifting the rejected lines of {len(parts):,} files", len(parts), "files"):
+        work.parts = list(_each(sift, parts, job, pool, watch))
+    going: dict[str, list[Operation]] = {}
+    for workspace_id, day in remains.partitions:
+        going.setdefault(workspace_id, []).append(Operation("delete", events_path(workspace_id, day)))
+    months: dict[str, dict[str, Month | None]] = {}
+    for workspace_id, month in remains.months:
+        months.setdefault(workspace_id, {})[month] = None
+    work.months.append(MonthsReport({}, months))
+    work.buckets.append(BucketReport({}, going, remains.cut))
+    pieces = [remains.again[start : start + _DAYS] for start in range(0, len(remains.again), _DAYS)]
+    power = _power(min(workers, len(pieces)))
+    _fold([Bucket(number, [], [], power, days) for number, days in enumerate(pieces)], work, job, pool, workers, watch)
     return work
 
 
@@ -167,5 +197,5 @@ def _groups(folded: list[BucketReport], workers: int) -> list[Months]:
             groups.append([])
         groups[-1] += changed
     power = _power(min(workers, len(groups)))
-    cube, actors = [bucket.cube for bucket in folded], [bucket.actors for bucket in folded]
+    cube, actors = [bucket.cube for bucket in folded if bucket.cube], [b.actors for b in folded if b.actors]
     return [Months(number, group, cube, actors, power) for number, group in enumerate(groups)]

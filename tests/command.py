@@ -19,8 +19,8 @@ _OF_THE_WRITER = ("state.sqlite", "run.lock")
 
 
 def usage(house: House, *arguments: str, now: str = NOW) -> Result:
-    """Give a command that loads, `usage run` where only options are given."""
-    command = [] if arguments and arguments[0] == "quarantine" else ["run"]
+    """Give a command that loads or takes away, `usage run` where only options are given."""
+    command = [] if arguments and arguments[0] in {"quarantine", "forget", "retention"} else ["run"]
     return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(house.root), "--now", now])
 
 

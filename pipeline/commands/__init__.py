@@ -12,4 +12,14 @@ app = typer.Typer(
 )
 
 # Each registers itself; what it needs to do its work it imports when it is called.
-from pipeline.commands import check, keys, quarantine, run, sample, status, tz_diff  # noqa: E402, F401
+from pipeline.commands import (  # noqa: E402, F401
+    check,
+    forget,
+    keys,
+    quarantine,
+    retention,
+    run,
+    sample,
+    status,
+    tz_diff,
+)

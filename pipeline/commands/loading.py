@@ -53,6 +53,7 @@ def failing(*paths: "Path") -> Iterator[None]:
     """Say in one line why something could not be done, and exit as documented; `paths` were named by the user."""
     import sqlite3
 
+    from pipeline.keys import KeysError
     from pipeline.listing import PathError
     from pipeline.rebuilding import RawGoneError
     from pipeline.run import BusyError
@@ -66,7 +67,7 @@ def failing(*paths: "Path") -> Iterator[None]:
         refuse(f"{error}; bring them back, or add --accept-loss")
     except PathError as error:
         refuse(str(error))
-    except (OSError, RuntimeError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, KeysError, sqlite3.Error) as error:
         if isinstance(error, FileNotFoundError) and error.filename in map(str, paths):
             refuse(f"{error.filename}: no such file")
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""

@@ -1,8 +1,8 @@
-"""`usage run` that kills itself: the n-th of the operations that change something is its last, or is not done any more.
+"""`usage` that kills itself: the n-th of the operations that change something is its last, or is not done any more.
 
-    python victim.py N before|after|halt OPERATION|any ARGUMENTS…
+    python victim.py N before|after|halt OPERATION|any [forget|retention] ARGUMENTS…
 
-Or it halts before that operation, until it is told to go on.
+Without a command it is `usage run`. Or it halts before that operation, until it is told to go on.
 
 The operations are those of the store and the state, or only those of one name, counted in the main process; past the
 last one it just ends.
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from pipeline import work
+from pipeline import keys, run, work
 from pipeline.commands import app
 from pipeline.state import State
 from pipeline.store import Store
@@ -46,11 +46,14 @@ def main() -> None:
 
     for name in ("sync", "make_folders", "apply", "stage", "clear"):
         deadly(Store, name)
-    for name in ("begin", "end", "forget"):
+    for name in ("begin", "end", "forget", "settle", "carry_out"):
         deadly(State, name)
-    for name in ("_read", "fold", "merge"):
+    for name in ("_read", "sift", "fold", "merge"):
         deadly(work, name)
-    app(["run", *sys.argv[4:]])
+    deadly(run, "append")
+    deadly(keys, "write_rows")
+    arguments = sys.argv[4:]
+    app(arguments if arguments[0] in {"forget", "retention"} else ["run", *arguments])
 
 
 if __name__ == "__main__":

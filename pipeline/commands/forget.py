@@ -1,0 +1,50 @@
+"""`usage forget`: take away all that stands of some users or workspaces, for good."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.commands import app
+from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.withdrawing import withdraw
+
+
+@app.command()
+def forget(
+    user: Annotated[list[str] | None, typer.Option(help="UUID of a user to forget; repeat for more.")] = None,
+    workspace: Annotated[list[str] | None, typer.Option(help="UUID of a workspace to forget; repeat for more.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; else only say what would go.")] = False,
+    data_dir: DataDir = None,
+    now: Now = None,
+) -> None:
+    """Take away the events, numbers, rejected lines and keys of users or workspaces, and keep them away.
+
+    Without --apply nothing is changed. Raw files, backups and the product's directory are never touched.
+
+    Exit codes: 0 done; 1 failed, the next run does the rest; 2 the command is wrong; 75 a run is at work; 130, 143
+    stopped by SIGINT, SIGTERM, the next run does the rest.
+    """
+    from pipeline.calendar import rfc3339
+    from pipeline.tombstones import Tombstone, hashed
+
+    users, workspaces = _uuids(user, "--user"), _uuids(workspace, "--workspace")
+    if not users and not workspaces:
+        refuse("name whom to forget, with --user or --workspace")
+    at = instant(now)
+    stones = [Tombstone("user", rfc3339(at), sha256=hashed(id_)) for id_ in users]
+    stones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
+    withdraw(settings(data_dir=data_dir), at, stones, apply=apply)
+    typer.echo(
+        "raw/, backups and the product's export in directory/ may still hold them; raw files are found by"
+        f" grep -ril{''.join(f' -e {id_}' for id_ in [*users, *workspaces])} raw/ (zgrep, zstdgrep)",
+        err=True,
+    )
+
+
+def _uuids(texts: list[str] | None, option: str) -> list[str]:
+    from pipeline import formats
+
+    try:
+        return [formats.uuid(text) for text in texts or ()]
+    except formats.FormatError as error:
+        refuse(f"{option} must be a UUID, not {str(error)!r}")

@@ -1,0 +1,155 @@
+"""What stands although it is forgotten or expired, found without changing anything.
+
+Reads the folders of the tables, the manifests, the actors, which say on which days a user has events, and the
+quarantine. Users and workspaces are told by the hashes of their ids, so that any run can find what is left of them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import sifting
+from pipeline.listing import Part
+from pipeline.partitions import portions
+from pipeline.rebuilding import known
+from pipeline.shuffle import of_forgotten
+from pipeline.state import Entry
+from pipeline.store import Store
+from pipeline.tables import ACTORS, Manifest, events_path, manifest_path
+from pipeline.tombstones import Tombstones, hashed
+
+_TABLES: Final = ("events", "cube", "actors")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+# Of the actors so much is read at once.
+_ACTORS_BYTES: Final = 32 << 20
+
+_Key = tuple[str, str]  # workspace, and UTC day or month
+
+
+class Files(msgspec.Struct):
+    """Some files of one table: those that go whole, with their rows and bytes, and how many are made anew."""
+
+    rows: int = 0
+    files: int = 0
+    bytes: int = 0
+    anew: int = 0
+
+    def weigh(self, store: Store, uris: Iterable[str]) -> None:
+        """Count files that go; one that is damaged goes as well, but its rows are not known."""
+        for uri in uris:
+            if not store.exists(uri):
+                continue
+            self.files += 1
+            self.bytes += store.path(uri).stat().st_size
+            try:
+                self.rows += int(pq.read_metadata(store.path(uri)).num_rows)
+            except (OSError, ValueError, pa.ArrowException):
+                continue
+
+
+class Remains(msgspec.Struct):
+    """What has to go, and how much that is."""
+
+    partitions: list[_Key] = []  # of events, that go whole
+    months: list[_Key] = []  # whose cube and actors go whole
+    cut: list[_Key] = []  # of the partitions those in months of which more may stay
+    again: list[_Key] = []  # UTC days of which some events go
+    rejected: list[Part] = []  # raw files of which some rejected lines go
+    strays: list[str] = []  # files of cube and actors that no manifest names
+    events: Files = msgspec.field(default_factory=Files)
+    cube: Files = msgspec.field(default_factory=Files)
+    actors: Files = msgspec.field(default_factory=Files)
+    rows_again: int = 0  # events that go on days of which others stay
+    lines: int = 0  # rejected ones
+    keys: int = 0  # made here
+
+    @property
+    def nothing(self) -> bool:
+        """Return whether no file has to change."""
+        return not (self.partitions or self.months or self.again or self.rejected or self.strays)
+
+
+def find(store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads: int) -> Remains:
+    """Return what stands of these tombstones.
+
+    Raises:
+        DamagedError: that cannot be told.
+    """
+    remains = Remains()
+    manifests = {
+        workspace_id: store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
+        for workspace_id in _workspaces(store)
+    }
+    kept: list[str] = []  # the actors of months that stay
+    for workspace_id, manifest in manifests.items():
+        days = _days(store, workspace_id) if stones.floor or hashed(workspace_id) in stones.workspaces else []
+        partitions = [(workspace_id, day) for day in days if stones.cover(workspace_id, day)]
+        # A month goes with its last day, of which no month has a later one, or if of that of the floor no day is left.
+        cut = {stones.floor[:7]}.difference(day[:7] for day in days if not stones.cover(workspace_id, day))
+        months = {
+            (workspace_id, month)
+            for month in manifest.months
+            if stones.cover(workspace_id, f"{month}-31") or month in cut
+        }
+        remains.partitions += partitions
+        remains.months += sorted(months)
+        remains.cut += [
+            (workspace_id, day)
+            for _, day in partitions
+            if day[:7] in manifest.months and (workspace_id, day[:7]) not in months
+        ]
+        going = [manifest.months[month] for _, month in sorted(months)]
+        remains.cube.weigh(store, (files.cube for files in going))
+        remains.actors.weigh(store, (files.actors for files in going))
+        kept += [files.actors for month, files in manifest.months.items() if (workspace_id, month) not in months]
+        remains.strays += _strays(store, workspace_id, manifest)
+    remains.events.weigh(store, (events_path(*key) for key in remains.partitions))
+    if stones.users:
+        _find_users(store, stones, kept, threads, remains)
+    remains.events.anew = len(remains.again)
+    anew = {(workspace_id, day[:7]) for workspace_id, day in [*remains.again, *remains.cut]}
+    remains.cube.anew = remains.actors.anew = len(anew)
+    for part, lines in sifting.leaving(store, stones, entries):
+        remains.rejected.append(part)
+        remains.lines += lines
+    return remains
+
+
+def _find_users(store: Store, stones: Tombstones, uris: list[str], threads: int, remains: Remains) -> None:
+    """Find the days on which forgotten users have events."""
+    events: dict[_Key, int] = {}
+    for _, rows in portions(store, uris, ACTORS, threads, _ACTORS_BYTES):
+        theirs = rows.filter(pa.array(of_forgotten(rows["user_id"].combine_chunks(), stones)))
+        sums = theirs.group_by(["workspace_id", "day"]).aggregate([("events", "sum")]).to_pylist()
+        for row in sums:
+            key = row["workspace_id"], row["day"].isoformat()
+            if not stones.cover(*key):
+                events[key] = row["events_sum"]
+    remains.again = sorted(events)
+    remains.rows_again = sum(events.values())
+
+
+def _workspaces(store: Store) -> list[str]:
+    """Return every workspace of which anything stands."""
+    folders = (path for table in _TABLES for path in store.path(table).glob("workspace_id=*"))
+    return sorted({folder.name.partition("=")[2] for folder in folders}.union(known(store)))
+
+
+def _days(store: Store, workspace_id: str) -> list[str]:
+    folders = store.path(f"events/workspace_id={workspace_id}").glob("day=*")
+    return sorted(day for folder in folders if _DAY(day := folder.name.partition("=")[2]))
+
+
+def _strays(store: Store, workspace_id: str, manifest: Manifest) -> list[str]:
+    """Return what a lost commit left behind of cube and actors, and what went in no commit."""
+    named = {uri for files in manifest.months.values() for uri in (files.cube, files.actors)}
+    paths = (
+        path
+        for table in ("cube", "actors")
+        for path in store.path(f"{table}/workspace_id={workspace_id}").glob("*/*.parquet")
+    )
+    return sorted({path.relative_to(store.root).as_posix() for path in paths} - named)
