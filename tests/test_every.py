@@ -89,8 +89,8 @@ def test_stopped_while_it_runs(house: House, number: signal.Signals, code: int) 
 def test_missed_ticks(house: House) -> None:
     """What was due while a run was at work is left out, and that is said."""
     house.drop("a.jsonl", [record()])
-    begun = time.monotonic()
     with halted(house, "_read", "--every", "1s") as process:
+        begun = time.monotonic()
         await_of(process, lambda: time.monotonic() > begun + 2.1)
         process.send_signal(signal.SIGCONT)
         assert process.stderr is not None
