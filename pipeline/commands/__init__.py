@@ -1,4 +1,4 @@
-"""The commands of `usage` that write, one file each; `service.commands` adds the one that serves."""
+"""The commands of `usage`, one file each; `service.commands` adds the one that serves."""
 
 import typer
 
@@ -12,4 +12,4 @@ app = typer.Typer(
 )
 
 # Each registers itself; what it needs to do its work it imports when it is called.
-from pipeline.commands import check, keys, quarantine, run, sample, status  # noqa: E402, F401
+from pipeline.commands import check, keys, quarantine, run, sample, sql, status  # noqa: E402, F401

@@ -65,10 +65,21 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
         typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
         raise typer.Exit(_FAILED) from None
     _say(report)
+    _refresh_views(settings)
     if report.errors:
         raise typer.Exit(_UNREADABLE)
     if strict and report.rejected:
         raise typer.Exit(_REJECTED)
+
+
+def _refresh_views(settings: "Settings") -> None:
+    """See to it that `usage.duckdb` fits; the tables are published, and without it they are just as good."""
+    from pipeline.analysis import database
+
+    try:
+        database.refresh(settings.data_dir.absolute())
+    except OSError as error:
+        typer.echo(f"warning: {database.DATABASE} could not be written, the tables are all right: {error}", err=True)
 
 
 @contextmanager
