@@ -63,8 +63,13 @@ class Session:
 
     def _attempt(self, statement: Statement, take: Callable[[pa.RecordBatchReader], _T]) -> _T:
         """Run a statement in another thread: this one could not notice Ctrl-C while DuckDB is at work."""
+
+        def rows() -> _T:
+            with self._connection.sql(statement.run_by).to_arrow_reader(_BATCH_ROWS) as reader:
+                return take(reader)
+
         with ThreadPoolExecutor(1) as thread:
-            taken = thread.submit(lambda: take(self._connection.sql(statement.run_by).to_arrow_reader(_BATCH_ROWS)))
+            taken = thread.submit(rows)
             try:
                 return taken.result()
             except KeyboardInterrupt:

@@ -76,8 +76,11 @@ def test_days_and_buckets(world: World, session: Session) -> None:
             "total": totals["runs"]
         } == data["runs"]
         buckets = records(session, f"from usage_buckets('{workspace}', '{zone}', '{view}')")
-        renamed = [{**bucket, "start": bucket.pop("starts"), "end": bucket.pop("ends")} for bucket in buckets]
-        assert renamed == data["activity"]["buckets"], (zone, view)
+        expected = [
+            {{"start": "starts", "end": "ends"}.get(name, name): value for name, value in bucket.items()}
+            for bucket in data["activity"]["buckets"]
+        ]
+        assert buckets == expected, (zone, view)
 
 
 def test_languages(world: World, session: Session) -> None:
