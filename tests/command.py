@@ -15,7 +15,7 @@ from pipeline.tables import quarantine_path
 from tests.conftest import NOW, House
 
 _RAW = "raw/"
-_OF_THE_WRITER = ("state.sqlite", "run.lock")
+_OF_THE_WRITER = ("state.sqlite", "run.lock", "usage.duckdb")
 
 
 def usage(house: House, *arguments: str, now: str = NOW) -> Result:
@@ -71,7 +71,7 @@ def refused(result: Result, *words: str, code: int = 1) -> str:
 
 
 def contents(house: House) -> dict[str, bytes]:
-    """Return all files that readers see, with their bytes."""
+    """Return all files that readers of the tables see, with their bytes."""
     paths = {path.relative_to(house.root).as_posix(): path for path in house.root.rglob("*") if path.is_file()}
     return {name: path.read_bytes() for name, path in paths.items() if not name.startswith((_RAW, *_OF_THE_WRITER))}
 

@@ -1,4 +1,4 @@
-"""The commands of `usage` that write, one file each; `service.commands` adds the one that serves."""
+"""The commands of `usage`, one file each; `service.commands` adds the one that serves."""
 
 import typer
 
@@ -20,6 +20,7 @@ from pipeline.commands import (  # noqa: E402, F401
     retention,
     run,
     sample,
+    sql,
     status,
     tz_diff,
 )

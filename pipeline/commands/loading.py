@@ -42,10 +42,21 @@ def attempt(settings: "Settings", now: int, stop: Stop, *, strict: bool = False,
     with failing(*what.get("paths", ())), shown() as progress:
         report = pipeline_run.run(settings, now, progress=progress, pause=stop.pause, **what)
     _say(report)
+    _refresh_views(settings)
     if report.errors:
         raise typer.Exit(_UNREADABLE)
     if strict and report.rejected:
         raise typer.Exit(_REJECTED)
+
+
+def _refresh_views(settings: "Settings") -> None:
+    """See to it that `usage.duckdb` fits; the tables are published, and without it they are just as good."""
+    from pipeline.analysis import database
+
+    try:
+        database.refresh(settings.data_dir.absolute())
+    except OSError as error:
+        typer.echo(f"warning: {database.DATABASE} could not be written, the tables are all right: {error}", err=True)
 
 
 @contextmanager

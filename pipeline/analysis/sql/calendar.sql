@@ -1,0 +1,16 @@
+-- one row per (time zone, local day): when it starts and ends, in UTC
+create view calendar as
+with days as (
+  select
+    time_zone,
+    unnest(generate_series(first_day, last_day, interval 1 day))::date as day,
+    ahead_us
+  from internal.spans
+),
+started as (
+  select time_zone, day, day::timestamp - to_microseconds(ahead_us) as starts
+  from days
+)
+select time_zone, day, starts, lead(starts) over (partition by time_zone order by day) as ends
+from started
+qualify ends is not null;

@@ -1,0 +1,3 @@
+-- one row per (workspace, quarter-hour, locale); runs and audio are on the rows without locale
+create view cube as
+from internal.cube_rows('*');

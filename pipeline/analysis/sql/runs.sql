@@ -1,0 +1,31 @@
+-- one row per slice of a run that was published; most runs are one slice
+create view runs as
+with lines as (
+  from read_ndjson_objects(data_pattern() || '/runs/*.jsonl', allow_empty := true)
+  union all by name
+  select null::json as json where false
+)
+select unnest(
+  from_json(
+    json,
+    '{
+      "run": "varchar",
+      "started": "timestamp",
+      "data_as_of": "timestamp",
+      "sequence": "bigint",
+      "files": "bigint",
+      "bytes": "bigint",
+      "lines": "bigint",
+      "accepted": "bigint",
+      "duplicates": "bigint",
+      "rejected": "bigint",
+      "blank": "bigint",
+      "reasons": "map(varchar, bigint)",
+      "workspaces": "bigint",
+      "partitions": "bigint",
+      "seconds": "map(varchar, double)",
+      "errors": [{"file": "varchar", "error": "varchar"}]
+    }'
+  )
+)
+from lines;

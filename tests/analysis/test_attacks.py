@@ -1,0 +1,207 @@
+"""What `usage sql` refuses: to write, to read anything but the tables, and to change its own rules."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.analysis.session import QueryError, Session, opened
+from pipeline.analysis.statements import StatementError
+from tests.analysis.asking import rows
+from tests.conftest import House, record
+
+SECRET = "op_live_secret"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Return a loaded house with members, accounts and keys."""
+    house = House(tmp_path_factory.mktemp("attacked"))
+    house.drop("a.jsonl", [record(usage={"credits": 5}), {"id": "bad"}])
+    house.run()
+    directory = house.root / "directory"
+    directory.mkdir()
+    for name in ("members", "accounts", "api_keys", "api_keys.local"):
+        (directory / f"{name}.jsonl").write_text(f'{{"id": "{SECRET}"}}\n' if "keys" in name else "")
+    return house
+
+
+@pytest.fixture
+def session(house: House) -> Iterator[Session]:
+    """Return an open session."""
+    with opened(house.root, house.now) as session:
+        yield session
+
+
+def everything(root: Path) -> dict[str, tuple[int, int]]:
+    """Return all files, by size and time."""
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*")}
+
+
+WRITES = [
+    "copy (select 1) to '{root}/events/x.csv'",
+    "copy events to '{root}/events/x' (format parquet, partition_by (day))",
+    "explain analyze copy (select 1) to '{root}/events/x.csv'",
+    "explain (analyze) copy (select 1) to '{root}/events/x.csv'",
+    "EXPLAIN /* é */ ANALYSE -- é\n copy (select 1) to '{root}/events/x.csv'",
+    "explain analyze explain analyze copy (select 1) to '{root}/events/x.csv'",
+    "with x as (copy (select 1) to '{root}/events/x.csv') from x",
+    "with x as (copy (select 1) to '{root}/events/x.csv') select 1",
+    "explain analyze with x as (copy (select 1) to '{root}/events/x.csv') from x",
+    "select (with x as (copy (select 1) to '{root}/events/x.csv') select count(*) from x)",
+    "from query('with x as (copy (select 1) to ''{root}/events/x.csv'') from x')",
+    "from query('copy (select 1) to ''{root}/events/x.csv''')",
+    "from json_execute_serialized_sql(json_serialize_sql('with x as (copy cube to ''{root}/events/x'') from x'))",
+    "from system.main.json_execute_serialized_sql('')",
+    "from \"JSON_Execute_Serialized_SQL\"('')",
+    "select * from (select 1) where 1 in (from json_execute_serialized_sql(''))",
+    "pivot (from json_execute_serialized_sql('')) on 1 in (1) using count(*)",
+    "describe from json_execute_serialized_sql('')",
+    "select 1; copy (select 1) to '{root}/events/x.csv'",
+    "with x as (insert into internal.spans default values returning *) from x",
+    "insert into internal.spans default values",
+    "delete from internal.spans",
+    "create table x as select 1",
+    "create temp table x as select 1",
+    "create view x as select 1",
+    "create macro data_folder() as '/etc'",
+    "create or replace temp macro data_folder() as '/etc'",
+    "drop view events",
+    "export database '{root}/events/x'",
+    "attach '{root}/events/x.duckdb'",
+    "checkpoint",
+    "vacuum",
+    "from enable_logging('QueryLog', storage = 'file', storage_path = '{root}/events')",
+    "call enable_logging(storage = 'file', storage_path = '{root}/events')",
+    "prepare x as copy (select 1) to '{root}/events/x.csv'",
+    "execute x",
+    "pragma enable_profiling = 'json'",
+]
+
+READS = [
+    "from '{keys}'",
+    "from read_text('{keys}')",
+    "from read_blob('{keys}')",
+    "from read_json('{keys}')",
+    "from read_ndjson('{keys}')",
+    "from read_csv('{keys}')",
+    "from read_text('{root}/directory/*')",
+    "from read_text('{root}/directory/api_keys*')",
+    "from read_text('{root}/directory/[a]pi_keys.jsonl')",
+    "from read_text('{root}/events/../directory/api_keys.jsonl')",
+    "from read_text('{root}/events/./../directory/api_keys.jsonl')",
+    "from read_text('{root}/directory/members.jsonl/../api_keys.jsonl')",
+    "from read_text('{root}//directory/api_keys.jsonl')",
+    "from read_text('file://{keys}')",
+    "from read_text(['{root}/directory/members.jsonl', '{keys}'])",
+    "from read_ndjson_objects('{keys}')",
+    "from sniff_csv('{keys}')",
+    "from glob('{root}/*')",
+    "from glob('{root}/directory/*')",
+    "from glob('/**')",
+    "from '/etc/passwd'",
+    "from read_text('/etc/passwd')",
+    "from read_csv('/etc/passwd')",
+    "from read_blob('/proc/self/environ')",
+    "from parquet_metadata('/etc/passwd')",
+    "from parquet_schema('{keys}')",
+    "from read_text('{root}/state.sqlite')",
+    "from read_blob('{root}/raw/a.jsonl')",
+    "from read_blob('{root}/published.json')",
+    "from read_duckdb('{root}/usage.duckdb')",
+    "from '{root}/other.duckdb'",
+    "from sqlite_scan('{root}/state.sqlite', 'files')",
+    "from read_text('http://127.0.0.1:9/x')",
+    "from 's3://bucket/x.parquet'",
+    "select getenv('HOME')",
+    "from duckdb_secrets()",
+    "from os",
+    "from house",
+    "from directory",
+    "from workspace_events('*/../../../directory/api_keys.jsonl')",
+    "from usage_daily('../../directory', 'UTC', 1)",
+    "from usage_daily('*', 'UTC', 1)",
+    "from query_table('/etc/passwd')",
+    "from query_table(['events'])",
+    "from pandas_scan(0)",
+    "from arrow_scan(0, 0, 0)",
+    "from python_map_function((select 1), 0)",
+    "from read_json('{keys}', filename = true)",
+]
+
+RULES = [
+    "set enable_external_access = true",
+    "reset enable_external_access",
+    "set global allowed_directories = ['/']",
+    "set lock_configuration = false",
+    "set variable statement = 'x'",
+    "pragma enable_object_cache",
+    "install httpfs",
+    "load httpfs",
+    "force install httpfs from 'http://127.0.0.1:9'",
+    "use system",
+    "call pragma_version()",
+    "begin",
+    "from create_external_resource('x')",
+    "from register_external_resource('x', 'x', 'x')",
+    "from disable_logging()",
+    "from checkpoint()",
+    "from force_checkpoint()",
+    "from truncate_duckdb_logs()",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", [*WRITES, *READS, *RULES])
+def test_refused(house: House, session: Session, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a statement fails in one message without what it was after, and no file is there or other afterwards."""
+    monkeypatch.chdir(house.root)
+    before = everything(house.root)
+    filled = text.format(root=house.root, keys=house.root / "directory" / "api_keys.jsonl")
+    with pytest.raises((QueryError, StatementError, ValueError)) as caught:
+        rows(session, filled)
+    assert SECRET not in str(caught.value)
+    assert everything(house.root) == before
+    assert rows(session, "select sum(credits) from cube") == [(5,)]
+
+
+ALLOWED = [
+    "from events",
+    "select 1 union all select 2",
+    "values (1), (2)",
+    "table events",
+    "with a as (select 1 as x), b as (from a) from b",
+    "with recursive r(n) as (select 1 union all select n + 1 from r where n < 5) from r",
+    "describe events",
+    "summarize events",
+    "show tables",
+    "explain select 1",
+    "explain analyze select count(*) from events",
+    "explain from events",
+    "pivot events on action in ('voice_generated') using count(*)",
+    "unpivot (select 1 as a, 2 as b) on a, b",
+    "select * from range(3) as r(i), lateral (select i + 1)",
+    "from glob('{root}/events/**')",
+    "select metadata->>'a', unnest([1, 2]) from events",
+    "select list(id order by timestamp) from events;",
+    "select * from events positional join cube",
+    "from workspace_events('6f9619ff-8b86-4d01-b42d-00cf4fc964ff') limit 1 -- a comment",
+    "from read_parquet('{root}/events/*/*/*.parquet')",
+]
+
+
+@pytest.mark.parametrize("text", ALLOWED)
+def test_allowed(house: House, session: Session, text: str) -> None:
+    """What only looks at the tables is run."""
+    assert rows(session, text.format(root=house.root)) is not None
+
+
+def test_spilling_leaves_nothing(house: House) -> None:
+    """What does not fit into memory goes to a folder that is gone with the session."""
+    before = set(house.root.iterdir())
+    with opened(house.root, house.now) as session:
+        ((folder,),) = rows(session, "select current_setting('temp_directory')")
+        assert not folder.startswith(str(house.root))
+        assert rows(session, "select current_setting('memory_limit')") == [("953.6 MiB",)]
+    assert not Path(folder).parent.exists()
+    assert set(house.root.iterdir()) == before

@@ -1,0 +1,158 @@
+"""docs/sql.md: every recipe runs on sample logs and says what Polars says; tables of names are complete."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from pipeline.analysis import database
+from pipeline.analysis.session import Session, opened
+from pipeline.calendar import rfc3339
+from pipeline.sample import write
+from pipeline.sample_cast import Plan
+from service.billing import period
+from service.directory import DirectoryReader
+from tests.analysis.asking import records, rows
+from tests.conftest import House
+
+PAGE = (Path(__file__).parents[2] / "docs/sql.md").read_text("utf-8")
+RECIPES = dict(re.findall(r"(?m)^### (.+)\n\n```sql\n((?:.|\n)+?)\n```", PAGE))
+PRINTED = "8b4ae5f1-a941-46a0-956a-26afbccdafe5"
+
+
+class Sample(House):
+    """A house with sample logs of its workspace."""
+
+    workspace = ""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """Return a house with sample logs, loaded."""
+    house = Sample(tmp_path_factory.mktemp("sample"))
+    plan = Plan(now=house.now, events=6000, workspaces=4, days=100, seed=7)
+    house.workspace = write(house.root, plan, force=False).workspace_id
+    house.run()
+    return house
+
+
+@pytest.fixture(scope="module")
+def session(sample: Sample) -> Iterator[Session]:
+    """Return a session over it."""
+    with opened(sample.root, sample.now) as session:
+        yield session
+
+
+def cooked(session: Session, sample: Sample, words: str) -> list[dict[str, Any]]:
+    """Return what the recipe gives whose question has some words."""
+    (text,) = (text for question, text in RECIPES.items() if words in question)
+    return records(session, text.replace(PRINTED, sample.workspace))
+
+
+@pytest.mark.parametrize("question", RECIPES)
+def test_recipes(session: Session, sample: Sample, question: str) -> None:
+    """Every recipe gives rows, under names of its own, with numbers in them."""
+    found = cooked(session, sample, question)
+    assert found or "never did anything" in question
+    for row in found:
+        assert all(re.fullmatch("[a-z][a-z0-9_]*", name) for name in row)
+
+
+def test_there_are_twenty() -> None:
+    """The page promises twenty questions."""
+    assert len(RECIPES) == 20
+
+
+def test_names(session: Session) -> None:
+    """The page has every view with its columns, and every macro with its parameters."""
+    for view in database.VIEWS:
+        (cells,) = re.findall(rf"(?m)^\| `{view}` \|.*\| (.*) \|$", PAGE)
+        for column, *_ in rows(session, f"describe {view}"):
+            assert f"`{column}`" in cells, (view, column)
+    for macro in (*database.TABLE_MACROS, *database.SCALAR_MACROS):
+        ((parameters,),) = rows(
+            session, f"select distinct parameters from duckdb_functions() where function_name = '{macro}'"
+        )
+        written = re.findall(rf"`{macro}\((.*?)\)`", PAGE)
+        assert re.sub(" := null", "", written[0]) == ", ".join(parameters), macro
+
+
+def test_top_workspaces(session: Session, sample: Sample) -> None:
+    """The month's credits of a workspace are those of its events in that month."""
+    events = sample.events().filter(pl.col("day") >= "2026-11-01")
+    expected = events.group_by("workspace_id").agg(pl.col("credits").sum()).sort("credits", descending=True)
+    found = [(row["workspace_id"], int(row["credits"])) for row in cooked(session, sample, "used most this month")]
+    assert found == expected.rows()
+
+
+def test_failing_runs(session: Session, sample: Sample) -> None:
+    """A day's failed runs are the events of that day in New York."""
+    expected: dict[date, int] = {}
+    runs = sample.events().filter(workspace_id=sample.workspace, action="workflow_run", run_status="failed")
+    local = runs["timestamp"].dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York").dt.date()
+    for day in local:
+        expected[day] = expected.get(day, 0) + 1
+    found = cooked(session, sample, "runs fail")
+    assert len(found) == 14
+    assert sum(row["runs_failed"] for row in found) > 0
+    for row in found:
+        assert row["runs_failed"] == expected.get(date.fromisoformat(row["day"]), 0)
+
+
+def test_quotas(session: Session, sample: Sample) -> None:
+    """What is used of a quota is what the API says: the billing period that contains now, where the user is listed."""
+    directory = DirectoryReader(sample.root).current()
+    events = sample.events()
+    for row in cooked(session, sample, "quota"):
+        account = directory.accounts[row["user_id"]]
+        start, end = period(account.anchor, sample.now)
+        theirs = events.filter(
+            pl.col("user_id") == row["user_id"],
+            pl.col("workspace_id").is_in(directory.workspaces_of(row["user_id"])),
+            pl.col("timestamp").dt.epoch("us").is_between(start, end, closed="left"),
+        )
+        assert (row["used"], row["quota"], row["until"]) == (theirs["credits"].sum(), account.quota, rfc3339(end))
+
+
+def test_runs_take(session: Session, sample: Sample) -> None:
+    """Runs are counted, and their greatest, by kind."""
+    runs = sample.events().filter(action="workflow_run", run_status="completed")
+    expected = runs.group_by("kind").agg(pl.len(), pl.col("credits").max().alias("most")).rows()
+    found = cooked(session, sample, "a run usually take")
+    assert sorted((row["kind"], row["runs"], row["most_credits"]) for row in found) == sorted(expected)
+    for row in found:
+        credits_ = sorted(runs.filter(kind=row["kind"])["credits"])
+        assert row["p95_credits"] in credits_
+        assert sum(value <= row["p95_credits"] for value in credits_) >= 0.95 * len(credits_)
+
+
+def test_deliveries(session: Session, sample: Sample) -> None:
+    """Lines and duplicates are those that the runs reported."""
+    reports = [msgspec.json.decode(line) for line in (sample.root / "runs/2026-11-24.jsonl").read_bytes().splitlines()]
+    (row,) = cooked(session, sample, "deliveries")
+    assert row["lines"] == sum(report["lines"] for report in reports)
+    assert row["duplicates"] == sum(report["duplicates"] for report in reports)
+
+
+def test_rejected(session: Session, sample: Sample) -> None:
+    """Every rejected line is in one of the rows."""
+    found = cooked(session, sample, "rejected")
+    assert sum(row["lines"] for row in found) == len(sample.quarantine())
+    assert {(row["source_file"], row["reason"]) for row in found} == {
+        (row["source_file"], row["reason"]) for row in sample.quarantine()
+    }
+
+
+def test_hours(session: Session, sample: Sample) -> None:
+    """Hours of the local day are those of its clock in a zone that changes nothing."""
+    zone, now = "Asia/Kathmandu", datetime.fromisoformat("2026-11-24T12:00:00+05:45")
+    local = sample.events().filter(workspace_id=sample.workspace)["timestamp"]
+    local = local.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    local = local.filter(local.dt.date() > now.date() - timedelta(days=28))
+    expected = dict(local.dt.hour().value_counts().rows())
+    assert {row["hours_into_the_day"]: row["events"] for row in cooked(session, sample, "hour of its day")} == expected

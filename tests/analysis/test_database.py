@@ -1,0 +1,230 @@
+"""`usage.duckdb`: what it shows of a folder, whatever becomes of that, and who may open it when."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pytest
+
+from pipeline.analysis import database
+from pipeline.analysis.session import opened
+from pipeline.analysis.statements import statements
+from pipeline.store import Operation, Store
+from pipeline.tables import manifest_path
+from tests.analysis.asking import ask, rows
+from tests.command import done, usage
+from tests.conftest import DAY_US, WORKSPACE, House, record
+
+AGAIN = "a run published meanwhile: ask again"
+
+
+@pytest.fixture
+def loaded(house: House) -> House:
+    """Return a house with two days of events in two months, a member twice, an account and a bad line."""
+    house.drop(
+        "a.jsonl",
+        [
+            record("a", usage={"credits": 5, "languages": [{"locale": "de", "characters": 7}]}),
+            record("b", timestamp="2026-10-31T23:59:00Z", usage={"credits": 3}),
+            {"id": "bad"},
+        ],
+    )
+    directory = house.root / "directory"
+    directory.mkdir(parents=True)
+    member = '{"workspace_id": "%s", "user_id": "%s", "name": "Ada", "role": "%s", "status": "active"}\n'
+    text = "".join(
+        member % (WORKSPACE.upper(), "C" * 8 + "-0000-4000-8000-000000000001", role) for role in ("admin", "viewer")
+    )
+    (directory / "members.jsonl").write_text(f"\ufeff{text}\r\n")
+    account = {"user_id": "c" * 8, "quota": 10, "period_anchor": "2026-01-31T09:00:00+05:45"}
+    (directory / "accounts.jsonl").write_bytes(_json(account))
+    (directory / "api_keys.jsonl").write_text('{"id": "secret"}\n')
+    house.run()
+    return house
+
+
+def _json(row: object) -> bytes:
+    return msgspec.json.encode(row) + b"\n"
+
+
+def plainly(house: House) -> duckdb.DuckDBPyConnection:
+    """Open the file as any client does."""
+    return duckdb.connect(house.root / "usage.duckdb", read_only=True)
+
+
+def test_views_of_nothing(house: House) -> None:
+    """Before anything was loaded every view is empty, with the columns and types that it has later."""
+    house.root.mkdir()
+    with opened(house.root, house.now) as session:
+        before = {view: rows(session, f"describe {view}") for view in database.VIEWS}
+        for view in set(database.VIEWS) - {"calendar"}:
+            assert rows(session, f"select count(*) from {view}") == [(0,)]
+        assert rows(session, f"select sum(credits), count(*) from usage_daily('{WORKSPACE}', 'UTC', 30)") == [(0, 30)]
+        assert rows(session, f"from usage_activity('{WORKSPACE}', 'UTC', 30)") == []
+    house.drop("a.jsonl", [record(usage={"credits": 1, "languages": [{"locale": "de", "characters": 1}]}), {"id": 1}])
+    house.run()
+    with opened(house.root, house.now) as session:
+        assert {view: rows(session, f"describe {view}") for view in database.VIEWS} == before
+        for view in set(database.VIEWS) - {"members", "accounts"}:
+            assert rows(session, f"select count(*) > 0 from {view}") == [(True,)], view
+
+
+def test_views(loaded: House) -> None:
+    """Views show the tables, the runs and the directory, of a repeated row the last, instants in UTC."""
+    assert ask(loaded, "select id, day, workspace_id from events order by id") == [
+        ("a", "2026-11-24", WORKSPACE),
+        ("b", "2026-10-31", WORKSPACE),
+    ]
+    assert ask(loaded, "select month, locale, credits from cube order by all") == [
+        ("2026-10", None, 3),
+        ("2026-11", "de", 5),
+    ]
+    assert ask(loaded, "select day, events, credits from actors order by all") == [
+        ("2026-10-31", 1, 3),
+        ("2026-11-24", 1, 5),
+    ]
+    assert ask(loaded, "select reason, line_number from quarantine") == [("missing_field", 3)]
+    assert ask(loaded, "select accepted, reasons['missing_field'], data_as_of from runs") == [
+        (2, 1, "2026-11-24T12:00:00Z")
+    ]
+    assert ask(loaded, "select workspace_id, user_id[:3], role from members") == [(WORKSPACE, "ccc", "viewer")]
+    assert ask(loaded, "select quota, period_anchor from accounts") == [(10, "2026-01-31T03:15:00Z")]
+
+
+def test_one_workspace(loaded: House) -> None:
+    """Macros of one workspace take its id in any case, and nothing that is no id, such as a pattern."""
+    assert ask(loaded, f"select count(*) from workspace_events('{WORKSPACE.upper()}')") == [(2,)]
+    for macro in ("cube", "actors", "events", "event_languages"):
+        with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="to UUID"):
+            rows(session, f"from workspace_{macro}('*')")
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "zzz", "", "europe/berlin"])
+def test_unknown_zone(loaded: House, zone: str) -> None:
+    """A zone that there is not is an error, not an empty answer."""
+    for asked in (f"usage_daily('{WORKSPACE}', '{zone}', 30)", f"usage_buckets('{WORKSPACE}', '{zone}', 'daily')"):
+        with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="unknown time zone"):
+            rows(session, f"from {asked}")
+    with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="known time zone"):
+        rows(session, f"from usage_by_language('{WORKSPACE}', '{zone}', date '2026-11-01', date '2026-11-02')")
+
+
+@pytest.mark.parametrize("table", ["cube", "actors"])
+def test_a_commit_between(loaded: House, table: str) -> None:
+    """A run between the listing of files and their reading gives an error, never two generations or a month too few."""
+    done(usage(loaded))
+    asked = f"select sum(credits) from workspace_{table}('{WORKSPACE}')"
+    manifest, kept = loaded.root / manifest_path(WORKSPACE), loaded.root / "kept.json"
+    manifest.rename(kept)
+    os.mkfifo(manifest)
+    with plainly(loaded) as connection, ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(lambda: connection.execute(asked).fetchall())
+        with manifest.open("wb") as pipe:  # is open as soon as the query reads it, and has listed the files before
+            kept.rename(manifest)
+            loaded.drop("b.jsonl", [record("c", timestamp="2026-10-31T12:00:00Z", usage={"credits": 100})])
+            loaded.run(loaded.now + DAY_US)
+            pipe.write(manifest.read_bytes())
+        with pytest.raises(duckdb.Error, match=AGAIN):
+            answer.result()
+        assert connection.execute(asked).fetchall() == [(108,)]
+
+
+def test_both_generations_are_there(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While old files are not deleted yet, what the manifests name counts, before and after they are flipped."""
+    apply = Store.apply
+    seen: list[list[tuple[int]]] = []
+
+    def watched(store: Store, operation: Operation) -> None:
+        apply(store, operation)
+        if operation.kind != "sync":
+            seen.append(ask(loaded, "select sum(credits) from cube") + ask(loaded, "select sum(credits) from actors"))
+
+    loaded.drop("b.jsonl", [record("c", usage={"credits": 100})])
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "apply", watched)
+        loaded.run(loaded.now + 1)
+    assert [(8,), (8,)] in seen
+    assert [(108,), (108,)] in seen
+    assert all(found in ([(8,), (8,)], [(108,), (108,)]) for found in seen)
+
+
+def test_the_session_asks_again(loaded: House) -> None:
+    """Where a run publishes meanwhile, the statement is run once more and gives what stands then."""
+    calls: list[int] = []
+    with opened(loaded.root, loaded.now) as session:
+        (statement,) = statements("select sum(credits) as credits from cube")
+
+        def take(reader: pa.RecordBatchReader) -> list[int]:
+            calls.append(1)
+            if len(calls) == 1:
+                raise duckdb.InvalidInputException(AGAIN)
+            return list(reader.read_all()["credits"].to_pylist())
+
+        assert session.run(statement, take) == [8]
+
+
+def test_written_by_a_run_where_it_does_not_fit(loaded: House) -> None:
+    """A run makes the file where it is missing, damaged or of another folder, and leaves it alone otherwise."""
+    path = loaded.root / "usage.duckdb"
+    done(usage(loaded))
+    first = path.stat()
+    done(usage(loaded))
+    assert path.stat() == first
+    path.write_bytes(b"damaged")
+    done(usage(loaded))
+    with plainly(loaded) as connection:
+        assert connection.execute("select sum(credits) from cube").fetchall() == [(8,)]
+    assert not list(loaded.root.glob(".usage*"))
+
+
+def test_a_folder_that_moved(loaded: House, tmp_path: Path) -> None:
+    """In a moved folder both `usage sql` and the next run make the file anew."""
+    done(usage(loaded))
+    moved = House(tmp_path / "else where's [data]*")
+    loaded.root.rename(moved.root)
+    assert ask(moved, "select sum(credits) from cube") == [(8,)]
+    assert database.is_current(moved.root)
+    again = House(tmp_path / "again")
+    moved.root.rename(again.root)
+    done(usage(again))
+    with plainly(again) as connection:
+        assert connection.execute("select count(*) from events").fetchall() == [(2,)]
+
+
+def test_a_file_that_cannot_be_replaced(loaded: House) -> None:
+    """Where the file cannot be written the run is done all the same and says so, and sessions have their own."""
+    (loaded.root / "usage.duckdb").mkdir()
+    result = usage(loaded)
+    done(result)
+    assert "warning: usage.duckdb could not be written" in result.stderr
+    assert ask(loaded, "select sum(credits) from cube") == [(8,)]
+    (loaded.root / "usage.duckdb").rmdir()
+    (loaded.root / "usage.duckdb").write_bytes(b"damaged")
+    status = (loaded.root / "usage.duckdb").stat()
+    mark = database.Mark(database.made_from(loaded.root), status.st_size, status.st_mtime_ns)
+    (loaded.root / "usage.duckdb.json").write_bytes(_json(mark))
+    assert ask(loaded, "select sum(credits) from cube") == [(8,)]
+
+
+def test_a_run_with_nothing_new_imports_no_engine(loaded: House) -> None:
+    """Where the file fits, a run with nothing new is over without DuckDB."""
+    done(usage(loaded))
+    code = (
+        "import sys; from pipeline.commands import app; app(standalone_mode=False); sys.exit('duckdb' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "run", "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:01Z"]
+    root = str(Path(__file__).parents[2])
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": root}, timeout=60)
+
+
+def test_it_is_small(loaded: House) -> None:
+    """The file holds no data but the days of all zones."""
+    done(usage(loaded))
+    assert (loaded.root / "usage.duckdb").stat().st_size < 1_000_000
+    with plainly(loaded) as connection:
+        assert connection.execute("select count(distinct time_zone) from calendar").fetchall() == [(598,)]

@@ -1,0 +1,219 @@
+"""`usage sql`: rows out in every format, exit codes, stdin, and Ctrl-C."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.analysis.session import opened
+from pipeline.analysis.statements import statements
+from pipeline.analysis.writing import write_table
+from pipeline.commands import app
+from tests.conftest import NOW, House, record
+
+EVERYTHING = """
+    select
+      170141183460469231731687303715884105727::hugeint as huge, sum(9223372036854775807) as summed,
+      1.50::decimal(9, 2) as exact,
+      timestamp '2026-11-24 12:00:00.25' as moment, timestamptz '2026-11-24 12:00:00+05:45' as zoned,
+      date '2026-11-24' as day, null as nothing, 'a,"b"' || chr(10) || 'ü' as words, true as truth,
+      [timestamp '2026-01-01'] as list, {'a': 1, 'b': null} as struct, map {'k': 2} as map, 'nan'::double as none
+"""
+
+
+@pytest.fixture
+def loaded(house: House) -> House:
+    """Return a house with some events."""
+    house.drop("a.jsonl", [record(f"e{k}", usage={"credits": k}) for k in range(5)])
+    house.run()
+    return house
+
+
+def usage(house: House, *arguments: str, stdin: str | None = None) -> Result:
+    """Give a `usage sql` command."""
+    return CliRunner().invoke(app, ["sql", *arguments, "--data-dir", str(house.root), "--now", NOW], input=stdin)
+
+
+def test_json(loaded: House) -> None:
+    """JSON is one array; integers are exact, instants are RFC 3339 in UTC, what is no number is null."""
+    result = usage(loaded, EVERYTHING, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout, parse_float=str) == [
+        {
+            "huge": 170141183460469231731687303715884105727,
+            "summed": 9223372036854775807,
+            "exact": "1.50",
+            "moment": "2026-11-24T12:00:00.25Z",
+            "zoned": "2026-11-24T06:15:00Z",
+            "day": "2026-11-24",
+            "nothing": None,
+            "words": 'a,"b"\nü',
+            "truth": True,
+            "list": ["2026-01-01T00:00:00Z"],
+            "struct": {"a": 1, "b": None},
+            "map": {"k": 2},
+            "none": None,
+        }
+    ]
+    assert json.loads(usage(loaded, "select 1 where false", "--format", "json").stdout) == []
+
+
+def test_csv(loaded: House) -> None:
+    """CSV is RFC 4180: CRLF, quotes where they are needed, null is an empty cell."""
+    result = usage(loaded, EVERYTHING, "--format", "csv")
+    names, row = csv.reader(io.StringIO(result.stdout_bytes.decode(), newline=""))
+    found = dict(zip(names, row, strict=True))
+    assert found["huge"] == "170141183460469231731687303715884105727"
+    assert found["words"] == 'a,"b"\nü'
+    assert found["nothing"] == ""
+    assert found["list"] == '["2026-01-01T00:00:00Z"]'
+    assert found["none"] == "nan"
+    assert usage(loaded, "select 1 as a, 'x,y' as b", "--format", "csv").stdout_bytes == b'a,b\r\n1,"x,y"\r\n'
+
+
+def test_parquet_and_output(loaded: House, tmp_path: Path) -> None:
+    """Parquet goes to stdout or a file, which is replaced only where that is said."""
+    path = tmp_path / "rows.parquet"
+    assert usage(loaded, "from events", "--format", "parquet", "--output", str(path)).exit_code == 0
+    assert pq.read_table(path).num_rows == 5
+    again = usage(loaded, "from cube", "--format", "parquet", "--output", str(path))
+    assert (again.exit_code, pq.read_table(path).num_rows) == (2, 5)
+    assert "--force" in again.stderr
+    assert usage(loaded, "from cube", "--format", "parquet", "--output", str(path), "--force").exit_code == 0
+    assert pq.read_table(path).num_rows == 1
+    result = usage(loaded, "select 1 as a", "--format", "parquet")
+    assert pq.read_table(io.BytesIO(result.stdout_bytes)).to_pylist() == [{"a": 1}]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["rows.parquet"]
+
+
+def test_table(loaded: House) -> None:
+    """A table has numbers on the right, says NULL, and shows nothing that a terminal would obey."""
+    result = usage(loaded, "select 'a' as name, 5 as n union all select chr(27) || '[2J', null order by n")
+    assert result.stdout.splitlines() == [
+        "name        n",
+        "a           5",
+        "\\x1b[2J  NULL",
+    ]
+
+
+def test_wide_tables(loaded: House) -> None:
+    """What is wider than the terminal is cut in its longest columns, and where that is not enough, rows are records."""
+    (statement,) = statements("select repeat('x', 100) as long, 'kept' as short, 7 as n")
+    shown = {}
+    with opened(loaded.root, loaded.now) as session:
+        for width in (80, 20):
+            file = io.BytesIO()
+            assert session.run(statement, partial(write_table, file=file, width=width))
+            shown[width] = file.getvalue().decode().splitlines()
+    assert max(map(len, shown[80])) == 80
+    assert shown[80][1] == f"{'x' * 69}…  kept   7"
+    assert shown[20][0] == "row 1"
+    assert f"  long   {'x' * 100}" in shown[20]
+
+
+def test_more_rows_than_are_shown(loaded: House) -> None:
+    """A table ends after 10,000 rows and says so; the other formats have all."""
+    result = usage(loaded, "from range(25000)")
+    assert len(result.stdout.splitlines()) == 10_001
+    assert "first 10,000 rows" in result.stderr
+    assert len(usage(loaded, "from range(25000)", "--format", "csv").stdout.splitlines()) == 25_001
+
+
+def test_order_is_kept(loaded: House) -> None:
+    """Rows come in the order that the statement asks for."""
+    rows = json.loads(usage(loaded, "select i from range(300000) r(i) order by hash(i), i", "--format", "json").stdout)
+    with opened(loaded.root, None) as session:
+        (statement,) = statements("select hash(i) as h from range(300000) r(i) order by i")
+        hashes = session.run(statement, lambda reader: reader.read_all()["h"].to_pylist())
+    assert [row["i"] for row in rows] == sorted(range(300_000), key=lambda i: (hashes[i], i))
+
+
+def test_stdin(loaded: House) -> None:
+    """Without an argument the statements come from stdin, one after the other."""
+    result = usage(loaded, stdin="select 1 as a;\nselect sum(credits) as b from events; explain select 1")
+    assert result.exit_code == 0
+    assert result.stdout.split()[:4] == ["a", "1", "b", "10"]
+    assert "Projection" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["select nothing from events"], 1, "nothing"),
+        (["from nowhere"], 1, "nowhere"),
+        (["select error('stop')"], 1, "stop"),
+        (["select interval 1 day", "--format", "parquet"], 1, "interval"),
+        (["selec 1"], 2, "syntax error"),
+        (["drop view events"], 2, "only SELECT"),
+        (["pivot events on action using count(*)"], 2, "IN"),
+        ([""], 2, "no statement"),
+        (["select 1; select 2", "--output", "x"], 2, "one statement"),
+        (["select 1", "--force"], 2, "--output"),
+        (["select 1", "--format", "xml"], 2, "xml"),
+    ],
+)
+def test_errors(loaded: House, arguments: list[str], code: int, words: str) -> None:
+    """A statement that fails exits 1, one that is not run here and wrong options 2, with a message and nothing else."""
+    result = usage(loaded, *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "LINE 1: from query" not in result.stderr
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    """A data folder that is not there is wrong use, and is not made."""
+    result = usage(House(tmp_path / "none"), "select 1")
+    assert result.exit_code == 2
+    assert not (tmp_path / "none").exists()
+
+
+def test_nothing_of_a_result_that_fails(loaded: House) -> None:
+    """Where a statement fails after its first rows, none of them is written."""
+    result = usage(loaded, "select if(i = 250000, error('late'), i) from range(300000) r(i)", "--format", "csv")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "late" in result.stderr
+
+
+def test_a_folder_that_is_read_only(loaded: House) -> None:
+    """Where nothing can be written to the data folder, the answer is the same."""
+    if not os.geteuid():
+        (loaded.root / "usage.duckdb.lock").mkdir()  # no mode keeps root away; this does
+    else:
+        loaded.root.chmod(0o500)
+    try:
+        result = usage(loaded, "select sum(credits) as credits from cube", "--format", "json")
+    finally:
+        loaded.root.chmod(0o700)
+    assert json.loads(result.stdout) == [{"credits": 10}]
+    assert not (loaded.root / "usage.duckdb").exists()
+
+
+def test_interrupted(loaded: House) -> None:
+    """SIGINT stops a statement at once: exit 130, one line, nothing on stdout."""
+    code = "from pipeline.commands import app; app()"
+    statement = "select count(*) from range(10000000) a, range(10000000) b where (a.range * b.range) % 7 = 3"
+    arguments = [sys.executable, "-c", code, "sql", statement, "--data-dir", str(loaded.root)]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    while not (spills := _is_busy(process.pid)) and process.poll() is None:
+        os.sched_yield()
+    assert spills
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "stopped\n")
+
+
+def _is_busy(pid: int) -> bool:
+    """Return whether a process has taken seconds of processor time: its query is under way."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) > 5 * os.sysconf("SC_CLK_TCK")
