@@ -8,16 +8,12 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Any, Final, Literal
-from urllib.parse import quote, urlencode
 
 import msgspec
 
 from pipeline import calendar
 from pipeline.calendar import Range, View
 from pipeline.tables import MEASURES, STATUSES
-from service import cursors
-from service.cursors import Cursor
-from service.endpoints import ACTIVITY, BY_LANGUAGE, SUMMARY
 
 Kind = Literal["summary", "by_language", "feed"]
 Row = Sequence[Any]
@@ -25,7 +21,6 @@ Raw = bytes | Sequence[Row]  # a JSON document, or the rows of a statement
 
 ZONES: Final = ("UTC", "America/New_York", "Asia/Kathmandu")
 LIMIT: Final = 20
-_PATHS: Final[dict[Kind, str]] = {"summary": SUMMARY, "by_language": BY_LANGUAGE, "feed": ACTIVITY}
 _TOTALS: Final = ("characters", "lines", "corrected", "audio_ms")
 _NUMBERS: Final = ("credits", "characters", "lines", "runs")
 _LANGUAGE: Final = ("locale_code", "credits", "characters", "lines", "corrected")
@@ -61,18 +56,6 @@ class Question(msgspec.Struct, frozen=True):
     def end(self) -> int:
         """Return where its window ends."""
         return self.instants[-1]
-
-    @property
-    def path(self) -> str:
-        """Return what the API is asked."""
-        parameters: dict[str, str] = {"range": self.range, "timezone": self.timezone}
-        if self.kind == "summary":
-            parameters["activity_view"] = self.view
-        if self.after:
-            timestamp, event_id = self.after
-            place = Cursor(1, "next", timestamp, event_id, self.start, self.end, self.range, None, None, self.timezone)
-            parameters["cursor"] = cursors.encode(place)
-        return f"{_PATHS[self.kind]}?{urlencode(parameters, quote_via=quote)}"
 
 
 def summary(workspace_id: str, zone: str, range_: Range, view: View, now: int, name: str = "summary") -> Question:
@@ -122,7 +105,7 @@ def usual(workspace_id: str, now: int, deep: tuple[int, str]) -> list[Question]:
 
 def every_zone(workspace_id: str, now: int) -> list[Question]:
     """Return the summary of a workspace in each zone that there is."""
-    return [summary(workspace_id, zone, "30d", "weekly", now) for zone in sorted(calendar.zone_names())]
+    return [summary(workspace_id, zone, "90d", "weekly", now) for zone in sorted(calendar.zone_names())]
 
 
 def document(question: Question, raw: Raw) -> Any:
@@ -139,7 +122,7 @@ def agree(question: Question, engine: str, answer: Any, expected: Any) -> None:
         UnequalError: it is not.
     """
     if answer != expected:
-        raise UnequalError(f"{engine}: {question.path} of {question.workspace_id}:\n{answer}\nis not\n{expected}")
+        raise UnequalError(f"{engine} answers {question} with\n{answer}\nand not\n{expected}")
 
 
 def _of_json(question: Question, body: Any) -> Any:

@@ -24,13 +24,14 @@ except ImportError:  # without `make bench` the group of packages is not there
 class Clickhouse:
     """Events with their languages."""
 
+    name: ClassVar = "clickhouse"
     kinds: ClassVar[Mapping[Kind, str]] = {"summary": "summary", "by_language": "by_language", "feed": "feed"}
-    tables: ClassVar = ("events",)
+    tables: ClassVar[Sequence[str]] = ("events",)
 
     def __init__(self, root: Path) -> None:
         if Session is None:
             raise UnavailableError("chdb is not installed; `make bench` installs it")
-        self.folder = root / "clickhouse"
+        self.folder = root / self.name
 
     def running(self) -> AbstractContextManager[None]:
         """Start nothing: the engine is a library here."""
@@ -57,8 +58,7 @@ class Clickhouse:
     def bytes_on_disk(self) -> int:
         """Return what the tables take."""
         with self._opened() as session:
-            sizes = dict(_run(session, "sizes"))
-        return sum(int(sizes[table]) for table in self.tables)
+            return sum(int(size) for table, size in _run(session, "sizes") if table in self.tables)
 
     def local_days(self, workspace_id: str, zone: str, since: int, until: int) -> Sequence[Row] | None:
         """Return (date, credits, characters, lines, runs) by its own zone data, None where it has no such zone."""
@@ -82,10 +82,15 @@ class Clickhouse:
 class ClickhouseQuarters(Clickhouse):
     """The same with a roll-up by quarter-hours, kept up with every load: this project's idea, there."""
 
-    kinds: ClassVar = {"summary": "rollup_summary", "by_language": "rollup_by_language", "feed": "feed"}
-    tables: ClassVar = ("events", "rollup")
+    name = "clickhouse-quarters"
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        "summary": "rollup_summary",
+        "by_language": "rollup_by_language",
+        "feed": "feed",
+    }
+    tables = ("events", "rollup")
 
-    def load(self, logs: Logs) -> None:  # noqa: ARG002 - its events are loaded
+    def load(self, logs: Logs) -> None:  # noqa: ARG002 - they are in its copy of the tables
         """Roll up the events that were loaded."""
         with self._opened() as session:
             for name in ("rollup_table", "touched_table", "touched_all", "rollup"):

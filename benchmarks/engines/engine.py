@@ -65,10 +65,28 @@ class Zoned(Protocol):
         ...
 
 
+@runtime_checkable
+class RollingUp(Protocol):
+    """An engine that shows what a roll-up for each zone costs."""
+
+    def roll_up_zone(self, zone: str) -> int:
+        """Make a roll-up by the local days of one zone and drop it; return its bytes."""
+        ...
+
+
+@runtime_checkable
+class Server(Protocol):
+    """An engine that `wrk` can ask."""
+
+    def address(self, question: Question) -> tuple[str, str, str]:
+        """Return the URL of the server, the path of a question, and a key of its workspace."""
+        ...
+
+
 @cache
 def statement(engine: str, name: str) -> str:
-    """Return the text of `<engine>/<name>.sql`."""
-    return (Path(__file__).parent / engine / f"{name}.sql").read_text("utf-8")
+    """Return the text of `sql/<engine>/<name>.sql`."""
+    return (Path(__file__).parent / "sql" / engine / f"{name}.sql").read_text("utf-8")
 
 
 def parameters(question: Question) -> Mapping[str, Any]:

@@ -1,30 +1,15 @@
-"""DuckDB and Polars over this project's Parquet files, only those of the days that a question needs.
+"""This project's Parquet files as other engines find them: only those of the days that a question needs."""
 
-What somebody would write who has the files and no cube: credits are shared out to languages for each question.
-"""
-
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
 
-import duckdb
-import polars as pl
-
-from benchmarks.engines.engine import Logs, bytes_in, parameters, statement
-from benchmarks.questions import LIMIT, Question, Raw
+from benchmarks.engines.engine import Logs, bytes_in
+from benchmarks.questions import Question
 from pipeline.calendar import DAY_US, utc_day
-from pipeline.tables import STATUSES, events_path
-
-_CLOSED: Final = ("completed", "failed", "cancelled")
-_MEASURES: Final = ("characters", "lines", "corrected")
-_PAGE: Final = (
-    *("id", "timestamp", "action", "kind", "resource_type", "resource_id", "resource_name"),
-    *("user_id", "user_name", "metadata", "ip"),
-)
+from pipeline.tables import events_path
 
 
-class _Files:
+class Files:
     """The data folder of `ours`, which has loaded it."""
 
     def __init__(self, root: Path) -> None:
@@ -45,101 +30,9 @@ class _Files:
         return bytes_in(self.folder / "events")
 
 
-class DuckdbFiles(_Files):
-    """DuckDB."""
-
-    @contextmanager
-    def reader(self) -> Iterator["_DuckdbReader"]:
-        """Connect to a database that has nothing in it."""
-        with duckdb.connect() as connection:
-            yield _DuckdbReader(self.folder, connection)
-
-
-class PolarsFiles(_Files):
-    """Polars, lazily where it may leave out rows and columns."""
-
-    @contextmanager
-    def reader(self) -> Iterator["_PolarsReader"]:
-        """Remember where the files are."""
-        yield _PolarsReader(self.folder)
-
-
-class _DuckdbReader:
-    def __init__(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
-        self._folder, self._connection = folder, connection
-
-    def ask(self, question: Question) -> Raw:
-        if not (files := _files(self._folder, question)):
-            return []
-        text = statement("duckdb", f"{question.kind}_of_files")
-        values = {name: value for name, value in parameters(question).items() if name != "workspace_id"}
-        return self._connection.execute(text, {**values, "files": files}).fetchall()
-
-
-class _PolarsReader:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def ask(self, question: Question) -> Raw:
-        if not (files := _files(self._folder, question)):
-            return []
-        moment = pl.col("timestamp").to_physical()
-        events = pl.scan_parquet(files, hive_partitioning=False).with_columns(moment.alias("timestamp"))
-        events = events.filter(pl.col("timestamp").is_between(question.start, question.end, closed="left"))
-        kinds = {"summary": _summary, "by_language": _by_language, "feed": _page}
-        return kinds[question.kind](events, question).rows()
-
-
-def _files(folder: Path, question: Question) -> list[str]:
+def files_of(folder: Path, question: Question) -> list[str]:
     """Return the files of the days that hold what is asked for."""
     last = question.after[0] if question.after else question.end - 1
     days = range(question.start // DAY_US, last // DAY_US + 1)
     paths = (folder / events_path(question.workspace_id, utc_day(day * DAY_US).isoformat()) for day in days)
     return [str(path) for path in paths if path.exists()]
-
-
-def _summary(events: pl.LazyFrame, question: Question) -> pl.DataFrame:
-    starts = pl.Series(question.instants[:-1])
-    status, counts = pl.col("run_status"), pl.col("action") == "workflow_run"
-    sums = [pl.col("languages").list.eval(pl.element().struct.field(name)).list.sum().alias(name) for name in _MEASURES]
-    frame = events.select(
-        "timestamp",
-        "credits",
-        *sums,
-        pl.when(status.is_null() | status.is_in(_CLOSED)).then("audio_ms").otherwise(0).alias("audio_ms"),
-        *((counts & (status == name)).fill_null(value=False).alias(name) for name in STATUSES),
-    ).collect()
-    windows = starts.search_sorted(frame["timestamp"], side="right").cast(pl.Int64) - 1
-    return frame.drop("timestamp").group_by(windows.alias("window")).sum()
-
-
-def _by_language(events: pl.LazyFrame, _: Question) -> pl.DataFrame:
-    total = pl.col("languages").list.eval(pl.element().struct.field("characters")).list.sum().alias("total")
-    used = events.select("credits", "languages", total).with_row_index("event")
-    # Products of legal numbers need more than 64 bits.
-    product = pl.col("credits").cast(pl.Int128) * pl.col("characters")
-    divisor = pl.max_horizontal("total", 1)
-    ranked = (
-        used.filter(pl.col("languages").list.len() > 0)
-        .explode("languages")
-        .unnest("languages")
-        .with_columns((product // divisor).alias("share"), (product % divisor).alias("remainder"))
-        .sort("event", "remainder", "locale", descending=[False, True, False], nulls_last=True)
-        .with_columns(
-            pl.int_range(pl.len()).over("event").alias("place"), pl.col("share").sum().over("event").alias("shared")
-        )
-    )
-    left = (pl.col("total") > 0) & (pl.col("place") < pl.col("credits") - pl.col("shared"))
-    tagged = ranked.select("locale", (pl.col("share").cast(pl.Int64) + left).alias("credits"), *_MEASURES)
-    # Without characters there is nothing to share by: all of it is untagged.
-    none = (pl.lit(0, pl.Int64).alias(name) for name in _MEASURES)
-    untagged = used.filter(pl.col("total") == 0).select(pl.lit(None, pl.String).alias("locale"), "credits", *none)
-    return pl.concat([tagged, untagged]).group_by("locale").sum().collect()
-
-
-def _page(events: pl.LazyFrame, question: Question) -> pl.DataFrame:
-    if question.after:
-        timestamp, event_id = question.after
-        earlier = pl.col("timestamp") < timestamp
-        events = events.filter(earlier | ((pl.col("timestamp") == timestamp) & (pl.col("id") < event_id)))
-    return events.select(_PAGE).sort("timestamp", "id", descending=True).head(LIMIT + 1).collect()

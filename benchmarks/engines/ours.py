@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -24,13 +24,16 @@ from benchmarks.serving import Process, served
 from pipeline.formats import instant
 from pipeline.keys import MEMBERS
 from pipeline.tables import DIRECTORY, RAW
-from service import by_language, feed, parameters, summary
+from service import by_language, cursors, feed, parameters, summary
 from service.answers import Answer
 from service.authentication import Caller
+from service.cursors import Cursor
 from service.directory import DirectoryReader, Member, read_rows
+from service.endpoints import ACTIVITY, BY_LANGUAGE, SUMMARY
 from service.parameters import FeedParameters, LanguageParameters, SummaryParameters
 from service.snapshots import Snapshots
 
+_PATHS: Final[dict[Kind, str]] = {"summary": SUMMARY, "by_language": BY_LANGUAGE, "feed": ACTIVITY}
 _NOW_US: Final = instant(NOW)
 
 # What the front and the handlers do for each kind, credentials and the kept answers apart.
@@ -73,8 +76,8 @@ class Ours:
         return sum(bytes_in(self.folder / table) for table in ("events", "cube", "actors", "manifests"))
 
     def _run(self) -> None:
-        command = [sys.executable, "-c", "from service.commands import main; main()", "run"]
-        command += ["--data-dir", str(self.folder), "--now", NOW]
+        usage = str(Path(sys.executable).with_name("usage"))
+        command = [usage, "run", "--data-dir", str(self.folder), "--now", NOW]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own
 
 
@@ -83,15 +86,20 @@ class OursServed(Ours):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self.server: Process | None = None
-        self.keys: dict[str, str] = {}
+        self._server: Process | None = None
+        self._keys: dict[str, str] = {}
+
+    def address(self, question: Question) -> tuple[str, str, str]:
+        """Return the URL of the server, the path of a question, and a key of its workspace."""
+        assert self._server is not None, "it is not running"  # noqa: S101 - a mistake in here
+        return self._server.url, _path(question), self._keys[question.workspace_id]
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Serve, with a new key of each workspace's first member."""
         members = _first_members(self.folder)
-        self.keys = dict(zip(members, give_keys(self.folder, list(members.items())), strict=True))
-        with served(self.folder, NOW) as self.server:
+        self._keys = dict(zip(members, give_keys(self.folder, list(members.items())), strict=True))
+        with served(self.folder, NOW) as self._server:
             yield
 
     def load(self, logs: Logs) -> None:
@@ -100,9 +108,9 @@ class OursServed(Ours):
     @contextmanager
     def reader(self) -> Iterator["_Client"]:  # type: ignore[override]  # another reader, of the same protocol
         """Connect."""
-        assert self.server is not None, "it is not running"  # noqa: S101 - a mistake in here
-        with closing(http.client.HTTPConnection(urlsplit(self.server.url).netloc)) as connection:
-            yield _Client(connection, self.keys)
+        assert self._server is not None, "it is not running"  # noqa: S101 - a mistake in here
+        with closing(http.client.HTTPConnection(urlsplit(self._server.url).netloc)) as connection:
+            yield _Client(connection, self._keys)
 
 
 class _Reader:
@@ -114,7 +122,7 @@ class _Reader:
     def ask(self, question: Question) -> Raw:
         takes, ask, answer = _STEPS[question.kind]
         caller = Caller("api_key", self._members[question.workspace_id], question.workspace_id, None, ())
-        values = parameters.read(takes, question.path.partition("?")[2].encode(), [])
+        values = parameters.read(takes, _path(question).partition("?")[2].encode(), [])
         self._snapshots.current()
         asked = ask(values, caller, self._directory.current(), _NOW_US)
         return msgspec.json.encode(answer(asked, self._snapshots))
@@ -126,12 +134,34 @@ class _Client:
 
     def ask(self, question: Question) -> Raw:
         headers = {"Authorization": f"Bearer {self._keys[question.workspace_id]}"}
-        self._connection.request("GET", question.path, headers=headers)
+        self._connection.request("GET", _path(question), headers=headers)
         reply = self._connection.getresponse()
         body = reply.read()
         if reply.status != http.HTTPStatus.OK:
-            raise RuntimeError(f"{question.path}: {reply.status} {body.decode()}")
+            raise RuntimeError(f"{_path(question)}: {reply.status} {body.decode()}")
         return body
+
+
+def _path(question: Question) -> str:
+    """Return what the API is asked."""
+    query: dict[str, str] = {"range": question.range, "timezone": question.timezone}
+    if question.kind == "summary":
+        query["activity_view"] = question.view
+    if question.after:
+        place = Cursor(
+            version=1,
+            direction="next",
+            timestamp=question.after[0],
+            id=question.after[1],
+            start=question.start,
+            end=question.end,
+            range=question.range,
+            type=None,
+            user_id=None,
+            timezone=question.timezone,
+        )
+        query["cursor"] = cursors.encode(place)
+    return f"{_PATHS[question.kind]}?{urlencode(query, quote_via=quote)}"
 
 
 def _first_members(folder: Path) -> dict[str, str]:

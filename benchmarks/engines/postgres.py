@@ -23,7 +23,7 @@ from benchmarks.questions import Kind, Question, Raw, Row
 try:
     import psycopg
 except ImportError:  # without `make bench` the group of packages is not there
-    psycopg = None  # type: ignore[assignment]
+    psycopg = None
 
 _PACKAGED: Final = Path("/usr/lib/postgresql")
 _POLL_SECONDS: Final = 0.02
@@ -49,14 +49,14 @@ _SETTINGS: Final = {
 class Postgres:
     """Events and languages."""
 
-    schema: ClassVar = "public"
+    name: ClassVar = "postgres"
     kinds: ClassVar[Mapping[Kind, str]] = {"summary": "summary", "by_language": "by_language", "feed": "feed"}
 
     def __init__(self, root: Path) -> None:
         if psycopg is None:
             raise UnavailableError("psycopg is not installed; `make bench` installs it")
-        self._programs = _programs()
-        self.folder = root / "postgres"
+        self._programs = programs()
+        self.folder = root / self.name
         self._socket = ""
 
     @contextmanager
@@ -124,13 +124,12 @@ class Postgres:
         connection.execute(statement("postgres", name), values or None)
 
     def _connected(self) -> Any:
-        options = f"-c search_path={self.schema},public"
-        return psycopg.connect(host=self._socket, dbname="postgres", user="postgres", autocommit=True, options=options)
+        return psycopg.connect(host=self._socket, dbname="postgres", user="postgres", autocommit=True)
 
     def _create(self) -> None:
         self.folder.mkdir(parents=True)
         _give_away(self.folder)
-        command = [self._programs / "initdb", "-D", self.folder, "-U", "postgres", "--encoding", "UTF8"]
+        command = [str(self._programs / "initdb"), "-D", str(self.folder), "-U", "postgres", "--encoding", "UTF8"]
         command += ["--locale", "C", "--auth", "trust", "--no-sync"]
         subprocess.run(command, check=True, capture_output=True, cwd="/", **_somebody())  # noqa: S603 - a tool
 
@@ -163,14 +162,17 @@ class Postgres:
 class PostgresQuarters(Postgres):
     """The same with a roll-up by quarter-hours, kept up with every load: this project's idea, there."""
 
-    schema = "quarters"
+    name = "postgres-quarters"
     step: ClassVar = timedelta(minutes=15)
-    kinds: ClassVar = {"summary": "rollup_summary", "by_language": "rollup_by_language", "feed": "feed"}
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        "summary": "rollup_summary",
+        "by_language": "rollup_by_language",
+        "feed": "feed",
+    }
 
-    def load(self, logs: Logs) -> None:  # noqa: ARG002 - its events are loaded
+    def load(self, logs: Logs) -> None:  # noqa: ARG002 - they are in its copy of the tables
         """Roll up the events that were loaded."""
         with self._connected() as connection:
-            connection.execute(f"create schema {self.schema}")
             for name in ("rollup_table", "touched_all"):
                 self._execute(connection, name)
             self._execute(connection, "rollup", step=self.step)
@@ -186,7 +188,7 @@ class PostgresQuarters(Postgres):
 class PostgresHours(PostgresQuarters):
     """The same by hours, as it is usually done."""
 
-    schema = "hours"
+    name = "postgres-hours"
     step = timedelta(hours=1)
 
 
@@ -218,7 +220,7 @@ def _instant(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Return where the newest server's programs are; Debian keeps those of each release beside each other."""
     found = shutil.which("postgres")
     if found:

@@ -5,4 +5,4 @@ where
   workspace_id = {workspace_id:UUID}
   and timestamp >= fromUnixTimestamp64Micro({since:Int64})
   and timestamp < fromUnixTimestamp64Micro({until:Int64})
-group by day
+group by 1
