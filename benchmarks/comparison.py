@@ -1,6 +1,6 @@
 """This project beside what people would take instead: the same logs, the same questions, the same answers, in one run.
 
-    python -m benchmarks.comparison OUT.json [--events 200000 …] [--workspaces 20] [--days 300] [--seconds 0.5]
+    python -m benchmarks.comparison OUT.json [--events 200000 …] [--workspaces 20] [--days 120] [--seconds 0.5]
         [--engines ours ours-served …] [--folder DIR]
 
 Every step of every engine is a process of its own, one after the other. Engines that are not installed are left out and
@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.contenders import CONTENDERS, HOURS, OURS, SERVED
+from benchmarks.contenders import CONTENDERS, HOURS, OURS
 from benchmarks.engines.engine import Logs, UnavailableError
 from benchmarks.load import NOW
 from benchmarks.logs import BATCH, write_late, write_logs
@@ -57,7 +57,7 @@ class Ground:
             crowd=asked.crowd,
         )
         self._write_task()
-        self.ours = self.step("load", OURS)
+        self._loads = {OURS: self.step("load", OURS)}
         self.sizes = chosen(root / OURS, plan.now)
         questions, zones = asked_of(self.sizes, plan.now)
         late = write_late(self.logs.folder, questions[0].question.workspace_id, plan.now, _LATE_EVENTS)
@@ -74,14 +74,15 @@ class Ground:
 
     def load(self, name: str) -> Cost | None:
         """Load the logs, on top of a copy of what another engine made of them where this one is based on it."""
-        base, folder = CONTENDERS[name].based_on, CONTENDERS[name].make(self.root).folder
         if name == OURS:
-            return self.ours
-        if base is not None and (source := CONTENDERS[base].make(self.root).folder) == folder:
+            return self._loads[OURS]
+        if not has_load(name, self.root):
             return None
+        base = CONTENDERS[name].based_on
         if base is not None:
-            subprocess.run(["cp", "-a", str(source), str(folder)], check=True)  # noqa: S603, S607 - owners too
-        return self.step("load", name)
+            inherit(base, name, self.root)
+        cost = self.step("load", name)
+        return self._loads.setdefault(name, _added(cost, self._loads.get(base or name)))
 
     def append(self, name: str) -> Appended | None:
         """Append to what was loaded."""
@@ -115,6 +116,18 @@ class Ground:
         (self.root / TASK).write_bytes(msgspec.json.encode(self._task, enc_hook=str))
 
 
+def has_load(name: str, root: Path) -> bool:
+    """Return whether an engine keeps something of its own, and does not read the folder of another one."""
+    base = CONTENDERS[name].based_on
+    return base is None or CONTENDERS[base].make(root).folder != CONTENDERS[name].make(root).folder
+
+
+def inherit(base: str, name: str, root: Path) -> None:
+    """Give an engine a copy of what another one keeps, owners too."""
+    source, target = (str(CONTENDERS[engine].make(root).folder) for engine in (base, name))
+    subprocess.run(["cp", "-a", source, target], check=True)  # noqa: S603, S607 - a tool
+
+
 def compare(root: Path, events: int, asked: argparse.Namespace, names: Iterable[str], skipped: dict[str, str]) -> Run:
     """Take all steps at one size, and those of appending with less history too."""
     names, batch_lines = list(names), max(_FEWEST_BATCH_LINES, events // _EVENTS_A_BATCH_LINE)
@@ -124,7 +137,7 @@ def compare(root: Path, events: int, asked: argparse.Namespace, names: Iterable[
         few = _plan(asked, round(events * share), round(asked.days * share))
         _say(f"{few.events:,} events, {few.days} days")
         ground = Ground(root / str(few.events), few, asked, batch_lines)
-        ready = [name for name in names if name not in {OURS, HOURS} and CONTENDERS[name].takes_more]
+        ready = [name for name in names if CONTENDERS[name].takes_more]
         for name in ready:
             ground.load(name)
         grown += _grown(ground, ready)
@@ -157,10 +170,19 @@ def compare(root: Path, events: int, asked: argparse.Namespace, names: Iterable[
 
 
 def _grown(ground: Ground, names: Iterable[str]) -> list[Grown]:
-    # The served tables come first: what they answer is what the others have to answer.
-    ordered = sorted(names, key=lambda name: name != SERVED)
-    appended = [(name, ground.append(name)) for name in ordered]
+    appended = [(name, ground.append(name)) for name in names]
     return [Grown(name, ground.plan.days, ground.plan.events, row) for name, row in appended if row is not None]
+
+
+def _added(cost: Cost, base: Cost | None) -> Cost:
+    """Return what one load on top of another took together."""
+    if base is None:
+        return cost
+    return Cost(
+        cost.wall_seconds + base.wall_seconds,
+        cost.cpu_seconds + base.cpu_seconds,
+        max(cost.peak_mib, base.peak_mib),
+    )
 
 
 def _plan(asked: argparse.Namespace, events: int, days: int) -> Plan:
@@ -196,7 +218,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--events", type=int, nargs="+", default=[200_000])
     parser.add_argument("--workspaces", type=int, default=20)
-    parser.add_argument("--days", type=int, default=300)
+    parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--crowd", type=int, default=16)
     parser.add_argument("--engines", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))

@@ -35,8 +35,8 @@ class Contender(NamedTuple):
 
 
 CONTENDERS: Final[dict[str, Contender]] = {
-    OURS: Contender("ours", "Ours", "this project, in process", takes_more=False),
-    SERVED: Contender("ours", "OursServed", "this project, over HTTP", OURS),
+    OURS: Contender("ours", "Ours", "this project, in process"),
+    SERVED: Contender("ours", "OursServed", "this project, over HTTP", OURS, takes_more=False),
     "duckdb-files": Contender("duckdb_files", "DuckdbFiles", "DuckDB, the Parquet files", OURS, takes_more=False),
     "polars-files": Contender("polars_files", "PolarsFiles", "Polars, the Parquet files", OURS, takes_more=False),
     "duckdb": Contender("duckdb_table", "DuckdbTable", "DuckDB, tables", own_zones=True),

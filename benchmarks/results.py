@@ -59,7 +59,7 @@ class Result(msgspec.Struct, frozen=True):
     """Everything about one engine; None where it does not take part in that."""
 
     title: str
-    load: Cost | None
+    load: Cost | None  # what it was based on included
     asked: Asked | None
     reading: Cost | None  # of the process that asked
     appended: Appended | None

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import cycle
 from math import ceil
+from typing import Final
 
 from benchmarks.engines.engine import Engine, Reader, Server
 from benchmarks.questions import Question, Raw
 from benchmarks.results import Timing
 from benchmarks.serving import load
 
-_FEWEST = 10  # answers that make a figure, however long they take
+_FEWEST: Final = 10  # answers that make a figure, however long they take; one where there is no time at all
 
 
 def timed(reader: Reader, question: Question) -> tuple[float, Raw]:
@@ -45,7 +46,7 @@ def _taken(reader: Reader, questions: Sequence[Question], seconds: float) -> lis
     taken: list[float] = []
     end = time.perf_counter() + seconds
     for question in cycle(questions):
-        if len(taken) >= _FEWEST and time.perf_counter() >= end:
+        if len(taken) >= (_FEWEST if seconds else 1) and time.perf_counter() >= end:
             break
         taken.append(timed(reader, question)[0])
     return taken
@@ -81,10 +82,10 @@ def _served(engine: Server, name: str, size: str, questions: Sequence[Question],
     addresses = [engine.address(question) for question in questions]
     url, _, key = addresses[0]
     paths, headers = [path for _, path, _ in addresses], [f"Authorization: Bearer {key}"]
+    whole_seconds = max(1, round(seconds))
     one, many = (
-        load(url, paths, seconds=max(1, round(seconds)), headers=headers, connections=connections)
-        for connections in (1, crowd)
+        load(url, paths, seconds=whole_seconds, headers=headers, connections=connections) for connections in (1, crowd)
     )
     if one.errors or many.errors:
         raise RuntimeError(f"{name}: {one.errors + many.errors} answers were errors")
-    return Timing(name, size, round(one.rate * seconds), one.p50, one.p99, one.rate, many.rate)
+    return Timing(name, size, round(one.rate * whole_seconds), one.p50, one.p99, one.rate, many.rate)

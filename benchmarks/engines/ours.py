@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from benchmarks.engines.engine import Logs, bytes_in
+from benchmarks.engines.engine import Logs, UnavailableError, bytes_in
 from benchmarks.load import NOW
 from benchmarks.questions import Kind, Question, Raw
 from benchmarks.read import give_keys
@@ -86,6 +86,8 @@ class OursServed(Ours):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
+        if shutil.which("wrk") is None:
+            raise UnavailableError("`wrk`, which asks it, is not installed; Debian: apt install wrk")
         self._server: Process | None = None
         self._keys: dict[str, str] = {}
 
