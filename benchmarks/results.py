@@ -53,6 +53,7 @@ class ZoneData(msgspec.Struct, frozen=True):
     unknown: list[str]
     differing: dict[str, int]  # numbers that differ, by zone
     numbers: int  # compared
+    median_ms: float
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from benchmarks.contenders import CONTENDERS, HOURS
-from benchmarks.engines.engine import Engine, Logs, Reader, RollingUp, Zoned
+from benchmarks.engines.engine import Engine, Logs, Reader, RollingUp, ZonedReader
 from benchmarks.questions import Question, agree, document
 from benchmarks.results import Appended, Asked, ZoneData, ZoneRollup, Zones
 from benchmarks.timing import spread, timed, timing
@@ -117,17 +117,20 @@ def zones(name: str, engine: Engine, task: Task, root: Path) -> ZoneData:
     unknown: list[str] = []
     differing: dict[str, int] = {}
     numbers = 0
+    taken: list[float] = []
     with engine.running(), engine.reader() as reader:
         for question, answer in zip(task.zones, expected, strict=True):
             right = _by_date(question, answer["daily"])
-            found = _days(name, engine, reader, question)
+            begun = time.perf_counter()
+            found = _days(name, reader, question)
+            taken.append((time.perf_counter() - begun) * 1000)
             if found is None:
                 unknown.append(question.timezone)
                 continue
             numbers += sum(map(len, right.values()))
             if wrong := _differences(found, right):
                 differing[question.timezone] = wrong
-    return ZoneData(len(task.zones), unknown, differing, numbers)
+    return ZoneData(len(task.zones), unknown, differing, numbers, spread(taken)[0])
 
 
 def roll_up(_: str, engine: Engine, __: Task, ___: Path) -> ZoneRollup:
@@ -149,12 +152,11 @@ def _ask_zones(name: str, reader: Reader, questions: Sequence[Question], expecte
     return Zones(len(taken), sum(taken) / 1000, *spread(taken))
 
 
-def _days(name: str, engine: Engine, reader: Reader, question: Question) -> dict[date, list[int]] | None:
+def _days(name: str, reader: Reader, question: Question) -> dict[date, list[int]] | None:
     """Return (credits, characters, lines, runs) by local date, None where the engine does not know the zone."""
-    if name == HOURS or not isinstance(engine, Zoned):
+    if name == HOURS or not isinstance(reader, ZonedReader):
         return _by_date(question, document(question, reader.ask(question))["daily"])
-    start, *_, end = calendar.range_days(question.timezone, question.range, question.today)
-    rows = engine.local_days(question.workspace_id, question.timezone, start, end)
+    rows = reader.local_days(question)
     return None if rows is None else {day: list(map(int, numbers)) for day, *numbers in rows}
 
 

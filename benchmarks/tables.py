@@ -105,8 +105,8 @@ def zone_data(run: Run) -> str:
     for name, result in run.results.items():
         if result.zone_data:
             how = "roll-up cut at its hours" if name == HOURS else "its own zone data"
-            rows.append([result.title, how, *_wrong(result.zone_data)])
-    return table(["", "", "zones unknown", "zones wrong", "numbers wrong", "which"], rows)
+            rows.append([result.title, how, *_wrong(result.zone_data), _ms(result.zone_data.median_ms)])
+    return table(["", "", "zones unknown", "zones wrong", "numbers wrong", "which", "median ms"], rows)
 
 
 def losses(run: Run) -> str:

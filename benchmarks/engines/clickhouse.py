@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from benchmarks.engines.engine import Logs, UnavailableError, parameters, statement
+from benchmarks.engines.engine import Logs, UnavailableError, parameters, statement, zoned_parameters
 from benchmarks.questions import Kind, Question, Raw, Row
 
 try:
@@ -60,15 +60,6 @@ class Clickhouse:
         with self._opened() as session:
             return sum(int(size) for table, size in _run(session, "sizes") if table in self.tables)
 
-    def local_days(self, workspace_id: str, zone: str, since: int, until: int) -> Sequence[Row] | None:
-        """Return (date, credits, characters, lines, runs) by its own zone data, None where it has no such zone."""
-        with self._opened() as session:
-            try:
-                rows = _run(session, "local_days", workspace_id=workspace_id, zone=zone, since=since, until=until)
-            except RuntimeError:  # what chdb raises is one
-                return None
-        return [(date.fromisoformat(day), *numbers) for day, *numbers in rows]
-
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,6 +105,13 @@ class _Reader:
 
     def ask(self, question: Question) -> Raw:
         return _run(self._session, self._kinds[question.kind], **parameters(question))
+
+    def local_days(self, question: Question) -> Sequence[Row] | None:
+        try:
+            rows = _run(self._session, "local_days", **zoned_parameters(question))
+        except RuntimeError:  # what chdb raises is one
+            return None
+        return [(date.fromisoformat(day), *numbers) for day, *numbers in rows]
 
 
 def _run(session: Any, name: str, **values: Any) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import duckdb
 
-from benchmarks.engines.engine import Logs, bytes_in, parameters, statement
+from benchmarks.engines.engine import Logs, bytes_in, parameters, statement, zoned_parameters
 from benchmarks.questions import Question, Raw, Row
 
 _TABLES: Final = ("events", "languages")
@@ -53,15 +53,6 @@ class DuckdbTable:
         """Return what the file takes."""
         return bytes_in(self.folder)
 
-    def local_days(self, workspace_id: str, zone: str, since: int, until: int) -> Sequence[Row] | None:
-        """Return (date, credits, characters, lines, runs) by its own zone data, None where it has no such zone."""
-        values = {"workspace_id": workspace_id, "zone": zone, "since": since, "until": until}
-        with duckdb.connect(self._path) as connection:
-            try:
-                return connection.execute(statement("duckdb", "local_days"), values).fetchall()
-            except duckdb.NotImplementedException:
-                return None
-
     @contextmanager
     def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +68,14 @@ class _Reader:
     def ask(self, question: Question) -> Raw:
         text = statement("duckdb", question.kind)
         return self._connection.execute(text, dict(parameters(question))).fetchall()
+
+    def local_days(self, question: Question) -> Sequence[Row] | None:
+        try:
+            return self._connection.execute(
+                statement("duckdb", "local_days"), dict(zoned_parameters(question))
+            ).fetchall()
+        except duckdb.NotImplementedException:
+            return None
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, **values: Any) -> None:

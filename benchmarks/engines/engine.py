@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from benchmarks.questions import LIMIT, Question, Raw, Row
+from pipeline import calendar
 
 _BLOCK_BYTES: Final = 512  # as `stat` counts them
 
@@ -57,11 +58,14 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class Zoned(Protocol):
-    """An engine with zone data of its own."""
+class ZonedReader(Reader, Protocol):
+    """A client of an engine with zone data of its own."""
 
-    def local_days(self, workspace_id: str, zone: str, since: int, until: int) -> Sequence[Row] | None:
-        """Return (date, credits, characters, lines, runs) by its own zone data, None where it has no such zone."""
+    def local_days(self, question: Question) -> Sequence[Row] | None:
+        """Return (date, credits, characters, lines, runs) of the days of a summary, by the engine's own zone data.
+
+        None where it has no such zone.
+        """
         ...
 
 
@@ -87,6 +91,12 @@ class Server(Protocol):
 def statement(engine: str, name: str) -> str:
     """Return the text of `sql/<engine>/<name>.sql`."""
     return (Path(__file__).parent / "sql" / engine / f"{name}.sql").read_text("utf-8")
+
+
+def zoned_parameters(question: Question) -> Mapping[str, Any]:
+    """Return what a statement for the local days of a summary takes."""
+    start, *_, end = calendar.range_days(question.timezone, question.range, question.today)
+    return {"workspace_id": question.workspace_id, "zone": question.timezone, "since": start, "until": end}
 
 
 def parameters(question: Question) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from benchmarks.engines.engine import Logs, UnavailableError, parameters, statement
+from benchmarks.engines.engine import Logs, UnavailableError, parameters, statement, zoned_parameters
 from benchmarks.questions import Kind, Question, Raw, Row
 
 try:
@@ -107,16 +107,6 @@ class Postgres:
             connection.execute("drop table zone_rollup")
         return int(rows[0][0])
 
-    def local_days(self, workspace_id: str, zone: str, since: int, until: int) -> Sequence[Row] | None:
-        """Return (date, credits, characters, lines, runs) by its own zone data, None where it has no such zone."""
-        values = {"workspace_id": workspace_id, "zone": zone, "since": _instant(since), "until": _instant(until)}
-        with self._connected() as connection:
-            try:
-                rows: Sequence[Row] = connection.execute(statement("postgres", "local_days"), values).fetchall()
-            except psycopg.errors.InvalidParameterValue:
-                return None
-        return rows
-
     def _roll_up(self, connection: Any) -> None:
         """Keep up what is derived from events and languages: nothing here."""
 
@@ -197,14 +187,21 @@ class _Reader:
         self._connection, self._kinds = connection, kinds
 
     def ask(self, question: Question) -> Raw:
-        values = dict(parameters(question))
-        for name in _INSTANTS:
-            if name in values:
-                values[name] = _instant(values[name])
+        return self._rows(self._kinds[question.kind], parameters(question))
+
+    def local_days(self, question: Question) -> Sequence[Row] | None:
+        try:
+            return self._rows("local_days", zoned_parameters(question))
+        except psycopg.errors.InvalidParameterValue:
+            return None
+
+    def _rows(self, name: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        instants: dict[str, Any] = {key: _instant(values[key]) for key in _INSTANTS if key in values}
         if "starts" in values:
-            values["starts"] = [_instant(start) for start in values["starts"]]
-        text = statement("postgres", self._kinds[question.kind])
-        rows: Raw = self._connection.execute(text, values, prepare=True).fetchall()
+            instants["starts"] = [_instant(start) for start in values["starts"]]
+        rows: Sequence[Row] = self._connection.execute(
+            statement("postgres", name), {**values, **instants}, prepare=True
+        ).fetchall()
         return rows
 
 
