@@ -1,7 +1,7 @@
 """This project beside what people would take instead: the same logs, the same questions, the same answers, in one run.
 
     python -m benchmarks.comparison OUT.json [--events 200000 …] [--workspaces 20] [--days 120] [--seconds 0.5]
-        [--engines ours ours-served …] [--folder DIR]
+        [--without clickhouse …] [--folder DIR]
 
 Every step of every engine is a process of its own, one after the other. Engines that are not installed are left out and
 named. The results go to `OUT.json`, from which `benchmarks.report` makes the page.
@@ -195,12 +195,16 @@ def _counted(logs: Logs) -> tuple[int, int]:
     return sum(lines for lines, _ in counts), sum(size for _, size in counts)
 
 
-def _installed(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """Return which engines can take part, and why the others cannot."""
-    found, skipped = list[str](), dict[str, str]()
-    for name in names:
+def _ready(without: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Return which engines take part, and why the others do not."""
+    found, skipped = list[str](), dict.fromkeys(without, "not asked for")
+    for name, contender in CONTENDERS.items():
+        if contender.based_on in skipped:
+            skipped.setdefault(name, skipped[contender.based_on])
+        if name in skipped:
+            continue
         try:
-            CONTENDERS[name].make(Path())
+            contender.make(Path())
         except UnavailableError as error:
             skipped[name] = str(error)
         else:
@@ -221,11 +225,11 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--crowd", type=int, default=16)
-    parser.add_argument("--engines", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--without", nargs="+", choices=[name for name in CONTENDERS if name != OURS], default=[])
     parser.add_argument("--folder", type=Path, help="where all files go meanwhile; the temporary folder")
     asked = parser.parse_args()
     begun = time.monotonic()
-    names, skipped = _installed(asked.engines)
+    names, skipped = _ready(asked.without)
     for name, reason in skipped.items():
         _say(f"left out: {name}: {reason}")
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
