@@ -1,7 +1,7 @@
 """What every engine is asked, and its answers in one form, so that they can be compared number by number.
 
 Pure. A question carries its local days as instants, from the one calendar of this project: engines' own zone data
-differ, and that is measured by itself (`benchmarks.zones`).
+differ, and that is measured by itself (`zones` of `benchmarks.steps`).
 """
 
 from collections.abc import Sequence
