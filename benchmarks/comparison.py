@@ -8,6 +8,7 @@ named. The results go to `OUT.json`, from which `benchmarks.report` makes the pa
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -228,7 +229,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="+", choices=[name for name in CONTENDERS if name != OURS], default=[])
     parser.add_argument("--folder", type=Path, help="where all files go meanwhile; the temporary folder")
     asked = parser.parse_args()
-    begun = time.monotonic()
+    begun, busy = time.monotonic(), round(os.getloadavg()[0], 1)
     names, skipped = _ready(asked.without)
     for name, reason in skipped.items():
         _say(f"left out: {name}: {reason}")
@@ -237,7 +238,7 @@ def main() -> None:
         runs = [compare(Path(folder), events, asked, names, skipped) for events in asked.events]
     minutes = (time.monotonic() - begun) / 60
     taken = datetime.now(UTC).date().isoformat()
-    comparison = Comparison(taken, round(minutes, 1), machine(), zone_data_version(), runs)
+    comparison = Comparison(taken, round(minutes, 1), machine(), zone_data_version(), runs, busy)
     asked.out.write_bytes(msgspec.json.format(msgspec.json.encode(comparison), indent=1) + b"\n")
 
 

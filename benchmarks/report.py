@@ -29,6 +29,7 @@ def page(comparison: Comparison, charts: str) -> str:
         minutes=f"{comparison.minutes:,.0f}",
         packages=", ".join(f"{name} {version}" for name, version in machine.packages.items()),
         zone_data=comparison.zone_data,
+        busy=_busy(comparison),
         skipped=_skipped(largest.skipped),
         largest=largest.events,
         equal=f"{_asked(largest).equal:,}",
@@ -86,6 +87,13 @@ def _zone_rollup(rollup: ZoneRollup | None, zones: int) -> str:
         f" {rollup.seconds * zones / 60:,.1f} minutes and {rollup.bytes * zones / 1e9:,.2f} GB, once more for each zone"
         " that a release of the zone data changes."
     )
+
+
+def _busy(comparison: Comparison) -> str:
+    if comparison.busy is None:
+        return "How busy the machine was is not known."
+    noisy = " Times vary then, by half and more." if comparison.busy >= comparison.machine.cores else ""
+    return f"The load average was {comparison.busy:.1f} when it began.{noisy}"
 
 
 def _skipped(skipped: dict[str, str]) -> str:

@@ -120,3 +120,4 @@ class Comparison(msgspec.Struct, frozen=True):
     machine: Machine
     zone_data: str
     runs: list[Run]
+    busy: float | None = None  # processes that others kept running before it began, on average
