@@ -5,10 +5,10 @@ DEMO := data/demo
 # As many tests at once as there are cores; at least two, because some of them wait more than they compute.
 TESTS_AT_ONCE = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
-.PHONY: help demo serve test check format lock clean
+.PHONY: help demo serve test check format bench bench-full lock clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
@@ -35,6 +35,21 @@ check: .venv/ready  ## lint and types
 format: .venv/ready  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What the comparison needs besides: engines and charts, in their newest versions, which its page names.
+.venv/bench-ready: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
+
+bench: .venv/bench-ready  ## compare with other engines, small: docs/benchmarks.md in some minutes
+	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json
+	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md
+
+bench-full: .venv/bench-ready  ## the same with 200,000, 2 and 10 million events: hours, and some 80 GB meanwhile
+	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json --seconds 5 --workspaces 200 \
+	  --events 200000 2000000 10000000
+	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md
 
 lock:  ## pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -21,13 +21,19 @@ class Cost(msgspec.Struct, frozen=True):
     peak_mib: float
 
 
-def run(command: Sequence[str]) -> Cost:
-    """Run a command to its end."""
+def run(command: Sequence[str], *, memory: "Callable[[int], int] | None" = None, quiet: bool = True) -> Cost:
+    """Run a command to its end.
+
+    Args:
+        command: the program and its arguments.
+        memory: what of a process counts, in KiB; its resident size, if nothing is said.
+        quiet: whether what it says on stderr is thrown away.
+    """
     before = os.times()
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL if quiet else None)  # noqa: S603 - our own
     peak = [0]
-    watcher = threading.Thread(target=_watch, args=(process, peak))
+    watcher = threading.Thread(target=_watch, args=(process, peak, memory or resident_kib))
     watcher.start()
     code = process.wait()
     wall = time.perf_counter() - start
@@ -59,9 +65,9 @@ def compare(ours: Callable[[], Cost], other: Callable[[], Cost], times: int, *, 
     )
 
 
-def _watch(process: "subprocess.Popen[bytes]", peak: list[int]) -> None:
+def _watch(process: "subprocess.Popen[bytes]", peak: list[int], memory: Callable[[int], int]) -> None:
     while process.poll() is None:
-        peak[0] = max(peak[0], sum(map(resident_kib, family(process.pid))))
+        peak[0] = max(peak[0], sum(map(memory, family(process.pid))))
         time.sleep(_POLL_SECONDS)
 
 
@@ -76,8 +82,17 @@ def family(pid: int) -> list[int]:
 
 def resident_kib(pid: int) -> int:
     """Return what a process has in memory."""
+    return _kib(pid, "status", "VmRSS:")
+
+
+def proportional_kib(pid: int) -> int:
+    """Return the same with what it shares with other processes divided among them; takes longer to find out."""
+    return _kib(pid, "smaps_rollup", "Pss:")
+
+
+def _kib(pid: int, name: str, field: str) -> int:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)

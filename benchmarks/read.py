@@ -231,7 +231,7 @@ class Figures:
     def engine(self) -> str:
         """Summaries of the largest workspace ÷ DuckDB over its partitioned events for each request."""
         data, key = self._sample(), self._key()
-        workspace = _busiest(data)[0]
+        workspace = busiest(data)[0]
         connection = duckdb.connect()
         query = f"""
             select timestamp // 86400000000, sum(credits), count(*) from (
@@ -279,14 +279,14 @@ class Figures:
         return self._data
 
     def _key(self) -> str:
-        return give_keys(self._sample(), [_busiest(self._sample())])[0]
+        return give_keys(self._sample(), [busiest(self._sample())])[0]
 
 
 def _readers(workspaces: int) -> list[tuple[str, str]]:
     return [(str(uuid.UUID(int=number)), USER) for number in range(workspaces)]
 
 
-def _busiest(data: Path) -> tuple[str, str]:
+def busiest(data: Path) -> tuple[str, str]:
     """Return the workspace and the user of the sample's own key."""
     first = (data / DIRECTORY / "api_keys.jsonl").read_bytes().split(b"\n")[0]
     row = msgspec.json.decode(first, type=ApiKey)

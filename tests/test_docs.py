@@ -127,6 +127,6 @@ def options(command: Any) -> set[str]:
 
 def test_make_targets() -> None:
     """Every target that a page names exists."""
-    targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text("utf-8")))
-    named = {name for page in PAGES for name in re.findall(r"(?m)(?:^|`)make ([a-z]+)", page.read_text("utf-8"))}
+    targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
+    named = {name for page in PAGES for name in re.findall(r"(?m)(?:^|`)make ([a-z-]+)", page.read_text("utf-8"))}
     assert named <= targets

@@ -1,0 +1,38 @@
+"""This project's Parquet files as other engines find them: only those of the days that a question needs."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from benchmarks.engines.engine import Logs, bytes_in
+from benchmarks.questions import Question
+from pipeline.calendar import DAY_US, utc_day
+from pipeline.tables import events_path
+
+
+class Files:
+    """The data folder of `ours`, which has loaded it."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "ours"
+
+    def running(self) -> AbstractContextManager[None]:
+        """Start nothing: the engine is a library."""
+        return nullcontext()
+
+    def load(self, logs: Logs) -> None:
+        """Take the files that are there."""
+
+    def append(self, log: Path) -> None:
+        """Take the files that are there."""
+
+    def bytes_on_disk(self) -> int:
+        """Return what the files take."""
+        return bytes_in(self.folder / "events")
+
+
+def files_of(folder: Path, question: Question) -> list[str]:
+    """Return the files of the days that hold what is asked for."""
+    last = question.after[0] if question.after else question.end - 1
+    days = range(question.start // DAY_US, last // DAY_US + 1)
+    paths = (folder / events_path(question.workspace_id, utc_day(day * DAY_US).isoformat()) for day in days)
+    return [str(path) for path in paths if path.exists()]

@@ -1,0 +1,2 @@
+-- one row per (workspace, UTC day) that has to be rolled up
+create table touched (workspace_id UUID, day Date) engine = Memory

@@ -1,0 +1,5 @@
+-- one row per locale, null for untagged: what it used in a window
+select locale, sum(credits), sum(characters), sum(lines), sum(corrected)
+from languages
+where workspace_id = $workspace_id and timestamp >= make_timestamp($since) and timestamp < make_timestamp($until)
+group by locale

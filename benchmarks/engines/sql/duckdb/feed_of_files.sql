@@ -1,0 +1,7 @@
+-- one row per event of a page, newest first, and one more if there is
+select
+  id, epoch_us(timestamp), action, kind, resource_type, resource_id, resource_name, user_id, user_name, metadata, ip
+from read_parquet($files, hive_partitioning = false)
+where timestamp >= make_timestamp($since) and (timestamp, id) < (make_timestamp($after_timestamp), $after_id)
+order by timestamp desc, id desc
+limit $rows

@@ -1,0 +1,5 @@
+-- one row per locale, null for untagged: what it used in a window
+select locale, sum(credits), sum(characters), sum(lines), sum(corrected)
+from languages
+where workspace_id = %(workspace_id)s and timestamp >= %(since)s and timestamp < %(until)s
+group by locale

@@ -1,0 +1,9 @@
+-- one row per (workspace, UTC day, id) whose delivered version beats the one in the table, or is the first
+create temp table fresh as
+select versions.*
+from versions
+left join events using (workspace_id, day, id)
+where
+  events.id is null
+  or (versions.recorded_at, versions.status_rank, versions.credits)
+    > (events.recorded_at, events.status_rank, events.credits)

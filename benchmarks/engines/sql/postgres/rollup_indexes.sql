@@ -1,0 +1,2 @@
+-- what questions read
+create index on rollup (workspace_id, start)

@@ -1,0 +1,4 @@
+-- one row per table: its bytes with its indexes
+select pg_total_relation_size(oid)
+from pg_class
+where relkind = 'r' and relnamespace = 'public'::regnamespace

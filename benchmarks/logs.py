@@ -1,0 +1,61 @@
+"""The logs that all engines load: the sample as it came, and its good lines alone as plain files.
+
+No other engine has a judge of bad lines, so each is spared them, and the decompression, which is to its advantage.
+"""
+
+import io
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+
+from benchmarks.engines.engine import Logs
+from pipeline.calendar import DAY_US, rfc3339
+from pipeline.judge import judge
+from pipeline.records import Row
+from pipeline.sample import write
+from pipeline.sample_cast import Plan
+from pipeline.tables import RAW
+
+BATCH: Final = "batch.jsonl"
+
+
+def write_logs(folder: Path, plan: Plan, *, held_back: int = 0) -> Logs:
+    """Write a sample and its good lines; the last lines of all go to `batch.jsonl`, as if they had not come yet."""
+    write(folder, plan)
+    clean = folder / "clean"
+    clean.mkdir()
+    raw = sorted((folder / RAW).iterdir())
+    newest = raw[-1].read_bytes().splitlines(keepends=True)  # the one file that is always plain
+    first_late = len(newest) - held_back
+    raw[-1].write_bytes(b"".join(newest[:first_late]))
+    with (folder / BATCH).open("wb") as file:
+        file.writelines(line for line in newest[first_late:] if _is_good(line, plan))
+    for path in raw:
+        stream = io.BufferedReader(pa.input_stream(str(path), compression="detect"))
+        with stream, (clean / f"{path.name.partition('.')[0]}.jsonl").open("wb") as file:
+            file.writelines(line for line in stream if _is_good(line, plan))
+    return Logs(folder, sorted(clean.iterdir()))
+
+
+def write_late(folder: Path, workspace_id: str, now: int, number: int) -> list[Path]:
+    """Write single events of one workspace, each days ago, in a file of its own."""
+    paths = [folder / f"late-{place}.jsonl" for place in range(number)]
+    for place, path in enumerate(paths):
+        record = {
+            "id": f"late_{place}",
+            "workspace_id": workspace_id,
+            "timestamp": rfc3339(now - (place + 3) * DAY_US - place - 1),
+            "action": "workflow_run",
+            "kind": "workflow_execution",
+            "resource": {"type": "workflow", "id": "wf_late", "name": "Late"},
+            "run": {"id": f"run_{place}", "status": "completed"},
+            "usage": {"credits": 7, "languages": [{"locale": locale, "characters": 70} for locale in ("de", "ja")]},
+        }
+        path.write_bytes(msgspec.json.encode(record) + b"\n")
+    return paths
+
+
+def _is_good(line: bytes, plan: Plan) -> bool:
+    return isinstance(judge(line.removesuffix(b"\n"), plan.now + DAY_US), Row)

@@ -1,0 +1,117 @@
+"""The benchmark's page: `benchmarks.comparison`'s JSON in, Markdown and its charts out.
+
+    python -m benchmarks.report RESULTS.json PAGE.md
+
+The charts go to a folder beside the page, of the same name. Everything that is a number comes from the results.
+"""
+
+import sys
+from pathlib import Path
+from string import Template
+from typing import Final
+
+import msgspec
+
+from benchmarks import tables
+from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.results import Asked, Comparison, Run, ZoneRollup
+
+_TEMPLATE: Final = Template(Path(__file__).with_suffix(".md.txt").read_text("utf-8"))
+_RUN_TEMPLATE: Final = Template(Path(__file__).with_name("report_run.md.txt").read_text("utf-8"))
+
+
+def page(comparison: Comparison, charts: str) -> str:
+    """Return the page; `charts` is the folder of its charts, as it is linked."""
+    machine, largest = comparison.machine, comparison.runs[-1]
+    head = _TEMPLATE.substitute(
+        msgspec.structs.asdict(machine),
+        taken=comparison.taken,
+        minutes=f"{comparison.minutes:,.0f}",
+        packages=", ".join(f"{name} {version}" for name, version in machine.packages.items()),
+        zone_data=comparison.zone_data,
+        busy=_busy(comparison),
+        skipped=_skipped(largest.skipped),
+        largest=largest.events,
+        equal=f"{_asked(largest).equal:,}",
+        zones=_asked(largest).zones.questions,
+        harness_mib=f"{largest.harness_mib:,.0f}",
+    )
+    return head + "".join(_run(run, charts) for run in comparison.runs)
+
+
+def answers_chart(run: Run) -> str:
+    """Return the name of the chart of answers."""
+    return f"answers-{run.events}.svg"
+
+
+def history_chart(run: Run) -> str:
+    """Return the name of the chart of history."""
+    return f"history-{run.events}.svg"
+
+
+def _run(run: Run, charts: str) -> str:
+    return _RUN_TEMPLATE.substitute(
+        {size: f"{events:,}" for size, events in run.sizes.items()},
+        events=f"{run.events:,}",
+        lines=f"{run.lines:,}",
+        mb=f"{run.clean_bytes / 1e6:,.0f}",
+        workspaces=run.workspaces,
+        days=run.days,
+        crowd=run.crowd,
+        load=tables.load(run),
+        answers_chart=f"{charts}/{answers_chart(run)}",
+        **{f"answers_{size}": tables.answers(run, size) for size in run.sizes},
+        throughput=tables.throughput(run, next(iter(run.sizes))),
+        zones=tables.zones(run),
+        fresh=tables.fresh(run),
+        zone_rollup=_zone_rollup(run.zone_rollup, _asked(run).zones.questions),
+        history_chart=f"{charts}/{history_chart(run)}",
+        grown=tables.grown(run),
+        zone_data=tables.zone_data(run),
+        losses=tables.losses(run),
+    )
+
+
+def _asked(run: Run) -> Asked:
+    asked = run.results[OURS].asked
+    assert asked is not None, "every run asks this project"  # noqa: S101 - a mistake in here
+    return asked
+
+
+def _zone_rollup(rollup: ZoneRollup | None, zones: int) -> str:
+    if rollup is None:
+        return ""
+    return (
+        f"A roll-up by local days, one for each zone, as it is often done: that of {rollup.zone} takes PostgreSQL"
+        f" {rollup.seconds:,.2f} s and {rollup.bytes / 1e6:,.1f} MB. For {zones} zones that would be"
+        f" {rollup.seconds * zones / 60:,.1f} minutes and {rollup.bytes * zones / 1e9:,.2f} GB, once more for each zone"
+        " that a release of the zone data changes."
+    )
+
+
+def _busy(comparison: Comparison) -> str:
+    if comparison.busy is None:
+        return "How busy the machine was is not known."
+    noisy = " Times vary then, by half and more." if comparison.busy >= comparison.machine.cores else ""
+    return f"The load average was {comparison.busy:.1f} when it began.{noisy}"
+
+
+def _skipped(skipped: dict[str, str]) -> str:
+    return " ".join(f"Left out: {CONTENDERS[name].title} ({reason})." for name, reason in skipped.items())
+
+
+def main() -> None:
+    """Write the page and its charts."""
+    from benchmarks import charts  # noqa: PLC0415 - the page can be made without what draws them
+
+    results, target = map(Path, sys.argv[1:])
+    comparison = msgspec.json.decode(results.read_bytes(), type=Comparison)
+    folder = target.with_suffix("")
+    for run in comparison.runs:
+        charts.answers(run, folder / answers_chart(run))
+        charts.history(run, folder / history_chart(run))
+    target.write_text(page(comparison, folder.name), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

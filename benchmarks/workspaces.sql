@@ -1,0 +1,15 @@
+-- one row per workspace, the busiest first: its events since an instant, and the one in the middle, newest first
+with events as (
+  select
+    workspace_id,
+    epoch_us(timestamp) as timestamp,
+    id,
+    count(*) over (partition by workspace_id) as events,
+    row_number() over (partition by workspace_id order by timestamp desc, id desc) as place
+  from read_parquet($files, hive_partitioning = true)
+  where timestamp >= make_timestamp($since)
+)
+select workspace_id, events, timestamp, id
+from events
+where place = (events + 1) // 2
+order by events desc, workspace_id
