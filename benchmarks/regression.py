@@ -1,6 +1,6 @@
 """A few ratios beside those that were stored: a warning for each that got worse by more than noise.
 
-    python -m benchmarks.regression [--store] [--events 100000]
+    python -m benchmarks.regression [--store] [--events 20000]
 
 Needs `wrk` and some minutes. Ratios, unlike times, mean the same on another machine, more or less; `--store` writes
 what is measured to `regression.json`. Exits 1 when something got worse. It is no test: a busy machine may say anything.
@@ -66,7 +66,7 @@ def _wall(ours: Callable[[], Cost], other: Callable[[], Cost]) -> float:
 def main() -> None:
     """Measure, and compare or store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--store", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
