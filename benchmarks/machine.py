@@ -21,7 +21,7 @@ def machine() -> Machine:
         processor=_processor(),
         cores=os.cpu_count() or 1,
         memory_gib=round(gib, 1),
-        system=f"{platform.system()} {platform.release()}",
+        system=f"{platform.system()} {platform.release().partition('-')[0]}",
         python=platform.python_version(),
         packages={name: found for name in _PACKAGES if (found := _version(name))} | _postgres(),
     )

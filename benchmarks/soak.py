@@ -2,7 +2,7 @@
 
     python -m benchmarks.soak [--minutes 5] [--workers 1]
 
-Runs commit new logs every few seconds, also late and repeated ones; users and a workspace are forgotten and rebuilt,
+Runs commit new logs every few seconds, also late and repeated ones; users and a workspace are forgotten,
 the retention floor rises, keys come and go, the directory changes and breaks. All of it goes on under `wrk`, where that
 is installed, and under readers that examine every answer. The service sees the data folder read-only where root may
 mount it so. In the end all answers have to be those of a fresh service.

@@ -145,6 +145,7 @@ def test_both_generations_are_there(loaded: House, monkeypatch: pytest.MonkeyPat
             seen.append(ask(loaded, "select sum(credits) from cube") + ask(loaded, "select sum(credits) from actors"))
 
     loaded.drop("b.jsonl", [record("c", usage={"credits": 100})])
+    database.refresh(loaded.root)  # else it is made, and watched, meanwhile
     with monkeypatch.context() as patch:
         patch.setattr(Store, "apply", watched)
         loaded.run(loaded.now + 1)
