@@ -9,6 +9,7 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
+from weakref import ReferenceType, ref
 
 import msgspec
 
@@ -18,12 +19,13 @@ from service.directory import Directory
 from service.snapshots import Identity
 
 _LIMIT_BYTES: Final = 64 << 20  # every zone, range and view of one workspace
-_REQUESTS_BYTES: Final = 8 << 20
+_REQUESTS_BYTES: Final = 8 << 20  # likewise
+_REQUEST_BYTES: Final = 700  # key, reference and the rest
 _ENTRY_BYTES: Final = 2000  # question, digest and the rest
 _DIGEST_BYTES: Final = 16
 
 
-class CachedAnswer(NamedTuple):
+class CachedAnswer(msgspec.Struct, frozen=True, weakref=True):
     """The JSON of an answer without `meta`, or another form of it, and the digest of that and its question."""
 
     data: bytes
@@ -58,7 +60,7 @@ class Request(NamedTuple):
 class _Past(NamedTuple):
     """A request that was answered, and when and with what its meaning was the same."""
 
-    answer: CachedAnswer
+    answer: ReferenceType[CachedAnswer]  # gone when the answer is
     directory: Directory
     tables: Identity | None
     since: int
@@ -66,7 +68,7 @@ class _Past(NamedTuple):
 
 
 class RequestMemory:
-    """What recent requests came to.
+    """What recent requests came to, as long as the answers are in memory.
 
     A request means the same question until the directory changes, or the local day or the billing period ends; and that
     has the same answer until something is published.
@@ -80,7 +82,7 @@ class RequestMemory:
         past = self._recent.get(request)
         if past is None or past.directory is not directory or past.tables != tables:
             return None
-        return past.answer if past.since <= now < past.until else None
+        return past.answer() if past.since <= now < past.until else None
 
     def put(
         self,
@@ -92,8 +94,8 @@ class RequestMemory:
         answer: CachedAnswer,
     ) -> None:
         """Remember what a request came to; `until` is when it means something else."""
-        size = _ENTRY_BYTES + len(request.query_string) + len(answer.data)
-        self._recent.put(request, _Past(answer, directory, tables, now, until), size)
+        past = _Past(ref(answer), directory, tables, now, until)
+        self._recent.put(request, past, _REQUEST_BYTES + len(request.query_string))
 
 
 def question_digest(path: str, question: msgspec.Struct, data: bytes) -> bytes:
