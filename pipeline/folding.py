@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
@@ -119,17 +120,12 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
 
     Or those that stand on the days to fold once more, and these days.
     """
-    read = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
-    if bucket.without:
-        read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
     if job.rebuild is not None:
-        if read.num_rows:
-            yield _numbered(read), []
+        rows = _numbered(_read(bucket, job))
+        if rows.num_rows:
+            yield rows, []
         return
-    touched, places = bucket.again, np.empty(0, np.int64)
-    if read.num_rows:
-        numbers, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
-        touched = [(workspace_id, utc_day(number * DAY_US).isoformat()) for workspace_id, number in numbers]
+    touched, places = _touched(_read(bucket, job), bucket)
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     stand = [uri if job.store.exists(uri) else None for uri in uris]
     for part, found in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
@@ -138,10 +134,27 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
             stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
         theirs = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
+        read = _read(bucket, job)  # for each portion anew, so that its files are not in memory while one is folded
         new = read if theirs.all() else read.filter(pa.array(theirs))
         rows = _numbered(pa.concat_tables([new, stored.append_column(SHUFFLED.field("source"), sources)]))
-        del new, found, stored  # copied
+        del read, new, found, stored  # copied
         yield rows, bucket.again[part]
+
+
+def _read(bucket: Bucket, job: Job) -> pa.Table:
+    """Return the versions that were read."""
+    read = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
+    if bucket.without:
+        read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
+    return read
+
+
+def _touched(read: pa.Table, bucket: Bucket) -> tuple[list[tuple[str, str]], npt.NDArray[np.int64]]:
+    """Return the workspaces' UTC days to be folded, and for each row that was read which of them."""
+    if not read.num_rows:
+        return bucket.again, np.empty(0, np.int64)
+    numbers, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
+    return [(workspace_id, utc_day(number * DAY_US).isoformat()) for workspace_id, number in numbers], places
 
 
 def _numbered(rows: pa.Table) -> pa.Table:
