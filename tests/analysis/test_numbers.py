@@ -14,7 +14,7 @@ from pipeline.analysis.spans import LAST, spans
 from pipeline.calendar import day_start, utc_day_start
 from tests.analysis.asking import records, rows
 from tests.hostile import ZONES
-from tests.test_against_oracle import NOWS, RANGES, VIEWS, World
+from tests.test_against_oracle import RANGES, VIEWS, World
 from tests.zone_walk import EPOCH_DAY, FIRST, read_zone_file, walk_day_starts
 
 DAYS = {"30d": 30, "60d": 60, "90d": 90}
@@ -24,10 +24,10 @@ ODD = (
 )
 
 
-@pytest.fixture(scope="module", params=range(len(NOWS)), ids=NOWS)
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a hostile delivery, loaded and served, at one instant."""
-    return World(tmp_path_factory.mktemp("world"), request.param + 1, NOWS[request.param])
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a hostile delivery, loaded and served, on a day of 25 hours."""
+    return World(tmp_path_factory.mktemp("world"), 2, "2026-11-01T14:31:00Z")
 
 
 @pytest.fixture(scope="module")
