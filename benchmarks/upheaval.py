@@ -20,6 +20,7 @@ from pipeline.keys import (
     ACCOUNTS,
     LOCAL_KEYS,
     MEMBERS,
+    PRODUCT_KEYS,
     READ_SCOPE,
     Account,
     ApiKey,
@@ -52,7 +53,8 @@ class Upheaval:
         (data / DIRECTORY).mkdir(parents=True)
         (data / RAW).mkdir()
         write_rows(data / DIRECTORY / MEMBERS, [Member(w, USER, "Ada", "admin", "active") for w in self.workspaces])
-        self._give_keys(())
+        # From the product: of a workspace that is forgotten those that were made here go, and readers go on asking.
+        self._give_keys(list(zip(self.keys, self.workspaces, strict=True)), PRODUCT_KEYS)
         for workspace in self.workspaces:
             self._load([self._fresh(workspace, USER, old=number % 3 == 0) for number in range(_FIRST_PORTIONS)])
         self._usage("run")
@@ -83,8 +85,8 @@ class Upheaval:
         """Demand that a new key, and then its end, are noticed as soon as they have to be."""
         secret = new_secret()
         client = Client(url, secret)
-        for rows, status in (((secret,), 200), ((), 401)):
-            self._give_keys(rows)
+        for keys, status in (([(secret, self.workspaces[1])], 200), ([], 401)):
+            self._give_keys(keys, LOCAL_KEYS)
             until = time.monotonic() + _PICKED_UP_SECONDS
             while client.ask(WHOAMI, 401).status != status:
                 if time.monotonic() > until:
@@ -118,14 +120,13 @@ class Upheaval:
         else:
             self.settle(quota=number)
 
-    def _give_keys(self, more: Sequence[str]) -> None:
+    def _give_keys(self, keys: Sequence[tuple[str, str]], file: str) -> None:
+        """Let these (key, workspace) be the keys of a file."""
         rows = [
-            ApiKey(f"key_{number}", sha256(secret), workspace, USER, [READ_SCOPE])
-            for number, (secret, workspace) in enumerate(
-                [*zip(self.keys, self.workspaces, strict=True), *((secret, self.workspaces[1]) for secret in more)]
-            )
+            ApiKey(f"{file}-{number}", sha256(secret), workspace, USER, [READ_SCOPE])
+            for number, (secret, workspace) in enumerate(keys)
         ]
-        write_rows(self._data / DIRECTORY / LOCAL_KEYS, rows)
+        write_rows(self._data / DIRECTORY / file, rows)
 
     def _usage(self, *arguments: str) -> None:
         command = [_USAGE, *arguments, "--data-dir", str(self._data)]
