@@ -5,10 +5,12 @@ quarantine. Users and workspaces are told by the hashes of their ids, so that an
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,13 +21,13 @@ from pipeline.rebuilding import known
 from pipeline.shuffle import of_forgotten
 from pipeline.state import Entry
 from pipeline.store import Store
-from pipeline.tables import ACTORS, Manifest, events_path, manifest_path
+from pipeline.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
 from pipeline.tombstones import Tombstones, hashed
 
 _TABLES: Final = ("events", "cube", "actors")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
-# Of the actors so much is read at once.
-_ACTORS_BYTES: Final = 32 << 20
+# So much is read at once.
+_PORTION_BYTES: Final = 32 << 20
 
 _Key = tuple[str, str]  # workspace, and UTC day or month
 
@@ -73,8 +75,18 @@ class Remains(msgspec.Struct):
         return not (self.partitions or self.months or self.again or self.rejected or self.strays)
 
 
-def find(store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads: int) -> Remains:
+def find(
+    store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads: int, *, thorough: bool = False
+) -> Remains:
     """Return what stands of these tombstones.
+
+    Args:
+        store: the data folder.
+        stones: what is forgotten or expired.
+        entries: the ledger by raw file.
+        threads: how many files are read at once.
+        thorough: whether users are looked for in all events: where a commit was lost half-way, the actors do not know
+            of all of them.
 
     Raises:
         DamagedError: that cannot be told.
@@ -109,7 +121,7 @@ def find(store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads
         remains.strays += _strays(store, workspace_id, manifest)
     remains.events.weigh(store, (events_path(*key) for key in remains.partitions))
     if stones.users:
-        _find_users(store, stones, kept, threads, remains)
+        _find_users(stones, _all_events(store, threads) if thorough else _actors(store, kept, threads), remains)
     remains.events.anew = len(remains.again)
     anew = {(workspace_id, day[:7]) for workspace_id, day in [*remains.again, *remains.cut]}
     remains.cube.anew = remains.actors.anew = len(anew)
@@ -119,18 +131,32 @@ def find(store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads
     return remains
 
 
-def _find_users(store: Store, stones: Tombstones, uris: list[str], threads: int, remains: Remains) -> None:
-    """Find the days on which forgotten users have events."""
-    events: dict[_Key, int] = {}
-    for _, rows in portions(store, uris, ACTORS, threads, _ACTORS_BYTES):
+def _find_users(stones: Tombstones, held: Iterable[pa.Table], remains: Remains) -> None:
+    """Find the days on which forgotten users have events: `held` has workspace_id, day, user_id and events."""
+    events: Counter[_Key] = Counter()
+    for rows in held:
         theirs = rows.filter(pa.array(of_forgotten(rows["user_id"].combine_chunks(), stones)))
-        sums = theirs.group_by(["workspace_id", "day"]).aggregate([("events", "sum")]).to_pylist()
-        for row in sums:
+        for row in theirs.group_by(["workspace_id", "day"]).aggregate([("events", "sum")]).to_pylist():
             key = row["workspace_id"], row["day"].isoformat()
             if not stones.cover(*key):
-                events[key] = row["events_sum"]
+                events[key] += row["events_sum"]
     remains.again = sorted(events)
-    remains.rows_again = sum(events.values())
+    remains.rows_again = events.total()
+
+
+def _actors(store: Store, uris: list[str], threads: int) -> Iterator[pa.Table]:
+    for _, rows in portions(store, uris, ACTORS, threads, _PORTION_BYTES):
+        yield rows
+
+
+def _all_events(store: Store, threads: int) -> Iterator[pa.Table]:
+    uris = [events_path(workspace_id, day) for workspace_id in _workspaces(store) for day in _days(store, workspace_id)]
+    uris = [uri for uri in uris if store.exists(uri)]
+    columns = pa.schema([EVENTS.field("timestamp"), EVENTS.field("user_id")])
+    for _, rows in portions(store, uris, columns, threads, _PORTION_BYTES):
+        days = rows["timestamp"].cast(pa.date32(), safe=False)
+        counts = pa.array(np.ones(rows.num_rows, np.int64))
+        yield rows.set_column(1, "day", days).append_column("events", counts)
 
 
 def _workspaces(store: Store) -> list[str]:

@@ -224,7 +224,8 @@ class _Run:
 
         tombstones = Tombstones.read(self._store.root).with_more(stones).since(self._state.carried_out())
         with self.stage("find", "looking for what has to go"):
-            found = remains.find(self._store, tombstones, self._state.entries(), self._workers)
+            lost = bool(self._state.forgotten()) or not self._state.is_trusted()
+            found = remains.find(self._store, tombstones, self._state.entries(), self._workers, thorough=lost)
         found.keys = keys.forgotten(self._store.root, tombstones)
         return found
 

@@ -292,3 +292,21 @@ def test_against_the_oracle(house: House, monkeypatch: pytest.MonkeyPatch, worke
     assert house.cube()["credits"].sum() == sum(event.credits for event in kept) == house.actors()["credits"].sum()
     agrees(house)
     assert not list(house.root.glob("staging/*"))
+
+
+@pytest.mark.parametrize("others", [[], [by(BOB, "kept", timestamp="2026-08-01T11:00:00Z")]])
+def test_after_a_load_that_was_lost(
+    loaded: House, monkeypatch: pytest.MonkeyPatch, others: list[dict[str, Any]]
+) -> None:
+    """Events of a commit that was lost half-way, which the actors do not know of, go all the same."""
+    loaded.run()  # has the deletes of the run before behind it
+    loaded.drop("d.jsonl", [by(ADA, "lost", timestamp="2026-08-01T10:00:00Z"), *others])
+    break_off(loaded, monkeypatch, 1)  # after the partition of events
+    assert "lost" in loaded.events()["id"].to_list()
+    shutil.rmtree(loaded.root / "staging")
+    done(usage(loaded, "forget", "--user", ADA, "--apply"))
+    assert ADA not in loaded.events()["user_id"].to_list()
+    loaded.run()
+    assert ADA not in loaded.events()["user_id"].to_list()
+    assert ("kept" in loaded.events()["id"].to_list()) == bool(others)
+    agrees(loaded)
