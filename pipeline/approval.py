@@ -1,194 +1,140 @@
 """Many lines judged at once: the rows of those that are surely good, column by column.
 
-A pure function. It approves only what `pipeline.judge` approves, with the same row; every other line, good or bad, it
-hands back for the judge to look at. Decoding, normal forms and Arrow columns of many lines at once cost half of what
-they cost line by line.
+`approve.c` approves only what `pipeline.judge` approves, with the same row; every other line, good or bad, it hands
+back for the judge to look at. It takes a sixth of the time of decoding the lines in Python.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import chain
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline import formats
-from pipeline.formats import UNTAGGED, FormatError
+from pipeline import native
 from pipeline.judge import FIRST_INSTANT
-from pipeline.metadata import canonical, canonical_all
-from pipeline.records import LINE_BYTES_MAX, Language, Record, Row, Usage
+from pipeline.records import Row
 from pipeline.tables import EVENTS, LANGUAGES
 
-ROWS: Final = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *EVENTS])
-
-_Text = TypeVar("_Text", str, msgspec.Raw)
-_Form = TypeVar("_Form", str, bytes, int)
-_Mask = npt.NDArray[np.bool_]
-
-_decode: Final = msgspec.json.Decoder(Record).decode
-_astuple: Final = msgspec.structs.astuple
-_NO_USAGE: Final = Usage()
-# Stand for what has no normal form; no normal form is one of them.
-_BAD_TEXT: Final = "\0"
-_BAD_INSTANT: Final = -(1 << 63)
-_RUN: Final = pa.scalar("workflow_run", pa.string())  # typed here: Arrow takes 0.1 ms to find out what a text is
-# What looks like this Arrow reads as RFC 3339 means it, or refuses.
-_INSTANT: Final = (
-    r"^\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)\z"
-)
-_FURTHER_DIGITS: Final = r"(\.\d{6})\d+"
-
-
-def approve(lines: Sequence[bytes], latest: int) -> tuple[pa.RecordBatch, list[int]]:
-    """Return the rows of the lines that are surely good, and the indexes of all other lines.
-
-    Args:
-        lines: as they stand between newlines.
-        latest: the last instant that `timestamp` may have, in microseconds UTC.
-    """
-    records, indexes = _decoded(lines)
-    if not records:
-        return batch([]), list(range(len(lines)))
-    columns, good = _columns(records, latest)
-    rows = pa.RecordBatch.from_arrays(columns, schema=ROWS)
-    if not good.all():
-        rows = rows.filter(pa.array(good))
-        indexes = [index for index, is_good in zip(indexes, good.tolist(), strict=True) if is_good]
-    if len(indexes) == len(lines):
-        return rows, []
-    return rows, sorted(set(range(len(lines))).difference(indexes))
-
-
-def batch(rows: Sequence[Row]) -> pa.RecordBatch:
-    """Return rows that the judge approved one by one."""
-    return pa.RecordBatch.from_pylist([msgspec.to_builtins(row) for row in rows], schema=ROWS)
-
-
-def _decoded(lines: Sequence[bytes]) -> tuple[list[Record], Sequence[int]]:
-    """Return the records of the lines that decode, and their indexes."""
-    clean = _is_utf8(b"".join(lines))
-    if clean and max(map(len, lines)) <= LINE_BYTES_MAX:
-        try:
-            return [_decode(line) for line in lines], range(len(lines))
-        except (msgspec.DecodeError, RecursionError, ValueError):
-            pass
-    records, indexes = [], []
-    for index, line in enumerate(lines):
-        try:
-            if not clean:
-                line.decode()  # the decoder passes over keys that it does not know without reading them as UTF-8
-            if len(line) <= LINE_BYTES_MAX:
-                records.append(_decode(line))
-                indexes.append(index)
-        except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: no UTF-8, or thousands of digits
-            pass
-    return records, indexes
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        pa.array([text], pa.binary()).cast(pa.string())  # makes no Python string of it
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _columns(records: Sequence[Record], latest: int) -> tuple[list[pa.Array], _Mask]:
-    """Return the columns of `ROWS`, and which rows of them are good."""
-    ids, workspaces, timestamps, recorded, actions, kinds, resources, users, metadata, ips, runs, usages = zip(
-        *map(_astuple, records), strict=True
-    )
-    both = _instants([*timestamps, *recorded])
-    instants, recorded_at = both[: len(records)], pc.coalesce(both[len(records) :], both[: len(records)])
-    workspace_ids = _forms(formats.uuid, workspaces, _BAD_TEXT)
-    user_ids = _forms(formats.uuid, [user and user.id for user in users], _BAD_TEXT)
-    texts = canonical_all(metadata)
-    if texts is None:
-        texts = _forms(canonical, metadata, _BAD_TEXT.encode())
-    action = pa.array(actions, pa.string())
-    run_id = pa.array([run and run.id for run in runs], pa.string())
-    used = [usage or _NO_USAGE for usage in usages]
-    languages, has_languages = _languages([usage.languages or [] for usage in used])
-
-    moment = np.asarray(instants)
-    good = (moment >= FIRST_INSTANT) & (moment <= latest) & (np.asarray(recorded_at) != _BAD_INSTANT) & has_languages
-    good &= np.asarray(pc.or_(pc.is_valid(run_id), pc.not_equal(action, _RUN)))
-    for forms, bad in ((workspace_ids, _BAD_TEXT), (user_ids, _BAD_TEXT), (texts, _BAD_TEXT.encode())):
-        if bad in forms:
-            good &= np.fromiter((form != bad for form in forms), bool, len(records))
-
-    types, resource_ids, names = zip(*map(_astuple, resources), strict=True)
-    return [
-        pa.array(workspace_ids, pa.string()),
-        pa.array(ids, pa.string()),
-        instants.view(pa.timestamp("us")),
-        recorded_at.view(pa.timestamp("us")),
-        action,
-        *(pa.array(column, pa.string()) for column in (kinds, types, resource_ids, names, user_ids)),
-        pa.array([user and user.name for user in users], pa.string()),
-        pa.array(texts, pa.binary()).cast(pa.string()),
-        pa.array(ips, pa.string()),
-        run_id,
-        pa.array([run and run.status for run in runs], pa.string()),
-        pa.array([usage.credits for usage in used], pa.int64()),
-        pa.array([usage.audio_ms for usage in used], pa.int64()),
-        languages,
-    ], good
-
-
-def _forms(form: Callable[[_Text], _Form | None], texts: Sequence[_Text | None], bad: _Form) -> list[_Form | None]:
-    """Return normal forms; None stays None, and what has no normal form becomes `bad`."""
-    try:
-        return [None if text is None else form(text) for text in texts]
-    except FormatError:
-        return [_form(form, text, bad) for text in texts]
-
-
-def _form(form: Callable[[_Text], _Form | None], text: _Text | None, bad: _Form) -> _Form | None:
-    try:
-        return None if text is None else form(text)
-    except FormatError:
-        return bad
-
-
-def _instants(texts: Sequence[str | None]) -> pa.Array:
-    """Return microseconds UTC of RFC 3339 date-times."""
-    given = pa.array(texts, pa.string())
-    try:
-        if not pc.all(pc.match_substring_regex(given, _INSTANT), min_count=0).as_py():
-            given = pc.replace_substring_regex(given, _FURTHER_DIGITS, r"\1")
-        if pc.all(pc.match_substring_regex(given, _INSTANT), min_count=0).as_py():
-            return given.cast(pa.timestamp("us", "UTC")).view(pa.int64())
-    except pa.ArrowInvalid:  # the 30th of February
-        pass
-    return pa.array(_forms(formats.instant, texts, _BAD_INSTANT), pa.int64())
-
-
-def _languages(given: Sequence[list[Language]]) -> tuple[pa.ListArray, _Mask]:
-    """Return the languages of each row, each locale once and untagged last, and of which rows all locales are good."""
-    flat = list(chain.from_iterable(given))
-    rows = np.repeat(np.arange(len(given)), np.fromiter(map(len, given), np.int64, len(given)))
-    texts, *numbers = zip(*map(_astuple, flat), strict=True) if flat else [()] * 4
-    forms = _forms(formats.locale, [text or UNTAGGED for text in texts], _BAD_TEXT)
-    locales = sorted(set(forms), key=lambda form: (form == UNTAGGED, form))
-    places = {locale: place for place, locale in enumerate(locales)}
-    codes = np.fromiter(map(places.__getitem__, forms), np.int64, len(forms))
-
-    # In order and one after the other: the same locale twice in a row is one.
-    keys = rows * len(locales) + codes
-    order = np.argsort(keys, kind="stable")
-    firsts = np.flatnonzero(np.diff(keys[order], prepend=-1))
-    names = pa.array([locale or None for locale in locales], pa.string()).take(pa.array(codes[order][firsts]))
-    sums: list[Sequence[int] | npt.NDArray[np.int64]] = [
-        np.add.reduceat(np.array(column, np.int64)[order], firsts) if flat else [] for column in numbers
+ROWS: Final = pa.schema(
+    [
+        pa.field("workspace_id", pa.string(), nullable=False),
+        *EVENTS,
+        pa.field("source", pa.int32(), nullable=False),  # the lines that a row came from
     ]
-    offsets = np.searchsorted(rows[order][firsts], np.arange(len(given) + 1))
-    columns = [names, *(pa.array(column, pa.int64()) for column in sums)]
-    languages = pa.StructArray.from_arrays(columns, fields=list(LANGUAGES.value_type))
-    good = np.ones(len(given), bool)
-    if _BAD_TEXT in places:
-        good[rows[codes == places[_BAD_TEXT]]] = False
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), languages), good
+)
+
+# No good line is shorter; few have so many languages for their length. What is too much is handed back.
+_ROW_BYTES: Final = 128
+_LANGUAGE_BYTES: Final = 16
+
+_Integers = npt.NDArray[np.int64]
+
+
+class Other(NamedTuple):
+    """A line that is left to the judge."""
+
+    number: int  # in its block, from 0
+    line: bytes  # without its newline
+
+
+class Approval:
+    """The rows of blocks of lines, until they are taken."""
+
+    def __init__(self, latest: int, capacity: int) -> None:
+        """Make room.
+
+        Args:
+            latest: the last instant that `timestamp` may have, in microseconds UTC.
+            capacity: how many bytes all the lines may have.
+        """
+        self._capacity, self._latest = capacity, latest
+        # Of what is not used the system gives no memory.
+        self._buffer = np.empty(2 * (capacity + native.AHEAD_BYTES), np.uint8)
+        self._rows = np.empty(capacity // _ROW_BYTES + 1, native.ROW)
+        self._languages = np.empty(capacity // _LANGUAGE_BYTES + native.LANGUAGES_MAX, native.LANGUAGE)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._stop = 0
+        self._state = native.State(
+            buffer=self._buffer.ctypes.data,
+            scratch=self._capacity + native.AHEAD_BYTES,
+            scratch_stop=2 * self._capacity + native.AHEAD_BYTES,
+            rows=self._rows.ctypes.data,
+            row_capacity=len(self._rows),
+            languages=self._languages.ctypes.data,
+            language_capacity=len(self._languages),
+            earliest=FIRST_INSTANT,
+            latest=self._latest,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._state.row_count)
+
+    def has_room(self, lines: bytes) -> bool:
+        """Return whether a block can be added."""
+        return self._stop + len(lines) <= self._capacity
+
+    def add(self, lines: bytes, source: int) -> list[Other]:
+        """Approve a block of lines, each of which ends with a newline; return the others, in their order.
+
+        Their rows carry `source`. Where there is no room for a block, all its lines are others.
+        """
+        if not self.has_room(lines):
+            return [Other(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
+        start, self._stop = self._stop, self._stop + len(lines)
+        self._buffer[start : self._stop] = np.frombuffer(lines, np.uint8)
+        self._state.source = source
+        others = np.empty(lines.count(b"\n"), native.OTHER)
+        count = native.approve(self._state, start, self._stop, others.ctypes.data)
+        return [Other(number, lines[first:last]) for number, first, last in others[:count].tolist()]
+
+    def __getitem__(self, column: str) -> pa.Array:
+        """Return a column that is text or an instant."""
+        return self._column(column, np.arange(len(self)))
+
+    def take(self, order: _Integers) -> pa.RecordBatch:
+        """Return rows by their numbers, in this order."""
+        columns = [self._column(name, order) for name in ROWS.names]
+        return pa.RecordBatch.from_arrays(columns, schema=ROWS)
+
+    def _column(self, name: str, order: _Integers) -> pa.Array:
+        found = self._rows[name]
+        if name in native.TEXTS:
+            return self._texts(found, order)
+        if name == "languages":
+            return self._languages_of(self._rows["first_language"][order], found[order])
+        return pa.array(found[order]).view(ROWS.field(name).type)
+
+    def _languages_of(self, firsts: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> pa.ListArray:
+        offsets = _offsets(lengths)
+        order = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], lengths)
+        found = self._languages
+        columns = [self._texts(found["locale"], order), *(pa.array(found[name][order]) for name in native.COUNTS)]
+        languages = pa.StructArray.from_arrays(columns, fields=list(LANGUAGES.value_type))
+        return pa.ListArray.from_arrays(pa.array(offsets), languages)
+
+    def _texts(self, texts: npt.NDArray[np.void], order: _Integers) -> pa.StringArray:
+        sizes = texts["size"][order]
+        is_null = sizes < 0
+        offsets = _offsets(np.maximum(sizes, 0))
+        content = np.empty(offsets[-1], np.uint8)
+        native.gather(
+            *(self._buffer.ctypes.data, texts.ctypes.data, texts.strides[0]),
+            *(order.ctypes.data, len(order), content.ctypes.data),
+        )
+        valid = pa.py_buffer(np.packbits(~is_null, bitorder="little")) if is_null.any() else None
+        return pa.StringArray.from_buffers(len(order), pa.py_buffer(offsets), pa.py_buffer(content), valid)
+
+
+def _offsets(sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    return np.concatenate([np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)])
+
+
+def batch(rows: Sequence[Row], source: int) -> pa.RecordBatch:
+    """Return rows that the judge approved one by one, and that carry `source`."""
+    return pa.RecordBatch.from_pylist([{**msgspec.to_builtins(row), "source": source} for row in rows], schema=ROWS)

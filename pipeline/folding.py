@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
+from pipeline.approval import ROWS
 from pipeline.calendar import DAY_US, utc_day
 from pipeline.engine import Engine
 from pipeline.job import Job
 from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.reports import BucketReport
-from pipeline.shuffle import SHUFFLED, days_of, of_forgotten
+from pipeline.shuffle import days_of, of_forgotten
 from pipeline.store import Operation
 from pipeline.tables import EVENTS, events_path
 
@@ -136,14 +137,14 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         read = _read(bucket, job)  # for each portion anew, so that its files are not in memory while one is folded
         new = read if theirs.all() else read.filter(pa.array(theirs))
-        rows = _numbered(pa.concat_tables([new, stored.append_column(SHUFFLED.field("source"), sources)]))
+        rows = _numbered(pa.concat_tables([new, stored.append_column(ROWS.field("source"), sources)]))
         del read, new, found, stored  # copied
         yield rows, bucket.again[part]
 
 
 def _read(bucket: Bucket, job: Job) -> pa.Table:
     """Return the versions that were read."""
-    read = pa.concat_tables([SHUFFLED.empty_table(), *(streamed(job, uri, SHUFFLED) for uri in bucket.rows)])
+    read = pa.concat_tables([ROWS.empty_table(), *(streamed(job, uri, ROWS) for uri in bucket.rows)])
     if bucket.without:
         read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
     return read

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.listing import Compression
 
-# Large enough for work on whole columns, small enough for a block's objects to stay in the processor's cache.
+# Small enough for a block to stay in the processor's cache.
 _CHUNK_BYTES: Final = 1 << 20
 # A stream that breaks off gives nothing of the chunk it breaks in.
 _COMPRESSED_CHUNK_BYTES: Final = 1 << 16
@@ -21,12 +21,20 @@ _LINE_KEPT_BYTES: Final = 16 << 20
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Lines that follow each other, without their newlines; a line that has none is a block of its own."""
+    """Lines that follow each other."""
 
-    lines: list[bytes]
-    bytes: int  # with newlines
-    whole: bool = True  # whether each line ends with a newline
+    lines: bytes  # each with its newline, but for the last of a file that ends without one, a block of its own
     dropped: int = 0  # bytes of a line too long to be kept, which is a block of its own
+
+    @property
+    def whole(self) -> bool:
+        """Return whether each line ends with a newline."""
+        return self.lines.endswith(b"\n")
+
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes of the file they are."""
+        return len(self.lines) + self.dropped
 
 
 def blocks(file: IO[bytes], compression: Compression | None, offset: int, end: int) -> Iterator[Block]:
@@ -72,24 +80,20 @@ def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _blocks(chunks: Iterator[bytes]) -> Iterator[Block]:
     rest, dropped = b"", 0
     for chunk in chunks:
-        lines = chunk.split(b"\n")
-        last = lines.pop()
-        if lines:
-            before = len(rest) + dropped
-            if dropped:
-                yield Block([rest], before + len(lines[0]) + 1, dropped=dropped + len(lines[0]))
-                before = -len(lines.pop(0)) - 1
-            else:
-                lines[0] = rest + lines[0]
-            if lines:
-                yield Block(lines, before + len(chunk) - len(last))
-            rest, dropped = last, 0
-        elif dropped:
-            dropped += len(last)
+        start, stop = 0, chunk.rfind(b"\n") + 1
+        if dropped and stop:
+            start = chunk.index(b"\n") + 1
+            yield Block(rest + b"\n", dropped + start - 1)
+            rest, dropped = b"", 0
+        if start < stop:
+            yield Block(rest + chunk[start:stop])
+            rest = b""
+        if dropped:
+            dropped += len(chunk)
         else:
-            rest += last
+            rest += chunk[stop:]
         if len(rest) > _LINE_KEPT_BYTES:
             dropped += len(rest) - _LINE_KEPT_BYTES
             rest = rest[:_LINE_KEPT_BYTES]
     if rest:
-        yield Block([rest], len(rest) + dropped, whole=False, dropped=dropped)
+        yield Block(rest, dropped)

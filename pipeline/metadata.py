@@ -5,7 +5,6 @@ White space goes, escapes become the characters they stand for, of a repeated ke
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,6 @@ from pipeline.records import METADATA_DEPTH_MAX
 # comes back as `0`, and one of thousands of digits is refused.
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any] | None, float_hook=msgspec.Raw).decode
-_decode_all: Final = msgspec.json.Decoder(list[dict[str, Any] | None], float_hook=msgspec.Raw).decode
 _minus_zero: Final = re.compile(rb"-0[,}\]\s]").search
 
 
@@ -41,20 +39,6 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
     except (msgspec.MsgspecError, ValueError):  # an integer that the decoder does not take
         pass
     return _write(json.loads(text, parse_int=_Number, parse_float=_Number))
-
-
-def canonical_all(raws: Sequence[msgspec.Raw]) -> list[bytes | None] | None:
-    """Return the texts to store for many at once; None where one of them needs a closer look."""
-    text = b"[" + b",".join(raws) + b"]"
-    if b"-0" in text and _minus_zero(text):
-        return None
-    try:
-        found = [None if value is None else _encode(value) for value in _decode_all(text)]
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    # Of texts that are to be stored as they are, these tell how deep they are nested; else something may be hidden.
-    is_same = sum(len(item or b"null") + 1 for item in found) + 1 == len(text)
-    return None if any(map(_is_deep, filter(None, found) if is_same else map(bytes, raws))) else found
 
 
 def _is_deep(text: bytes) -> bool:

@@ -4,15 +4,13 @@ Reads raw files; writes, under the run's staging folder, the rows of good lines 
 for the quarantine.
 """
 
-import gc
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import IO, Final
 
 from pipeline import listing
-from pipeline.approval import approve, batch
+from pipeline.approval import Other, batch
 from pipeline.job import Job
 from pipeline.judge import judge
 from pipeline.lines import Block, blocks
@@ -34,7 +32,7 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
         return reader.close(None)
     entry = None
     try:
-        with _uncollected(), part.path.open("rb") as file:
+        with part.path.open("rb") as file:
             status = os.fstat(file.fileno())
             end = part.end or status.st_size
             _prove(file, part)
@@ -59,18 +57,6 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
     except OSError as failure:
         reader.report.error = failure.strerror or str(failure)
     return reader.close(entry)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave out garbage collection, a seventh of the time: there are millions of objects, but no cycles among them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _prove(file: IO[bytes], part: Part) -> None:
@@ -108,8 +94,8 @@ class _Reader:
         for number, block in enumerate(content):
             lines = block.lines
             if number == 0 and self._part.offset == 0:
-                lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
-                if lines == [b""] and not block.whole:
+                lines = lines.removeprefix(_BYTE_ORDER_MARK)
+                if not lines:
                     return
             counts = self._judge(lines, block)
             self.report.counts += counts
@@ -128,24 +114,23 @@ class _Reader:
             report.entry, report.operations = entry, operations
         return report
 
-    def _judge(self, lines: list[bytes], block: Block) -> Counts:
-        rows, others = approve(lines, self._latest) if block.whole else (batch([]), [0])
+    def _judge(self, lines: bytes, block: Block) -> Counts:
+        source = self.report.source_of_lines if block.whole else self.report.source_of_tail
+        others = self._shuffle.approve(lines, source) if block.whole else [Other(0, lines)]
         odd: list[Row] = []
         rejected = blank = 0
-        for index in others:
-            verdict = judge(lines[index], self._latest, torn=not block.whole, dropped=block.dropped)
+        for number, line in others:
+            verdict = judge(line, self._latest, torn=not block.whole, dropped=block.dropped)
             if isinstance(verdict, Row):
                 odd.append(verdict)
-            elif isinstance(verdict, Rejection) and not self._tombstones.name(lines[index]):
+            elif isinstance(verdict, Rejection) and not self._tombstones.name(line):
                 rejected += 1
                 self.report.reasons[verdict.reason] += 1
-                line_number = self._part.lines_before + self.report.counts.lines + index + 1
-                self._rejections.add(line_number, verdict, lines[index])
+                line_number = self._part.lines_before + self.report.counts.lines + number + 1
+                self._rejections.add(line_number, verdict, line)
             elif verdict is None:
                 blank += 1
-        source = self.report.source_of_lines if block.whole else self.report.source_of_tail
-        self._shuffle.add(rows, source)
         if odd:
-            self._shuffle.add(batch(odd), source)
-        good = len(lines) - rejected - blank
-        return Counts(lines=len(lines), duplicates=good, rejected=rejected, blank=blank)
+            self._shuffle.take(batch(odd, source))
+        count = lines.count(b"\n") if block.whole else 1
+        return Counts(lines=count, duplicates=count - rejected - blank, rejected=rejected, blank=blank)

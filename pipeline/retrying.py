@@ -62,11 +62,11 @@ def again(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
         else:
             rejections.keep(rejected)
         if size >= _BYTES_AT_ONCE:
-            shuffle.add(batch(good), report.source_of_lines)
+            shuffle.take(batch(good, report.source_of_lines))
             good.clear()
             size = 0
     _refuse_damage(quarantine)
-    shuffle.add(batch(good), report.source_of_lines)
+    shuffle.take(batch(good, report.source_of_lines))
     report.operations = rejections.close()
     if part.entry is not None:
         report.entry = msgspec.structs.replace(part.entry, run=job.run)

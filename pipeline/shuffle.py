@@ -13,14 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
-from pipeline.approval import ROWS
+from pipeline.approval import ROWS, Approval, Other
 from pipeline.calendar import DAY_US, utc_day
 from pipeline.job import Job
 from pipeline.tombstones import Tombstones
 
-SHUFFLED: Final = ROWS.append(pa.field("source", pa.int32(), nullable=False))  # which lines a row came from
-
-# Rows are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
+# Lines, and rows, are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
 _BUFFER_BYTES: Final = 16 << 20
 _NOWHERE: Final = -1
 
@@ -73,47 +71,53 @@ class Shuffle:
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
         self._job, self._number, self._buckets = job, number, buckets
+        self._approval = Approval(job.latest, _BUFFER_BYTES)
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
         self._bucket_of: dict[tuple[str, int], int] = {}
 
-    def add(self, rows: pa.RecordBatch, source: int) -> None:
-        """Take rows that carry `source`."""
-        if not rows.num_rows:
-            return
-        sources = pa.array(np.full(rows.num_rows, source, np.int32))
-        self.take(pa.RecordBatch.from_arrays([*rows.columns, sources], schema=SHUFFLED))
+    def approve(self, lines: bytes, source: int) -> list[Other]:
+        """Take the rows of a block's lines that are surely good, which carry `source`; return the others."""
+        if not self._approval.has_room(lines):
+            self._deal_approved()
+        return self._approval.add(lines, source)
 
     def take(self, rows: pa.RecordBatch) -> None:
-        """Take rows that carry their sources already."""
+        """Take rows."""
         self._waiting.append(rows)
         self._bytes += rows.nbytes
         if self._bytes >= _BUFFER_BYTES:
-            self._flush()
+            self._deal_waiting()
 
     def close(self) -> dict[int, str]:
         """Write what is left; return the files by bucket."""
-        self._flush()
+        self._deal_approved()
+        self._deal_waiting()
         for writer in self._writers.values():
             writer.close()
         return {bucket: self._path(bucket) for bucket in self._writers}
 
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        rows = pa.concat_batches(self._waiting)
+    def _deal_approved(self) -> None:
+        if len(self._approval):
+            self._deal(self._approval)
+        self._approval.clear()
+
+    def _deal_waiting(self) -> None:
+        if self._bytes:
+            self._deal(pa.concat_batches(self._waiting))
         self._waiting, self._bytes = [], 0
+
+    def _deal(self, rows: Approval | pa.RecordBatch) -> None:
         buckets = self._places(rows)
-        if np.any(buckets != buckets[0]):
-            rows = rows.take(pa.array(np.argsort(buckets, kind="stable")))
+        dealt = rows.take(np.argsort(buckets, kind="stable"))
         end = 0
         for bucket, size in zip(*map(np.ndarray.tolist, np.unique(buckets, return_counts=True)), strict=True):
             start, end = end, end + size
             if bucket != _NOWHERE:
-                self._writer(bucket).write_batch(rows.slice(start, size))
+                self._writer(bucket).write_batch(dealt.slice(start, size))
 
-    def _places(self, rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    def _places(self, rows: Approval | pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the bucket of each row, found once for each workspace and day among them."""
         days, places = days_of(rows["workspace_id"], rows["timestamp"])
         buckets = np.array([self._bucket(*day) for day in days], np.int64)[places]
@@ -133,7 +137,7 @@ class Shuffle:
         if bucket not in self._writers:
             path = self._job.store.path(self._path(bucket))
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writers[bucket] = pa.ipc.new_stream(str(path), SHUFFLED)
+            self._writers[bucket] = pa.ipc.new_stream(str(path), ROWS)
         return self._writers[bucket]
 
     def _path(self, bucket: int) -> str:

@@ -1,0 +1,103 @@
+"""Lines of raw files, cut into blocks: plain, compressed, in whatever pieces they come."""
+
+import io
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import lines
+from pipeline.lines import Block, blocks
+from pipeline.listing import Compression
+from tests.hostile import compress
+
+COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+
+
+class Drip(io.BytesIO):
+    """A file that gives as much at once as it likes, as a pipe or a network does."""
+
+    mode = "rb"
+
+    def __init__(self, content: bytes, sizes: Sequence[int] = ()) -> None:
+        super().__init__(content)
+        self._sizes = iter(sizes)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return less than was asked for, but not nothing."""
+        return super().read(min(next(self._sizes, 1 << 30), 1 << 30 if size is None else size))
+
+
+def cut(content: bytes) -> tuple[list[bytes], bytes]:
+    """Return the lines that end with a newline, and what is behind the last one."""
+    *whole, tail = content.split(b"\n")
+    return whole, tail
+
+
+def texts_of(block: Block) -> list[bytes]:
+    """Return the lines of a block, without their newlines."""
+    return block.lines.removesuffix(b"\n").split(b"\n")
+
+
+PIECES = st.sampled_from([b"\n", b"\n\n", b"\r\n", b"a", b"bc", b"x" * 7, b"y" * 20, b"\0", b"\xff"])
+CONTENT = st.lists(PIECES, max_size=30).map(b"".join)
+
+
+@settings(max_examples=400)
+@given(CONTENT, st.lists(st.integers(1, 25), max_size=40), st.integers(1, 60), st.integers(1, 9), st.data())
+def test_any_cut_gives_the_same_lines(
+    content: bytes, sizes: list[int], chunk: int, kept: int, data: st.DataObject
+) -> None:
+    """Whatever the chunks, each line comes once with its length; of one that is too long at least the beginning."""
+    start, end = sorted([data.draw(st.integers(0, len(content))), data.draw(st.integers(0, len(content)))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_CHUNK_BYTES", chunk)
+        patch.setattr(lines, "_LINE_KEPT_BYTES", kept)
+        found = list(blocks(Drip(content, sizes), None, start, end))
+    whole, tail = cut(content[start:end])
+    assert [block.whole for block in found if not block.whole] == ([False] if tail else [])
+    assert all(block.whole for block in found[:-1])
+    left = [*whole, tail] if tail else whole
+    for block in found:
+        texts = texts_of(block)
+        expected, left = left[: len(texts)], left[len(texts) :]
+        assert block.bytes == sum(len(text) + block.whole for text in expected)
+        assert sum(map(len, texts)) + block.dropped == sum(map(len, expected))
+        for text, given_text in zip(texts, expected, strict=True):
+            if text != given_text:
+                assert len(texts) == 1
+                assert kept <= len(text) < len(given_text)
+                assert given_text.startswith(text)
+    assert not left
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@given(content=CONTENT, chunk=st.integers(1, 30), ratio=st.integers(1, 4))
+def test_compressed_files_give_the_same_lines(suffix: str, content: bytes, chunk: int, ratio: int) -> None:
+    """A compressed file has the lines that are in it, however it is read and from however many members."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_COMPRESSED_CHUNK_BYTES", chunk)
+        patch.setattr(lines, "_CHUNK_BYTES", chunk * ratio)
+        file = Drip(compress(suffix, content))
+        found = list(blocks(file, COMPRESSIONS[suffix], 0, 0))
+    whole, tail = cut(content)
+    assert [text for block in found if block.whole for text in texts_of(block)] == whole
+    assert [block.lines for block in found if not block.whole] == ([tail] if tail else [])
+    assert sum(block.bytes for block in found) == len(content)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("left", [0.2, 0.5, 0.9])
+def test_a_stream_that_breaks_off(left: float, suffix: str) -> None:
+    """The lines before the break come out but for those of the last 64 KiB or so, then the failure."""
+    rng = random.Random(5)
+    content = b"\n".join(b"%d %s" % (number, rng.randbytes(30).hex().encode()) for number in range(20_000))
+    packed = compress(suffix, content)
+    found: list[bytes] = []
+    stream = blocks(Drip(packed[: int(len(packed) * left)]), COMPRESSIONS[suffix], 0, 0)
+    with pytest.raises(OSError, match=r"."):
+        found.extend(text for block in stream for text in texts_of(block))
+    assert len(b"\n".join(found)) > len(content) * left - 200_000
+    assert found[:-1] == content.split(b"\n")[: len(found) - 1]
