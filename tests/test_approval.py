@@ -124,6 +124,7 @@ GOOD: dict[str, bytes] = {
     "odd numbers": spliced("metadata", '{"a":1.00,"b":1E400,"c":18446744073709551616,"d":-9223372036854775809}'),
     "deepest metadata": spliced("metadata", '{"a":' + nested(127) + "}"),
     "brackets in a text": spliced("metadata", '{"a":"' + "[" * 500 + '\\"' + "{" * 500 + '"}'),
+    "escaped marks in metadata": spliced("metadata", '{"a":"\\u0022\\u005C\\u005c\\u0022"}'),
     "null metadata": spliced("metadata", "null"),
     "locales twice": line(usage={"credits": 3, "languages": LOCALES}),
     "no languages": line(usage={"languages": []}),
@@ -136,9 +137,15 @@ LEFT: dict[str, bytes] = {
     "repeated keys": spliced("kind", '"last"')[:-1] + b',"usage":null,"usage":{"credits":1,"credits":2}}',
     "repeated keys in metadata": spliced("metadata", '{"a":1,"b":[],"a":{"c":1,"c":2}}'),
     "escaped key": line().replace(b'"id"', b'"\\u0069d"', 1),
+    "a key again, escaped, in metadata": spliced("metadata", '{"a":1,"\\u0061":2}'),
     "escaped controls in metadata": spliced("metadata", '{"a":"\\u0001\\u001F"}'),
 }
 BAD: dict[str, bytes] = {
+    "31st of April in a leap year": line(timestamp="2024-04-31T10:00:00Z"),
+    "half a pair before another character": spliced("x", '"\\ud83d\\ue000"'),
+    "zero before a number": spliced("usage", '{"credits":01}'),
+    "too short a sequence for a character": spliced("x", '"@"').replace(b"@", b"\xe0\x9f\xbf"),
+    "a character behind the last one": spliced("x", '"@"').replace(b"@", b"\xf5\x80\x80\x80"),
     "30th of February": line(timestamp="2026-02-30T10:00:00Z"),
     "29th of February": line(recorded_at="2026-02-29T10:00:00.1234567Z"),
     "second 60": line(timestamp="2016-12-31T23:59:60Z"),
