@@ -1,9 +1,8 @@
 """The bare statement that a run is measured against: DuckDB reads the logs and writes the partitions, nothing else.
 
-No judging, no versions, no cube, no sync. Takes the raw folder and the folder to write to.
+No judging, no versions, no cube, no sync. Takes the raw folder and the folder to write to, which is not there yet.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -30,7 +29,6 @@ copy (
 
 if __name__ == "__main__":
     raw, out = map(Path, sys.argv[1:])
-    shutil.rmtree(out, ignore_errors=True)
     files = sorted(str(path) for path in raw.rglob("*.jsonl*"))
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")

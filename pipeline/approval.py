@@ -79,19 +79,21 @@ class Approval:
         """Return whether a block can be added."""
         return self._stop + len(lines) <= self._capacity
 
-    def add(self, lines: bytes, source: int) -> list[Other]:
-        """Approve a block of lines, each of which ends with a newline; return the others, in their order.
+    def add(self, lines: bytes, source: int) -> tuple[int, list[Other]]:
+        """Approve a block of lines, each of which ends with a newline; return how many they are, and the others.
 
         Their rows carry `source`. Where there is no room for a block, all its lines are others.
         """
         if not self.has_room(lines):
-            return [Other(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
+            others = [Other(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
+            return len(others), others
         start, self._stop = self._stop, self._stop + len(lines)
         self._buffer[start : self._stop] = np.frombuffer(lines, np.uint8)
         self._state.source = source
-        others = np.empty(lines.count(b"\n"), native.OTHER)
-        count = native.approve(self._state, start, self._stop, others.ctypes.data)
-        return [Other(number, lines[first:last]) for number, first, last in others[:count].tolist()]
+        left = np.empty(len(lines), native.OTHER)  # as many as there can be; counting the lines costs more
+        count = native.approve(self._state, start, self._stop, left.ctypes.data)
+        others = [Other(number, lines[first:last]) for number, first, last in left[:count].tolist()]
+        return self._state.line_count, others
 
     def __getitem__(self, column: str) -> pa.Array:
         """Return a column that is text or an instant."""

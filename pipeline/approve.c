@@ -52,6 +52,7 @@ typedef struct {
     language_t *languages;
     int64_t language_count, language_capacity;
     int64_t earliest, latest; /* instants that `timestamp` may have */
+    int64_t line_count;       /* of the block */
     int32_t source;           /* what the lines came from */
     int32_t reserved;
 } approval_t;
@@ -703,6 +704,7 @@ int64_t approve(approval_t *approval, int64_t start, int64_t stop, other_t *othe
         }
         at = newline + 1;
     }
+    approval->line_count = number;
     return handed_back;
 }
 

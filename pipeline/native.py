@@ -59,6 +59,7 @@ class State(ctypes.Structure):
         ("language_capacity", ctypes.c_int64),
         ("earliest", ctypes.c_int64),
         ("latest", ctypes.c_int64),
+        ("line_count", ctypes.c_int64),
         ("source", ctypes.c_int32),
         ("reserved", ctypes.c_int32),
     )

@@ -116,7 +116,7 @@ class _Reader:
 
     def _judge(self, lines: bytes, block: Block) -> Counts:
         source = self.report.source_of_lines if block.whole else self.report.source_of_tail
-        others = self._shuffle.approve(lines, source) if block.whole else [Other(0, lines)]
+        count, others = self._shuffle.approve(lines, source) if block.whole else (1, [Other(0, lines)])
         odd: list[Row] = []
         rejected = blank = 0
         for number, line in others:
@@ -132,5 +132,4 @@ class _Reader:
                 blank += 1
         if odd:
             self._shuffle.take(batch(odd, source))
-        count = lines.count(b"\n") if block.whole else 1
         return Counts(lines=count, duplicates=count - rejected - blank, rejected=rejected, blank=blank)

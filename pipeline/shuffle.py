@@ -77,8 +77,11 @@ class Shuffle:
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
         self._bucket_of: dict[tuple[str, int], int] = {}
 
-    def approve(self, lines: bytes, source: int) -> list[Other]:
-        """Take the rows of a block's lines that are surely good, which carry `source`; return the others."""
+    def approve(self, lines: bytes, source: int) -> tuple[int, list[Other]]:
+        """Take the rows of a block's lines that are surely good; return how many lines there are, and the others.
+
+        The rows carry `source`.
+        """
         if not self._approval.has_room(lines):
             self._deal_approved()
         return self._approval.add(lines, source)

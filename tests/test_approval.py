@@ -40,7 +40,8 @@ def approve(block: Sequence[bytes]) -> tuple[pa.RecordBatch, list[int]]:
     """Return the rows of the lines of a block that are approved at once, and which ones are not."""
     content = b"".join(text + b"\n" for text in block)
     approval = Approval(LATEST, len(content))
-    others = approval.add(content, SOURCE)
+    count, others = approval.add(content, SOURCE)
+    assert count == len(block)
     assert [text for _, text in others] == [block[number] for number, _ in others]
     return approval.take(np.arange(len(approval))), [number for number, _ in others]
 
@@ -301,8 +302,8 @@ def test_more_than_there_is_room_for() -> None:
     """A block without room is left to the judge, line by line, and so is a line of very many languages."""
     approval = Approval(LATEST, 2 * len(FULL))
     content = (FULL + b"\n") * 2
-    assert approval.add(content, SOURCE) == [(0, FULL), (1, FULL)]
-    assert approval.add(FULL + b"\n", SOURCE) == []
+    assert approval.add(content, SOURCE) == (2, [(0, FULL), (1, FULL)])
+    assert approval.add(FULL + b"\n", SOURCE) == (1, [])
     assert not approval.has_room(FULL)
     approval.clear()
     assert approval.has_room(FULL)
