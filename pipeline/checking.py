@@ -19,9 +19,9 @@ from pipeline.checking_reading import Reading
 from pipeline.checking_report import CheckReport, Scope
 from pipeline.checking_tables import compare
 from pipeline.progress import Progress
-from pipeline.run import locked
 from pipeline.settings import Settings
 from pipeline.store import Store
+from pipeline.underway import locked
 
 __all__ = ["CheckReport", "check"]
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.accounting import RunReport
-from pipeline.run import BusyError
 from pipeline.state import State
+from pipeline.underway import BusyError
 from tests.command import break_off
 from tests.conftest import WORKSPACE, House, record
 

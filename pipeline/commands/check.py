@@ -35,7 +35,7 @@ def check(
 
     from pipeline import checking, formats
     from pipeline.commands.progress import shown
-    from pipeline.run import BusyError
+    from pipeline.underway import BusyError
 
     try:
         workspaces = [formats.uuid(text) for text in workspace or ()]

@@ -67,7 +67,7 @@ def failing(*paths: "Path") -> Iterator[None]:
     from pipeline.keys import KeysError
     from pipeline.listing import PathError
     from pipeline.rebuilding import RawGoneError
-    from pipeline.run import BusyError
+    from pipeline.underway import BusyError
 
     try:
         yield

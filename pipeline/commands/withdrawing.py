@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def withdraw(settings: "Settings", now: int, stones: Sequence["Tombstone"], *, apply: bool) -> None:
     """Lay tombstones, take away what stands of them, and say what that was; without `apply` only say it."""
-    from pipeline import run
+    from pipeline import withdrawal
     from pipeline.commands.progress import shown
 
     if not settings.data_dir.is_dir():
         refuse(f"{settings.data_dir}: no such folder")
     with stoppable() as stop, failing(), shown() as progress:
-        remains = run.withdraw(settings, now, stones, progress, stop.pause, dry=not apply)
+        remains = withdrawal.withdraw(settings, now, stones, progress, stop.pause, dry=not apply)
     _show(remains)
     if not apply:
         typer.echo("nothing was changed; with --apply this goes, and does not come back", err=True)

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline.checking import CheckReport
 from pipeline.commands import app
-from pipeline.run import BusyError
 from pipeline.tables import manifest_path
+from pipeline.underway import BusyError
 from tests.check.conftest import checked, monthly, partition, rewrite
 from tests.conftest import NOW, WORKSPACE, House, record
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from pipeline import keys, run, work
+from pipeline import keys, withdrawal, work
 from pipeline.commands import app
 from pipeline.state import State
 from pipeline.store import Store
@@ -50,7 +50,7 @@ def main() -> None:
         deadly(State, name)
     for name in ("_read", "sift", "fold", "merge"):
         deadly(work, name)
-    deadly(run, "append")
+    deadly(withdrawal, "append")
     deadly(keys, "write_rows")
     arguments = sys.argv[4:]
     app(arguments if arguments[0] in {"forget", "retention"} else ["run", *arguments])

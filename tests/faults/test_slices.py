@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pipeline import folding, months, partitions, work
+from pipeline import folding, months, partitions, underway, work
 from pipeline import run as steps
 from pipeline.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.job import Job
@@ -199,7 +199,7 @@ def small_buckets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         buckets.append(fields["buckets"])
         return Job(**fields)
 
-    monkeypatch.setattr(steps, "Job", noted)
+    monkeypatch.setattr(underway, "Job", noted)
     return buckets
 
 
