@@ -1,7 +1,7 @@
 """Many lines judged at once: the rows of those that are surely good, column by column.
 
 `approve.c` approves only what `pipeline.judge` approves, with the same row; every other line, good or bad, it hands
-back for the judge to look at. It takes a sixth of the time of decoding the lines in Python.
+back for the judge to look at. It takes a fifth of the time of decoding the lines in Python.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,12 @@ class Approval:
         """Approve a block of lines, each of which ends with a newline; return how many they are, and the others.
 
         Their rows carry `source`. Where there is no room for a block, all its lines are others.
+
+        Raises:
+            ValueError: the last line does not end.
         """
+        if not lines.endswith(b"\n"):
+            raise ValueError("a block of lines ends with a newline")
         if not self.has_room(lines):
             others = [Other(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
             return len(others), others

@@ -1,8 +1,8 @@
 /* The set-based shortcut of the judge: lines in bulk, straight into rows.
  *
  * Approves only what `pipeline.judge` approves, with the same row, and hands back every other line, good or bad, for
- * the judge to look at. Where a rule would take many words here (a repeated key, a control character, deep nesting), the
- * line is handed back. `pipeline.approval` is the only caller.
+ * the judge to look at. Where a rule would take many words here (a repeated key, a control character, deep nesting),
+ * the line is handed back. `pipeline.approval` is the only caller.
  *
  * Nothing is read past a line: it ends with a newline, which no token of JSON holds, so that every step fails on it.
  * Eight bytes at once may be looked at behind it; the buffer has them. Nothing is allocated. What a line writes to the
@@ -12,6 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "little-endian machines only"
+#endif
 
 enum { LINE_BYTES_MAX = 1 << 20, ID_CHARACTERS_MAX = 128, KEYS_MAX = 64, DEPTH_MAX = 128, LANGUAGES_MAX = 32 };
 static const int64_t COUNT_MAX = 1000000000000;
@@ -73,13 +77,11 @@ static const uint8_t *ordinary(const uint8_t *at) {
         uint64_t word;
         memcpy(&word, at, 8);
         uint64_t quote = word ^ (LOW * '"'), backslash = word ^ (LOW * '\\');
-        uint64_t found = (word | ((word - LOW * 0x20) & ~word) | ((quote - LOW) & ~quote) | ((backslash - LOW) & ~backslash)) & HIGH;
-        if (found) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#error "little-endian machines only"
-#endif
-            return at + (__builtin_ctzll(found) >> 3);
-        }
+        uint64_t control = (word - LOW * 0x20) & ~word;
+        quote = (quote - LOW) & ~quote;
+        backslash = (backslash - LOW) & ~backslash;
+        uint64_t found = (word | control | quote | backslash) & HIGH;
+        if (found) return at + (__builtin_ctzll(found) >> 3);
     }
 }
 
@@ -630,8 +632,8 @@ static bool usage(line_t *line, int key, void *into) {
 }
 
 enum {
-    KEY_ID, KEY_WORKSPACE_ID, KEY_TIMESTAMP, KEY_ACTION, KEY_KIND, KEY_RESOURCE, KEY_RECORDED_AT, KEY_USER, KEY_METADATA,
-    KEY_IP, KEY_RUN, KEY_USAGE
+    KEY_ID, KEY_WORKSPACE_ID, KEY_TIMESTAMP, KEY_ACTION, KEY_KIND, KEY_RESOURCE, KEY_RECORDED_AT, KEY_USER,
+    KEY_METADATA, KEY_IP, KEY_RUN, KEY_USAGE
 };
 static const char *const RECORD_KEYS[] = {
     "id", "workspace_id", "timestamp", "action", "kind", "resource", "recorded_at", "user", "metadata",
@@ -692,6 +694,9 @@ static bool approve_line(approval_t *approval, const uint8_t *start, const uint8
 
 /* ---- What `pipeline.approval` calls ---- */
 
+/* Bytes of a row, a language, another line and the approval, which both sides must agree on. */
+const int64_t sizes[] = {sizeof(row_t), sizeof(language_t), sizeof(other_t), sizeof(approval_t)};
+
 /* Approve the lines of a block, each of which ends with a newline; return how many are handed back. */
 int64_t approve(approval_t *approval, int64_t start, int64_t stop, other_t *others) {
     const uint8_t *at = approval->buffer + start, *end = approval->buffer + stop;
@@ -709,7 +714,8 @@ int64_t approve(approval_t *approval, int64_t start, int64_t stop, other_t *othe
 }
 
 /* Write texts one behind the other, every `stride` bytes one, in an order. */
-void gather(const uint8_t *buffer, const uint8_t *texts, int64_t stride, const int64_t *order, int64_t length, uint8_t *out) {
+void gather(const uint8_t *buffer, const uint8_t *texts, int64_t stride, const int64_t *order, int64_t length,
+            uint8_t *out) {
     for (int64_t place = 0; place < length; place++) {
         text_t text;
         memcpy(&text, texts + order[place] * stride, sizeof text);

@@ -8,25 +8,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+
+from pipeline.tables import EVENTS
 
 _PATH: Final = Path(__file__).with_name("approve.so")
+_BUILD: Final = "build it: pip install --editable . in the project's folder, or make"
 
 # In the order of the enumeration of `row_t`.
-TEXTS: Final = (
-    "workspace_id",
-    "id",
-    "action",
-    "kind",
-    "resource_type",
-    "resource_id",
-    "resource_name",
-    "user_id",
-    "user_name",
-    "metadata",
-    "ip",
-    "run_id",
-    "run_status",
-)
+TEXTS: Final = ("workspace_id", *(field.name for field in EVENTS if field.type == pa.string()))
 COUNTS: Final = ("characters", "lines", "corrected")
 
 TEXT: Final = np.dtype([("start", "<u4"), ("size", "<i4")])
@@ -67,8 +57,12 @@ class State(ctypes.Structure):
 
 try:
     _library = ctypes.CDLL(str(_PATH))
-except OSError as error:
-    raise ImportError(f"{error}; build it: pip install --editable . in the project's folder, or make") from None
+    _sizes = tuple((ctypes.c_int64 * 4).in_dll(_library, "sizes"))
+except (OSError, ValueError) as error:
+    raise ImportError(f"{error}; {_BUILD}") from None
+# What was compiled from another source would write into memory that is not its own.
+if _sizes != (ROW.itemsize, LANGUAGE.itemsize, OTHER.itemsize, ctypes.sizeof(State)):
+    raise ImportError(f"{_PATH} was compiled from another source; {_BUILD}")
 
 approve: Final = _library.approve
 approve.restype = ctypes.c_int64

@@ -1,10 +1,14 @@
 """Lines judged many at once: of any lines those are approved that the judge approves, with the same rows."""
 
 import ctypes
+import importlib.util
 import json
 import mmap
 import random
+import shutil
+import struct
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -328,3 +332,26 @@ def test_blocks_through_the_pipeline(house: House, monkeypatch: pytest.MonkeyPat
     assert small.actors().equals(house.actors())
     assert small.quarantine() == house.quarantine()
     assert len(house.quarantine()) > 15
+
+
+def test_a_library_of_another_source_is_refused(tmp_path: Path) -> None:
+    """What is left from an older installation would write into memory that is not its own."""
+    built = Path(native.__file__).with_name("approve.so").read_bytes()
+    sizes = (native.ROW.itemsize, native.LANGUAGE.itemsize, native.OTHER.itemsize, ctypes.sizeof(native.State))
+    ours, others = struct.pack("<4q", *sizes), struct.pack("<4q", *sizes[:3], sizes[3] + 8)
+    assert built.count(ours) == 1
+    (tmp_path / "approve.so").write_bytes(built.replace(ours, others))
+    source = shutil.copy(native.__file__, tmp_path)
+    spec = importlib.util.spec_from_file_location("another", source)
+    assert spec is not None
+    assert spec.loader is not None
+    with pytest.raises(ImportError, match=r"approve\.so was compiled from another source; build it: pip install"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def test_a_block_whose_last_line_does_not_end_is_refused() -> None:
+    """Its end is looked for in memory, where there would be none."""
+    approval = Approval(LATEST, 1_000)
+    with pytest.raises(ValueError, match="newline"):
+        approval.add(b"{}\n{}", SOURCE)
+    assert len(approval) == 0
