@@ -10,7 +10,7 @@ import importlib.resources
 import struct
 from bisect import bisect_left
 from datetime import date
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -43,10 +43,11 @@ def spans() -> tuple[Span, ...]:
     """Return the spans of all zones."""
     found: list[Span] = []
     of_content: dict[bytes, list[tuple[int, int]]] = {}
+    of_rule: dict[bytes, dict[int, int]] = {}
     for zone in sorted(zone_names()):
         content = importlib.resources.files("tzdata").joinpath("zoneinfo", *zone.split("/")).read_bytes()
         if content not in of_content:  # many names are links
-            of_content[content] = _starts(zone, content)
+            of_content[content] = _starts(zone, content, of_rule)
         firsts = of_content[content]
         ends = [*(first for first, _ in firsts[1:]), LAST.toordinal() + 1]
         found += [
@@ -56,19 +57,29 @@ def spans() -> tuple[Span, ...]:
     return tuple(found)
 
 
-def _starts(zone: str, content: bytes) -> list[tuple[int, int]]:
+def _starts(zone: str, content: bytes, of_rule: dict[bytes, dict[int, int]]) -> list[tuple[int, int]]:
     """Return the first day of each span, as an ordinal, with how long its days are ahead.
 
     Args:
         zone: an IANA name.
         content: its file, which lists transitions and ends with the rule that it follows after the last one.
+        of_rule: what was found for the days of each rule, which many zones share.
     """
-    changes = _change_days(content)
+    changes, rule = _change_days(content), content.splitlines()[-1]
     first, last = FIRST.toordinal(), LAST.toordinal()
-    ahead_us = cache(partial(_ahead_us, zone))
+    ruled = max([first, *changes]) + _AROUND_DAYS  # days after this one depend on the rule alone
+    before_rule: dict[int, int] = {}
+    under_rule = of_rule.setdefault(rule, {})
+
+    def ahead_us(day: int) -> int:
+        known = under_rule if day > ruled else before_rule
+        if day not in known:
+            known[day] = _ahead_us(zone, day)
+        return known[day]
+
     days = {first, last}
-    if b"," in content.splitlines()[-1]:  # without a comma the rule is one offset
-        days.update(range(max([first, *changes]), last, _RULE_STEP_DAYS))
+    if b"," in rule:  # without a comma it is one offset
+        days.update(day for day in range(first, last, _RULE_STEP_DAYS) if day > ruled)
     days.update(near for change in changes for near in _around(change))
     for before, after in pairwise(sorted(day for day in days if first <= day <= last)):
         old = ahead_us(before)
