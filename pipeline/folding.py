@@ -126,7 +126,8 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
         if rows.num_rows:
             yield rows, []
         return
-    touched, places = _touched(_read(bucket, job), bucket)
+    read: pa.Table | None = _read(bucket, job)
+    touched, places = _touched(read, bucket)
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     stand = [uri if job.store.exists(uri) else None for uri in uris]
     for part, found in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
@@ -135,10 +136,12 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
             stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
         theirs = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
-        read = _read(bucket, job)  # for each portion anew, so that its files are not in memory while one is folded
+        if read is None:  # for each portion anew, so that its files are not in memory while one is folded
+            read = _read(bucket, job)
         new = read if theirs.all() else read.filter(pa.array(theirs))
         rows = _numbered(pa.concat_tables([new, stored.append_column(ROWS.field("source"), sources)]))
-        del read, new, found, stored  # copied
+        read = None  # copied, as are these
+        del new, found, stored
         yield rows, bucket.again[part]
 
 

@@ -43,17 +43,19 @@ def portions(
         DamagedError: one is not there, no readable Parquet, or lacks a column that has no nulls.
     """
     columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
+    stand = _read_ahead(store, [uri for uri in uris if uri is not None], columns, threads)
     start, size = 0, 0
-    tables: list[pa.Table] = []
-    for stop, table in enumerate(_read_ahead(store, uris, columns, threads), start=1):
-        tables.append(table)
-        size += table.nbytes
+    tables = [columns.empty_table()]
+    for stop, uri in enumerate(uris, start=1):
+        if uri is not None:
+            tables.append(next(stand))
+            size += tables[-1].nbytes
         if size >= most_bytes or stop == len(uris):
             yield slice(start, stop), pa.concat_tables(tables)
-            start, size, tables = stop, 0, []
+            start, size, tables = stop, 0, [columns.empty_table()]
 
 
-def _read_ahead(store: Store, uris: Sequence[str | None], columns: pa.Schema, threads: int) -> Iterator[pa.Table]:
+def _read_ahead(store: Store, uris: Sequence[str], columns: pa.Schema, threads: int) -> Iterator[pa.Table]:
     """Yield the rows of each partition; while one is looked at, only as many others are read as there are threads."""
     waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -65,9 +67,7 @@ def _read_ahead(store: Store, uris: Sequence[str | None], columns: pa.Schema, th
             yield waiting.popleft().result()
 
 
-def _read(store: Store, uri: str | None, columns: pa.Schema) -> pa.Table:
-    if uri is None:
-        return columns.empty_table()
+def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
     workspace_id = uri.split("/")[1].partition("=")[2]
     try:
         with pa.OSFile(str(store.path(uri))) as file:
