@@ -25,7 +25,15 @@ from pipeline.shuffle import days_of, of_forgotten
 from pipeline.store import Operation
 from pipeline.tables import EVENTS, events_path
 
-_DICTIONARIES: Final = ("action", "kind", "resource_type", "user_id", "user_name", "run_status")
+_DICTIONARIES: Final = (
+    "action",
+    "kind",
+    "resource_type",
+    "user_id",
+    "user_name",
+    "run_status",
+    "languages.list.element.locale",
+)
 _STORED: Final = -1  # the source of rows that stood before
 # Of what stands, so much is folded at once: about as much as a bucket has new rows.
 _STORED_BYTES: Final = 64 << 20
