@@ -57,7 +57,7 @@ def merge(months: Months, job: Job) -> MonthsReport:
         for workspace_id, month in days
     }
     with Engine(
-        job.store.path(f"{job.staging}/spill/months-{months.number}"),
+        job.store.path(f"{job.staging}/spill"),
         threads=months.power.threads,
         memory=months.power.memory,
     ) as engine:
