@@ -5,6 +5,7 @@ What serving needs is imported by `serve` alone, so that `usage run` starts with
 
 import atexit
 import gc
+import os
 from typing import Annotated, Final
 
 import typer
@@ -50,6 +51,8 @@ def serve(
 
 def main() -> None:
     """Run the command line."""
+    # Its other threads, for which numpy has no work here, would keep a core busy at the start of every process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(_GARBAGE_AFTER)
     atexit.register(gc.freeze)  # looking once more at the end takes a tenth of a short run, and frees what ends anyway
     app()
