@@ -17,6 +17,7 @@ _MOST_PORTS = 65_535
 
 # So many new objects between two looks for garbage, not 700: nearly all that a command makes while it starts stays.
 _GARBAGE_AFTER: Final = 50_000
+_USUAL_GARBAGE: Final = gc.get_threshold()
 
 
 @app.command()
@@ -41,6 +42,7 @@ def serve(
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 
+    gc.set_threshold(*_USUAL_GARBAGE)  # answers leave some behind, which would be 110 MiB of a worker's memory
     found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     try:
         serve_until_stopped(found, workers, None if now is None else instant(now))
