@@ -47,12 +47,12 @@ format: .venv/ready  ## format the code
 
 bench: .venv/bench-ready  ## compare with other engines, small: docs/benchmarks.md in some minutes
 	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json
-	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md
+	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md docs/benchmarks/before.json
 
 bench-full: .venv/bench-ready  ## the same with 200,000, 2 and 10 million events: hours, and some 80 GB meanwhile
 	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json --seconds 5 --workspaces 200 \
 	  --events 200000 2000000 10000000
-	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md
+	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md docs/benchmarks/before.json
 
 lock:  ## pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -1,8 +1,9 @@
 """The benchmark's page: `benchmarks.comparison`'s JSON in, Markdown and its charts out.
 
-    python -m benchmarks.report RESULTS.json PAGE.md
+    python -m benchmarks.report RESULTS.json PAGE.md [BEFORE.json]
 
-The charts go to a folder beside the page, of the same name. Everything that is a number comes from the results.
+The charts go to a folder beside the page, of the same name. Everything that is a number comes from the results. Those
+of an earlier state of this project stand beside the new ones where both are of the same machine and the same logs.
 """
 
 import sys
@@ -18,9 +19,10 @@ from benchmarks.results import Asked, Comparison, Run, ZoneRollup
 
 _TEMPLATE: Final = Template(Path(__file__).with_suffix(".md.txt").read_text("utf-8"))
 _RUN_TEMPLATE: Final = Template(Path(__file__).with_name("report_run.md.txt").read_text("utf-8"))
+_PROGRESS_TEMPLATE: Final = Template(Path(__file__).with_name("report_progress.md.txt").read_text("utf-8"))
 
 
-def page(comparison: Comparison, charts: str) -> str:
+def page(comparison: Comparison, charts: str, before: Comparison | None) -> str:
     """Return the page; `charts` is the folder of its charts, as it is linked."""
     machine, largest = comparison.machine, comparison.runs[-1]
     head = _TEMPLATE.substitute(
@@ -36,7 +38,7 @@ def page(comparison: Comparison, charts: str) -> str:
         zones=_asked(largest).zones.questions,
         harness_mib=f"{largest.harness_mib:,.0f}",
     )
-    return head + "".join(_run(run, charts) for run in comparison.runs)
+    return head + "".join(_run(run, charts) + _progress(run, comparison, before) for run in comparison.runs)
 
 
 def answers_chart(run: Run) -> str:
@@ -78,6 +80,25 @@ def _asked(run: Run) -> Asked:
     return asked
 
 
+def _progress(run: Run, comparison: Comparison, before: Comparison | None) -> str:
+    """Return what changed since an earlier state; nothing where it was measured elsewhere or otherwise."""
+    if before is None or _place(before) != _place(comparison):
+        return ""
+    earlier = [old for old in before.runs if _logs(old) == _logs(run)]
+    return "".join(
+        _PROGRESS_TEMPLATE.substitute(events=f"{run.events:,}", taken=before.taken, progress=tables.progress(run, old))
+        for old in earlier
+    )
+
+
+def _place(comparison: Comparison) -> tuple[str, int]:
+    return comparison.machine.processor, comparison.machine.cores
+
+
+def _logs(run: Run) -> tuple[int, int, int]:
+    return run.events, run.workspaces, run.days
+
+
 def _zone_rollup(rollup: ZoneRollup | None, zones: int) -> str:
     if rollup is None:
         return ""
@@ -100,17 +121,21 @@ def _skipped(skipped: dict[str, str]) -> str:
     return " ".join(f"Left out: {CONTENDERS[name].title} ({reason})." for name, reason in skipped.items())
 
 
+def _comparison(path: Path) -> Comparison:
+    return msgspec.json.decode(path.read_bytes(), type=Comparison)
+
+
 def main() -> None:
     """Write the page and its charts."""
     from benchmarks import charts  # noqa: PLC0415 - the page can be made without what draws them
 
-    results, target = map(Path, sys.argv[1:])
-    comparison = msgspec.json.decode(results.read_bytes(), type=Comparison)
+    results, target, *earlier = map(Path, sys.argv[1:])
+    comparison, *before = map(_comparison, [results, *earlier])
     folder = target.with_suffix("")
     for run in comparison.runs:
         charts.answers(run, folder / answers_chart(run))
         charts.history(run, folder / history_chart(run))
-    target.write_text(page(comparison, folder.name), "utf-8")
+    target.write_text(page(comparison, folder.name, before[0] if before else None), "utf-8")
 
 
 if __name__ == "__main__":

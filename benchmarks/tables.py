@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from benchmarks.contenders import HOURS, OURS
-from benchmarks.losses import leads
+from benchmarks.figures import Figure, leads, own
 from benchmarks.measuring import Cost
 from benchmarks.results import Appended, Asked, Run, ZoneData
 
@@ -112,10 +112,20 @@ def zone_data(run: Run) -> str:
 def losses(run: Run) -> str:
     """Everything in which another engine did better than this project, and which did best."""
     rows = [
-        [lead.what, f"{_ms(lead.ours)} {lead.unit}", f"{_ms(lead.theirs)} {lead.unit}", lead.title, _ratio(lead.factor)]
+        [lead.ours.what, _figure(lead.ours), _figure(lead.theirs), lead.title, _ratio(lead.factor)]
         for lead in leads(run)
     ]
     return table(["", "this project", "the best", "which is", "better by"], rows) if rows else "Nothing."
+
+
+def progress(run: Run, before: Run) -> str:
+    """What this project took before and takes now, what got better most first."""
+    earlier, now = own(before), own(run)
+    pairs = sorted(
+        ((earlier[what], now[what]) for what in now if what in earlier), key=lambda pair: -pair[0].worse_than(pair[1])
+    )
+    rows = [[new.what, _figure(old), _figure(new), _ratio(old.worse_than(new))] for old, new in pairs]
+    return table(["", "before", "now", "better by"], rows)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -148,6 +158,10 @@ def _cost(cost: Cost | None) -> Cost:
 
 def _late(appended: Appended) -> float:
     return statistics.median(appended.late_ms)
+
+
+def _figure(figure: Figure) -> str:
+    return f"{_ms(figure.value)} {figure.unit}"
 
 
 def _ms(value: float) -> str:

@@ -12,9 +12,9 @@ from benchmarks import regression
 from benchmarks.comparison import has_load, inherit
 from benchmarks.contenders import CONTENDERS, HOURS, OURS
 from benchmarks.engines.engine import UnavailableError
+from benchmarks.figures import leads, own
 from benchmarks.load import NOW
 from benchmarks.logs import BATCH, write_late, write_logs
-from benchmarks.losses import leads
 from benchmarks.questions import UnequalError
 from benchmarks.report import page
 from benchmarks.results import Comparison, Run
@@ -105,14 +105,14 @@ def test_clickhouse(root: Path) -> None:
     compared(root, prepared(root), "clickhouse", "clickhouse-quarters")
 
 
-def stored() -> Comparison:
+def stored(name: str = "benchmarks.json") -> Comparison:
     """Return the results that the page was made of."""
-    return msgspec.json.decode((DOCS / "benchmarks.json").read_bytes(), type=Comparison)
+    return msgspec.json.decode((DOCS / name).read_bytes(), type=Comparison)
 
 
 def test_page() -> None:
     """The page is what the stored results make it."""
-    assert page(stored(), "benchmarks") == (DOCS / "benchmarks.md").read_text("utf-8")
+    assert page(stored(), "benchmarks", stored("benchmarks/before.json")) == (DOCS / "benchmarks.md").read_text("utf-8")
 
 
 def test_losses() -> None:
@@ -123,11 +123,32 @@ def test_losses() -> None:
         assert ours.appended is not None
         appended = msgspec.structs.replace(ours.appended, late_ms=[milliseconds])
         results = {**run.results, OURS: msgspec.structs.replace(ours, appended=appended)}
-        return {lead.what: lead.factor for lead in leads(msgspec.structs.replace(run, results=results))}
+        return {lead.ours.what: lead.factor for lead in leads(msgspec.structs.replace(run, results=results))}
 
     run = stored().runs[0]
     assert "one late event" not in late(run, 1e-3)
     assert late(run, 2e9)["one late event"] == pytest.approx(2 * late(run, 1e9)["one late event"])
+
+
+def test_before() -> None:
+    """An earlier state stands beside this one where machine and logs are the same, better where it took more."""
+    now = stored()
+    run = now.runs[0]
+    ours = run.results[OURS]
+    assert ours.appended is not None
+    slower = msgspec.structs.replace(ours.appended, batch_ms=3 * ours.appended.batch_ms)
+    old = msgspec.structs.replace(run, results={**run.results, OURS: msgspec.structs.replace(ours, appended=slower)})
+    before = msgspec.structs.replace(now, runs=[old])
+    assert f"| a batch appended | {3 * ours.appended.batch_ms:,.0f} ms |" in page(now, "", before)
+    assert own(old)["a batch appended"].worse_than(own(run)["a batch appended"]) == pytest.approx(3)
+    elsewhere = msgspec.structs.replace(now.machine, cores=now.machine.cores + 1)
+    of_others = msgspec.structs.replace(old, events=old.events + 1)
+    for other in (
+        msgspec.structs.replace(before, machine=elsewhere),
+        msgspec.structs.replace(before, runs=[of_others]),
+        None,
+    ):
+        assert "Before and now" not in page(now, "", other)
 
 
 def test_regression() -> None:
