@@ -45,8 +45,9 @@ format: .venv/ready  ## format the code
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
-bench: .venv/bench-ready  ## compare with other engines, small: docs/benchmarks.md in some minutes
-	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json
+EVENTS ?= 200000
+bench: .venv/bench-ready  ## compare with other engines, small: docs/benchmarks.md in some minutes (EVENTS: other sizes)
+	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json --events $(EVENTS)
 	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md docs/benchmarks/before.json
 
 bench-full: .venv/bench-ready  ## the same with 200,000, 2 and 10 million events: hours, and some 80 GB meanwhile

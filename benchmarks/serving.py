@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 import msgspec
 
 CONNECTIONS: Final = 16
+_PAUSE_SECONDS: Final = 0.001
 _LISTENING: Final = re.compile(r"listening on (http://\S+)").search
 _UNITS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
@@ -72,6 +74,7 @@ def _listening(command: Sequence[str]) -> Iterator[Process]:
                 if match := _LISTENING(lines.readline()):
                     yield Process(match.group(1), process.pid)
                     return
+                time.sleep(_PAUSE_SECONDS)  # without which the server would start with a core less
             raise SystemExit(f"{' '.join(command)} ended:\n{Path(log.name).read_text()}")
         finally:
             process.terminate()

@@ -13,6 +13,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.util import Finalize
 
+from pipeline.start import start_lean
+
 
 @contextmanager
 def executor(workers: int) -> Iterator[Executor]:
@@ -30,6 +32,7 @@ def executor(workers: int) -> Iterator[Executor]:
 
 
 def _begin() -> None:
+    start_lean()
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to all of a group, but meant for the parent
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_after_parent, daemon=True).start()

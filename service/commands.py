@@ -13,11 +13,10 @@ import typer
 
 from pipeline.commands import app
 from pipeline.commands.options import DataDir, Now, instant, settings
+from pipeline.start import start_lean
 
 _MOST_PORTS = 65_535
 
-# So many new objects between two looks for garbage, not 700: nearly all that a command makes while it starts stays.
-_GARBAGE_AFTER: Final = 50_000
 _USUAL_GARBAGE: Final = gc.get_threshold()
 
 
@@ -54,9 +53,7 @@ def serve(
 
 def main() -> None:
     """Run the command line."""
-    # Its other threads, for which numpy has no work here, would keep a core busy at the start of every process.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(_GARBAGE_AFTER)
+    start_lean()
     try:
         app()
     except SystemExit as end:
