@@ -7,12 +7,10 @@ writes nothing.
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import duckdb
-
 from pipeline.checking_files import Unit
 from pipeline.checking_reading import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
 from pipeline.checking_report import SHOWN, CheckReport, MovedId, Tally
-from pipeline.engine import Engine
+from pipeline.engine import Engine, EngineError
 from pipeline.progress import Progress
 from pipeline.tables import events_path
 
@@ -53,7 +51,7 @@ def _compare(units: list[Unit], reading: Reading, report: CheckReport) -> None:
             complete = reading.load(engine, units)
             if complete:
                 _compare_loaded(engine, units, reading, report)
-    except duckdb.Error as error:  # numbers so damaged that they cannot be added: the other groups can
+    except EngineError as error:  # numbers so damaged that they cannot be added: the other groups can
         first, last = units[0], units[-1]
         where = f"{first.workspace_id} {first.month} to {last.workspace_id} {last.month}"
         report.events.fault(f"{where} could not be compared: {str(error).splitlines()[0]}")

@@ -50,14 +50,21 @@ def portions(
     columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
     stand = _read_ahead(store, [uri for uri in uris if uri is not None], columns, threads)
     start, size = 0, 0
-    tables = [columns.empty_table()]
+    tables: list[pa.Table] = []
     for stop, uri in enumerate(uris, start=1):
         if uri is not None:
             tables.append(next(stand))
             size += tables[-1].nbytes
         if size >= most_bytes or stop == len(uris):
-            yield slice(start, stop), pa.concat_tables(tables)
-            start, size, tables = stop, 0, [columns.empty_table()]
+            yield slice(start, stop), _emptied(tables, columns)
+            start, size = stop, 0
+
+
+def _emptied(tables: list[pa.Table], columns: pa.Schema) -> pa.Table:
+    """Return what is in a list, in which nothing is left, so that it is in memory only as long as the result is."""
+    joined = pa.concat_tables([columns.empty_table(), *tables])
+    tables.clear()
+    return joined
 
 
 def _read_ahead(store: Store, uris: Sequence[str], columns: pa.Schema, threads: int) -> Iterator[pa.Table]:

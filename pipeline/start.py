@@ -1,4 +1,4 @@
-"""How every process of a command starts: without what takes long there and nothing here needs.
+"""How the processes of a command start, and those that they fork: without what takes long and nothing here needs.
 
 Reads nothing; changes what the interpreter does from then on, which is why no module calls it when it is imported.
 """
@@ -9,7 +9,8 @@ import sys
 from importlib.abc import MetaPathFinder
 from typing import Final
 
-# So many new objects between two looks for garbage, not 700: nearly all that a command makes while it starts stays.
+# So many new objects between two looks for garbage, not 700: nearly all that a command makes stays, most of it made at
+# the start. `serve`, whose answers leave more behind, looks as often as usual.
 _GARBAGE_AFTER: Final = 50_000
 
 

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _end(code: object) -> None:
-    """End the process: to take the interpreter down first takes a sixth of a short run, and nothing here asks for it.
+    """End the process: to take the interpreter down first takes up to a sixth of a short run, and nothing asks for it.
 
     Returns where something cannot be written, which the interpreter reports.
     """

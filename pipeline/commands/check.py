@@ -30,11 +30,11 @@ def check(
 
     Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 the command is wrong; 75 a run is at work.
     """
-    import duckdb
     import msgspec
 
     from pipeline import checking, formats
     from pipeline.commands.progress import shown
+    from pipeline.engine import EngineError
     from pipeline.underway import BusyError
 
     try:
@@ -50,7 +50,7 @@ def check(
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
         raise typer.Exit(_BUSY) from None
-    except (OSError, duckdb.Error) as error:
+    except (OSError, EngineError) as error:
         typer.echo(f"error: {error}\nnot everything could be checked", err=True)
         raise typer.Exit(_WRONG) from None
     if as_json:

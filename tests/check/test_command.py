@@ -7,6 +7,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
+from pipeline import checking_reading
 from pipeline.checking import CheckReport
 from pipeline.commands import app
 from pipeline.tables import manifest_path
@@ -77,3 +78,12 @@ def test_command_busy(good: House) -> None:
         with pytest.raises(BusyError):
             checked(good)
         assert command(good).exit_code == 75
+
+
+def test_command_without_memory(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine cannot compare is said in a line, and is no agreement."""
+    monkeypatch.setattr(checking_reading, "_MEMORY", "300KB")
+    result = command(good)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "Out of Memory" in result.output
