@@ -30,8 +30,8 @@ from benchmarks.measuring import Cost, proportional_kib, run
 from benchmarks.results import Appended, Asked, Comparison, Grown, Result, Run, ZoneData, ZoneRollup
 from benchmarks.steps import TASK, Task
 from benchmarks.workspaces import asked_of, chosen
-from pipeline.calendar import zone_data_version
-from pipeline.formats import instant
+from pipeline.contract.calendar import zone_data_version
+from pipeline.contract.formats import instant
 from pipeline.sample_cast import Plan
 
 _FACTORS: Final = (1, 3, 10)  # of the history before a batch; the last is everything

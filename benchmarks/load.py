@@ -18,8 +18,8 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.measuring import Cost, compare, run
-from pipeline.calendar import DAY_US, rfc3339
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.formats import instant
 from pipeline.sample import write
 from pipeline.sample_cast import Plan
 

@@ -13,7 +13,7 @@ from io import StringIO
 from typing import Any, Final
 from zlib import crc32
 
-from pipeline.calendar import DAY_US, rfc3339
+from pipeline.contract.calendar import DAY_US, rfc3339
 
 Data = Mapping[str, Any]
 

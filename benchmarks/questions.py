@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from pipeline import calendar
-from pipeline.calendar import Range, View
-from pipeline.tables import MEASURES, STATUSES
+from pipeline.contract import calendar
+from pipeline.contract.calendar import Range, View
+from pipeline.contract.tables import MEASURES, STATUSES
 
 Kind = Literal["summary", "by_language", "feed"]
 Row = Sequence[Any]

@@ -27,12 +27,12 @@ import msgspec
 from benchmarks.load import NOW, load_logs
 from benchmarks.measuring import family, resident_kib
 from benchmarks.serving import Load, Process, load, served, static
-from pipeline.calendar import DAY_US, QUARTER_US, RANGES, VIEWS, rfc3339, zone_names
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US, QUARTER_US, RANGES, VIEWS, rfc3339, zone_names
+from pipeline.contract.formats import instant
+from pipeline.contract.tables import DIRECTORY
 from pipeline.keys import LOCAL_KEYS, MEMBERS, READ_SCOPE, ApiKey, Member, new_secret, sha256, write_rows
 from pipeline.sample import write
 from pipeline.sample_cast import Plan
-from pipeline.tables import DIRECTORY
 
 SUMMARY = "/api/v1/usage/summary"
 LANGUAGE = "/api/v1/usage/by-language"

@@ -20,7 +20,7 @@ from benchmarks.load import NOW, Figures
 from benchmarks.measuring import Cost
 from benchmarks.read import EVERYTHING, LANGUAGE, SUMMARY, ask, busiest, give_keys
 from benchmarks.serving import load, served, static
-from pipeline.formats import instant
+from pipeline.contract.formats import instant
 from pipeline.sample_cast import Plan
 
 STORED: Final = Path(__file__).with_suffix(".json")

@@ -31,7 +31,7 @@ from benchmarks.portions import PART_CREDITS, PARTS
 from benchmarks.serving import Load, Process, load, served
 from benchmarks.upheaval import DOOMED, FORGETFUL, Upheaval
 from benchmarks.witness import ACTIVITY, LANGUAGE, SUMMARY, Client, Reader, Task, Testimony
-from pipeline.calendar import RANGES, VIEWS
+from pipeline.contract.calendar import RANGES, VIEWS
 
 _PAUSE_SECONDS: Final = 2.0  # between runs
 _DIRECTORY_SECONDS: Final = 1.5  # until its last change is surely in force

@@ -20,7 +20,7 @@ from benchmarks.engines.engine import Engine, Logs, Reader, RollingUp, ZonedRead
 from benchmarks.questions import Question, agree, document
 from benchmarks.results import Appended, Asked, ZoneData, ZoneRollup, Zones
 from benchmarks.timing import spread, timed, timing
-from pipeline import calendar
+from pipeline.contract import calendar
 
 TASK: Final = "task.json"
 _EXPECTED: Final = "expected.msgpack"  # answers to the task's questions, then those of each zone

@@ -15,7 +15,8 @@ from typing import Final
 
 from benchmarks.portions import portion
 from benchmarks.witness import WHOAMI, Client
-from pipeline.calendar import utc_day
+from pipeline.contract.calendar import utc_day
+from pipeline.contract.tables import DIRECTORY, RAW
 from pipeline.keys import (
     ACCOUNTS,
     LOCAL_KEYS,
@@ -29,7 +30,6 @@ from pipeline.keys import (
     sha256,
     write_rows,
 )
-from pipeline.tables import DIRECTORY, RAW
 
 WORKSPACES: Final = 6
 FORGETFUL, DOOMED = 0, WORKSPACES - 1  # whose users are forgotten one by one, and which is forgotten as a whole

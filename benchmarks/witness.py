@@ -29,7 +29,7 @@ from benchmarks.portions import (
     examine_summary,
     whole_portions,
 )
-from pipeline.calendar import RANGES, VIEWS, zone_names
+from pipeline.contract.calendar import RANGES, VIEWS, zone_names
 
 SUMMARY: Final = "/api/v1/usage/summary"
 LANGUAGE: Final = "/api/v1/usage/by-language"

@@ -10,7 +10,7 @@ import duckdb
 
 from benchmarks.questions import Question, every_zone, usual
 from benchmarks.steps import Asking
-from pipeline import calendar
+from pipeline.contract import calendar
 
 SIZES = ("largest", "middle", "small")
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline import native
+from pipeline.contract.tables import EVENTS, LANGUAGES
 from pipeline.judge import FIRST_INSTANT
 from pipeline.records import Row
-from pipeline.tables import EVENTS, LANGUAGES
 
 ROWS: Final = pa.schema(
     [

@@ -18,8 +18,8 @@ from pipeline.checking_lines import account, unfinished
 from pipeline.checking_reading import Reading
 from pipeline.checking_report import CheckReport, Scope
 from pipeline.checking_tables import compare
+from pipeline.contract.settings import Settings
 from pipeline.progress import Progress
-from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.underway import locked
 

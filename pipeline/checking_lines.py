@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from pipeline import listing
 from pipeline.accounting import RunReport
 from pipeline.checking_report import CheckReport, Tally
+from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.state import Counts, Entry, State
 from pipeline.status import Waiting
 from pipeline.store import Store
-from pipeline.tables import RAW, quarantine_path
 
 _STATE = "state.sqlite"
 

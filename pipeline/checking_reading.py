@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.checking_files import Unit
 from pipeline.checking_report import CheckReport, Scope
+from pipeline.contract.tables import ACTORS, CUBE, EVENTS
 from pipeline.engine import Engine
 from pipeline.store import Store
-from pipeline.tables import ACTORS, CUBE, EVENTS
 
 _MEMORY: Final = "200MB"
 _BATCH_ROWS: Final = 10_000

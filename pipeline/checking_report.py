@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.calendar import DAY_US, utc_day
+from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.status import Waiting
 
 # Of the faults of a table as many are told; all are counted.

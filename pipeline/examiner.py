@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 
-from pipeline import formats, scanner
-from pipeline.calendar import FIRST_DAY, rfc3339, utc_day_start
-from pipeline.formats import FormatError
+from pipeline import scanner
+from pipeline.contract import formats
+from pipeline.contract.calendar import FIRST_DAY, rfc3339, utc_day_start
+from pipeline.contract.formats import FormatError
+from pipeline.contract.tables import ACTIONS, STATUSES
 from pipeline.records import COUNT_MAX, ID_CHARACTERS_MAX, METADATA_DEPTH_MAX, Reason, Rejection
-from pipeline.tables import ACTIONS, STATUSES
 
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
 _RAW_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

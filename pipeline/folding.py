@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from pipeline.approval import ROWS
-from pipeline.calendar import DAY_US, utc_day
+from pipeline.contract.calendar import DAY_US, utc_day
+from pipeline.contract.tables import EVENTS, events_path
 from pipeline.engine import Engine
 from pipeline.job import Job
 from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.reports import BucketReport
 from pipeline.shuffle import days_of, of_forgotten
 from pipeline.store import Operation
-from pipeline.tables import EVENTS, events_path
 
 _DICTIONARIES: Final = (
     "action",

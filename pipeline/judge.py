@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from pipeline import formats
-from pipeline.calendar import FIRST_DAY, utc_day_start
+from pipeline.contract import formats
+from pipeline.contract.calendar import FIRST_DAY, utc_day_start
+from pipeline.contract.formats import FormatError
 from pipeline.examiner import FaultError, examine
-from pipeline.formats import FormatError
 from pipeline.metadata import canonical
 from pipeline.records import LINE_BYTES_MAX, Language, Record, Rejection, Row
 

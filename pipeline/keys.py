@@ -21,7 +21,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 from filelock import FileLock
 
-from pipeline.tables import DIRECTORY
+from pipeline.contract.tables import DIRECTORY
 from pipeline.tombstones import Tombstones, hashed
 
 MEMBERS: Final = "members.jsonl"

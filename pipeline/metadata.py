@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline import scanner
-from pipeline.formats import FormatError
+from pipeline.contract.formats import FormatError
 from pipeline.records import METADATA_DEPTH_MAX
 
 # Numbers with fraction or exponent pass by their text (`1.00`, `1e400`), integers as they are; but the integer `-0`

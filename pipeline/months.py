@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from pipeline.contract.tables import ACTORS, CUBE, Month, actors_path, cube_path
 from pipeline.engine import Engine
 from pipeline.folding import Power, streamed
 from pipeline.job import Job
@@ -20,7 +21,6 @@ from pipeline.partitions import PartitionWriter, portions
 from pipeline.publishing import read_manifest
 from pipeline.reports import MonthsReport
 from pipeline.store import Operation
-from pipeline.tables import ACTORS, CUBE, Month, actors_path, cube_path
 
 _Key = tuple[str, str]  # workspace and UTC month
 

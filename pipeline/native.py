@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from pipeline.tables import EVENTS
+from pipeline.contract.tables import EVENTS
 
 _PATH: Final = Path(__file__).with_name("approve.so")
 _BUILD: Final = "build it: pip install --editable . in the project's folder, or make"

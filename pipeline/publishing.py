@@ -8,12 +8,12 @@ import msgspec
 
 from pipeline import accounting
 from pipeline.accounting import FileError, RunReport
-from pipeline.calendar import rfc3339, utc_day, zone_data_version
+from pipeline.contract.calendar import rfc3339, utc_day, zone_data_version
+from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
 from pipeline.job import Job
 from pipeline.rebuilding import known, leftovers
 from pipeline.reports import Work
 from pipeline.store import DamagedError, Operation
-from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
 
 
 class NewerError(RuntimeError):

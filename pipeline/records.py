@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from pipeline.tables import Action, Status
+from pipeline.contract.tables import Action, Status
 
 LINE_BYTES_MAX: Final = 1 << 20
 ID_CHARACTERS_MAX: Final = 128

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.job import Job
 from pipeline.listing import Part
 from pipeline.quarantine import Rejected, as_published
 from pipeline.records import Rejection
 from pipeline.store import DamagedError, Operation
-from pipeline.tables import QUARANTINE, quarantine_path
 
 _ROWS: Final = 4096
 _BYTES: Final = 4 << 20

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import sifting
+from pipeline.contract.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
 from pipeline.listing import Part
 from pipeline.partitions import portions
 from pipeline.rebuilding import known
 from pipeline.shuffle import of_forgotten
 from pipeline.state import Entry
 from pipeline.store import Store
-from pipeline.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
 from pipeline.tombstones import Tombstones, hashed
 
 _TABLES: Final = ("events", "cube", "actors")

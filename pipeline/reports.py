@@ -4,11 +4,11 @@ from collections import Counter
 
 import msgspec
 
+from pipeline.contract.tables import Month
 from pipeline.listing import Part
 from pipeline.records import Reason
 from pipeline.state import Counts, Entry
 from pipeline.store import Operation
-from pipeline.tables import Month
 
 
 class PartReport(msgspec.Struct):

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from pipeline.approval import batch
+from pipeline.contract.tables import RAW
 from pipeline.job import Job
 from pipeline.judge import judge
 from pipeline.listing import Part, Retry
@@ -19,7 +20,6 @@ from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
 from pipeline.state import Counts, Entry
 from pipeline.store import DamagedError, Store
-from pipeline.tables import RAW
 
 _BYTES_AT_ONCE: Final = 4 << 20
 

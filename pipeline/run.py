@@ -20,13 +20,13 @@ from typing import Final
 
 from pipeline import accounting, listing, withdrawal
 from pipeline.accounting import RunReport
+from pipeline.contract.settings import Settings
+from pipeline.contract.tables import RAW
 from pipeline.job import BUCKETS_MAX, Job
 from pipeline.listing import Part, Retry
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild, refuse_loss
 from pipeline.reports import Work
-from pipeline.settings import Settings
-from pipeline.tables import RAW
 from pipeline.tombstones import Tombstones
 from pipeline.underway import Run, begun
 from pipeline.workers import executor

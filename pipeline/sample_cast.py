@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.calendar import DAY_US, rfc3339
+from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.tables import ACTIONS
 from pipeline.keys import READ_SCOPE, Account, ApiKey, Member, Role, new_secret, sha256
 from pipeline.sample_names import HOMES, LOCALES, THEMES, Home
-from pipeline.tables import ACTIONS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -3,7 +3,7 @@
 
 from typing import Final, NamedTuple
 
-from pipeline.calendar import SECOND_US
+from pipeline.contract.calendar import SECOND_US
 
 
 class Home(NamedTuple):

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from pipeline.calendar import DAY_US, SECOND_US
+from pipeline.contract.calendar import DAY_US, SECOND_US
+from pipeline.contract.tables import ACTIONS
 from pipeline.sample_cast import RESOURCES_PER_ACTION, Cast, Floats, Ints
 from pipeline.sample_names import THEMES, UNTAGGED
-from pipeline.tables import ACTIONS
 
 SLICE_EVENTS: Final = 10_000
 

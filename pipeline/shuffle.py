@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from pipeline.approval import ROWS, Approval, Other
-from pipeline.calendar import DAY_US, utc_day
+from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.job import Job
 from pipeline.tombstones import Tombstones
 

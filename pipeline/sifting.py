@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pipeline.calendar import utc_day
+from pipeline.contract.calendar import utc_day
+from pipeline.contract.tables import RAW
 from pipeline.job import Job
 from pipeline.listing import Part
 from pipeline.quarantine import Quarantine, Rejected
@@ -16,7 +17,6 @@ from pipeline.rejections import Rejections
 from pipeline.reports import PartReport
 from pipeline.state import Counts, Entry
 from pipeline.store import DamagedError, Store
-from pipeline.tables import RAW
 from pipeline.tombstones import Tombstones
 
 

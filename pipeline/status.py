@@ -12,11 +12,11 @@ import msgspec
 
 from pipeline import listing
 from pipeline.accounting import RunReport
-from pipeline.calendar import SECOND_US
-from pipeline.settings import Settings
+from pipeline.contract.calendar import SECOND_US
+from pipeline.contract.settings import Settings
+from pipeline.contract.tables import PUBLISHED, RAW, Published
 from pipeline.state import Entry
 from pipeline.store import Store
-from pipeline.tables import PUBLISHED, RAW, Published
 
 # What a decoder raises at bytes that are no JSON, no UTF-8, or nested without end.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)

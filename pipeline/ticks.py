@@ -9,7 +9,7 @@ Pure functions on instants in microseconds UTC. A tick that passes while a run i
 import re
 from typing import Final
 
-from pipeline.calendar import DAY_US, SECOND_US
+from pipeline.contract.calendar import DAY_US, SECOND_US
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])", re.ASCII).fullmatch
 _UNITS_US: Final = {"s": SECOND_US, "m": 60 * SECOND_US, "h": 3600 * SECOND_US}

@@ -16,15 +16,15 @@ from ulid_transform import ulid_at_time
 
 from pipeline import accounting, commit, publishing
 from pipeline.accounting import RunReport
-from pipeline.calendar import DAY_US, SECOND_US
+from pipeline.contract.calendar import DAY_US, SECOND_US
+from pipeline.contract.settings import Settings
+from pipeline.contract.tables import RAW
 from pipeline.job import Job
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild
 from pipeline.reports import Work
-from pipeline.settings import Settings
 from pipeline.state import State
 from pipeline.store import DamagedError, Store
-from pipeline.tables import RAW
 from pipeline.tombstones import Tombstones
 
 # An event may be this far ahead of the run that reads it: not every producer's clock is right.

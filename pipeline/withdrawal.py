@@ -9,8 +9,8 @@ Lays tombstones, and carries them out before anything else is done with the tabl
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from pipeline.contract.settings import Settings
 from pipeline.progress import Progress
-from pipeline.settings import Settings
 from pipeline.tombstones import Tombstone, Tombstones, append
 from pipeline.underway import Run, begun
 from pipeline.workers import executor

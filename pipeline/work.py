@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from pipeline.contract.tables import Month, events_path
 from pipeline.folding import Bucket, Power, fold
 from pipeline.job import BUCKETS_MAX, Job
 from pipeline.listing import Part
@@ -24,7 +25,6 @@ from pipeline.shuffle import Large, Shuffle, divide
 from pipeline.sifting import sift
 from pipeline.splitting import join, split
 from pipeline.store import Operation
-from pipeline.tables import Month, events_path
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from pipeline.calendar import day_starts
-from pipeline.zones import Release
+from pipeline.contract.calendar import day_starts
+from pipeline.contract.zones import Release
 
 
 class MovedDay(NamedTuple):

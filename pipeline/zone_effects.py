@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from pipeline.calendar import QUARTER_US, utc_day
+from pipeline.contract.calendar import QUARTER_US, utc_day
+from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.engine import Engine, EngineError
 from pipeline.store import Store
-from pipeline.tables import Manifest, manifest_path
 from pipeline.zone_changes import Change
 
 _MEMORY: Final = "200MB"

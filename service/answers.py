@@ -6,7 +6,7 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-from pipeline.calendar import rfc3339
+from pipeline.contract.calendar import rfc3339
 
 _Data = TypeVar("_Data")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.settings import Settings
+from pipeline.contract.settings import Settings
 from service.directory import DirectoryReader
 from service.front import Front
 from service.handlers import create_handlers

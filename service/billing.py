@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.calendar import DAY_US, add_months, utc_day, utc_day_start
+from pipeline.contract.calendar import DAY_US, add_months, utc_day, utc_day_start
 from service.snapshots import Workspace
 
 _MONTHS_A_YEAR: Final = 12

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.tables import ACTIONS, MEASURES
+from pipeline.contract.tables import ACTIONS, MEASURES
 
 Integers = NDArray[np.int64]
 

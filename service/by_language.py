@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from pipeline import calendar
-from pipeline.calendar import Range, View
+from pipeline.contract import calendar
+from pipeline.contract.calendar import Range, View
 from service import answers, windows
 from service.answers import Count, Period
 from service.authentication import Caller

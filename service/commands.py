@@ -37,7 +37,7 @@ def serve(
     now: Now = None,
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
-    from pipeline.settings import SettingError
+    from pipeline.contract.settings import SettingError
     from service.directory import DirectoryError
     from service.server import PortError
     from service.server import serve as serve_until_stopped

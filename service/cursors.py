@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from pipeline.calendar import DAY_US, Range, zone_names
-from pipeline.tables import Action
+from pipeline.contract.calendar import DAY_US, Range, zone_names
+from pipeline.contract.tables import Action
 
 _VERSION: Final = 1
 # An id of 128 four-byte characters, the longest zone name and everything else make 900.

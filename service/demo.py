@@ -25,9 +25,9 @@ from onepin import OnePinClient
 from onepin.core.api_error import ApiError
 from rich.console import Console
 
+from pipeline.contract.settings import Settings
 from pipeline.sample import Sample, write
 from pipeline.sample_cast import Plan
-from pipeline.settings import Settings
 from service.demo_views import show_activity, show_feed, show_languages, show_totals
 
 MARKER: Final = ".demo"

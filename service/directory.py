@@ -15,10 +15,10 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 import structlog
 
-from pipeline import formats
-from pipeline.calendar import utc_day
+from pipeline.contract import formats
+from pipeline.contract.calendar import utc_day
+from pipeline.contract.tables import DIRECTORY
 from pipeline.keys import ACCOUNTS, LOCAL_KEYS, MEMBERS, PRODUCT_KEYS
-from pipeline.tables import DIRECTORY
 
 _CHECK_INTERVAL_SECONDS: Final = 1.0
 _UTF8_BOM: Final = b"\xef\xbb\xbf"

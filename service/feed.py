@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from pipeline import calendar
-from pipeline.calendar import Range
-from pipeline.tables import Action
+from pipeline.contract import calendar
+from pipeline.contract.calendar import Range
+from pipeline.contract.tables import Action
 from service import answers, cursors
 from service.answers import Count, Instant
 from service.authentication import Caller

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from ulid_transform import ulid_now
 
-from pipeline.calendar import rfc3339
+from pipeline.contract.calendar import rfc3339
 from service import representations
 from service.answers import Meta, Question
 from service.authentication import Headers, ambiguous, authenticate, authorise

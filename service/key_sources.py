@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 import httpx
 
-from pipeline.settings import SettingError
+from pipeline.contract.settings import SettingError
 from service.directory import Identity, file_identity
 
 _FETCH_SECONDS: Final = 5.0  # from the name's resolution to the last byte

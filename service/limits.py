@@ -16,8 +16,8 @@ from limits.aio.storage import Storage
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
-from pipeline.calendar import SECOND_US
-from pipeline.settings import SettingError
+from pipeline.contract.calendar import SECOND_US
+from pipeline.contract.settings import SettingError
 from service.errors import RateLimitedError
 
 IN_PROCESS: Final = "memory://"

@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from pipeline.calendar import SECOND_US
+from pipeline.contract.calendar import SECOND_US
 from service.endpoints import ENDPOINTS, OPEN_ROUTES
 from service.errors import ApiError
 from service.snapshots import Snapshots, StoreError

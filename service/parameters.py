@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 
-from pipeline import formats
-from pipeline.calendar import RANGES, VIEWS, Range, View, zone_names
-from pipeline.tables import ACTIONS, Action
+from pipeline.contract import formats
+from pipeline.contract.calendar import RANGES, VIEWS, Range, View, zone_names
+from pipeline.contract.tables import ACTIONS, Action
 from service import cursors, query
 from service.errors import Detail, InvalidParametersError
 

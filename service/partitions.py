@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.calendar import DAY_US, utc_day
-from pipeline.tables import Action
+from pipeline.contract.calendar import DAY_US, utc_day
+from pipeline.contract.tables import Action
 from service.blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
 from service.snapshots import Workspace
 

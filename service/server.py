@@ -17,7 +17,7 @@ from typing import Any, Final
 from granian.constants import Interfaces
 from granian.server import Server
 
-from pipeline.settings import Settings
+from pipeline.contract.settings import Settings
 from service.application import create_app
 from service.directory import DirectoryReader
 from service.limits import open_store

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from jwt import PyJWS, PyJWTError
 
-from pipeline.calendar import SECOND_US
-from pipeline.formats import FormatError, uuid
+from pipeline.contract.calendar import SECOND_US
+from pipeline.contract.formats import FormatError, uuid
+from pipeline.contract.settings import Settings
 from pipeline.keys import sha256
-from pipeline.settings import Settings
 from service.bounded import Recent
 from service.directory import Directory
 from service.errors import ForbiddenError, InvalidTokenError

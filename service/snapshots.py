@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 import pyarrow as pa
 
-from pipeline.calendar import utc_day
-from pipeline.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
+from pipeline.contract.calendar import utc_day
+from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
 from service.blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
 from service.bounded import Recent
 

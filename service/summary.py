@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from pipeline import calendar
-from pipeline.calendar import Bucket, Range, View
-from pipeline.tables import STATUSES
+from pipeline.contract import calendar
+from pipeline.contract.calendar import Bucket, Range, View
+from pipeline.contract.tables import STATUSES
 from service import answers, billing, windows
 from service.answers import Count, Instant, Period, boundary
 from service.authentication import Caller

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.tables import MEASURES, STATUSES
+from pipeline.contract.tables import MEASURES, STATUSES
 from service.blocks import LANGUAGE_MEASURES, Integers
 from service.snapshots import Workspace
 

@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands import app
+from pipeline.contract.tables import quarantine_path
 from pipeline.state import Counts, Entry, State
 from pipeline.store import Operation, Store
-from pipeline.tables import quarantine_path
 from tests.conftest import NOW, House
 
 _RAW = "raw/"

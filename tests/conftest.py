@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 from pipeline.accounting import RunReport
-from pipeline.calendar import DAY_US
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US
+from pipeline.contract.formats import instant
+from pipeline.contract.settings import Settings
 from pipeline.run import run
-from pipeline.settings import Settings
 
 NOW = "2026-11-24T12:00:00Z"
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.calendar import zone_names
-from pipeline.formats import instant
+from pipeline.contract.calendar import zone_names
+from pipeline.contract.formats import instant
 from service.application import create_app
 from tests.conftest import House
 from tests.hostile import ZONES, Delivery, deliver

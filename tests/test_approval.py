@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline import lines, native
 from pipeline.approval import Approval, batch
-from pipeline.formats import instant
+from pipeline.contract.formats import instant
 from pipeline.judge import FIRST_INSTANT, judge
 from pipeline.records import LINE_BYTES_MAX, Row
 from tests.conftest import NOW, WORKSPACE, House, record

@@ -20,7 +20,7 @@ from benchmarks.report import page
 from benchmarks.results import Comparison, Run
 from benchmarks.steps import Task, append, ask, expect, load, zones
 from benchmarks.workspaces import asked_of, chosen
-from pipeline.formats import instant
+from pipeline.contract.formats import instant
 from pipeline.sample_cast import Plan
 
 DOCS = Path(__file__).parents[1] / "docs"

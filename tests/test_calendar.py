@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import calendar
-from pipeline.zones import UnknownZoneError
+from pipeline.contract import calendar
+from pipeline.contract.zones import UnknownZoneError
 from tests.hostile import ZONES
 from tests.oracle import read_instant, write_instant
 from tests.oracle.days import find_today, list_buckets, list_days, read_zone

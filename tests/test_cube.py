@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.tables import MEASURES, STATUSES
+from pipeline.contract.tables import MEASURES, STATUSES
 from tests.conftest import House, record
 
 LARGEST = 10**12

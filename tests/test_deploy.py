@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from pipeline.commands import loading
-from pipeline.settings import SETTINGS
+from pipeline.contract.settings import SETTINGS
 from service import server
 from service.endpoints import OPEN_ROUTES
 from tests.command import parse

@@ -11,7 +11,7 @@ import typer
 
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands import app
-from pipeline.settings import SETTINGS
+from pipeline.contract.settings import SETTINGS
 from service.endpoints import ENDPOINTS, OPEN_ROUTES
 from tests.command import parse
 

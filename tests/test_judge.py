@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import formats, scanner
+from pipeline import scanner
+from pipeline.contract import formats
+from pipeline.contract.formats import instant
 from pipeline.examiner import FaultError, examine
-from pipeline.formats import instant
 from pipeline.judge import judge
 from pipeline.records import Rejection, Row
 from tests.conftest import NOW, WORKSPACE, record

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import partitions
+from pipeline.contract.tables import EVENTS
 from pipeline.partitions import PartitionError, PartitionWriter, Reordered
 from pipeline.store import Store
-from pipeline.tables import EVENTS
 
 
 def event(number: int) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
-from pipeline.calendar import DAY_US, rfc3339
 from pipeline.commands import app
+from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine
 from pipeline.records import LINE_BYTES_MAX, Reason
 from pipeline.store import Store
-from pipeline.tables import QUARANTINE, quarantine_path
 from tests.conftest import NOW, House, record
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.calendar import DAY_US, rfc3339
 from pipeline.checking import check
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.formats import instant
+from pipeline.contract.tables import Manifest, Published
 from pipeline.store import Store
-from pipeline.tables import Manifest, Published
 from pipeline.tombstones import TOMBSTONES, Tombstones
 from tests.command import contents, done, ledger, total, usage
 from tests.conftest import NOW, WORKSPACE, House, record

@@ -14,13 +14,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline import keys, sample
-from pipeline.calendar import DAY_US
 from pipeline.commands import app
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US
+from pipeline.contract.formats import instant
+from pipeline.contract.tables import ACTIONS
 from pipeline.judge import judge
 from pipeline.records import Row
 from pipeline.sample_cast import Plan, invent
-from pipeline.tables import ACTIONS
 from tests.conftest import House
 
 NOW_TEXT = "2026-11-24T03:39:19.5Z"

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from pipeline import reading, run, splitting, work
 from pipeline.accounting import RunReport
-from pipeline.calendar import DAY_US
+from pipeline.contract.calendar import DAY_US
+from pipeline.contract.settings import Settings
 from pipeline.lines import Block, blocks
 from pipeline.listing import Part, Retry
 from pipeline.rebuilding import Rebuild
-from pipeline.settings import Settings
 from pipeline.tombstones import Tombstone, append, hashed
 from tests.command import done, ledger, total, usage
 from tests.conftest import NOW, House, record

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calendar import DAY_US, SECOND_US, rfc3339
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.contract.formats import instant
 from pipeline.ticks import IntervalError, following, interval
 
 _INTERVALS = st.sampled_from([text for n in range(1, 86_401) for text in (f"{n}s",) if 86_400 % n == 0]).map(interval)

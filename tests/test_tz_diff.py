@@ -15,11 +15,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline import zone_effects
-from pipeline.calendar import SECOND_US, day_start, rfc3339
 from pipeline.commands import app
+from pipeline.contract.calendar import SECOND_US, day_start, rfc3339
+from pipeline.contract.formats import instant
+from pipeline.contract.zones import PINNED
 from pipeline.engine import Engine
-from pipeline.formats import instant
-from pipeline.zones import PINNED
 from tests.command import done
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.zone_walk import FIRST, read_zone_file, walk_day_starts

@@ -9,11 +9,11 @@ from typing import Any, Final, get_args
 
 import pytest
 
-from pipeline.calendar import DAY_US, days, rfc3339
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US, days, rfc3339
+from pipeline.contract.formats import instant
+from pipeline.contract.tables import ACTIONS, STATUSES
 from pipeline.judge import judge
 from pipeline.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
-from pipeline.tables import ACTIONS, STATUSES
 from service import billing
 from tests.conftest import House, record
 from tests.service.conftest import NOW, USER, WORKSPACE

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from benchmarks.questions import LIMIT, Question, Raw, Row
-from pipeline import calendar
+from pipeline.contract import calendar
 
 _BLOCK_BYTES: Final = 512  # as `stat` counts them
 

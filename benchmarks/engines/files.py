@@ -5,8 +5,8 @@ from pathlib import Path
 
 from benchmarks.engines.engine import Logs, bytes_in
 from benchmarks.questions import Question
-from pipeline.calendar import DAY_US, utc_day
-from pipeline.tables import events_path
+from pipeline.contract.calendar import DAY_US, utc_day
+from pipeline.contract.tables import events_path
 
 
 class Files:

@@ -21,9 +21,9 @@ from benchmarks.load import NOW
 from benchmarks.questions import Kind, Question, Raw
 from benchmarks.read import give_keys
 from benchmarks.serving import Process, served
-from pipeline.formats import instant
+from pipeline.contract.formats import instant
+from pipeline.contract.tables import DIRECTORY, RAW
 from pipeline.keys import MEMBERS
-from pipeline.tables import DIRECTORY, RAW
 from service import by_language, cursors, feed, parameters, summary
 from service.answers import Answer
 from service.authentication import Caller

@@ -12,7 +12,7 @@ import polars as pl
 
 from benchmarks.engines.files import Files, files_of
 from benchmarks.questions import LIMIT, Question, Raw
-from pipeline.tables import STATUSES
+from pipeline.contract.tables import STATUSES
 
 _CLOSED: Final = ("completed", "failed", "cancelled")
 _MEASURES: Final = ("characters", "lines", "corrected")

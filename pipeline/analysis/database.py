@@ -18,9 +18,9 @@ import pyarrow as pa
 from filelock import FileLock
 
 from pipeline.analysis.spans import spans
-from pipeline.calendar import zone_data_version
+from pipeline.contract.calendar import zone_data_version
+from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE
 from pipeline.store import DamagedError, Operation, Store
-from pipeline.tables import ACTORS, CUBE, EVENTS, QUARANTINE
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,6 +1,6 @@
 """Every zone's local days in a few thousand rows: spans of days that start the same time ahead of UTC midnight.
 
-Reads the zone files of the pinned `tzdata`; all boundaries are those of `pipeline.calendar`.
+Reads the zone files of the pinned `tzdata`; all boundaries are those of `pipeline.contract.calendar`.
 
     Europe/Berlin  2026-03-30 … 2026-10-25  7,200,000,000 µs ahead
     Africa/Cairo   2026-04-24 … 2026-04-24  7,200,000,000 µs ahead (it starts at 01:00, where the clock jumps to)
@@ -14,7 +14,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from pipeline.calendar import day_start, utc_day_start, zone_names
+from pipeline.contract.calendar import day_start, utc_day_start, zone_names
 
 # The views of 2011 reach back into 2010.
 FIRST: Final = date(2010, 1, 1)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from pipeline.calendar import microseconds, rfc3339
+from pipeline.contract.calendar import microseconds, rfc3339
 
 _SECOND_NS: Final = 1_000_000_000
 _json: Final = msgspec.json.Encoder(decimal_format="number").encode

@@ -32,8 +32,9 @@ def check(
     """
     import msgspec
 
-    from pipeline import checking, formats
+    from pipeline import checking
     from pipeline.commands.progress import shown
+    from pipeline.contract import formats
     from pipeline.engine import EngineError
     from pipeline.underway import BusyError
 

@@ -24,7 +24,7 @@ def forget(
     Exit codes: 0 done; 1 failed, the next run does the rest; 2 the command is wrong; 75 a run is at work; 130, 143
     stopped by SIGINT, SIGTERM, the next run does the rest.
     """
-    from pipeline.calendar import rfc3339
+    from pipeline.contract.calendar import rfc3339
     from pipeline.tombstones import Tombstone, hashed
 
     users, workspaces = _uuids(user, "--user"), _uuids(workspace, "--workspace")
@@ -42,7 +42,7 @@ def forget(
 
 
 def _uuids(texts: list[str] | None, option: str) -> list[str]:
-    from pipeline import formats
+    from pipeline.contract import formats
 
     try:
         return [formats.uuid(text) for text in texts or ()]

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline import formats
-from pipeline.calendar import rfc3339
 from pipeline.commands import app
 from pipeline.commands.options import DataDir, instant, refuse, settings
+from pipeline.contract import formats
+from pipeline.contract.calendar import rfc3339
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke API keys.")
 app.add_typer(keys, name="keys")

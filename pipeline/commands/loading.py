@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.accounting import RunReport
-    from pipeline.settings import Settings
+    from pipeline.contract.settings import Settings
 
 _FAILED = 1
 _REJECTED = 3

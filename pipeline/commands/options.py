@@ -7,8 +7,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pipeline import formats
-from pipeline.settings import SettingError, Settings
+from pipeline.contract import formats
+from pipeline.contract.settings import SettingError, Settings
 
 _USAGE_ERROR = 2
 

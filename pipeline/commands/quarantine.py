@@ -123,8 +123,8 @@ def _named(file: str | None) -> str | None:
 
 
 def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None:
-    from pipeline.calendar import rfc3339
     from pipeline.commands.columns import aligned, printable
+    from pipeline.contract.calendar import rfc3339
 
     rejected = found.line(number)
     if rejected is None:
@@ -187,8 +187,8 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
 
 
 def _summarise(found: "Quarantine", *, as_json: bool) -> None:
-    from pipeline.calendar import rfc3339
     from pipeline.commands.columns import aligned, printable
+    from pipeline.contract.calendar import rfc3339
 
     files = found.files()
     lines: Counter[str] = Counter()
@@ -239,8 +239,8 @@ def _name_failures(found: "Quarantine") -> None:
 
 def _columns(rejected: "Rejected") -> dict[str, Any]:
     """Return all columns of a line, as JSON has them."""
-    from pipeline.calendar import rfc3339
-    from pipeline.tables import QUARANTINE
+    from pipeline.contract.calendar import rfc3339
+    from pipeline.contract.tables import QUARANTINE
 
     columns = {name: getattr(rejected, name) for name in QUARANTINE.names}
     return columns | {"line": rejected.text, "loaded_at": rfc3339(rejected.loaded_at)}

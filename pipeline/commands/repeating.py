@@ -9,7 +9,7 @@ from pipeline.commands.options import instant
 from pipeline.commands.stopping import stoppable
 
 if TYPE_CHECKING:
-    from pipeline.settings import Settings
+    from pipeline.contract.settings import Settings
 
 # So long at most until it is noticed that the clock was set, or that the machine had slept.
 _WAIT_SECONDS = 60.0
@@ -23,7 +23,7 @@ def repeat(settings: "Settings", every: int) -> None:
         every: the time from tick to tick, in microseconds.
     """
     from pipeline import ticks
-    from pipeline.calendar import SECOND_US, rfc3339
+    from pipeline.contract.calendar import SECOND_US, rfc3339
 
     with stoppable() as stop:
         while True:

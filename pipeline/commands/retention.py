@@ -28,8 +28,8 @@ def retention(
     Exit codes: 0 done; 1 failed, the next run does the rest; 2 the command is wrong; 75 a run is at work; 130, 143
     stopped by SIGINT, SIGTERM, the next run does the rest.
     """
-    from pipeline.calendar import DAY_US, rfc3339, utc_day
     from pipeline.commands.loading import failing
+    from pipeline.contract.calendar import DAY_US, rfc3339, utc_day
     from pipeline.tombstones import Tombstone, Tombstones
 
     match = _days(keep)

@@ -70,7 +70,7 @@ def _rebuild(
     wanted: bool, paths: list[Path] | None, workspaces: list[str] | None, since: str | None, accept_loss: bool
 ) -> "Rebuild | None":
     """Return what is to be made anew; exit 2 where the options do not go together."""
-    from pipeline import formats
+    from pipeline.contract import formats
     from pipeline.rebuilding import Rebuild
 
     if not wanted:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.calendar import DAY_US, FIRST_DAY, utc_day_start
 from pipeline.commands import app
 from pipeline.commands.options import Now, instant, refuse, settings
+from pipeline.contract.calendar import DAY_US, FIRST_DAY, utc_day_start
 
 
 @app.command()

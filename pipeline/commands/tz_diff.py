@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pipeline.calendar import FIRST_DAY, SECOND_US, rfc3339, utc_day
 from pipeline.commands import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.contract.calendar import FIRST_DAY, SECOND_US, rfc3339, utc_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,12 +47,12 @@ def tz_diff(
 
     Exit codes: 0 no day moves, no zone comes or goes; 1 some do; 2 the command is wrong, or something cannot be read.
     """
-    from pipeline.calendar import OffGridError
+    from pipeline.contract.calendar import OffGridError
+    from pipeline.contract.zones import ReleaseError, find_release
     from pipeline.engine import EngineError
     from pipeline.store import DamagedError
     from pipeline.zone_changes import compare
     from pipeline.zone_effects import effects
-    from pipeline.zones import ReleaseError, find_release
 
     last = utc_day(instant(now)) + _AHEAD
     first = _day(since, last)

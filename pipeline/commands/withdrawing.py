@@ -10,8 +10,8 @@ from pipeline.commands.options import refuse
 from pipeline.commands.stopping import stoppable
 
 if TYPE_CHECKING:
+    from pipeline.contract.settings import Settings
     from pipeline.remains import Remains
-    from pipeline.settings import Settings
     from pipeline.tombstones import Tombstone
 
 

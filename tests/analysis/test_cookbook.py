@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.analysis import database
 from pipeline.analysis.session import Session, opened
-from pipeline.calendar import rfc3339
+from pipeline.contract.calendar import rfc3339
 from pipeline.sample import write
 from pipeline.sample_cast import Plan
 from service.billing import period

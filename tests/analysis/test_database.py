@@ -14,8 +14,8 @@ import pytest
 from pipeline.analysis import database
 from pipeline.analysis.session import opened
 from pipeline.analysis.statements import statements
+from pipeline.contract.tables import manifest_path
 from pipeline.store import Operation, Store
-from pipeline.tables import manifest_path
 from tests.analysis.asking import ask, rows
 from tests.command import done, usage
 from tests.conftest import DAY_US, WORKSPACE, House, record

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.analysis import database
-from pipeline.calendar import microseconds
+from pipeline.contract.calendar import microseconds
 from tests.conftest import House, record
 
 NOTEBOOK = Path(__file__).parents[2] / "docs/notebook.py"

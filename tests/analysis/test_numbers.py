@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.analysis.session import Session, opened
 from pipeline.analysis.spans import LAST, spans
-from pipeline.calendar import day_start, utc_day_start
+from pipeline.contract.calendar import day_start, utc_day_start
 from tests.analysis.asking import records, rows
 from tests.hostile import ZONES
 from tests.test_against_oracle import RANGES, VIEWS, World

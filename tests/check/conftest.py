@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.checking import CheckReport, check
-from pipeline.tables import STATUSES
+from pipeline.contract.tables import STATUSES
 from tests.conftest import WORKSPACE, House, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from pipeline import checking_reading
 from pipeline.checking import CheckReport
 from pipeline.commands import app
-from pipeline.tables import manifest_path
+from pipeline.contract.tables import manifest_path
 from pipeline.underway import BusyError
 from tests.check.conftest import checked, monthly, partition, rewrite
 from tests.conftest import NOW, WORKSPACE, House, record

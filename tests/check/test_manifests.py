@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.tables import Manifest, manifest_path
+from pipeline.contract.tables import Manifest, manifest_path
 from tests.check.conftest import OTHER, checked, monthly, wrong
 from tests.conftest import WORKSPACE, House
 

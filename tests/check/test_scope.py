@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import checking_tables
-from pipeline.tables import manifest_path
+from pipeline.contract.tables import manifest_path
 from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, rewrite, wrong
 from tests.conftest import WORKSPACE, House, record
 

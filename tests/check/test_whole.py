@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.commands import app
+from pipeline.contract.tables import manifest_path
 from pipeline.listing import Retry
 from pipeline.rebuilding import Rebuild
 from pipeline.run import run
-from pipeline.tables import manifest_path
 from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, wrong
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.hostile import deliver

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.tables import Manifest, Published
+from pipeline.contract.tables import Manifest, Published
 from tests.conftest import House
 from tests.crash.batches import batches, drop, state_of, undisturbed_after
 from tests.crash.disk import Disk, Tree, lay, remains

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.formats import instant
-from pipeline.settings import Settings
+from pipeline.contract.formats import instant
+from pipeline.contract.settings import Settings
 from service.application import create_app
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.crash.batches import OTHER

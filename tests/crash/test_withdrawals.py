@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from pipeline import keys
-from pipeline.formats import instant
-from pipeline.settings import Settings
+from pipeline.contract.formats import instant
+from pipeline.contract.settings import Settings
 from pipeline.tombstones import TOMBSTONES
 from service.application import create_app
 from service.front import Front

@@ -13,9 +13,9 @@ import pytest
 
 from pipeline import partitions
 from pipeline import run as steps
+from pipeline.contract.tables import EVENTS, events_path, manifest_path, quarantine_path
 from pipeline.state import State
 from pipeline.store import DamagedError, Store
-from pipeline.tables import EVENTS, events_path, manifest_path, quarantine_path
 from tests.command import break_off, contents, done, published, refused, total, usage
 from tests.conftest import WORKSPACE, House, record
 

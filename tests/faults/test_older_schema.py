@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.tables import ACTORS, CUBE, EVENTS, QUARANTINE, quarantine_path
+from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE, quarantine_path
 from tests.command import done, total, usage
 from tests.conftest import WORKSPACE, House, record
 

@@ -15,15 +15,15 @@ import pytest
 
 from pipeline import folding, months, partitions, underway, work
 from pipeline import run as steps
-from pipeline.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.contract.settings import Settings
+from pipeline.contract.tables import PUBLISHED, Published
 from pipeline.job import Job
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild
 from pipeline.run import run
-from pipeline.settings import Settings
 from pipeline.state import Counts
 from pipeline.store import Store
-from pipeline.tables import PUBLISHED, Published
 from tests.command import published, total
 from tests.conftest import WORKSPACE, House, record
 
@@ -162,7 +162,7 @@ from itertools import count
 from pathlib import Path
 from pipeline import folding, months, partitions, work
 from pipeline import run as steps
-from pipeline.settings import Settings
+from pipeline.contract.settings import Settings
 
 numbers = count(1)
 steps._SLICE_BYTES = 1

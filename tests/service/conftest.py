@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.calendar import QUARTER_US, utc_day
-from pipeline.formats import instant
-from pipeline.settings import Settings
-from pipeline.tables import (
+from pipeline.contract.calendar import QUARTER_US, utc_day
+from pipeline.contract.formats import instant
+from pipeline.contract.settings import Settings
+from pipeline.contract.tables import (
     ACTORS,
     CUBE,
     EVENTS,

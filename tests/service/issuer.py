@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from pipeline.calendar import SECOND_US
+from pipeline.contract.calendar import SECOND_US
 from tests.service.conftest import NOW, USER
 
 NOW_SECONDS = NOW // SECOND_US

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calendar import rfc3339
-from pipeline.formats import instant
+from pipeline.contract.calendar import rfc3339
+from pipeline.contract.formats import instant
 from service import billing
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.calendar import DAY_US
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US
+from pipeline.contract.formats import instant
 
 Maker = Callable[..., dict[str, Any]]
 TODAY = "2026-11-24T01:00:00Z"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calendar import DAY_US, RANGES
-from pipeline.tables import ACTIONS
+from pipeline.contract.calendar import DAY_US, RANGES
+from pipeline.contract.tables import ACTIONS
 from service import cursors
 from service.cursors import Cursor, CursorError
 

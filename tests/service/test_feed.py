@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.calendar import DAY_US
-from pipeline.formats import instant
+from pipeline.contract.calendar import DAY_US
+from pipeline.contract.formats import instant
 from service import cursors
 
 Maker = Callable[..., dict[str, Any]]

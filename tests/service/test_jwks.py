@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
-from pipeline.settings import SettingError
+from pipeline.contract.settings import SettingError
 from service.front import Front
 from service.jwks import KeyRing, read_key_set
 from service.key_sources import KeySetError, key_source

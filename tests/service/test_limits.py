@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from limits.aio.storage import MemoryStorage, Storage
 from structlog.testing import capture_logs
 
-from pipeline.settings import SettingError, Settings
+from pipeline.contract.settings import SettingError, Settings
 from service.errors import RateLimitedError
 from service.limits import RateLimiter, open_store
 from tests.service.process import BIN, start, stop

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipeline.settings import SettingError, Settings
+from pipeline.contract.settings import SettingError, Settings
 from service.application import create_app
 from service.logs import RequestLine, RequestLog
 from tests.service.process import start, stop

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.formats import instant
+from pipeline.contract.formats import instant
 from service import directory
 from tests.service.conftest import OTHER_USER, USER, WORKSPACE
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from pipeline.calendar import DAY_US
+from pipeline.contract.calendar import DAY_US
 from service import compression, sheets
 
 Maker = Callable[..., dict[str, Any]]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 from structlog.testing import capture_logs
 
-from pipeline.calendar import SECOND_US
+from pipeline.contract.calendar import SECOND_US
 from service.front import Front
 from service.logs import RequestLog
 from tests.service.conftest import NOW, OTHER_USER, OTHER_WORKSPACE, USER, WORKSPACE, House, Reply, call

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.calendar import DAY_US
+from pipeline.contract.calendar import DAY_US
 from service import blocks, snapshots
 from service.partitions import Filter, Matches, Position
 from service.snapshots import Snapshots, StoreError, Workspace

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.calendar import QUARTER_US, day_start, range_days, today, utc_day, view_buckets
-from pipeline.formats import instant
+from pipeline.contract.calendar import QUARTER_US, day_start, range_days, today, utc_day, view_buckets
+from pipeline.contract.formats import instant
 
 Maker = Callable[..., dict[str, Any]]
 

@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 import msgspec
 import pyarrow as pa
 
-from pipeline.calendar import rfc3339
+from pipeline.contract.calendar import rfc3339
 
 SCHEMA_VERSION: Final = 1
 

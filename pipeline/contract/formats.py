@@ -8,7 +8,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
-from pipeline.calendar import SECOND_US, utc_day_start
+from pipeline.contract.calendar import SECOND_US, utc_day_start
 
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",

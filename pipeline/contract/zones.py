@@ -1,7 +1,7 @@
 """Releases of the `tzdata` package: the names of the IANA zones, and their files.
 
 Reads the pinned package, or another release from a wheel or a folder; the operating system's own files are never
-consulted. Where the local days of a zone start is computed in `pipeline.calendar` alone.
+consulted. Where the local days of a zone start is computed in `pipeline.contract.calendar` alone.
 """
 
 import io

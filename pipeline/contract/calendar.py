@@ -1,6 +1,6 @@
 """Local days, weeks and months of every IANA zone, as UTC instants.
 
-Reads nothing but the zone files of the pinned `tzdata` package (`pipeline.zones`), or a zone that it is given.
+Reads nothing but the zone files of the pinned `tzdata` package (`pipeline.contract.zones`), or a zone that it is given.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z. Windows are half-open, `[start, end)`.
 
 A local day starts at the first instant whose local date is that day or later:
@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
-from pipeline.zones import PINNED, UnknownZoneError
+from pipeline.contract.zones import PINNED, UnknownZoneError
 
 Range = Literal["30d", "60d", "90d"]
 View = Literal["daily", "weekly", "monthly"]
