@@ -11,7 +11,7 @@ import msgspec
 
 from pipeline.records import Reason
 from pipeline.reports import PartReport
-from pipeline.state import Counts, Entry
+from pipeline.storage.state import Counts, Entry
 
 
 class FileError(msgspec.Struct, frozen=True):

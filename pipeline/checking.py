@@ -20,7 +20,7 @@ from pipeline.checking_report import CheckReport, Scope
 from pipeline.checking_tables import compare
 from pipeline.contract.settings import Settings
 from pipeline.progress import Progress
-from pipeline.store import Store
+from pipeline.storage.store import Store
 from pipeline.underway import locked
 
 __all__ = ["CheckReport", "check"]

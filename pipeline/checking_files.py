@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.checking_report import CheckReport, Scope, Tally
 from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
-from pipeline.store import DamagedError, Store
+from pipeline.storage.store import DamagedError, Store
 
 _EVENTS: Final = re.compile(r"events/workspace_id=([0-9a-f-]{36})/day=([0-9]{4}-[0-9]{2}-[0-9]{2})/events\.parquet")
 _MONTHLY: Final = re.compile(r"(cube|actors)/workspace_id=([0-9a-f-]{36})/month=([0-9]{4}-[0-9]{2})/[^/]+\.parquet")

@@ -15,9 +15,9 @@ from pipeline import listing
 from pipeline.accounting import RunReport
 from pipeline.checking_report import CheckReport, Tally
 from pipeline.contract.tables import RAW, quarantine_path
-from pipeline.state import Counts, Entry, State
 from pipeline.status import Waiting
-from pipeline.store import Store
+from pipeline.storage.state import Counts, Entry, State
+from pipeline.storage.store import Store
 
 _STATE = "state.sqlite"
 

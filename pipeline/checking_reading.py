@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from pipeline.checking_files import Unit
 from pipeline.checking_report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
-from pipeline.engine import Engine
-from pipeline.store import Store
+from pipeline.storage.engine import Engine
+from pipeline.storage.store import Store
 
 _MEMORY: Final = "200MB"
 _BATCH_ROWS: Final = 10_000

@@ -11,8 +11,8 @@ from pipeline.checking_files import Unit
 from pipeline.checking_reading import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
 from pipeline.checking_report import SHOWN, CheckReport, MovedId, Tally
 from pipeline.contract.tables import events_path
-from pipeline.engine import Engine, EngineError
 from pipeline.progress import Progress
+from pipeline.storage.engine import Engine, EngineError
 
 _GROUP_BYTES: Final = 32_000_000
 # Each file of a group costs some 200 kB that the engine's limit does not cover.

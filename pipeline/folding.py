@@ -18,12 +18,12 @@ import pyarrow.ipc
 from pipeline.approval import ROWS
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
-from pipeline.engine import Engine
 from pipeline.job import Job
-from pipeline.partitions import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.reports import BucketReport
 from pipeline.shuffle import days_of, of_forgotten
-from pipeline.store import Operation
+from pipeline.storage.engine import Engine
+from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
+from pipeline.storage.store import Operation
 
 _DICTIONARIES: Final = (
     "action",

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from pipeline.rebuilding import Rebuild
-from pipeline.store import Store
-from pipeline.tombstones import Tombstones
+from pipeline.storage.store import Store
+from pipeline.storage.tombstones import Tombstones
 
 # A shuffle keeps a file open for each bucket.
 BUCKETS_MAX: Final = 256

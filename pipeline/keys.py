@@ -22,7 +22,7 @@ import msgspec
 from filelock import FileLock
 
 from pipeline.contract.tables import DIRECTORY
-from pipeline.tombstones import Tombstones, hashed
+from pipeline.storage.tombstones import Tombstones, hashed
 
 MEMBERS: Final = "members.jsonl"
 ACCOUNTS: Final = "accounts.jsonl"

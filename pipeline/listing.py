@@ -13,7 +13,7 @@ from typing import IO, Final, Literal
 
 import msgspec
 
-from pipeline.state import Counts, Entry
+from pipeline.storage.state import Counts, Entry
 
 Compression = Literal["gzip", "zstd"]
 

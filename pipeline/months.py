@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contract.tables import ACTORS, CUBE, Month, actors_path, cube_path
-from pipeline.engine import Engine
 from pipeline.folding import Power, streamed
 from pipeline.job import Job
-from pipeline.partitions import PartitionWriter, portions
 from pipeline.publishing import read_manifest
 from pipeline.reports import MonthsReport
-from pipeline.store import Operation
+from pipeline.storage.engine import Engine
+from pipeline.storage.parquet import PartitionWriter, portions
+from pipeline.storage.store import Operation
 
 _Key = tuple[str, str]  # workspace and UTC month
 

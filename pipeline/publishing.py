@@ -13,7 +13,7 @@ from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month,
 from pipeline.job import Job
 from pipeline.rebuilding import known, leftovers
 from pipeline.reports import Work
-from pipeline.store import DamagedError, Operation
+from pipeline.storage.store import DamagedError, Operation
 
 
 class NewerError(RuntimeError):

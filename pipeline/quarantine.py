@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.tables import QUARANTINE, quarantine_path
-from pipeline.store import Store
+from pipeline.storage.store import Store
 
 # So many lines are in memory at once, and fewer where the average says that they are long. More would not do: that
 # average counts lines which repeat, and are stored once, too low.

@@ -19,7 +19,7 @@ from pipeline.records import Rejection, Row
 from pipeline.rejections import Rejections
 from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
-from pipeline.state import Counts, Entry
+from pipeline.storage.state import Counts, Entry
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 

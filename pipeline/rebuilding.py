@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from pipeline.store import Operation, Store
+from pipeline.storage.store import Operation, Store
 
 
 class RawGoneError(RuntimeError):

@@ -17,7 +17,7 @@ from pipeline.job import Job
 from pipeline.listing import Part
 from pipeline.quarantine import Rejected, as_published
 from pipeline.records import Rejection
-from pipeline.store import DamagedError, Operation
+from pipeline.storage.store import DamagedError, Operation
 
 _ROWS: Final = 4096
 _BYTES: Final = 4 << 20

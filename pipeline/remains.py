@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 from pipeline import sifting
 from pipeline.contract.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
 from pipeline.listing import Part
-from pipeline.partitions import portions
 from pipeline.rebuilding import known
 from pipeline.shuffle import of_forgotten
-from pipeline.state import Entry
-from pipeline.store import Store
-from pipeline.tombstones import Tombstones, hashed
+from pipeline.storage.parquet import portions
+from pipeline.storage.state import Entry
+from pipeline.storage.store import Store
+from pipeline.storage.tombstones import Tombstones, hashed
 
 _TABLES: Final = ("events", "cube", "actors")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch

@@ -7,8 +7,8 @@ import msgspec
 from pipeline.contract.tables import Month
 from pipeline.listing import Part
 from pipeline.records import Reason
-from pipeline.state import Counts, Entry
-from pipeline.store import Operation
+from pipeline.storage.state import Counts, Entry
+from pipeline.storage.store import Operation
 
 
 class PartReport(msgspec.Struct):

@@ -18,8 +18,8 @@ from pipeline.records import Rejection, Row
 from pipeline.rejections import Rejections
 from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
-from pipeline.state import Counts, Entry
-from pipeline.store import DamagedError, Store
+from pipeline.storage.state import Counts, Entry
+from pipeline.storage.store import DamagedError, Store
 
 _BYTES_AT_ONCE: Final = 4 << 20
 

@@ -27,7 +27,7 @@ from pipeline.listing import Part, Retry
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild, refuse_loss
 from pipeline.reports import Work
-from pipeline.tombstones import Tombstones
+from pipeline.storage.tombstones import Tombstones
 from pipeline.underway import Run, begun
 from pipeline.workers import executor
 

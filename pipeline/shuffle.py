@@ -16,7 +16,7 @@ import pyarrow.ipc
 from pipeline.approval import ROWS, Approval, Other
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.job import Job
-from pipeline.tombstones import Tombstones
+from pipeline.storage.tombstones import Tombstones
 
 # Lines, and rows, are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
 _BUFFER_BYTES: Final = 16 << 20

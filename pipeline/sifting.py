@@ -15,9 +15,9 @@ from pipeline.listing import Part
 from pipeline.quarantine import Quarantine, Rejected
 from pipeline.rejections import Rejections
 from pipeline.reports import PartReport
-from pipeline.state import Counts, Entry
-from pipeline.store import DamagedError, Store
-from pipeline.tombstones import Tombstones
+from pipeline.storage.state import Counts, Entry
+from pipeline.storage.store import DamagedError, Store
+from pipeline.storage.tombstones import Tombstones
 
 
 def leaving(store: Store, stones: Tombstones, entries: Mapping[str, Entry]) -> Iterator[tuple[Part, int]]:

@@ -15,8 +15,8 @@ from pipeline.accounting import RunReport
 from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, RAW, Published
-from pipeline.state import Entry
-from pipeline.store import Store
+from pipeline.storage.state import Entry
+from pipeline.storage.store import Store
 
 # What a decoder raises at bytes that are no JSON, no UTF-8, or nested without end.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)

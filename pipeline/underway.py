@@ -14,7 +14,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 from ulid_transform import ulid_at_time
 
-from pipeline import accounting, commit, publishing
+from pipeline import accounting, publishing
 from pipeline.accounting import RunReport
 from pipeline.contract.calendar import DAY_US, SECOND_US
 from pipeline.contract.settings import Settings
@@ -23,9 +23,10 @@ from pipeline.job import Job
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild
 from pipeline.reports import Work
-from pipeline.state import State
-from pipeline.store import DamagedError, Store
-from pipeline.tombstones import Tombstones
+from pipeline.storage import commit
+from pipeline.storage.state import State
+from pipeline.storage.store import DamagedError, Store
+from pipeline.storage.tombstones import Tombstones
 
 # An event may be this far ahead of the run that reads it: not every producer's clock is right.
 _AHEAD_US: Final = DAY_US

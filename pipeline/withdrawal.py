@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.contract.settings import Settings
 from pipeline.progress import Progress
-from pipeline.tombstones import Tombstone, Tombstones, append
+from pipeline.storage.tombstones import Tombstone, Tombstones, append
 from pipeline.underway import Run, begun
 from pipeline.workers import executor
 

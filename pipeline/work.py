@@ -24,7 +24,7 @@ from pipeline.retrying import again
 from pipeline.shuffle import Large, Shuffle, divide
 from pipeline.sifting import sift
 from pipeline.splitting import join, split
-from pipeline.store import Operation
+from pipeline.storage.store import Operation
 
 # Of all engines that are at work at once.
 _ENGINES_MEMORY_MB: Final = 400

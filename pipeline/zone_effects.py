@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipeline.contract.calendar import QUARTER_US, utc_day
 from pipeline.contract.tables import Manifest, manifest_path
-from pipeline.engine import Engine, EngineError
-from pipeline.store import Store
+from pipeline.storage.engine import Engine, EngineError
+from pipeline.storage.store import Store
 from pipeline.zone_changes import Change
 
 _MEMORY: Final = "200MB"

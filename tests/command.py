@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands import app
 from pipeline.contract.tables import quarantine_path
-from pipeline.state import Counts, Entry, State
-from pipeline.store import Operation, Store
+from pipeline.storage.state import Counts, Entry, State
+from pipeline.storage.store import Operation, Store
 from tests.conftest import NOW, House
 
 _RAW = "raw/"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from pipeline.commands import app
 from pipeline.rebuilding import Rebuild
 from pipeline.run import run
-from pipeline.tombstones import TOMBSTONES, Tombstone, append, hashed
+from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.command import contents, done, published
 from tests.conftest import DAY_US, NOW, House, record
 

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from pipeline import keys
 from pipeline.checking import check
-from pipeline.tombstones import TOMBSTONES, Tombstone, append, hashed
+from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.command import break_off, contents, done, ledger, published, refused, total, usage
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.hostile import deliver

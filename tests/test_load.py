@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.accounting import RunReport
-from pipeline.state import State
+from pipeline.storage.state import State
 from pipeline.underway import BusyError
 from tests.command import break_off
 from tests.conftest import WORKSPACE, House, record
@@ -295,7 +295,7 @@ def test_unfinished_commit(house: House, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_lost_staging(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """When staged files of an unfinished commit are lost, their sources are loaded again, to the same tables."""
-    from pipeline.store import Operation, Store  # noqa: PLC0415
+    from pipeline.storage.store import Operation, Store  # noqa: PLC0415
 
     house.drop("a.jsonl", [record("a"), record("b", timestamp="2026-10-01T00:00:00Z", usage={"credits": 3})])
     apply = Store.apply

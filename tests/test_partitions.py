@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import partitions
 from pipeline.contract.tables import EVENTS
-from pipeline.partitions import PartitionError, PartitionWriter, Reordered
-from pipeline.store import Store
+from pipeline.storage import parquet
+from pipeline.storage.parquet import PartitionError, PartitionWriter, Reordered
+from pipeline.storage.store import Store
 
 
 def event(number: int) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_reordered_rows(rows: int, ahead: int, one_piece: int, data: st.DataObje
     place = st.integers(0, len(order))
     wanted = data.draw(st.lists(st.tuples(place, place).map(sorted), max_size=8))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partitions, "_AHEAD_ROWS", ahead)
+        patch.setattr(parquet, "_AHEAD_ROWS", ahead)
         reordered = Reordered(table.combine_chunks() if one_piece else table, order)
         for start, stop in [*wanted, (0, len(order))]:
             found = reordered.rows(start, stop)
@@ -61,8 +61,8 @@ def test_reordered_rows(rows: int, ahead: int, one_piece: int, data: st.DataObje
 @pytest.mark.parametrize("one_piece", [0, 1 << 20])
 def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each partition gets its rows in their order, in row groups of bounded size; an empty one is a file too."""
-    monkeypatch.setattr(partitions, "_AHEAD_ROWS", 5)
-    monkeypatch.setattr(partitions, "_ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr(parquet, "_AHEAD_ROWS", 5)
+    monkeypatch.setattr(parquet, "_ROW_GROUP_ROWS", 4)
     rng = random.Random(7)
     rows = pa.Table.from_pylist([event(number) for number in range(40)], EVENTS).to_pylist()
     table = pa.concat_tables([pa.Table.from_pylist(rows[start : start + 9], EVENTS) for start in range(0, 40, 9)])

@@ -17,7 +17,7 @@ from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine
 from pipeline.records import LINE_BYTES_MAX, Reason
-from pipeline.store import Store
+from pipeline.storage.store import Store
 from tests.conftest import NOW, House, record
 
 

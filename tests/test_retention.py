@@ -11,8 +11,8 @@ from pipeline.checking import check
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import Manifest, Published
-from pipeline.store import Store
-from pipeline.tombstones import TOMBSTONES, Tombstones
+from pipeline.storage.store import Store
+from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 from tests.command import contents, done, ledger, total, usage
 from tests.conftest import NOW, WORKSPACE, House, record
 

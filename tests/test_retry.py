@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.calendar import DAY_US, rfc3339
-from pipeline.state import Counts
+from pipeline.storage.state import Counts
 from tests.command import contents, done, ledger, published, refused, total, usage
 from tests.conftest import House, record
 

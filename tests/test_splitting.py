@@ -23,7 +23,7 @@ from pipeline.contract.settings import Settings
 from pipeline.lines import Block, blocks
 from pipeline.listing import Part, Retry
 from pipeline.rebuilding import Rebuild
-from pipeline.tombstones import Tombstone, append, hashed
+from pipeline.storage.tombstones import Tombstone, append, hashed
 from tests.command import done, ledger, total, usage
 from tests.conftest import NOW, House, record
 from tests.hostile import deliver

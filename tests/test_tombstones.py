@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pipeline.state import Counts
-from pipeline.tombstones import TOMBSTONES, Tombstone, Tombstones, append, hashed
+from pipeline.storage.state import Counts
+from pipeline.storage.tombstones import TOMBSTONES, Tombstone, Tombstones, append, hashed
 from tests.command import contents, done, ledger, published, refused, total, usage
 from tests.conftest import NOW, House, record
 

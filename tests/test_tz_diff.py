@@ -19,7 +19,7 @@ from pipeline.commands import app
 from pipeline.contract.calendar import SECOND_US, day_start, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.zones import PINNED
-from pipeline.engine import Engine
+from pipeline.storage.engine import Engine
 from tests.command import done
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.zone_walk import FIRST, read_zone_file, walk_day_starts

@@ -20,7 +20,7 @@ from filelock import FileLock
 from pipeline.analysis.spans import spans
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE
-from pipeline.store import DamagedError, Operation, Store
+from pipeline.storage.store import DamagedError, Operation, Store
 
 if TYPE_CHECKING:
     import duckdb

@@ -35,7 +35,7 @@ def check(
     from pipeline import checking
     from pipeline.commands.progress import shown
     from pipeline.contract import formats
-    from pipeline.engine import EngineError
+    from pipeline.storage.engine import EngineError
     from pipeline.underway import BusyError
 
     try:

@@ -25,7 +25,7 @@ def forget(
     stopped by SIGINT, SIGTERM, the next run does the rest.
     """
     from pipeline.contract.calendar import rfc3339
-    from pipeline.tombstones import Tombstone, hashed
+    from pipeline.storage.tombstones import Tombstone, hashed
 
     users, workspaces = _uuids(user, "--user"), _uuids(workspace, "--workspace")
     if not users and not workspaces:

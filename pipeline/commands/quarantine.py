@@ -54,7 +54,7 @@ def quarantine(
     are shown; 2 no such line, or the export's file is there already; with --retry those of `usage run`.
     """
     from pipeline.quarantine import Quarantine
-    from pipeline.store import Store
+    from pipeline.storage.store import Store
 
     _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
     if retry:

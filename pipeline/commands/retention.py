@@ -30,7 +30,7 @@ def retention(
     """
     from pipeline.commands.loading import failing
     from pipeline.contract.calendar import DAY_US, rfc3339, utc_day
-    from pipeline.tombstones import Tombstone, Tombstones
+    from pipeline.storage.tombstones import Tombstone, Tombstones
 
     match = _days(keep)
     if match is None:

@@ -49,8 +49,8 @@ def tz_diff(
     """
     from pipeline.contract.calendar import OffGridError
     from pipeline.contract.zones import ReleaseError, find_release
-    from pipeline.engine import EngineError
-    from pipeline.store import DamagedError
+    from pipeline.storage.engine import EngineError
+    from pipeline.storage.store import DamagedError
     from pipeline.zone_changes import compare
     from pipeline.zone_effects import effects
 

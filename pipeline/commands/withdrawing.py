@@ -12,7 +12,7 @@ from pipeline.commands.stopping import stoppable
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
     from pipeline.remains import Remains
-    from pipeline.tombstones import Tombstone
+    from pipeline.storage.tombstones import Tombstone
 
 
 def withdraw(settings: "Settings", now: int, stones: Sequence["Tombstone"], *, apply: bool) -> None:

@@ -15,7 +15,7 @@ from pipeline.analysis import database
 from pipeline.analysis.session import opened
 from pipeline.analysis.statements import statements
 from pipeline.contract.tables import manifest_path
-from pipeline.store import Operation, Store
+from pipeline.storage.store import Operation, Store
 from tests.analysis.asking import ask, rows
 from tests.command import done, usage
 from tests.conftest import DAY_US, WORKSPACE, House, record

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from pipeline.contract.tables import quarantine_path
-from pipeline.store import Operation, Store
+from pipeline.storage.store import Operation, Store
 from tests.check.conftest import OTHER, checked, rewrite, used, wrong
 from tests.conftest import House, record
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.state import State
-from pipeline.store import Operation, Store
+from pipeline.storage.state import State
+from pipeline.storage.store import Operation, Store
 
 Tree = dict[str, bytes]
 _STATE = "state.sqlite"

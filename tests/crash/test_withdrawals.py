@@ -15,7 +15,7 @@ import pytest
 from pipeline import keys
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
-from pipeline.tombstones import TOMBSTONES
+from pipeline.storage.tombstones import TOMBSTONES
 from service.application import create_app
 from service.front import Front
 from tests.command import done, usage

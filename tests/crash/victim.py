@@ -17,8 +17,8 @@ from typing import Any
 
 from pipeline import keys, withdrawal, work
 from pipeline.commands import app
-from pipeline.state import State
-from pipeline.store import Store
+from pipeline.storage.state import State
+from pipeline.storage.store import Store
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import partitions
 from pipeline import run as steps
 from pipeline.contract.tables import EVENTS, events_path, manifest_path, quarantine_path
-from pipeline.state import State
-from pipeline.store import DamagedError, Store
+from pipeline.storage import parquet
+from pipeline.storage.state import State
+from pipeline.storage.store import DamagedError, Store
 from tests.command import break_off, contents, done, published, refused, total, usage
 from tests.conftest import WORKSPACE, House, record
 
@@ -135,7 +135,7 @@ def test_any_byte(house: House) -> None:
     whole = path.read_bytes()
 
     def read() -> pa.Table:
-        ((_, rows),) = partitions.portions(Store(house.root), [uri], EVENTS, threads=1, most_bytes=1)
+        ((_, rows),) = parquet.portions(Store(house.root), [uri], EVENTS, threads=1, most_bytes=1)
         return rows
 
     rows_of = read()

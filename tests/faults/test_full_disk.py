@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.engine import Engine
 from pipeline.rejections import Rejections
-from pipeline.state import State
-from pipeline.store import Operation, Store
+from pipeline.storage.engine import Engine
+from pipeline.storage.state import State
+from pipeline.storage.store import Operation, Store
 from tests.command import contents, done, ledger, published, refused, total, usage
 from tests.conftest import House, record
 

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pipeline import folding, months, partitions, underway, work
+from pipeline import folding, months, underway, work
 from pipeline import run as steps
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.contract.settings import Settings
@@ -22,8 +22,9 @@ from pipeline.job import Job
 from pipeline.progress import Progress
 from pipeline.rebuilding import Rebuild
 from pipeline.run import run
-from pipeline.state import Counts
-from pipeline.store import Store
+from pipeline.storage import parquet
+from pipeline.storage.state import Counts
+from pipeline.storage.store import Store
 from tests.command import published, total
 from tests.conftest import WORKSPACE, House, record
 
@@ -160,7 +161,7 @@ KILLED = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from pipeline import folding, months, partitions, work
+from pipeline import folding, months, work
 from pipeline import run as steps
 from pipeline.contract.settings import Settings
 
@@ -271,7 +272,7 @@ def test_portions(whole: House, house: House, monkeypatch: pytest.MonkeyPatch) -
 
     def noted(store: Store, uris: list[str | None], *given: Any) -> Iterator[tuple[slice, pa.Table]]:
         schema, threads, _ = given
-        for place, rows in partitions.portions(store, uris, schema, threads, most_bytes=1):
+        for place, rows in parquet.portions(store, uris, schema, threads, most_bytes=1):
             sizes.append((place.stop - place.start, rows.num_rows))
             yield place, rows
 

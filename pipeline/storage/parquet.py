@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.store import DamagedError, Operation, Store
+from pipeline.storage.store import DamagedError, Operation, Store
 
 # Small enough that a page of the feed reads little, large enough that a footer stays short.
 _ROW_GROUP_ROWS: Final = 10_000

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from pipeline.store import Operation
-from pipeline.tombstones import Tombstones
+from pipeline.storage.store import Operation
+from pipeline.storage.tombstones import Tombstones
 
 _SCHEMA: Final = """
 create table if not exists files (

@@ -12,9 +12,9 @@ Each operation can be carried out again, so that a commit once begun is always f
 from collections.abc import Iterable
 from typing import Final
 
-from pipeline.state import Entry, State
-from pipeline.store import Operation, Store
-from pipeline.tombstones import Tombstones
+from pipeline.storage.state import Entry, State
+from pipeline.storage.store import Operation, Store
+from pipeline.storage.tombstones import Tombstones
 
 _TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
 
