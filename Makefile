@@ -16,7 +16,7 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-.venv/ready: .venv/packages pipeline/approve.c hatch_build.py
+.venv/ready: .venv/packages pipeline/validation/bulk.c hatch_build.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Compiles `pipeline/approve.c` where the package is built or installed.
+"""Compiles `pipeline/validation/bulk.c` where the package is built or installed.
 
 With the C compiler that the `ziglang` package brings, so that the machine needs none; or with the one that `CC` names.
 """
@@ -23,7 +23,7 @@ class Compile(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
         """Compile, and say that the wheel is for this platform, whatever the Python."""
-        source = Path(self.root, "pipeline", "approve.c")
+        source = Path(self.root, "pipeline", "validation", "bulk.c")
         compiler = shlex.split(os.environ.get("CC", "")) or _ZIG
         subprocess.run([*compiler, *_OPTIONS, "-o", source.with_suffix(".so"), source], check=True)  # noqa: S603 - ours
         build_data["pure_python"] = False

@@ -13,10 +13,10 @@ import pyarrow as pa
 from benchmarks.engines.engine import Logs
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import RAW
-from pipeline.judge import judge
-from pipeline.records import Row
 from pipeline.sample import write
 from pipeline.sample_cast import Plan
+from pipeline.validation.records import Row
+from pipeline.validation.validate import judge
 
 BATCH: Final = "batch.jsonl"
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipeline.records import Reason
 from pipeline.reports import PartReport
 from pipeline.storage.state import Counts, Entry
+from pipeline.validation.records import Reason
 
 
 class FileError(msgspec.Struct, frozen=True):

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from pipeline.approval import ROWS
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
 from pipeline.job import Job
@@ -24,6 +23,7 @@ from pipeline.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.storage.store import Operation
+from pipeline.validation.bulk import ROWS
 
 _DICTIONARIES: Final = (
     "action",

@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from typing import IO, Final
 
 from pipeline import listing
-from pipeline.approval import Other, batch
 from pipeline.job import Job
-from pipeline.judge import judge
 from pipeline.lines import Block, blocks
 from pipeline.listing import Part
-from pipeline.records import Rejection, Row
 from pipeline.rejections import Rejections
 from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
 from pipeline.storage.state import Counts, Entry
+from pipeline.validation.bulk import Other, batch
+from pipeline.validation.records import Rejection, Row
+from pipeline.validation.validate import judge
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 

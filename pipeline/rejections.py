@@ -16,8 +16,8 @@ from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.job import Job
 from pipeline.listing import Part
 from pipeline.quarantine import Rejected, as_published
-from pipeline.records import Rejection
 from pipeline.storage.store import DamagedError, Operation
+from pipeline.validation.records import Rejection
 
 _ROWS: Final = 4096
 _BYTES: Final = 4 << 20

@@ -6,9 +6,9 @@ import msgspec
 
 from pipeline.contract.tables import Month
 from pipeline.listing import Part
-from pipeline.records import Reason
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import Operation
+from pipeline.validation.records import Reason
 
 
 class PartReport(msgspec.Struct):

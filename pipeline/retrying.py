@@ -8,18 +8,18 @@ from typing import Final
 
 import msgspec
 
-from pipeline.approval import batch
 from pipeline.contract.tables import RAW
 from pipeline.job import Job
-from pipeline.judge import judge
 from pipeline.listing import Part, Retry
 from pipeline.quarantine import Quarantine, Rejected
-from pipeline.records import Rejection, Row
 from pipeline.rejections import Rejections
 from pipeline.reports import PartReport
 from pipeline.shuffle import Shuffle
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import DamagedError, Store
+from pipeline.validation.bulk import batch
+from pipeline.validation.records import Rejection, Row
+from pipeline.validation.validate import judge
 
 _BYTES_AT_ONCE: Final = 4 << 20
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
-from pipeline.approval import ROWS, Approval, Other
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.job import Job
 from pipeline.storage.tombstones import Tombstones
+from pipeline.validation.bulk import ROWS, Approval, Other
 
 # Lines, and rows, are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
 _BUFFER_BYTES: Final = 16 << 20

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import scanner
 from pipeline.contract import formats
 from pipeline.contract.formats import instant
-from pipeline.examiner import FaultError, examine
-from pipeline.judge import judge
-from pipeline.records import Rejection, Row
+from pipeline.validation import deep_json
+from pipeline.validation.diagnose import FaultError, examine
+from pipeline.validation.records import Rejection, Row
+from pipeline.validation.validate import judge
 from tests.conftest import NOW, WORKSPACE, record
 
 LATEST = instant(NOW) + 86_400_000_000
@@ -316,7 +316,7 @@ def test_any_bytes_get_a_verdict(noise: bytes, position: int, torn: bool) -> Non
 @given(VALUES, st.sampled_from([None, 1]))
 def test_scanner_reads_members(value: Any, indent: int | None) -> None:
     """The scanner finds the members that the standard decoder finds."""
-    found = {key: json.loads(text) for key, text in scanner.members(json.dumps(value, indent=indent)).items()}
+    found = {key: json.loads(text) for key, text in deep_json.members(json.dumps(value, indent=indent)).items()}
     if isinstance(value, dict):
         assert found == value
     elif isinstance(value, list):
@@ -338,7 +338,7 @@ def test_scanner_knows_the_grammar(value: Any, position: int, character: str, cu
             return False
         return True
 
-    assert well_formed(scanner.members) == well_formed(json.loads)
+    assert well_formed(deep_json.members) == well_formed(json.loads)
 
 
 @given(st.datetimes(), st.integers(0, 999_999), st.integers(-1439, 1439))

@@ -16,8 +16,8 @@ from pipeline.commands import app
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine
-from pipeline.records import LINE_BYTES_MAX, Reason
 from pipeline.storage.store import Store
+from pipeline.validation.records import LINE_BYTES_MAX, Reason
 from tests.conftest import NOW, House, record
 
 

@@ -18,9 +18,9 @@ from pipeline.commands import app
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS
-from pipeline.judge import judge
-from pipeline.records import Row
 from pipeline.sample_cast import Plan, invent
+from pipeline.validation.records import Row
+from pipeline.validation.validate import judge
 from tests.conftest import House
 
 NOW_TEXT = "2026-11-24T03:39:19.5Z"

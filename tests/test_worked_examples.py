@@ -12,8 +12,8 @@ import pytest
 from pipeline.contract.calendar import DAY_US, days, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS, STATUSES
-from pipeline.judge import judge
-from pipeline.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
+from pipeline.validation.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
+from pipeline.validation.validate import judge
 from service import billing
 from tests.conftest import House, record
 from tests.service.conftest import NOW, USER, WORKSPACE

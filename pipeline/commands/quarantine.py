@@ -94,7 +94,7 @@ def _check(
     """Exit 2 where the options do not go together."""
     from typing import get_args
 
-    from pipeline.records import Reason
+    from pipeline.validation.records import Reason
 
     if reason is not None and reason not in get_args(Reason):
         refuse(f"--reason must be one of {', '.join(get_args(Reason))}, not {reason!r}")

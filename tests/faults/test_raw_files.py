@@ -16,7 +16,7 @@ from pipeline import lines as lines_of
 from pipeline import listing, reading
 from pipeline.lines import Block
 from pipeline.listing import Part
-from pipeline.records import LINE_BYTES_MAX
+from pipeline.validation.records import LINE_BYTES_MAX
 from tests.command import done, ledger, total, usage
 from tests.conftest import House, record
 from tests.hostile import compress

@@ -12,9 +12,9 @@ import msgspec
 from pipeline.contract import formats
 from pipeline.contract.calendar import FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
-from pipeline.examiner import FaultError, examine
-from pipeline.metadata import canonical
-from pipeline.records import LINE_BYTES_MAX, Language, Record, Rejection, Row
+from pipeline.validation.diagnose import FaultError, examine
+from pipeline.validation.metadata import canonical
+from pipeline.validation.records import LINE_BYTES_MAX, Language, Record, Rejection, Row
 
 FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline import scanner
 from pipeline.contract.formats import FormatError
-from pipeline.records import METADATA_DEPTH_MAX
+from pipeline.validation import deep_json
+from pipeline.validation.records import METADATA_DEPTH_MAX
 
 # Numbers with fraction or exponent pass by their text (`1.00`, `1e400`), integers as they are; but the integer `-0`
 # comes back as `0`, and one of thousands of digits is refused.
@@ -43,7 +43,7 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
 
 def _is_deep(text: bytes) -> bool:
     # A shorter text cannot be: every level takes a bracket at each end.
-    return len(text) > 2 * METADATA_DEPTH_MAX and scanner.depth(text.decode()) > METADATA_DEPTH_MAX
+    return len(text) > 2 * METADATA_DEPTH_MAX and deep_json.depth(text.decode()) > METADATA_DEPTH_MAX
 
 
 class _Number(str):

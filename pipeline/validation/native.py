@@ -1,4 +1,4 @@
-"""What `approve.c` takes and gives: its structures and its two functions, which are described there.
+"""What `bulk.c` takes and gives: its structures and its two functions, which are described there.
 
 Building this package compiles it, also in place.
 """
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.contract.tables import EVENTS
 
-_PATH: Final = Path(__file__).with_name("approve.so")
+_PATH: Final = Path(__file__).with_name("bulk.so")
 _BUILD: Final = "build it: pip install --editable . in the project's folder, or make"
 
 # In the order of the enumeration of `row_t`.

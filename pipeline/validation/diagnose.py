@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
-from pipeline import scanner
 from pipeline.contract import formats
 from pipeline.contract.calendar import FIRST_DAY, rfc3339, utc_day_start
 from pipeline.contract.formats import FormatError
 from pipeline.contract.tables import ACTIONS, STATUSES
-from pipeline.records import COUNT_MAX, ID_CHARACTERS_MAX, METADATA_DEPTH_MAX, Reason, Rejection
+from pipeline.validation import deep_json
+from pipeline.validation.records import COUNT_MAX, ID_CHARACTERS_MAX, METADATA_DEPTH_MAX, Reason, Rejection
 
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
 _RAW_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -108,7 +108,7 @@ def _text(line: bytes, *, torn: bool) -> str:
         if torn:
             raise _torn() from None
         raise FaultError("invalid_json", None, f"not JSON: {error.msg} at character {error.pos + 1}") from None
-    if scanner.has_lone_surrogate(text):
+    if deep_json.has_lone_surrogate(text):
         message = "half of a surrogate pair is escaped; write whole characters"
         raise FaultError("invalid_encoding", None, message)
     text = text.strip(" \t\n\r")
@@ -127,7 +127,7 @@ def _parse(text: str) -> None:
     try:
         json.loads(text, parse_constant=_no_constant, parse_int=str, parse_float=str)
     except RecursionError:
-        scanner.members(text)
+        deep_json.members(text)
 
 
 def _no_constant(name: str) -> None:
@@ -146,7 +146,7 @@ def _members(text: str) -> dict[str, str]:
     try:
         return {key: bytes(value).decode() for key, value in _RAW_MEMBERS(text.encode()).items()}
     except RecursionError:
-        return scanner.members(text)
+        return deep_json.members(text)
 
 
 def _kind(text: str) -> str:
@@ -238,7 +238,7 @@ def _user(text: str, field: str) -> str:
 
 def _metadata(text: str, field: str) -> str:
     _expect("an object", text, field)
-    if (deep := scanner.depth(text)) > METADATA_DEPTH_MAX:
+    if (deep := deep_json.depth(text)) > METADATA_DEPTH_MAX:
         message = f"{field} is nested {deep} deep, at most {METADATA_DEPTH_MAX} is kept"
         raise FaultError("invalid_value", field, message)
     return text
@@ -261,7 +261,7 @@ def _usage(text: str, field: str) -> str:
 
 def _languages(text: str, field: str) -> str:
     _expect("an array", text, field)
-    elements = scanner.members(text).items()
+    elements = deep_json.members(text).items()
     return "[" + ",".join(_language(element, f"{field}[{index}]") for index, element in elements) + "]"
 
 

@@ -1,6 +1,6 @@
 """Many lines judged at once: the rows of those that are surely good, column by column.
 
-`approve.c` approves only what `pipeline.judge` approves, with the same row; every other line, good or bad, it hands
+`bulk.c` approves only what `validate` approves, with the same row; every other line, good or bad, it hands
 back for the judge to look at. It takes a fifth of the time of decoding the lines in Python.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline import native
 from pipeline.contract.tables import EVENTS, LANGUAGES
-from pipeline.judge import FIRST_INSTANT
-from pipeline.records import Row
+from pipeline.validation import native
+from pipeline.validation.records import Row
+from pipeline.validation.validate import FIRST_INSTANT
 
 ROWS: Final = pa.schema(
     [

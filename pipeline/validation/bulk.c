@@ -1,8 +1,8 @@
 /* The set-based shortcut of the judge: lines in bulk, straight into rows.
  *
- * Approves only what `pipeline.judge` approves, with the same row, and hands back every other line, good or bad, for
+ * Approves only what `pipeline.validation.validate` approves, with the same row, and hands back every other line, good or bad, for
  * the judge to look at. Where a rule would take many words here (a repeated key, a control character, deep nesting),
- * the line is handed back. `pipeline.approval` is the only caller.
+ * the line is handed back. `pipeline.validation.bulk` is the only caller.
  *
  * Nothing is read past a line: it ends with a newline, which no token of JSON holds, so that every step fails on it.
  * Eight bytes at once may be looked at behind it; the buffer has them. Nothing is allocated. What a line writes to the
@@ -692,7 +692,7 @@ static bool approve_line(approval_t *approval, const uint8_t *start, const uint8
     return true;
 }
 
-/* ---- What `pipeline.approval` calls ---- */
+/* ---- What `pipeline.validation.bulk` calls ---- */
 
 /* Bytes of a row, a language, another line and the approval, which both sides must agree on. */
 const int64_t sizes[] = {sizeof(row_t), sizeof(language_t), sizeof(other_t), sizeof(approval_t)};
