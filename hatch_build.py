@@ -25,6 +25,6 @@ class Compile(BuildHookInterface[Any]):
         """Compile, and say that the wheel is for this platform, whatever the Python."""
         source = Path(self.root, "pipeline", "validation", "bulk.c")
         compiler = shlex.split(os.environ.get("CC", "")) or _ZIG
-        subprocess.run([*compiler, *_OPTIONS, "-o", source.with_suffix(".so"), source], check=True)  # noqa: S603 - ours
+        subprocess.run([*compiler, *_OPTIONS, "-o", source.with_name("libbulk.so"), source], check=True)  # noqa: S603 - ours
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{next(platform_tags())}"

@@ -19,9 +19,9 @@ from pipeline.checking_reading import Reading
 from pipeline.checking_report import CheckReport, Scope
 from pipeline.checking_tables import compare
 from pipeline.contract.settings import Settings
-from pipeline.progress import Progress
+from pipeline.load.progress import Progress
+from pipeline.load.session import locked
 from pipeline.storage.store import Store
-from pipeline.underway import locked
 
 __all__ = ["CheckReport", "check"]
 

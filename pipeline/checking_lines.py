@@ -11,10 +11,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import listing
-from pipeline.accounting import RunReport
 from pipeline.checking_report import CheckReport, Tally
 from pipeline.contract.tables import RAW, quarantine_path
+from pipeline.load import discovery
+from pipeline.load.accounting import RunReport
 from pipeline.status import Waiting
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Store
@@ -60,7 +60,7 @@ def account(store: Store, report: CheckReport) -> None:
         if strange := found - known:
             report.notes.append(f"{len(strange):,} quarantine files are of raw files that the ledger does not know")
     if store.exists(RAW):
-        parts = listing.changed(store.path(RAW), entries or {})
+        parts = discovery.changed(store.path(RAW), entries or {})
         report.waiting = Waiting(len(parts), sum(part.bytes for part in parts))
 
 

@@ -11,7 +11,7 @@ from pipeline.checking_files import Unit
 from pipeline.checking_reading import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
 from pipeline.checking_report import SHOWN, CheckReport, MovedId, Tally
 from pipeline.contract.tables import events_path
-from pipeline.progress import Progress
+from pipeline.load.progress import Progress
 from pipeline.storage.engine import Engine, EngineError
 
 _GROUP_BYTES: Final = 32_000_000

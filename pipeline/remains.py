@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from pipeline import sifting
 from pipeline.contract.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
-from pipeline.listing import Part
-from pipeline.rebuilding import known
-from pipeline.shuffle import of_forgotten
+from pipeline.load.discovery import Part
+from pipeline.load.rebuild import known
+from pipeline.load.shuffle import of_forgotten
 from pipeline.storage.parquet import portions
 from pipeline.storage.state import Entry
 from pipeline.storage.store import Store

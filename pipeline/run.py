@@ -18,18 +18,19 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
 
-from pipeline import accounting, listing, withdrawal
-from pipeline.accounting import RunReport
+from pipeline import withdrawal
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import RAW
-from pipeline.job import BUCKETS_MAX, Job
-from pipeline.listing import Part, Retry
-from pipeline.progress import Progress
-from pipeline.rebuilding import Rebuild, refuse_loss
-from pipeline.reports import Work
+from pipeline.load import accounting, discovery
+from pipeline.load.accounting import RunReport
+from pipeline.load.discovery import Part, Retry
+from pipeline.load.job import BUCKETS_MAX, Job
+from pipeline.load.pool import executor
+from pipeline.load.progress import Progress
+from pipeline.load.rebuild import Rebuild, refuse_loss
+from pipeline.load.results import Work
+from pipeline.load.session import Run, begun
 from pipeline.storage.tombstones import Tombstones
-from pipeline.underway import Run, begun
-from pipeline.workers import executor
 
 # A bucket's rows fit into memory, a slice's staged files on the disk.
 _BUCKET_BYTES: Final = 48_000_000
@@ -117,10 +118,10 @@ class _Load:
         # A ledger that is new may have taken the place of one that knew of a commit under way.
         self._force = bool(forgotten) or not state.is_trusted()
         if retry:
-            from pipeline import retrying  # noqa: PLC0415 - as `work` below
+            from pipeline.load import retry as retrying  # noqa: PLC0415 - as `work` below
 
             return retrying.waiting(store, retry, entries)
-        parts = listing.changed(store.path(RAW), {} if self._rebuild else entries, paths)
+        parts = discovery.changed(store.path(RAW), {} if self._rebuild else entries, paths)
         if self._rebuild:
             parts += self._elsewhere({part.source_file for part in parts})
         return parts
@@ -129,7 +130,7 @@ class _Load:
         """Return the raw files that were read because somebody named them, not because they are found in `raw/`."""
         raw = self._run.store.path(RAW)
         named = [path for name in sorted(self._known - listed) if (path := raw / name).is_file()]
-        return listing.changed(raw, {}, named) if named else []
+        return discovery.changed(raw, {}, named) if named else []
 
     def _slice(self, parts: list[Part], pool: Executor, workers: int, *, everything: bool) -> RunReport:
         run, rebuild = self._run, self._rebuild
@@ -137,16 +138,16 @@ class _Load:
         buckets = min(max(1, round(size / _BUCKET_BYTES)), BUCKETS_MAX)
         job = run.job(Tombstones.read(run.store.root), buckets, rebuild, force=self._force)
         try:
-            work = self._work(parts, job, pool, workers)
+            stages = self._work(parts, job, pool, workers)
             if rebuild:
                 refuse_loss(
-                    rebuild, {part.source_file for part in work.parts if part.error} & self._known - self._broken
+                    rebuild, {part.source_file for part in stages.parts if part.error} & self._known - self._broken
                 )
             with run.stage("commit", "publishing"):
-                everything = everything and not any(part.is_lost for part in work.parts)
+                everything = everything and not any(part.is_lost for part in stages.parts)
                 anew = rebuild is not None and rebuild.everything
                 report = run.publish(
-                    job, work, everything=everything, anew=anew, carried_out=job.tombstones if anew else None
+                    job, stages, everything=everything, anew=anew, carried_out=job.tombstones if anew else None
                 )
         finally:
             run.clear(job.staging)
@@ -156,9 +157,9 @@ class _Load:
     def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Work:
         if not parts and self._rebuild is None:
             return Work()
-        from pipeline import work  # noqa: PLC0415 - a run with nothing new is over before its libraries are imported
+        from pipeline.load import stages  # noqa: PLC0415 - a run with nothing new is over before its libraries are imported
 
-        return work.do(parts, job, pool, workers, self._run)
+        return stages.do(parts, job, pool, workers, self._run)
 
 
 def _slices(parts: list[Part]) -> list[list[Part]]:

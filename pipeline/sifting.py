@@ -10,11 +10,11 @@ import msgspec
 
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.tables import RAW
-from pipeline.job import Job
-from pipeline.listing import Part
+from pipeline.load.discovery import Part
+from pipeline.load.job import Job
+from pipeline.load.rejects import Rejections
+from pipeline.load.results import PartReport
 from pipeline.quarantine import Quarantine, Rejected
-from pipeline.rejections import Rejections
-from pipeline.reports import PartReport
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.tombstones import Tombstones

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline import listing
-from pipeline.accounting import RunReport
 from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, RAW, Published
+from pipeline.load import discovery
+from pipeline.load.accounting import RunReport
 from pipeline.storage.state import Entry
 from pipeline.storage.store import Store
 
@@ -80,7 +80,7 @@ def _waiting(store: Store, problems: list[str]) -> Waiting | None:
     if not store.exists(RAW):
         return Waiting(0, 0)
     try:
-        parts = listing.changed(store.path(RAW), _entries(store.path("state.sqlite")))
+        parts = discovery.changed(store.path(RAW), _entries(store.path("state.sqlite")))
     except (sqlite3.Error, *_UNDECODABLE) as error:
         problems.append(f"state.sqlite cannot be read now: {error}")
     except OSError as error:

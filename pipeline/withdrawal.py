@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from pipeline.contract.settings import Settings
-from pipeline.progress import Progress
+from pipeline.load.pool import executor
+from pipeline.load.progress import Progress
+from pipeline.load.session import Run, begun
 from pipeline.storage.tombstones import Tombstone, Tombstones, append
-from pipeline.underway import Run, begun
-from pipeline.workers import executor
 
 if TYPE_CHECKING:
     from pipeline.remains import Remains
@@ -57,7 +57,7 @@ def carry_out(run: Run, tombstones: Tombstones) -> "Remains | None":
     """Take away what stands of the tombstones; None where that was done before."""
     if tombstones.since(run.state.carried_out()) == Tombstones():
         return None
-    from pipeline import work  # noqa: PLC0415 - a run with nothing to take away does without its libraries
+    from pipeline.load import stages  # noqa: PLC0415 - a run with nothing to take away does without its libraries
 
     keys = remove_keys(run, tombstones)  # access goes first
     found = _find(run, [])
@@ -69,7 +69,7 @@ def carry_out(run: Run, tombstones: Tombstones) -> "Remains | None":
     job = run.job(tombstones)
     try:
         with executor(workers) as pool:
-            done = work.withdraw(found, job, pool, workers, run)
+            done = stages.withdraw(found, job, pool, workers, run)
         with run.stage("commit", "publishing"):
             run.publish(job, done, everything=False, carried_out=tombstones)
             run.store.sync()  # what was taken away must not come back when the power fails now

@@ -13,10 +13,10 @@ import hypothesis
 import polars as pl
 import pytest
 
-from pipeline.accounting import RunReport
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
+from pipeline.load.accounting import RunReport
 from pipeline.run import run
 
 NOW = "2026-11-24T12:00:00Z"

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import lines
 from pipeline.contract.formats import instant
+from pipeline.load import lines
 from pipeline.validation import native
 from pipeline.validation.bulk import Approval, batch
 from pipeline.validation.records import LINE_BYTES_MAX, Row
@@ -337,11 +337,11 @@ def test_blocks_through_the_pipeline(house: House, monkeypatch: pytest.MonkeyPat
 
 def test_a_library_of_another_source_is_refused(tmp_path: Path) -> None:
     """What is left from an older installation would write into memory that is not its own."""
-    built = Path(native.__file__).with_name("bulk.so").read_bytes()
+    built = Path(native.__file__).with_name("libbulk.so").read_bytes()
     sizes = (native.ROW.itemsize, native.LANGUAGE.itemsize, native.OTHER.itemsize, ctypes.sizeof(native.State))
     ours, others = struct.pack("<4q", *sizes), struct.pack("<4q", *sizes[:3], sizes[3] + 8)
     assert built.count(ours) == 1
-    (tmp_path / "bulk.so").write_bytes(built.replace(ours, others))
+    (tmp_path / "libbulk.so").write_bytes(built.replace(ours, others))
     source = shutil.copy(native.__file__, tmp_path)
     spec = importlib.util.spec_from_file_location("another", source)
     assert spec is not None

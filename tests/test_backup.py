@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.commands import app
-from pipeline.rebuilding import Rebuild
+from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.command import contents, done, published

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import lines
-from pipeline.lines import Block, blocks
-from pipeline.listing import Compression
+from pipeline.load import lines
+from pipeline.load.discovery import Compression
+from pipeline.load.lines import Block, blocks
 from tests.hostile import compress
 
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.accounting import RunReport
+from pipeline.load.accounting import RunReport
+from pipeline.load.session import BusyError
 from pipeline.storage.state import State
-from pipeline.underway import BusyError
 from tests.command import break_off
 from tests.conftest import WORKSPACE, House, record
 

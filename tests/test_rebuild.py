@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.accounting import RunReport
 from pipeline.commands import app
-from pipeline.rebuilding import RawGoneError, Rebuild
+from pipeline.load.accounting import RunReport
+from pipeline.load.rebuild import RawGoneError, Rebuild
 from pipeline.run import run
 from tests.conftest import WORKSPACE, House, record
 

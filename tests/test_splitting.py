@@ -16,13 +16,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline import reading, run, splitting, work
-from pipeline.accounting import RunReport
+from pipeline import run
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.settings import Settings
-from pipeline.lines import Block, blocks
-from pipeline.listing import Part, Retry
-from pipeline.rebuilding import Rebuild
+from pipeline.load import read, splits, stages
+from pipeline.load.accounting import RunReport
+from pipeline.load.discovery import Part, Retry
+from pipeline.load.lines import Block, blocks
+from pipeline.load.rebuild import Rebuild
 from pipeline.storage.tombstones import Tombstone, append, hashed
 from tests.command import done, ledger, total, usage
 from tests.conftest import NOW, House, record
@@ -62,7 +63,7 @@ class Twins:
         """Run both, and demand that the same comes of it."""
         now = self.whole.now + later
         expected = outcome(self.whole, run.run(self.whole.settings, now, **fields))
-        with patch.object(splitting, "_SPLIT_BYTES", self._split_bytes):
+        with patch.object(splits, "_SPLIT_BYTES", self._split_bytes):
             report = run.run(Settings.read({}, data_dir=self.split.root, workers=workers), now, **fields)
         assert outcome(self.split, report) == expected
         return report
@@ -131,8 +132,8 @@ def test_splits_touch(tmp_path: Path) -> None:
     """Splits end with a line and are about as long as wanted; a longer line is in one of them."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"aaaa\n" * 3 + b"b" * 30 + b"\n" + b"\n" * 10 + b"c")
-    with patch.object(splitting, "_SPLIT_BYTES", 10):
-        parts = splitting.split(Part("a.jsonl", path, None, path.stat().st_size))
+    with patch.object(splits, "_SPLIT_BYTES", 10):
+        parts = splits.split(Part("a.jsonl", path, None, path.stat().st_size))
     assert [(part.offset, part.end) for part in parts] == [(0, 15), (15, 46), (46, 57)]
     assert [part.bytes for part in parts] == [15, 31, 11]
 
@@ -140,9 +141,9 @@ def test_splits_touch(tmp_path: Path) -> None:
 @pytest.fixture
 def four(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a raw file of four lines, the second the longest, each a split and read by itself, the longest first."""
-    monkeypatch.setattr(splitting, "_SPLIT_BYTES", 1)
-    monkeypatch.setattr(work, "_BATCH_BYTES", 1)
-    monkeypatch.setattr("pipeline.listing._PROOF_BYTES", 4)  # so that a proof does not see all that happens
+    monkeypatch.setattr(splits, "_SPLIT_BYTES", 1)
+    monkeypatch.setattr(stages, "_BATCH_BYTES", 1)
+    monkeypatch.setattr("pipeline.load.discovery._PROOF_BYTES", 4)  # so that a proof does not see all that happens
     house.drop("z.jsonl", line("z"))
     path = house.drop("a.jsonl", line("a", kind="k" * 20) + line("b", kind="k" * 30) + line("c") + b"bad\n")
     os.utime(path, (0, 0))
@@ -155,11 +156,11 @@ def before_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], ob
 
     def happens(something: Callable[[], object]) -> None:
         def then(*arguments: Any) -> Any:
-            monkeypatch.setattr(work, "read", reading.read)
+            monkeypatch.setattr(stages, "read", read.read)
             something()
-            return reading.read(*arguments)
+            return read.read(*arguments)
 
-        monkeypatch.setattr(work, "read", then)
+        monkeypatch.setattr(stages, "read", then)
 
     return happens
 
@@ -170,11 +171,11 @@ def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
 
     def happens(something: Callable[[], object]) -> None:
         def then(*arguments: Any) -> Iterator[Block]:
-            monkeypatch.setattr(reading, "blocks", blocks)
+            monkeypatch.setattr(read, "blocks", blocks)
             something()
             return blocks(*arguments)
 
-        monkeypatch.setattr(reading, "blocks", then)
+        monkeypatch.setattr(read, "blocks", then)
 
     return happens
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.workers import executor
+from pipeline.load.pool import executor
 from tests.conftest import NOW, House, record
 from tests.faults.test_exit_codes import COMMAND
 

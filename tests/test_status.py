@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.accounting import RunReport
 from pipeline.commands import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.load.accounting import RunReport
 from pipeline.storage.state import State
 from tests.conftest import NOW, House, record
 

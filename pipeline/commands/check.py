@@ -35,8 +35,8 @@ def check(
     from pipeline import checking
     from pipeline.commands.progress import shown
     from pipeline.contract import formats
+    from pipeline.load.session import BusyError
     from pipeline.storage.engine import EngineError
-    from pipeline.underway import BusyError
 
     try:
         workspaces = [formats.uuid(text) for text in workspace or ()]

@@ -12,8 +12,8 @@ from pipeline.commands.stopping import Stop, stoppable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.accounting import RunReport
     from pipeline.contract.settings import Settings
+    from pipeline.load.accounting import RunReport
 
 _FAILED = 1
 _REJECTED = 3
@@ -65,9 +65,9 @@ def failing(*paths: "Path") -> Iterator[None]:
     import sqlite3
 
     from pipeline.keys import KeysError
-    from pipeline.listing import PathError
-    from pipeline.rebuilding import RawGoneError
-    from pipeline.underway import BusyError
+    from pipeline.load.discovery import PathError
+    from pipeline.load.rebuild import RawGoneError
+    from pipeline.load.session import BusyError
 
     try:
         yield

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.progress import Progress
+from pipeline.load.progress import Progress
 
 if TYPE_CHECKING:
     import rich.progress

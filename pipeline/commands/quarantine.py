@@ -58,7 +58,7 @@ def quarantine(
 
     _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
     if retry:
-        from pipeline.listing import Retry
+        from pipeline.load.discovery import Retry
 
         load(settings(data_dir=data_dir), instant(now), retry=Retry(reason, _named(file)))
         return

@@ -12,7 +12,7 @@ from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.commands.repeating import repeat
 
 if TYPE_CHECKING:
-    from pipeline.rebuilding import Rebuild
+    from pipeline.load.rebuild import Rebuild
 
 
 @app.command()
@@ -71,7 +71,7 @@ def _rebuild(
 ) -> "Rebuild | None":
     """Return what is to be made anew; exit 2 where the options do not go together."""
     from pipeline.contract import formats
-    from pipeline.rebuilding import Rebuild
+    from pipeline.load.rebuild import Rebuild
 
     if not wanted:
         if workspaces or since or accept_loss:

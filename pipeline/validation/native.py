@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.contract.tables import EVENTS
 
-_PATH: Final = Path(__file__).with_name("bulk.so")
+_PATH: Final = Path(__file__).with_name("libbulk.so")
 _BUILD: Final = "build it: pip install --editable . in the project's folder, or make"
 
 # In the order of the enumeration of `row_t`.

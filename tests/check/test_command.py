@@ -11,7 +11,7 @@ from pipeline import checking_reading
 from pipeline.checking import CheckReport
 from pipeline.commands import app
 from pipeline.contract.tables import manifest_path
-from pipeline.underway import BusyError
+from pipeline.load.session import BusyError
 from tests.check.conftest import checked, monthly, partition, rewrite
 from tests.conftest import NOW, WORKSPACE, House, record
 

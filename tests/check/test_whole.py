@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from pipeline.commands import app
 from pipeline.contract.tables import manifest_path
-from pipeline.listing import Retry
-from pipeline.rebuilding import Rebuild
+from pipeline.load.discovery import Retry
+from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, wrong
 from tests.conftest import NOW, WORKSPACE, House, record

@@ -181,7 +181,10 @@ def test_workers_follow_their_parent(tmp_path: Path) -> None:
     many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(3_000))
     for number in range(4):
         house.drop(f"{number}.jsonl", many)
-    many_batches = "import pipeline.run, pipeline.work; pipeline.run._PROCESSES_BYTES = pipeline.work._BATCH_BYTES = -1"
+    many_batches = (
+        "import pipeline.run, pipeline.load.stages;"
+        " pipeline.run._PROCESSES_BYTES = pipeline.load.stages._BATCH_BYTES = -1"
+    )
     command = [
         sys.executable,
         "-c",

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from pipeline import keys, withdrawal, work
+from pipeline import keys, withdrawal
 from pipeline.commands import app
+from pipeline.load import stages
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
 
@@ -49,7 +50,7 @@ def main() -> None:
     for name in ("begin", "end", "forget", "settle", "carry_out"):
         deadly(State, name)
     for name in ("_read", "sift", "fold", "merge"):
-        deadly(work, name)
+        deadly(stages, name)
     deadly(withdrawal, "append")
     deadly(keys, "write_rows")
     arguments = sys.argv[4:]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.rejections import Rejections
+from pipeline.load.rejects import Rejections
 from pipeline.storage.engine import Engine
 from pipeline.storage.state import State
 from pipeline.storage.store import Operation, Store

@@ -12,10 +12,11 @@ from typing import Any, Self
 
 import pytest
 
-from pipeline import lines as lines_of
-from pipeline import listing, reading
-from pipeline.lines import Block
-from pipeline.listing import Part
+from pipeline.load import discovery
+from pipeline.load import lines as lines_of
+from pipeline.load import read as reading
+from pipeline.load.discovery import Part
+from pipeline.load.lines import Block
 from pipeline.validation.records import LINE_BYTES_MAX
 from tests.command import done, ledger, total, usage
 from tests.conftest import House, record
@@ -37,15 +38,15 @@ def after_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
     """Return what lets something happen once, when the raw files are listed and before one is read."""
 
     def happens(something: Callable[[], object]) -> None:
-        changed = listing.changed
+        changed = discovery.changed
 
         def then(*arguments: Any) -> list[Part]:
             parts = changed(*arguments)
-            monkeypatch.setattr(listing, "changed", changed)
+            monkeypatch.setattr(discovery, "changed", changed)
             something()
             return parts
 
-        monkeypatch.setattr(listing, "changed", then)
+        monkeypatch.setattr(discovery, "changed", then)
 
     return happens
 
@@ -63,7 +64,7 @@ def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
             something()
             yield from found
 
-        monkeypatch.setattr("pipeline.lines._CHUNK_BYTES", 300)
+        monkeypatch.setattr("pipeline.load.lines._CHUNK_BYTES", 300)
         monkeypatch.setattr(reading, "blocks", then)
 
     return happens
@@ -182,7 +183,7 @@ def test_truncated_while_it_is_read(
     kind = "k" * 100_000  # more than what is read ahead
     path = house.drop("a.jsonl", lines(*"abcdef", kind=kind))
     while_reading(lambda: path.write_bytes(lines(*"xyz"[:left], kind=kind)))
-    monkeypatch.setattr("pipeline.lines._CHUNK_BYTES", 60_000)
+    monkeypatch.setattr("pipeline.load.lines._CHUNK_BYTES", 60_000)
     done(usage(house))
     assert not ids(house) & set("def")
     path.write_bytes(lines(*"xyz"[:left], *"opqrstuv", kind=kind))

@@ -13,14 +13,15 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pipeline import folding, months, underway, work
 from pipeline import run as steps
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, Published
-from pipeline.job import Job
-from pipeline.progress import Progress
-from pipeline.rebuilding import Rebuild
+from pipeline.load import merge, rollup, session
+from pipeline.load import stages as work
+from pipeline.load.job import Job
+from pipeline.load.progress import Progress
+from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage import parquet
 from pipeline.storage.state import Counts
@@ -161,7 +162,7 @@ KILLED = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from pipeline import folding, months, work
+from pipeline.load import merge, rollup, stages as work
 from pipeline import run as steps
 from pipeline.contract.settings import Settings
 
@@ -200,7 +201,7 @@ def small_buckets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         buckets.append(fields["buckets"])
         return Job(**fields)
 
-    monkeypatch.setattr(underway, "Job", noted)
+    monkeypatch.setattr(session, "Job", noted)
     return buckets
 
 
@@ -276,8 +277,8 @@ def test_portions(whole: House, house: House, monkeypatch: pytest.MonkeyPatch) -
             sizes.append((place.stop - place.start, rows.num_rows))
             yield place, rows
 
-    monkeypatch.setattr(folding, "portions", noted)
-    monkeypatch.setattr(months, "portions", noted)
+    monkeypatch.setattr(merge, "portions", noted)
+    monkeypatch.setattr(rollup, "portions", noted)
     house.run(paths=later)
     days, of_months = len(list(house.root.glob("events/*/*/*.parquet"))), len(list(house.root.glob("cube/*/*")))
     assert len(sizes) == days + 2 * of_months

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.rebuilding import Rebuild
+from pipeline.load.rebuild import Rebuild
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contract.tables import ACTORS, CUBE, Month, actors_path, cube_path
-from pipeline.folding import Power, streamed
-from pipeline.job import Job
-from pipeline.publishing import read_manifest
-from pipeline.reports import MonthsReport
+from pipeline.load.job import Job
+from pipeline.load.merge import Power, streamed
+from pipeline.load.publish import read_manifest
+from pipeline.load.results import MonthsReport
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import PartitionWriter, portions
 from pipeline.storage.store import Operation

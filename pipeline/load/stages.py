@@ -13,17 +13,17 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pipeline.contract.tables import Month, events_path
-from pipeline.folding import Bucket, Power, fold
-from pipeline.job import BUCKETS_MAX, Job
-from pipeline.listing import Part
-from pipeline.months import Months, merge
-from pipeline.reading import read
+from pipeline.load.discovery import Part
+from pipeline.load.job import BUCKETS_MAX, Job
+from pipeline.load.merge import Bucket, Power, fold
+from pipeline.load.read import read
+from pipeline.load.results import BatchReport, BucketReport, MonthsReport, PartReport, Work
+from pipeline.load.retry import again
+from pipeline.load.rollup import Months, merge
+from pipeline.load.shuffle import Large, Shuffle, divide
+from pipeline.load.splits import join, split
 from pipeline.remains import Remains
-from pipeline.reports import BatchReport, BucketReport, MonthsReport, PartReport, Work
-from pipeline.retrying import again
-from pipeline.shuffle import Large, Shuffle, divide
 from pipeline.sifting import sift
-from pipeline.splitting import join, split
 from pipeline.storage.store import Operation
 
 # Of all engines that are at work at once.

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
-from pipeline.job import Job
+from pipeline.load.job import Job
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, Approval, Other
 

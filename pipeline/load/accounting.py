@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipeline.reports import PartReport
+from pipeline.load.results import PartReport
 from pipeline.storage.state import Counts, Entry
 from pipeline.validation.records import Reason
 

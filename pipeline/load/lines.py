@@ -10,7 +10,7 @@ from typing import IO, Final
 import msgspec
 import pyarrow as pa
 
-from pipeline.listing import Compression
+from pipeline.load.discovery import Compression
 
 # Small enough for a block to stay in the processor's cache.
 _CHUNK_BYTES: Final = 1 << 20

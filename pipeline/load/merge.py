@@ -17,9 +17,9 @@ import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
-from pipeline.job import Job
-from pipeline.reports import BucketReport
-from pipeline.shuffle import days_of, of_forgotten
+from pipeline.load.job import Job
+from pipeline.load.results import BucketReport
+from pipeline.load.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
 from pipeline.storage.store import Operation

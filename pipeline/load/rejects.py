@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.tables import QUARANTINE, quarantine_path
-from pipeline.job import Job
-from pipeline.listing import Part
+from pipeline.load.discovery import Part
+from pipeline.load.job import Job
 from pipeline.quarantine import Rejected, as_published
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection

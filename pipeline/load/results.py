@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 
 from pipeline.contract.tables import Month
-from pipeline.listing import Part
+from pipeline.load.discovery import Part
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import Operation
 from pipeline.validation.records import Reason

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Final
 
-from pipeline import listing
-from pipeline.job import Job
-from pipeline.lines import Block, blocks
-from pipeline.listing import Part
-from pipeline.rejections import Rejections
-from pipeline.reports import PartReport
-from pipeline.shuffle import Shuffle
+from pipeline.load import discovery
+from pipeline.load.discovery import Part
+from pipeline.load.job import Job
+from pipeline.load.lines import Block, blocks
+from pipeline.load.rejects import Rejections
+from pipeline.load.results import PartReport
+from pipeline.load.shuffle import Shuffle
 from pipeline.storage.state import Counts, Entry
 from pipeline.validation.bulk import Other, batch
 from pipeline.validation.records import Rejection, Row
@@ -65,13 +65,13 @@ def _prove(file: IO[bytes], part: Part) -> None:
     Raises:
         OSError: it is not, and what of it is new cannot be told.
     """
-    if part.offset and listing.proof(file, part.offset) != part.proof:
+    if part.offset and discovery.proof(file, part.offset) != part.proof:
         raise OSError("another file took its place when the run began")
 
 
 def _proof(file: IO[bytes], offset: int, end: int) -> str:
     """Return a hash of the bytes that were read; none where they were cut off or overwritten meanwhile."""
-    found = listing.proof(file, offset)
+    found = discovery.proof(file, offset)
     return found if os.fstat(file.fileno()).st_size >= end else ""
 
 

@@ -10,10 +10,10 @@ from typing import IO, Final
 
 import msgspec
 
-from pipeline.job import Job
-from pipeline.listing import Part, proof
-from pipeline.rejections import Rejections
-from pipeline.reports import PartReport
+from pipeline.load.discovery import Part, proof
+from pipeline.load.job import Job
+from pipeline.load.rejects import Rejections
+from pipeline.load.results import PartReport
 
 # Small enough for the last one not to keep the other processes waiting; those of ordinary files would be many more.
 _SPLIT_BYTES: Final = 64_000_000

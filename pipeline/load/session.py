@@ -14,15 +14,16 @@ from typing import Final
 from filelock import FileLock, Timeout
 from ulid_transform import ulid_at_time
 
-from pipeline import accounting, publishing
-from pipeline.accounting import RunReport
 from pipeline.contract.calendar import DAY_US, SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import RAW
-from pipeline.job import Job
-from pipeline.progress import Progress
-from pipeline.rebuilding import Rebuild
-from pipeline.reports import Work
+from pipeline.load import accounting
+from pipeline.load import publish as publishing
+from pipeline.load.accounting import RunReport
+from pipeline.load.job import Job
+from pipeline.load.progress import Progress
+from pipeline.load.rebuild import Rebuild
+from pipeline.load.results import Work
 from pipeline.storage import commit
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store

@@ -6,13 +6,13 @@ the tables, then the manifests that name them, then `published.json`, last the d
 
 import msgspec
 
-from pipeline import accounting
-from pipeline.accounting import FileError, RunReport
 from pipeline.contract.calendar import rfc3339, utc_day, zone_data_version
 from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, manifest_path, runs_path
-from pipeline.job import Job
-from pipeline.rebuilding import known, leftovers
-from pipeline.reports import Work
+from pipeline.load import accounting
+from pipeline.load.accounting import FileError, RunReport
+from pipeline.load.job import Job
+from pipeline.load.rebuild import known, leftovers
+from pipeline.load.results import Work
 from pipeline.storage.store import DamagedError, Operation
 
 

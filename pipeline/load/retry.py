@@ -1,6 +1,6 @@
 """Step 2 of a retry: lines in quarantine judged again, without their raw files, which may be gone by now.
 
-Reads quarantine files; writes what `pipeline.reading` writes. It is for lines that were good but early (their timestamp
+Reads quarantine files; writes what `load.read` writes. It is for lines that were good but early (their timestamp
 is ahead no longer), and for those that a newer release of the judge takes.
 """
 
@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 
 from pipeline.contract.tables import RAW
-from pipeline.job import Job
-from pipeline.listing import Part, Retry
+from pipeline.load.discovery import Part, Retry
+from pipeline.load.job import Job
+from pipeline.load.rejects import Rejections
+from pipeline.load.results import PartReport
+from pipeline.load.shuffle import Shuffle
 from pipeline.quarantine import Quarantine, Rejected
-from pipeline.rejections import Rejections
-from pipeline.reports import PartReport
-from pipeline.shuffle import Shuffle
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import DamagedError, Store
 from pipeline.validation.bulk import batch
