@@ -10,7 +10,7 @@ Reads `raw/` and the tables; writes the tables. The steps:
     6  commit.commit       all of it, or nothing until the next run
 
 A large backfill goes through 2 to 6 in slices. Before all of that goes what tombstones were laid for and still stands
-(`pipeline.withdrawal`).
+(`pipeline.erasure.erase`).
 """
 
 from collections.abc import Callable, Iterable
@@ -18,9 +18,9 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Final
 
-from pipeline import withdrawal
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import RAW
+from pipeline.erasure import erase
 from pipeline.load import accounting, discovery
 from pipeline.load.accounting import RunReport
 from pipeline.load.discovery import Part, Retry
@@ -86,9 +86,9 @@ class _Load:
         run.recover()
         tombstones = Tombstones.read(run.store.root)
         if rebuild is None or not rebuild.everything:
-            withdrawal.carry_out(run, tombstones)
+            erase.carry_out(run, tombstones)
         else:  # of the tables it leaves nothing of that anyway, damaged ones too
-            withdrawal.remove_keys(run, tombstones)
+            erase.remove_keys(run, tombstones)
         with run.stage("list", "listing raw files"):
             parts = self._list(paths, retry)
         if rebuild:

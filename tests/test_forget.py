@@ -270,7 +270,7 @@ def test_broken_keys(loaded: House) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_against_the_oracle(house: House, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """Of a hostile delivery just the events stay that the oracle knows of others, whatever is folded at once."""
-    monkeypatch.setattr("pipeline.withdrawal._PROCESSES_DAYS", -1)
+    monkeypatch.setattr("pipeline.erasure.erase._PROCESSES_DAYS", -1)
     monkeypatch.setattr("pipeline.load.stages._DAYS", 20)
     monkeypatch.setattr("pipeline.load.merge._STORED_BYTES", 20_000)
     delivery = deliver(3, house.now)

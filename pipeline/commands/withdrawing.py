@@ -11,19 +11,19 @@ from pipeline.commands.stopping import stoppable
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
-    from pipeline.remains import Remains
+    from pipeline.erasure.plan import Remains
     from pipeline.storage.tombstones import Tombstone
 
 
 def withdraw(settings: "Settings", now: int, stones: Sequence["Tombstone"], *, apply: bool) -> None:
     """Lay tombstones, take away what stands of them, and say what that was; without `apply` only say it."""
-    from pipeline import withdrawal
     from pipeline.commands.progress import shown
+    from pipeline.erasure import erase
 
     if not settings.data_dir.is_dir():
         refuse(f"{settings.data_dir}: no such folder")
     with stoppable() as stop, failing(), shown() as progress:
-        remains = withdrawal.withdraw(settings, now, stones, progress, stop.pause, dry=not apply)
+        remains = erase.withdraw(settings, now, stones, progress, stop.pause, dry=not apply)
     _show(remains)
     if not apply:
         typer.echo("nothing was changed; with --apply this goes, and does not come back", err=True)

@@ -1,6 +1,6 @@
 """A run under way: alone on its data folder, with the ledger, its clock, and what it tells of itself.
 
-What `pipeline.run` and `pipeline.withdrawal` share. Opens the store and `state.sqlite`; publishes what they staged.
+What `pipeline.run` and `pipeline.erasure.erase` share. Opens the store and `state.sqlite`; publishes what they staged.
 """
 
 import os

@@ -13,6 +13,8 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pipeline.contract.tables import Month, events_path
+from pipeline.erasure.plan import Remains
+from pipeline.erasure.rejects import sift
 from pipeline.load.discovery import Part
 from pipeline.load.job import BUCKETS_MAX, Job
 from pipeline.load.merge import Bucket, Power, fold
@@ -22,8 +24,6 @@ from pipeline.load.retry import again
 from pipeline.load.rollup import Months, merge
 from pipeline.load.shuffle import Large, Shuffle, divide
 from pipeline.load.splits import join, split
-from pipeline.remains import Remains
-from pipeline.sifting import sift
 from pipeline.storage.store import Operation
 
 # Of all engines that are at work at once.

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from pipeline import keys, withdrawal
+from pipeline import keys
 from pipeline.commands import app
+from pipeline.erasure import erase
 from pipeline.load import stages
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
@@ -51,7 +52,7 @@ def main() -> None:
         deadly(State, name)
     for name in ("_read", "sift", "fold", "merge"):
         deadly(stages, name)
-    deadly(withdrawal, "append")
+    deadly(erase, "append")
     deadly(keys, "write_rows")
     arguments = sys.argv[4:]
     app(arguments if arguments[0] in {"forget", "retention"} else ["run", *arguments])

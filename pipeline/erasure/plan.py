@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import sifting
 from pipeline.contract.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
+from pipeline.erasure import rejects
 from pipeline.load.discovery import Part
 from pipeline.load.rebuild import known
 from pipeline.load.shuffle import of_forgotten
@@ -125,7 +125,7 @@ def find(
     remains.events.anew = len(remains.again)
     anew = {(workspace_id, day[:7]) for workspace_id, day in [*remains.again, *remains.cut]}
     remains.cube.anew = remains.actors.anew = len(anew)
-    for part, lines in sifting.leaving(store, stones, entries):
+    for part, lines in rejects.leaving(store, stones, entries):
         remains.rejected.append(part)
         remains.lines += lines
     return remains

@@ -16,7 +16,7 @@ from pipeline.load.session import Run, begun
 from pipeline.storage.tombstones import Tombstone, Tombstones, append
 
 if TYPE_CHECKING:
-    from pipeline.remains import Remains
+    from pipeline.erasure.plan import Remains
 
 # Below this a run is over before other processes have started.
 _PROCESSES_DAYS: Final = 1_000
@@ -91,7 +91,7 @@ def remove_keys(run: Run, tombstones: Tombstones) -> int:
 
 
 def _withdraw(run: Run, stones: Iterable[Tombstone]) -> "Remains":
-    from pipeline.remains import Remains  # noqa: PLC0415 - as `work` above
+    from pipeline.erasure.plan import Remains  # noqa: PLC0415 - as `work` above
 
     run.recover()
     wanted = Tombstones.read(run.store.root)
@@ -104,11 +104,12 @@ def _withdraw(run: Run, stones: Iterable[Tombstone]) -> "Remains":
 
 def _find(run: Run, stones: Iterable[Tombstone]) -> "Remains":
     """Return what stands of tombstones that may be laid, and of those that are."""
-    from pipeline import keys, remains  # noqa: PLC0415 - as `work` above
+    from pipeline import keys  # noqa: PLC0415 - as `work` above
+    from pipeline.erasure import plan  # noqa: PLC0415 - as `work` above
 
     tombstones = Tombstones.read(run.store.root).with_more(stones).since(run.state.carried_out())
     with run.stage("find", "looking for what has to go"):
         lost = bool(run.state.forgotten()) or not run.state.is_trusted()
-        found = remains.find(run.store, tombstones, run.state.entries(), run.workers, thorough=lost)
+        found = plan.find(run.store, tombstones, run.state.entries(), run.workers, thorough=lost)
     found.keys = keys.forgotten(run.store.root, tombstones)
     return found
