@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from pipeline import keys
-from pipeline.checking import check
+from pipeline.check.check import check
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.command import break_off, contents, done, ledger, published, refused, total, usage
 from tests.conftest import NOW, WORKSPACE, House, record

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.checking import check
+from pipeline.check.check import check
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import Manifest, Published

@@ -8,7 +8,7 @@ from pipeline.commands import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
-    from pipeline.checking import CheckReport
+    from pipeline.check.check import CheckReport
 
 _WRONG = 1
 _BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
@@ -32,7 +32,7 @@ def check(
     """
     import msgspec
 
-    from pipeline import checking
+    from pipeline.check import check as checking
     from pipeline.commands.progress import shown
     from pipeline.contract import formats
     from pipeline.load.session import BusyError

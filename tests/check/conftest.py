@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.checking import CheckReport, check
+from pipeline.check.check import CheckReport, check
 from pipeline.contract.tables import STATUSES
 from tests.conftest import WORKSPACE, House, record
 

@@ -7,8 +7,8 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
-from pipeline import checking_reading
-from pipeline.checking import CheckReport
+from pipeline.check import reader
+from pipeline.check.check import CheckReport
 from pipeline.commands import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.session import BusyError
@@ -82,7 +82,7 @@ def test_command_busy(good: House) -> None:
 
 def test_command_without_memory(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine cannot compare is said in a line, and is no agreement."""
-    monkeypatch.setattr(checking_reading, "_MEMORY", "300KB")
+    monkeypatch.setattr(reader, "_MEMORY", "300KB")
     result = command(good)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import checking_tables
+from pipeline.check import tables
 from pipeline.contract.tables import manifest_path
 from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, rewrite, wrong
 from tests.conftest import WORKSPACE, House, record
@@ -15,7 +15,7 @@ def test_groups(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
     rewrite(monthly(good, "cube"), lambda rows: rows[1:])
     rewrite(partition(good, "2026-11-24"), lambda rows: rows[::-1])
     at_once = checked(good)
-    monkeypatch.setattr(checking_tables, "_GROUP_FILES", 1)
+    monkeypatch.setattr(tables, "_GROUP_FILES", 1)
     assert checked(good) == at_once
     assert wrong(at_once).keys() == {"cube", "events"}
     assert at_once.moved.ids == 1

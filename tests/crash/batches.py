@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.checking import check
+from pipeline.check.check import check
 from tests.conftest import House, record
 from tests.crash.outcome import outcome_of
 

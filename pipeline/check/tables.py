@@ -7,9 +7,9 @@ writes nothing.
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from pipeline.checking_files import Unit
-from pipeline.checking_reading import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
-from pipeline.checking_report import SHOWN, CheckReport, MovedId, Tally
+from pipeline.check.files import Unit
+from pipeline.check.reader import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
+from pipeline.check.report import SHOWN, CheckReport, MovedId, Tally
 from pipeline.contract.tables import events_path
 from pipeline.load.progress import Progress
 from pipeline.storage.engine import Engine, EngineError

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.checking_files import Unit
-from pipeline.checking_report import CheckReport, Scope
+from pipeline.check.files import Unit
+from pipeline.check.report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
 from pipeline.storage.engine import Engine
 from pipeline.storage.store import Store

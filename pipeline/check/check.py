@@ -13,11 +13,11 @@ import errno
 import os
 from collections.abc import Iterable
 
-from pipeline.checking_files import survey
-from pipeline.checking_lines import account, unfinished
-from pipeline.checking_reading import Reading
-from pipeline.checking_report import CheckReport, Scope
-from pipeline.checking_tables import compare
+from pipeline.check.files import survey
+from pipeline.check.lines import account, unfinished
+from pipeline.check.reader import Reading
+from pipeline.check.report import CheckReport, Scope
+from pipeline.check.tables import compare
 from pipeline.contract.settings import Settings
 from pipeline.load.progress import Progress
 from pipeline.load.session import locked

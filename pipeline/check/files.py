@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.checking_report import CheckReport, Scope, Tally
+from pipeline.check.report import CheckReport, Scope, Tally
 from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
 from pipeline.storage.store import DamagedError, Store
 

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.checking_report import CheckReport, Tally
+from pipeline.check.report import CheckReport, Tally
 from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load import discovery
 from pipeline.load.accounting import RunReport
