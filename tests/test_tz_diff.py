@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline import zone_effects
 from pipeline.commands import app
 from pipeline.contract.calendar import SECOND_US, day_start, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.zones import PINNED
 from pipeline.storage.engine import Engine
+from pipeline.tz_diff import effects as zone_effects
 from tests.command import done
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.zone_walk import FIRST, read_zone_file, walk_day_starts

@@ -15,8 +15,8 @@ from pipeline.contract.calendar import FIRST_DAY, SECOND_US, rfc3339, utc_day
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pipeline.zone_changes import Change, Changes
-    from pipeline.zone_effects import Effect
+    from pipeline.tz_diff.changes import Change, Changes
+    from pipeline.tz_diff.effects import Effect
 
 _DIFFERENT: Final = 1
 _TROUBLE: Final = 2
@@ -51,8 +51,8 @@ def tz_diff(
     from pipeline.contract.zones import ReleaseError, find_release
     from pipeline.storage.engine import EngineError
     from pipeline.storage.store import DamagedError
-    from pipeline.zone_changes import compare
-    from pipeline.zone_effects import effects
+    from pipeline.tz_diff.changes import compare
+    from pipeline.tz_diff.effects import effects
 
     last = utc_day(instant(now)) + _AHEAD
     first = _day(since, last)
@@ -97,7 +97,7 @@ def _day(since: str | None, last: date) -> date:
 
 def _lines(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -> "Iterator[str]":
     """Yield the releases with the names that come and go, then each change, then each workspace of one."""
-    from pipeline.zone_changes import ranges
+    from pipeline.tz_diff.changes import ranges
 
     relinked = {name: {"old": before, "new": after} for name, (before, after) in changes.relinked.items()}
     yield json.dumps(head | {"added": changes.added, "removed": changes.removed, "relinked": relinked})
@@ -157,7 +157,7 @@ class _Effects:
 
 def _show_change(change: "Change", whose: _Effects) -> None:
     from pipeline.commands.columns import aligned
-    from pipeline.zone_changes import ranges
+    from pipeline.tz_diff.changes import ranges
 
     days = len(change.moved)
     typer.echo(f"\n{', '.join(change.zones)}: {days:,} {'day moves' if days == 1 else 'days move'}")

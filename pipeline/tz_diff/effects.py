@@ -17,7 +17,7 @@ from pipeline.contract.calendar import QUARTER_US, utc_day
 from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.storage.engine import Engine, EngineError
 from pipeline.storage.store import Store
-from pipeline.zone_changes import Change
+from pipeline.tz_diff.changes import Change
 
 _MEMORY: Final = "200MB"
 # Each open file takes some 200 kB that the engine's limit does not cover.
