@@ -32,7 +32,7 @@ from benchmarks.steps import TASK, Task
 from benchmarks.workspaces import asked_of, chosen
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.formats import instant
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
 
 _FACTORS: Final = (1, 3, 10)  # of the history before a batch; the last is everything
 _EVENTS_A_BATCH_LINE: Final = 1_000

@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.measuring import Cost, compare, run
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.formats import instant
-from pipeline.sample import write
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
+from pipeline.sample.generate import write
 
 NOW = "2026-11-24T00:00:00Z"
 BAD_SHARE = 0.1

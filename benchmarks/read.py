@@ -31,8 +31,8 @@ from pipeline.contract.calendar import DAY_US, QUARTER_US, RANGES, VIEWS, rfc333
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import DIRECTORY
 from pipeline.keys import LOCAL_KEYS, MEMBERS, READ_SCOPE, ApiKey, Member, new_secret, sha256, write_rows
-from pipeline.sample import write
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
+from pipeline.sample.generate import write
 
 SUMMARY = "/api/v1/usage/summary"
 LANGUAGE = "/api/v1/usage/by-language"

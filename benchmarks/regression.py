@@ -21,7 +21,7 @@ from benchmarks.measuring import Cost
 from benchmarks.read import EVERYTHING, LANGUAGE, SUMMARY, ask, busiest, give_keys
 from benchmarks.serving import load, served, static
 from pipeline.contract.formats import instant
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
 
 STORED: Final = Path(__file__).with_suffix(".json")
 TOLERATED: Final = 1.25  # as ratios vary from run to run

@@ -26,8 +26,8 @@ from onepin.core.api_error import ApiError
 from rich.console import Console
 
 from pipeline.contract.settings import Settings
-from pipeline.sample import Sample, write
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
+from pipeline.sample.generate import Sample, write
 from service.demo_views import show_activity, show_feed, show_languages, show_totals
 
 MARKER: Final = ".demo"

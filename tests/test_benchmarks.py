@@ -21,7 +21,7 @@ from benchmarks.results import Comparison, Run
 from benchmarks.steps import Task, append, ask, expect, load, zones
 from benchmarks.workspaces import asked_of, chosen
 from pipeline.contract.formats import instant
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
 
 DOCS = Path(__file__).parents[1] / "docs"
 OFF_THE_HOUR = {"Asia/Kathmandu", "Australia/Adelaide", "Pacific/Chatham"}

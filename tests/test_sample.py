@@ -13,12 +13,13 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline import keys, sample
+from pipeline import keys
 from pipeline.commands import app
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS
-from pipeline.sample_cast import Plan, invent
+from pipeline.sample import generate
+from pipeline.sample.cast import Plan, invent
 from pipeline.validation.records import Row
 from pipeline.validation.validate import judge
 from tests.conftest import House
@@ -44,14 +45,14 @@ def raw_bytes(data_dir: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sample.Sample]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, generate.Sample]:
     """Return a data folder with sample logs."""
     folder = tmp_path_factory.mktemp("sample")
-    return folder, sample.write(folder, PLAN)
+    return folder, generate.write(folder, PLAN)
 
 
 @pytest.fixture(scope="module")
-def lines(written: tuple[Path, sample.Sample]) -> list[bytes]:
+def lines(written: tuple[Path, generate.Sample]) -> list[bytes]:
     """Return all lines in the order of the files."""
     return [line for path in sorted((written[0] / "raw").iterdir()) for line in content(path).splitlines()]
 
@@ -72,9 +73,9 @@ def rows(data_dir: Path, name: str) -> Iterator[dict[str, Any]]:
     yield from map(msgspec.json.decode, (data_dir / "directory" / name).read_bytes().splitlines())
 
 
-def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, written: tuple[Path, sample.Sample]) -> None:
+def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, written: tuple[Path, generate.Sample]) -> None:
     """Raw files are equal to the byte, compressed ones too; the key is not."""
-    again = sample.write(tmp_path, PLAN)
+    again = generate.write(tmp_path, PLAN)
     assert raw_bytes(tmp_path) == raw_bytes(written[0])
     assert all(file[4:8] == bytes(4) for name, file in raw_bytes(tmp_path).items() if name.endswith(".gz")), "no clock"
     assert again.key != written[1].key
@@ -82,26 +83,26 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, written: tuple[Path,
     assert list(rows(tmp_path, keys.ACCOUNTS)) == list(rows(written[0], keys.ACCOUNTS))
 
 
-def test_another_seed_gives_another_log(tmp_path: Path, written: tuple[Path, sample.Sample]) -> None:
+def test_another_seed_gives_another_log(tmp_path: Path, written: tuple[Path, generate.Sample]) -> None:
     """Nothing stays but the names of the files."""
-    sample.write(tmp_path, msgspec.structs.replace(PLAN, seed=4))
+    generate.write(tmp_path, msgspec.structs.replace(PLAN, seed=4))
     mine, theirs = raw_bytes(tmp_path), raw_bytes(written[0])
     assert mine.keys() == theirs.keys()
     assert all(mine[name] != theirs[name] for name in mine)
 
 
 def test_the_judge_takes_every_line_but_the_broken_ones(
-    written: tuple[Path, sample.Sample], lines: list[bytes]
+    written: tuple[Path, generate.Sample], lines: list[bytes]
 ) -> None:
     """All ways to be wrong occur, few times each; what is printed is what was written."""
     verdicts = Counter(getattr(judge(line, NOW), "reason", "good") for line in lines if line)
-    assert verdicts.keys() == {"good", *(reason for reason, _ in sample.BREAKS)} - {"blank"}
+    assert verdicts.keys() == {"good", *(reason for reason, _ in generate.BREAKS)} - {"blank"}
     assert 10 <= len(lines) - verdicts["good"] <= 20
     assert written[1].lines == len(lines)
 
 
 def test_exactly_as_many_events_as_asked_for(
-    written: tuple[Path, sample.Sample], records: list[dict[str, Any]]
+    written: tuple[Path, generate.Sample], records: list[dict[str, Any]]
 ) -> None:
     """Events are counted by id; versions and re-deliveries repeat it on the same UTC day."""
     days = {(record["id"], judge_day(record["timestamp"])) for record in records}
@@ -122,7 +123,7 @@ def test_the_logs_cover_the_days_and_end_now(records: list[dict[str, Any]]) -> N
     assert len({at // DAY_US for at in instants}) == PLAN.days + 1
 
 
-def test_lines_come_in_near_time_order(written: tuple[Path, sample.Sample], lines: list[bytes]) -> None:
+def test_lines_come_in_near_time_order(written: tuple[Path, generate.Sample], lines: list[bytes]) -> None:
     """A file holds what arrived on its day, so most timestamps are of that day, and some are late."""
     late = 0
     for path in (written[0] / "raw").iterdir():
@@ -175,7 +176,7 @@ def test_runs_go_on_in_versions(records: list[dict[str, Any]]) -> None:
 
 def test_work_has_its_week_and_its_day(tmp_path: Path) -> None:
     """Weekdays are busier than weekends, days than nights, on the workspace's own clock (UTC+9 here)."""
-    sample.write(tmp_path, msgspec.structs.replace(PLAN, workspaces=1))
+    generate.write(tmp_path, msgspec.structs.replace(PLAN, workspaces=1))
     local = [
         datetime.fromisoformat(json.loads(line)["timestamp"])
         for path in (tmp_path / "raw").iterdir()
@@ -187,7 +188,9 @@ def test_work_has_its_week_and_its_day(tmp_path: Path) -> None:
     assert sum(9 <= moment.hour < 18 for moment in local) > 0.6 * len(local)
 
 
-def test_the_directory_agrees_with_the_log(written: tuple[Path, sample.Sample], records: list[dict[str, Any]]) -> None:
+def test_the_directory_agrees_with_the_log(
+    written: tuple[Path, generate.Sample], records: list[dict[str, Any]]
+) -> None:
     """Actors are members, the removed ones act no more after some instant, and the printed key works."""
     folder, result = written
     members = list(rows(folder, keys.MEMBERS))
@@ -226,7 +229,7 @@ def test_names_come_in_many_scripts(records: list[dict[str, Any]]) -> None:
 def test_a_run_loads_it(house: House) -> None:
     """The real pipeline accepts one version of each event and accounts for every line."""
     plan = Plan(now=house.now, events=1_500, workspaces=3, days=8, seed=1)
-    result = sample.write(house.root, plan)
+    result = generate.write(house.root, plan)
     report = house.run()
     assert report.lines == result.lines
     assert report.accepted == plan.events
@@ -294,7 +297,7 @@ def test_logs_before_the_first_day_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("now", ["2026-11-24T00:00:00Z", "2026-11-24T00:00:00.000001Z", "2026-11-23T23:59:59.999999Z"])
 def test_one_event_of_one_day_at_any_hour(tmp_path: Path, now: str) -> None:
     """The smallest sample works on both sides of midnight."""
-    result = sample.write(tmp_path, Plan(now=instant(now), events=1, workspaces=1, days=1, seed=0))
+    result = generate.write(tmp_path, Plan(now=instant(now), events=1, workspaces=1, days=1, seed=0))
     assert result.events == 1
     found = [line for path in (tmp_path / "raw").iterdir() for line in content(path).splitlines() if good(line)]
     assert len({json.loads(line)["id"] for line in found}) == 1

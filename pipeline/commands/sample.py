@@ -33,8 +33,8 @@ def sample(
 
     Exit codes: 0 done; 2 the data folder holds files that this command did not write.
     """
-    from pipeline.sample import ForeignFilesError, write
-    from pipeline.sample_cast import Plan
+    from pipeline.sample.cast import Plan
+    from pipeline.sample.generate import ForeignFilesError, write
 
     folder = settings(data_dir=data_dir).data_dir
     if instant(now) - days * DAY_US < utc_day_start(FIRST_DAY):

@@ -13,8 +13,8 @@ import pytest
 from pipeline.analysis import database
 from pipeline.analysis.session import Session, opened
 from pipeline.contract.calendar import rfc3339
-from pipeline.sample import write
-from pipeline.sample_cast import Plan
+from pipeline.sample.cast import Plan
+from pipeline.sample.generate import write
 from service.billing import period
 from service.directory import DirectoryReader
 from tests.analysis.asking import records, rows

@@ -22,8 +22,8 @@ import pyarrow as pa
 from pipeline.contract.calendar import DAY_US, SECOND_US, utc_day, utc_day_start
 from pipeline.contract.tables import DIRECTORY, RAW
 from pipeline.keys import ACCOUNTS, MEMBERS, PRODUCT_KEYS, write_rows
-from pipeline.sample_cast import Cast, Floats, Ints, Plan, invent, keys
-from pipeline.sample_records import SLICE_EVENTS, Line, Slice, write_lines
+from pipeline.sample.cast import Cast, Floats, Ints, Plan, invent, keys
+from pipeline.sample.records import SLICE_EVENTS, Line, Slice, write_lines
 
 MARKER: Final = ".sample.json"
 

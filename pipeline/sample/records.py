@@ -11,8 +11,8 @@ import numpy as np
 
 from pipeline.contract.calendar import DAY_US, SECOND_US
 from pipeline.contract.tables import ACTIONS
-from pipeline.sample_cast import RESOURCES_PER_ACTION, Cast, Floats, Ints
-from pipeline.sample_names import THEMES, UNTAGGED
+from pipeline.sample.cast import RESOURCES_PER_ACTION, Cast, Floats, Ints
+from pipeline.sample.names import THEMES, UNTAGGED
 
 SLICE_EVENTS: Final = 10_000
 

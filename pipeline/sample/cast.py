@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import ACTIONS
 from pipeline.keys import READ_SCOPE, Account, ApiKey, Member, Role, new_secret, sha256
-from pipeline.sample_names import HOMES, LOCALES, THEMES, Home
+from pipeline.sample.names import HOMES, LOCALES, THEMES, Home
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
