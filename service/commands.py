@@ -13,7 +13,7 @@ import typer
 
 from pipeline.commands import app
 from pipeline.commands.options import DataDir, Now, instant, settings
-from pipeline.start import start_lean
+from pipeline.startup import start_lean
 
 _MOST_PORTS = 65_535
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from rich.cells import cell_len
 
 from pipeline.analysis import values
-from pipeline.commands.columns import aligned, fitted, printable
+from pipeline.terminal import aligned, fitted, printable
 
 _NULL: Final = "NULL"
 _NARROWEST: Final = 12  # no column that has more to say is made narrower, before rows become records

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import app
+from pipeline.commands.erasing import withdraw
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
-from pipeline.commands.withdrawing import withdraw
 
 
 @app.command()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands import app
-from pipeline.commands.loading import load
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.outcome import load
 
 if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
@@ -123,8 +123,8 @@ def _named(file: str | None) -> str | None:
 
 
 def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None:
-    from pipeline.commands.columns import aligned, printable
     from pipeline.contract.calendar import rfc3339
+    from pipeline.terminal import aligned, printable
 
     rejected = found.line(number)
     if rejected is None:
@@ -151,7 +151,7 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
 def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
     import shutil
 
-    from pipeline.commands.columns import fitted, printable
+    from pipeline.terminal import fitted, printable
 
     width = shutil.get_terminal_size((_WIDTH, 0)).columns
     empty = True
@@ -169,7 +169,7 @@ def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
 
 def _export(found: "Quarantine", target: str, *, force: bool) -> None:
     from pipeline import quarantine
-    from pipeline.commands.columns import printable
+    from pipeline.terminal import printable
 
     def warn(rejected: "Rejected") -> None:
         typer.echo(f"{printable(rejected.source_file)}:{rejected.line_number}: {rejected.caveat}", err=True)
@@ -187,8 +187,8 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
 
 
 def _summarise(found: "Quarantine", *, as_json: bool) -> None:
-    from pipeline.commands.columns import aligned, printable
     from pipeline.contract.calendar import rfc3339
+    from pipeline.terminal import aligned, printable
 
     files = found.files()
     lines: Counter[str] = Counter()

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import app
+from pipeline.commands.erasing import withdraw
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
-from pipeline.commands.withdrawing import withdraw
 
 _days = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII).fullmatch
 # The monthly view shows 12 months and begins with the first of one.
@@ -28,7 +28,7 @@ def retention(
     Exit codes: 0 done; 1 failed, the next run does the rest; 2 the command is wrong; 75 a run is at work; 130, 143
     stopped by SIGINT, SIGTERM, the next run does the rest.
     """
-    from pipeline.commands.loading import failing
+    from pipeline.commands.outcome import failing
     from pipeline.contract.calendar import DAY_US, rfc3339, utc_day
     from pipeline.storage.tombstones import Tombstone, Tombstones
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands import app
-from pipeline.commands.loading import load
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
-from pipeline.commands.repeating import repeat
+from pipeline.commands.outcome import load
+from pipeline.commands.schedule import repeat
 
 if TYPE_CHECKING:
     from pipeline.load.rebuild import Rebuild

@@ -37,8 +37,8 @@ def status(
     """
     import msgspec
 
-    from pipeline.commands.columns import printable
     from pipeline.status import read
+    from pipeline.terminal import printable
 
     limit = None if max_age is None else _age(max_age)
     found = read(settings(data_dir=data_dir), instant(now), runs)
@@ -97,7 +97,7 @@ def _show(status: "Status") -> None:
 
 def _runs(runs: "list[RunReport]") -> "Iterator[str]":
     """Yield one line of numbers for each run, and below it how long its stages took and what was wrong."""
-    from pipeline.commands.columns import aligned, printable
+    from pipeline.terminal import aligned, printable
 
     numbers = ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "partitions", "workspaces")
     rows = [

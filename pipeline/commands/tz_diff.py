@@ -156,7 +156,7 @@ class _Effects:
 
 
 def _show_change(change: "Change", whose: _Effects) -> None:
-    from pipeline.commands.columns import aligned
+    from pipeline.terminal import aligned
     from pipeline.tz_diff.changes import ranges
 
     days = len(change.moved)

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.util import Finalize
 
-from pipeline.start import start_lean
+from pipeline.startup import start_lean
 
 
 @contextmanager

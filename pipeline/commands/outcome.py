@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pipeline.commands.options import refuse
-from pipeline.commands.stopping import Stop, stoppable
+from pipeline.commands.signals import Stop, stoppable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +98,7 @@ def _say(report: "RunReport") -> None:
     for reason, lines in report.reasons.items():
         typer.echo(f"  rejected {lines:,} {reason}", err=True)
     if report.errors:
-        from pipeline.commands.columns import printable
+        from pipeline.terminal import printable
 
         for failure in report.errors:
             typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}", err=True)

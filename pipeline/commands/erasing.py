@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.commands.loading import failing
 from pipeline.commands.options import refuse
-from pipeline.commands.stopping import stoppable
+from pipeline.commands.outcome import failing
+from pipeline.commands.signals import stoppable
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
@@ -30,7 +30,7 @@ def withdraw(settings: "Settings", now: int, stones: Sequence["Tombstone"], *, a
 
 
 def _show(remains: "Remains") -> None:
-    from pipeline.commands.columns import aligned
+    from pipeline.terminal import aligned
 
     events, cube, actors = remains.events, remains.cube, remains.actors
     rows = [

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.commands.loading import attempt
 from pipeline.commands.options import instant
-from pipeline.commands.stopping import stoppable
+from pipeline.commands.outcome import attempt
+from pipeline.commands.signals import stoppable
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
