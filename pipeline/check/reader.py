@@ -67,7 +67,7 @@ class Reading:
 
     def engine(self) -> Engine:
         """Return a new engine."""
-        return Engine(self._store.path(self._spill), threads=self._threads, memory=_MEMORY)
+        return Engine(__package__, self._store.path(self._spill), threads=self._threads, memory=_MEMORY)
 
     def files(self, kind: Kind, unit: Unit) -> list[str]:
         """Return a table's files that are not left out."""

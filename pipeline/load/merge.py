@@ -74,7 +74,7 @@ def fold(bucket: Bucket, job: Job) -> list[BucketReport]:
 def _fold(delivered: pa.Table, again: list[tuple[str, str]], name: str, power: Power, job: Job) -> BucketReport:
     """Fold all that was delivered of some days; those of `again` change whatever comes out, and go if nothing does."""
     store = job.store
-    with Engine(store.path(f"{job.staging}/spill"), threads=power.threads, memory=power.memory) as engine:
+    with Engine(__package__, store.path(f"{job.staging}/spill"), threads=power.threads, memory=power.memory) as engine:
         # Workspaces as numbers, which sort as they do: with texts the statements take about a fifth more time.
         workspaces = delivered["workspace_id"].unique().sort()
         numbers = pc.index_in(delivered["workspace_id"], workspaces)

@@ -57,6 +57,7 @@ def merge(months: Months, job: Job) -> MonthsReport:
         for workspace_id, month in days
     }
     with Engine(
+        __package__,
         job.store.path(f"{job.staging}/spill"),
         threads=months.power.threads,
         memory=months.power.memory,

@@ -1,4 +1,4 @@
-"""DuckDB as the steps use it: private databases in memory, SQL from the files in `sql/`, Arrow tables out."""
+"""DuckDB as the steps use it: private databases in memory, SQL from the caller's room, Arrow tables out."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,7 +11,6 @@ from typing import Any, Final, Self
 import duckdb
 import pyarrow as pa
 
-_SQL: Final = files("pipeline").joinpath("sql")
 _NUMBERS: Final = count()
 
 
@@ -22,10 +21,15 @@ class EngineError(RuntimeError):
 class Engine:
     """A database of its own.
 
-    What it spills goes under `spill`; those of a process that are open at once need no more than `memory` (`512MB`).
+    Args:
+        package: the room whose folder `sql/` holds the statements, as `__package__` names it.
+        spill: the folder for what does not fit into memory.
+        threads: how many a statement may use.
+        memory: the limit of all engines of this process that are open at once, such as `512MB`.
     """
 
-    def __init__(self, spill: Path, *, threads: int, memory: str) -> None:
+    def __init__(self, package: str, spill: Path, *, threads: int, memory: str) -> None:
+        self._sql = files(package).joinpath("sql")
         self._name = f"engine_{next(_NUMBERS)}"
         with self._failing("attach"):
             self._connection = _instance(spill, threads, memory).cursor()
@@ -66,7 +70,7 @@ class Engine:
         self._connection.register(name, table)
 
     def _relation(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
-        return self._connection.sql(_SQL.joinpath(f"{name}.sql").read_text(), params=dict(parameters))
+        return self._connection.sql(self._sql.joinpath(f"{name}.sql").read_text(), params=dict(parameters))
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:

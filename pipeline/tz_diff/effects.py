@@ -58,7 +58,7 @@ def effects(data_dir: Path, changes: Sequence[Change]) -> Iterator[Effect]:
     months = _months(changes)
     with (
         TemporaryDirectory(prefix="usage-") as spill,
-        Engine(Path(spill), threads=os.cpu_count() or 1, memory=_MEMORY) as engine,
+        Engine(__package__, Path(spill), threads=os.cpu_count() or 1, memory=_MEMORY) as engine,
     ):
         engine.show("moved_days", _table(changes))
         waiting: list[str] = []
