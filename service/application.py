@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.contract.settings import Settings
-from service.directory import DirectoryReader
-from service.front import Front
-from service.handlers import create_handlers
-from service.limits import RateLimiter, open_store
-from service.logs import RequestLog
-from service.metrics import Metrics
-from service.sessions import Sessions
-from service.snapshots import Snapshots
+from service.auth.directory import DirectoryReader
+from service.auth.session_tokens import Sessions
+from service.http.front import Front
+from service.http.handlers import create_handlers
+from service.http.rate_limit import RateLimiter, open_store
+from service.tables.snapshots import Snapshots
+from service.telemetry.logs import RequestLog
+from service.telemetry.metrics import Metrics
 
 
 def create_app(

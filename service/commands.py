@@ -38,7 +38,7 @@ def serve(
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
     from pipeline.contract.settings import SettingError
-    from service.directory import DirectoryError
+    from service.auth.directory import DirectoryError
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 

@@ -19,10 +19,10 @@ from granian.server import Server
 
 from pipeline.contract.settings import Settings
 from service.application import create_app
-from service.directory import DirectoryReader
-from service.limits import open_store
-from service.logs import configure_logs
-from service.sessions import Sessions
+from service.auth.directory import DirectoryReader
+from service.auth.session_tokens import Sessions
+from service.http.rate_limit import open_store
+from service.telemetry.logs import configure_logs
 
 _POLL_SECONDS: Final = 0.02
 _STOP_SECONDS: Final = 20  # longer than any answer takes, shorter than a container is given to stop

@@ -346,7 +346,7 @@ def test_a_library_of_another_source_is_refused(tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("another", source)
     assert spec is not None
     assert spec.loader is not None
-    with pytest.raises(ImportError, match=r"approve\.so was compiled from another source; build it: pip install"):
+    with pytest.raises(ImportError, match=r"libbulk\.so was compiled from another source; build it: pip install"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 

@@ -10,14 +10,23 @@ from pathlib import Path
 import pytest
 
 from pipeline.keys import sha256
-from service import demo as module
+from service.demo import __main__ as module
 
 PROC = Path("/proc")
 
 
 def demo(folder: Path) -> list[str]:
     """Return the command line of a small demo."""
-    return [sys.executable, "-m", "service.demo", str(folder), "--events", "1500", "--timezone", "Asia/Kathmandu"]
+    return [
+        sys.executable,
+        "-m",
+        "service.demo.__main__",
+        str(folder),
+        "--events",
+        "1500",
+        "--timezone",
+        "Asia/Kathmandu",
+    ]
 
 
 def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:

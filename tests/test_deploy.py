@@ -20,7 +20,7 @@ import yaml
 from pipeline.commands import outcome
 from pipeline.contract.settings import SETTINGS
 from service import server
-from service.endpoints import OPEN_ROUTES
+from service.api.routes import OPEN_ROUTES
 from tests.command import parse
 from tests.conftest import House
 from tests.service.process import BIN, running

@@ -12,7 +12,7 @@ import typer
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands import app
 from pipeline.contract.settings import SETTINGS
-from service.endpoints import ENDPOINTS, OPEN_ROUTES
+from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from tests.command import parse
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS, STATUSES
 from pipeline.validation.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
 from pipeline.validation.validate import judge
-from service import billing
+from service.tables import billing
 from tests.conftest import House, record
 from tests.service.conftest import NOW, USER, WORKSPACE
 from tests.service.conftest import House as Service

@@ -24,14 +24,14 @@ from benchmarks.serving import Process, served
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import DIRECTORY, RAW
 from pipeline.keys import MEMBERS
-from service import by_language, cursors, feed, parameters, summary
-from service.answers import Answer
-from service.authentication import Caller
-from service.cursors import Cursor
-from service.directory import DirectoryReader, Member, read_rows
-from service.endpoints import ACTIVITY, BY_LANGUAGE, SUMMARY
-from service.parameters import FeedParameters, LanguageParameters, SummaryParameters
-from service.snapshots import Snapshots
+from service.api import activity, by_language, cursors, parameters, summary
+from service.api.cursors import Cursor
+from service.api.envelope import Answer
+from service.api.parameters import FeedParameters, LanguageParameters, SummaryParameters
+from service.api.routes import ACTIVITY, BY_LANGUAGE, SUMMARY
+from service.auth.authentication import Caller
+from service.auth.directory import DirectoryReader, Member, read_rows
+from service.tables.snapshots import Snapshots
 
 _PATHS: Final[dict[Kind, str]] = {"summary": SUMMARY, "by_language": BY_LANGUAGE, "feed": ACTIVITY}
 _NOW_US: Final = instant(NOW)
@@ -41,7 +41,7 @@ _Steps = tuple[type[parameters.Parameters], Callable[..., Any], Callable[..., An
 _STEPS: Final[dict[Kind, _Steps]] = {
     "summary": (SummaryParameters, summary.ask, lambda *known: Answer(summary.answer(*known))),
     "by_language": (LanguageParameters, by_language.ask, lambda *known: Answer(by_language.answer(*known))),
-    "feed": (FeedParameters, feed.ask, feed.answer),
+    "feed": (FeedParameters, activity.ask, activity.answer),
 }
 
 

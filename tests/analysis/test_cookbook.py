@@ -15,8 +15,8 @@ from pipeline.analysis.session import Session, opened
 from pipeline.contract.calendar import rfc3339
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
-from service.billing import period
-from service.directory import DirectoryReader
+from service.auth.directory import DirectoryReader
+from service.tables.billing import period
 from tests.analysis.asking import records, rows
 from tests.conftest import House
 

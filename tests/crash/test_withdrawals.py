@@ -17,7 +17,7 @@ from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
 from pipeline.storage.tombstones import TOMBSTONES
 from service.application import create_app
-from service.front import Front
+from service.http.front import Front
 from tests.command import done, usage
 from tests.conftest import NOW, WORKSPACE, House, record
 from tests.crash.batches import state_of

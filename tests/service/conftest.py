@@ -32,8 +32,8 @@ from pipeline.contract.tables import (
     manifest_path,
 )
 from service.application import create_app
-from service.front import Front
-from service.logs import RequestLog
+from service.http.front import Front
+from service.telemetry.logs import RequestLog
 
 NOW = instant("2026-11-24T12:00:00Z")
 WORKSPACE = "a0000000-0000-4000-8000-000000000001"

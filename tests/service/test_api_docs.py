@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import pytest
 
-from service import parameters
-from service.endpoints import ENDPOINTS
+from service.api import parameters
+from service.api.routes import ENDPOINTS
 from service.errors import ApiError
-from service.openapi import document
+from service.http.openapi import document
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 API: Final = (DOCS / "api.md").read_text("utf-8")

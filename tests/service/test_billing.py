@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.formats import instant
-from service import billing
+from service.tables import billing
 
 
 @pytest.mark.parametrize(

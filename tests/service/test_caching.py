@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.caching import matches
+from service.http.cache import matches
 
 
 @pytest.mark.parametrize(

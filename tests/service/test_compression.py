@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.compression import LONGEST_END, begin, end
+from service.http.compression import LONGEST_END, begin, end
 
 _bytes = st.one_of(st.binary(max_size=2000), st.builds(bytes.__mul__, st.binary(max_size=20), st.integers(0, 5000)))
 

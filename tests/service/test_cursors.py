@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.contract.calendar import DAY_US, RANGES
 from pipeline.contract.tables import ACTIONS
-from service import cursors
-from service.cursors import Cursor, CursorError
+from service.api import cursors
+from service.api.cursors import Cursor, CursorError
 
 USER = "c0000000-0000-4000-8000-00000000000a"
 FIRST = Cursor(1, "next", 1_000, "evt", 0, 30 * DAY_US, "30d", None, None, "UTC")

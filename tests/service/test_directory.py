@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.directory import Account, ApiKey, DirectoryError, DirectoryReader, Member, build, read_rows
+from service.auth.directory import Account, ApiKey, DirectoryError, DirectoryReader, Member, build, read_rows
 
 W, U = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.formats import instant
-from service import cursors
+from service.api import cursors
 
 Maker = Callable[..., dict[str, Any]]
 ACTIVITY = "/api/v1/usage/activity"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service import summary
+from service.api import summary
 
 Maker = Callable[..., dict[str, Any]]
 SUMMARY = "/api/v1/usage/summary"

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
 from pipeline.contract.settings import SettingError
-from service.front import Front
-from service.jwks import KeyRing, read_key_set
-from service.key_sources import KeySetError, key_source
+from service.auth.jwks import KeyRing, read_key_set
+from service.auth.jwks_source import KeySetError, key_source
+from service.http.front import Front
 from tests.service.conftest import WORKSPACE, House, Reply, call, exchange
 from tests.service.issuer import JwksServer, claims, ec_key, jwk, jwks, rsa_key, serve_jwks, sign
 
@@ -413,7 +413,7 @@ def test_slow_answers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         app, clock = _app(house, server.url)
         server.may_answer.clear()
         with monkeypatch.context() as impatient, capture_logs() as logs:
-            impatient.setattr("service.key_sources._FETCH_SECONDS", 0.2)
+            impatient.setattr("service.auth.jwks_source._FETCH_SECONDS", 0.2)
             assert await _status(app, OLD) == 503
         assert "no complete answer" in str(logs)
         server.may_answer.set()
@@ -450,7 +450,7 @@ def test_nobody_waits_in_an_outage(house: House) -> None:
 
 def test_dripping_answers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is for the whole answer: one byte after the other does not lengthen it."""
-    monkeypatch.setattr("service.key_sources._FETCH_SECONDS", 0.2)
+    monkeypatch.setattr("service.auth.jwks_source._FETCH_SECONDS", 0.2)
 
     async def scenario(server: JwksServer) -> None:
         app, _ = _app(house, server.url)

@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 
 from pipeline.contract.settings import SettingError, Settings
 from service.errors import RateLimitedError
-from service.limits import RateLimiter, open_store
+from service.http.rate_limit import RateLimiter, open_store
 from tests.service.process import BIN, start, stop
 
 SUMMARY = "/api/v1/usage/summary"

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.contract.settings import SettingError, Settings
 from service.application import create_app
-from service.logs import RequestLine, RequestLog
+from service.telemetry.logs import RequestLine, RequestLog
 from tests.service.process import start, stop
 
 SUMMARY = "/api/v1/usage/summary"

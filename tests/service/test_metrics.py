@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.tally import Tally
+from service.telemetry.shared_counters import Tally
 from tests.service.process import start, stop
 
 SUMMARY = "/api/v1/usage/summary"
@@ -128,7 +128,7 @@ def test_nobody_is_in_it(house: Any, send: Any, event: Any) -> None:
 _COUNT = """
 import sys
 from pathlib import Path
-from service.tally import Tally
+from service.telemetry.shared_counters import Tally
 tally = Tally(2, Path(sys.argv[1]))
 tally.counts[0] += 5
 tally.counts[1] = int(sys.argv[2])

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.bounded import Recent
-from service.locales import display_name
-from service.rounding import quotient
+from service.api.locales import display_name
+from service.api.rounding import quotient
+from service.lru import Recent
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.formats import instant
-from service import directory
+from service.auth import directory
 from tests.service.conftest import OTHER_USER, USER, WORKSPACE
 
 KATHMANDU = "timezone=Asia/Kathmandu"

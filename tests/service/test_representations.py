@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from pipeline.contract.calendar import DAY_US
-from service import compression, sheets
+from service.api import csv_tables
+from service.http import compression
 
 Maker = Callable[..., dict[str, Any]]
 SUMMARY = "/api/v1/usage/summary"
@@ -205,7 +206,7 @@ def test_unchanged(house: Any, event: Maker, monkeypatch: pytest.MonkeyPatch, ac
     def fail(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(sheets, "write", fail)
+    monkeypatch.setattr(csv_tables, "write", fail)
     monkeypatch.setattr(compression, "begin", fail)
     reply = house.ask(SUMMARY, accept=accept, accept_encoding="gzip", if_none_match=tag)
     assert (reply.status, reply.body) == (304, b"")
@@ -268,7 +269,7 @@ def test_forms_are_made_once(house: Any, event: Maker, monkeypatch: pytest.Monke
 
         monkeypatch.setattr(module, name, counted)
 
-    count(sheets, "write")
+    count(csv_tables, "write")
     count(compression, "begin")
     app = house.app()
     house.ask(SUMMARY, app=app)

@@ -16,8 +16,8 @@ from jwt.algorithms import RSAAlgorithm
 from structlog.testing import capture_logs
 
 from pipeline.contract.calendar import SECOND_US
-from service.front import Front
-from service.logs import RequestLog
+from service.http.front import Front
+from service.telemetry.logs import RequestLog
 from tests.service.conftest import NOW, OTHER_USER, OTHER_WORKSPACE, USER, WORKSPACE, House, Reply, call
 from tests.service.issuer import claims, ec_key, forge, jwk, jwks, rsa_key, sign
 

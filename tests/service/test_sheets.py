@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service import sheets
+from service.api import csv_tables
 
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
@@ -32,9 +32,9 @@ def test_any_text(texts: list[str], value: str) -> None:
         "metadata": {"k": value},
         "ip": texts[5],
     }
-    written = sheets.write(sheets.EVENTS, json.dumps({"data": [row, row]}, ensure_ascii=False).encode())
+    written = csv_tables.write(csv_tables.EVENTS, json.dumps({"data": [row, row]}, ensure_ascii=False).encode())
     header, *rows = csv.reader(StringIO(written.decode("utf-8-sig"), newline=""), strict=True)
-    assert tuple(header) == sheets.EVENTS.columns
+    assert tuple(header) == csv_tables.EVENTS.columns
     sent = [texts[0], row["timestamp"], row["action"], *texts[1:4], "", "u", texts[4], metadata, texts[5]]
     assert len(rows) == 2
     for cells in rows:
@@ -52,7 +52,7 @@ def test_other_separators(texts: list[str]) -> None:
     row: dict[str, Any] = {"id": "1", "timestamp": "t", "action": "voice_generated", "kind": texts[0]}
     row |= {"resource": {"type": texts[1], "id": texts[2], "name": texts[3]}}
     row |= {"user": {"id": "u", "name": texts[4]}, "metadata": None, "ip": texts[5]}
-    written = sheets.write(sheets.EVENTS, json.dumps({"data": [row]}).encode()).decode("utf-8-sig")
+    written = csv_tables.write(csv_tables.EVENTS, json.dumps({"data": [row]}).encode()).decode("utf-8-sig")
     for separator in ";\t":
         for cells in csv.reader(StringIO(written, newline=""), delimiter=separator):
             assert not any(cell.startswith(tuple("=+-@＝＋－＠")) for cell in cells)

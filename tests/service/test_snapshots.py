@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline.contract.calendar import DAY_US
-from service import blocks, snapshots
-from service.partitions import Filter, Matches, Position
-from service.snapshots import Snapshots, StoreError, Workspace
+from service.tables import month_blocks, snapshots
+from service.tables.event_scan import Filter, Matches, Position
+from service.tables.snapshots import Snapshots, StoreError, Workspace
 
 Maker = Callable[..., dict[str, Any]]
 
@@ -53,7 +53,7 @@ def test_hot_request_reads_nothing(house: Any, event: Maker, monkeypatch: pytest
         monkeypatch.setattr(module, "_read", read)
 
     watch(snapshots)
-    watch(blocks)
+    watch(month_blocks)
     assert _credits(house, store) == 1
     assert reads == []
     house.publish([event(house.now, credits=5, workspace_id=house.other_workspace)])

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from service.authentication import Headers
+from service.auth.authentication import Headers
 
 _LONGEST: Final = 1024  # of both headers; browsers send some 150 bytes
 _REMEMBERED: Final = 512  # pairs of headers

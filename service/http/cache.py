@@ -13,10 +13,10 @@ from weakref import ReferenceType, ref
 
 import msgspec
 
-from service.authentication import Caller
-from service.bounded import Recent
-from service.directory import Directory
-from service.snapshots import Identity
+from service.auth.authentication import Caller
+from service.auth.directory import Directory
+from service.lru import Recent
+from service.tables.snapshots import Identity
 
 _LIMIT_BYTES: Final = 64 << 20  # every zone, range and view of one workspace
 _REQUESTS_BYTES: Final = 8 << 20  # likewise

@@ -1,6 +1,6 @@
 """The Litestar side of the service: a handler computes `data` from a question and nothing else.
 
-Everything that a request needs besides (credential, parameters, caching, `meta`, errors) is done by `service.front`,
+Everything that a request needs besides (credential, parameters, caching, `meta`, errors) is done by `http.front`,
 which puts the question into the scope's state.
 """
 
@@ -10,11 +10,12 @@ from litestar import Litestar, MediaType, Request, get
 from litestar.types import Scope
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from service import by_language, feed, openapi, summary, whoami
-from service.answers import Answer
-from service.endpoints import ACTIVITY, BY_LANGUAGE, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, SUMMARY, WHOAMI
-from service.metrics import Metrics
-from service.snapshots import Snapshots
+from service.api import activity, by_language, summary, whoami
+from service.api.envelope import Answer
+from service.api.routes import ACTIVITY, BY_LANGUAGE, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, SUMMARY, WHOAMI
+from service.http import openapi
+from service.tables.snapshots import Snapshots
+from service.telemetry.metrics import Metrics
 
 QUESTION: Final = "question"
 
@@ -36,8 +37,8 @@ def create_handlers(snapshots: Snapshots, metrics: Metrics) -> Litestar:
         return Answer(by_language.answer(_question(scope), snapshots))
 
     @get(ACTIVITY, sync_to_thread=False)
-    def usage_activity(scope: Scope) -> feed.Page:
-        return feed.answer(_question(scope), snapshots)
+    def usage_activity(scope: Scope) -> activity.Page:
+        return activity.answer(_question(scope), snapshots)
 
     @get(WHOAMI, sync_to_thread=False)
     def auth_whoami(scope: Scope) -> Answer[whoami.Whoami]:

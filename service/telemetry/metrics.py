@@ -18,10 +18,10 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from pipeline.contract.calendar import SECOND_US
-from service.endpoints import ENDPOINTS, OPEN_ROUTES
+from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from service.errors import ApiError
-from service.snapshots import Snapshots, StoreError
-from service.tally import Tally
+from service.tables.snapshots import Snapshots, StoreError
+from service.telemetry.shared_counters import Tally
 
 _OTHER: Final = "other"
 _ROUTES: Final = (*(endpoint.path for endpoint in ENDPOINTS), *sorted(OPEN_ROUTES), _OTHER)

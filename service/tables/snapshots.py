@@ -1,6 +1,6 @@
 """The tables as they stand: what is published, and each workspace's months, loaded when they are needed.
 
-Reads `published.json`, the manifests, and through `service.blocks` the cube and actors files. One `stat` a request
+Reads `published.json`, the manifests, and through `month_blocks` the cube and actors files. One `stat` a request
 tells whether anything changed. Nothing is written, and what is kept is bounded in bytes.
 """
 
@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
-from service.blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
-from service.bounded import Recent
+from service.lru import Recent
+from service.tables.month_blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
 
 Identity = tuple[int, int, int]  # modification time, inode, size: a rename changes at least one
 

@@ -15,12 +15,12 @@ import msgspec
 import structlog
 from jwt import PyJWK, PyJWTError
 
+from service.auth.jwks_source import KeySetError, key_source
 from service.errors import KeysUnavailableError
-from service.key_sources import KeySetError, key_source
 
 ALGORITHMS: Final = ("RS256", "ES256")
 
-_log: Final = structlog.stdlib.get_logger("service.jwks")
+_log: Final = structlog.stdlib.get_logger("service.auth.jwks")
 
 
 class _Key(msgspec.Struct, omit_defaults=True):

@@ -13,14 +13,15 @@ import msgspec
 from pipeline.contract import calendar
 from pipeline.contract.calendar import Bucket, Range, View
 from pipeline.contract.tables import STATUSES
-from service import answers, billing, windows
-from service.answers import Count, Instant, Period, boundary
-from service.authentication import Caller
-from service.directory import Directory
-from service.parameters import SummaryParameters
-from service.rounding import quotient
-from service.snapshots import Snapshots
-from service.windows import Windows
+from service.api import envelope
+from service.api.envelope import Count, Instant, Period, boundary
+from service.api.parameters import SummaryParameters
+from service.api.rounding import quotient
+from service.auth.authentication import Caller
+from service.auth.directory import Directory
+from service.tables import billing, windows
+from service.tables.snapshots import Snapshots
+from service.tables.windows import Windows
 
 _UNITS: Final[dict[View, Literal["day", "week", "month"]]] = {"daily": "day", "weekly": "week", "monthly": "month"}
 _RANGE_LABELS: Final[dict[View, str]] = {
@@ -30,7 +31,7 @@ _RANGE_LABELS: Final[dict[View, str]] = {
 }
 
 
-class Question(answers.Question, frozen=True):
+class Question(envelope.Question, frozen=True):
     """Everything that the answer depends on."""
 
     workspace_id: str

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.calendar import DAY_US, add_months, utc_day, utc_day_start
-from service.snapshots import Workspace
+from service.tables.snapshots import Workspace
 
 _MONTHS_A_YEAR: Final = 12
 _KEPT_BYTES: Final = 300  # a number, and a key of other texts than usual

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from service.answers import Question
-from service.authentication import Caller
-from service.directory import Directory
-from service.parameters import NoParameters
+from service.api.envelope import Question
+from service.api.parameters import NoParameters
+from service.auth.authentication import Caller
+from service.auth.directory import Directory
 
 
 class Whoami(Question, frozen=True):

@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from service import compression, negotiation, query, sheets
-from service.answers import Meta
-from service.authentication import Headers
-from service.caching import AnswerCache, CachedAnswer, form_digest
-from service.feed import Pagination
-from service.sheets import Sheet
+from service.api import csv_tables
+from service.api import query_string as query
+from service.api.activity import Pagination
+from service.api.csv_tables import Sheet
+from service.api.envelope import Meta
+from service.auth.authentication import Headers
+from service.http import compression, negotiation
+from service.http.cache import AnswerCache, CachedAnswer, form_digest
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -61,7 +63,7 @@ def write(form: Form, meta: Meta, path: str, query_string: bytes, memory: Answer
         fields, body, rest = [JSON], form.answer.data[:-1], b',"meta":%b}' % msgspec.json.encode(meta)
     else:
         known = memory.get(form.digest) or memory.put(
-            form.digest, sheets.write(form.sheet, form.answer.data), form.digest
+            form.digest, csv_tables.write(form.sheet, form.answer.data), form.digest
         )
         fields, body, rest = _describe(form.sheet, form.answer.data, meta, path, query_string), known.data, b""
     if not form.gzip or len(body) < _WORTH_BYTES:

@@ -7,20 +7,21 @@ import msgspec
 
 from pipeline.contract import calendar
 from pipeline.contract.calendar import Range, View
-from service import answers, windows
-from service.answers import Count, Period
-from service.authentication import Caller
-from service.directory import Directory
-from service.locales import display_name
-from service.parameters import LanguageParameters
-from service.rounding import quotient
-from service.snapshots import Snapshots
-from service.windows import LanguageUse
+from service.api import envelope
+from service.api.envelope import Count, Period
+from service.api.locales import display_name
+from service.api.parameters import LanguageParameters
+from service.api.rounding import quotient
+from service.auth.authentication import Caller
+from service.auth.directory import Directory
+from service.tables import windows
+from service.tables.snapshots import Snapshots
+from service.tables.windows import LanguageUse
 
 _NOTHING = LanguageUse(0, 0, 0, 0)
 
 
-class Question(answers.Question, frozen=True):
+class Question(envelope.Question, frozen=True):
     """Everything that the answer depends on."""
 
     workspace_id: str

@@ -6,16 +6,16 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.keys import READ_SCOPE
-from service import by_language, feed, summary, whoami
-from service.answers import Question
-from service.parameters import (
+from service.api import activity, by_language, summary, whoami
+from service.api.csv_tables import BUCKETS, DAYS, EVENTS, LANGUAGES, Sheet
+from service.api.envelope import Question
+from service.api.parameters import (
     FeedParameters,
     LanguageParameters,
     NoParameters,
     Parameters,
     SummaryParameters,
 )
-from service.sheets import BUCKETS, DAYS, EVENTS, LANGUAGES, Sheet
 
 SUMMARY: Final = "/api/v1/usage/summary"
 BY_LANGUAGE: Final = "/api/v1/usage/by-language"
@@ -71,8 +71,8 @@ ENDPOINTS: Final = (
         ACTIVITY,
         "Who did what, newest first, in pages",
         FeedParameters,
-        feed.ask,
-        list[feed.Event],
+        activity.ask,
+        list[activity.Event],
         paginated=True,
         sheets=(EVENTS,),
     ),

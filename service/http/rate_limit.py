@@ -32,7 +32,7 @@ _LAST_STEPS: Final = 10  # of the event loop, from bytes that have arrived to th
 _REST_SECONDS: Final = 5.0
 _LOG_INTERVAL_SECONDS: Final = 60.0
 
-_log: Final = structlog.stdlib.get_logger("service.limits")
+_log: Final = structlog.stdlib.get_logger("service.http.rate_limit")
 
 
 class Standing(NamedTuple):

@@ -15,12 +15,12 @@ import structlog
 from ulid_transform import ulid_now
 
 from pipeline.contract.calendar import rfc3339
-from service import representations
-from service.answers import Meta, Question
-from service.authentication import Headers, ambiguous, authenticate, authorise
-from service.caching import AnswerCache, CachedAnswer, Request, RequestMemory, etag, matches, question_digest
-from service.directory import DirectoryReader
-from service.endpoints import ENDPOINTS, OPEN_ROUTES, Endpoint
+from service.api.envelope import Meta, Question
+from service.api.parameters import WORKSPACE_HEADER, read, read_workspace_header
+from service.api.routes import ENDPOINTS, OPEN_ROUTES, Endpoint
+from service.auth.authentication import Headers, ambiguous, authenticate, authorise
+from service.auth.directory import DirectoryReader
+from service.auth.session_tokens import Sessions
 from service.errors import (
     ALLOWED_METHODS,
     ApiError,
@@ -30,13 +30,13 @@ from service.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from service.handlers import QUESTION
-from service.limits import RateLimiter
-from service.logs import RequestLine, RequestLog
-from service.metrics import Metrics
-from service.parameters import WORKSPACE_HEADER, read, read_workspace_header
-from service.sessions import Sessions
-from service.snapshots import Identity, Snapshot, Snapshots, StoreError
+from service.http import representations
+from service.http.cache import AnswerCache, CachedAnswer, Request, RequestMemory, etag, matches, question_digest
+from service.http.handlers import QUESTION
+from service.http.rate_limit import RateLimiter
+from service.tables.snapshots import Identity, Snapshot, Snapshots, StoreError
+from service.telemetry.logs import RequestLine, RequestLog
+from service.telemetry.metrics import Metrics
 
 # Messages are whatever the server and the handlers agree on; here they are passed on.
 Scope = dict[str, Any]
@@ -54,7 +54,7 @@ _ROUTES: Final[dict[str, Endpoint | None]] = {
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
     **dict.fromkeys(OPEN_ROUTES),
 }
-_log: Final = structlog.stdlib.get_logger("service.front")
+_log: Final = structlog.stdlib.get_logger("service.http.front")
 
 
 class Reply(msgspec.Struct):

@@ -16,10 +16,10 @@ from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.formats import FormatError, uuid
 from pipeline.contract.settings import Settings
 from pipeline.keys import sha256
-from service.bounded import Recent
-from service.directory import Directory
+from service.auth.directory import Directory
+from service.auth.jwks import ALGORITHMS, KeyRing
 from service.errors import ForbiddenError, InvalidTokenError
-from service.jwks import ALGORITHMS, KeyRing
+from service.lru import Recent
 
 LEEWAY_SECONDS: Final = 30
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import Action
-from service.blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
-from service.snapshots import Workspace
+from service.tables.month_blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
+from service.tables.snapshots import Workspace
 
 _CONTENT: Final = [
     "action",

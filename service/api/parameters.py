@@ -13,7 +13,8 @@ import msgspec
 from pipeline.contract import formats
 from pipeline.contract.calendar import RANGES, VIEWS, Range, View, zone_names
 from pipeline.contract.tables import ACTIONS, Action
-from service import cursors, query
+from service.api import cursors
+from service.api import query_string as query
 from service.errors import Detail, InvalidParametersError
 
 WORKSPACE_HEADER: Final = "X-Workspace-Id"

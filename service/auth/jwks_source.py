@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Protocol
 import httpx
 
 from pipeline.contract.settings import SettingError
-from service.directory import Identity, file_identity
+from service.auth.directory import Identity, file_identity
 
 _FETCH_SECONDS: Final = 5.0  # from the name's resolution to the last byte
 _LARGEST_BYTES: Final = 1 << 18  # some hundred keys

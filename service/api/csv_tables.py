@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from service.answers import Answer
-from service.by_language import ByLanguage, LanguageRow
-from service.feed import Event
-from service.rounding import quotient
-from service.summary import ActivityBucket, Day, Summary
+from service.api.activity import Event
+from service.api.by_language import ByLanguage, LanguageRow
+from service.api.envelope import Answer
+from service.api.rounding import quotient
+from service.api.summary import ActivityBucket, Day, Summary
 
 # What starts a formula, in full width too; at the start of a cell, or after what starts one where commas do not: in
 # half of Europe Excel separates at semicolons, and to it our quotes are then part of the text.

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipeline.contract.tables import MEASURES, STATUSES
-from service.blocks import LANGUAGE_MEASURES, Integers
-from service.snapshots import Workspace
+from service.tables.month_blocks import LANGUAGE_MEASURES, Integers
+from service.tables.snapshots import Workspace
 
 _RUNS: Final = slice(MEASURES.index(f"runs_{STATUSES[0]}"), len(MEASURES))
 

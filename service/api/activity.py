@@ -10,20 +10,20 @@ import msgspec
 from pipeline.contract import calendar
 from pipeline.contract.calendar import Range
 from pipeline.contract.tables import Action
-from service import answers, cursors
-from service.answers import Count, Instant
-from service.authentication import Caller
-from service.cursors import Cursor
-from service.directory import Directory
+from service.api import cursors, envelope
+from service.api.cursors import Cursor
+from service.api.envelope import Count, Instant
+from service.api.parameters import FeedParameters
+from service.auth.authentication import Caller
+from service.auth.directory import Directory
 from service.errors import UnknownUserError
-from service.parameters import FeedParameters
-from service.partitions import Filter, Hit, Matches, Position
-from service.snapshots import Snapshots, Workspace
+from service.tables.event_scan import Filter, Hit, Matches, Position
+from service.tables.snapshots import Snapshots, Workspace
 
 _ANY_ID = "-"  # of a position outside the window, where no event is compared to it
 
 
-class Question(answers.Question, frozen=True):
+class Question(envelope.Question, frozen=True):
     """Everything that the answer depends on; the window is the first page's."""
 
     workspace_id: str

@@ -1,6 +1,6 @@
 """From credential to caller: who asks, and for which workspace.
 
-An API key is found by its SHA-256 and compared in constant time; a session token is left to `service.sessions`. Every
+An API key is found by its SHA-256 and compared in constant time; a session token is left to `session_tokens`. Every
 credential that is not in force is refused in the same words, so that nobody learns what exists.
 """
 
@@ -13,10 +13,10 @@ from typing import Final, Literal
 import msgspec
 
 from pipeline.keys import PREFIX, READ_SCOPE, sha256
-from service.directory import ApiKey, Directory
+from service.api.parameters import WORKSPACE_HEADER
+from service.auth.directory import ApiKey, Directory
+from service.auth.session_tokens import Sessions
 from service.errors import Detail, ForbiddenError, InvalidApiKeyError, UnauthenticatedError
-from service.parameters import WORKSPACE_HEADER
-from service.sessions import Sessions
 
 Headers = Mapping[bytes, Sequence[bytes]]  # by lower-case name, in the order received
 

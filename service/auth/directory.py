@@ -23,7 +23,7 @@ from pipeline.keys import ACCOUNTS, LOCAL_KEYS, MEMBERS, PRODUCT_KEYS
 _CHECK_INTERVAL_SECONDS: Final = 1.0
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 
-_log: Final = structlog.stdlib.get_logger("service.directory")
+_log: Final = structlog.stdlib.get_logger("service.auth.directory")
 
 _Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

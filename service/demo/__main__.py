@@ -28,7 +28,7 @@ from rich.console import Console
 from pipeline.contract.settings import Settings
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import Sample, write
-from service.demo_views import show_activity, show_feed, show_languages, show_totals
+from service.demo.views import show_activity, show_feed, show_languages, show_totals
 
 MARKER: Final = ".demo"
 KEY_FILE: Final = "demo-key.txt"

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
-from service.answers import Meta
-from service.endpoints import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
+from service.api.activity import Pagination
+from service.api.envelope import Meta
+from service.api.parameters import WORKSPACE_HEADER, Rule
+from service.api.routes import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
 from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
-from service.feed import Pagination
-from service.parameters import WORKSPACE_HEADER, Rule
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
