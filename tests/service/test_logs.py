@@ -89,7 +89,7 @@ def test_nothing_that_was_sent(house: Any, send: Any, log: Log, capfd: Any, secr
 
 
 _FAIL = """
-from service import logs
+from service.telemetry import logs
 import structlog
 logs.configure_logs()
 try:
