@@ -7,29 +7,29 @@ import pytest
 
 from pipeline.analysis.session import QueryError, Session, opened
 from pipeline.analysis.statements import StatementError
-from tests.analysis.asking import rows
-from tests.conftest import House, record
+from tests.support.asking import rows
+from tests.support.data_folder import DataFolder, record
 
 SECRET = "op_live_secret"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Return a loaded house with members, accounts and keys."""
-    house = House(tmp_path_factory.mktemp("attacked"))
-    house.drop("a.jsonl", [record(usage={"credits": 5}), {"id": "bad"}])
-    house.run()
-    directory = house.root / "directory"
+def folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """Return a loaded folder with members, accounts and keys."""
+    folder = DataFolder(tmp_path_factory.mktemp("attacked"))
+    folder.drop("a.jsonl", [record(usage={"credits": 5}), {"id": "bad"}])
+    folder.run()
+    directory = folder.root / "directory"
     directory.mkdir()
     for name in ("members", "accounts", "api_keys", "api_keys.local"):
         (directory / f"{name}.jsonl").write_text(f'{{"id": "{SECRET}"}}\n' if "keys" in name else "")
-    return house
+    return folder
 
 
 @pytest.fixture
-def session(house: House) -> Iterator[Session]:
+def session(folder: DataFolder) -> Iterator[Session]:
     """Return an open session."""
-    with opened(house.root, house.now) as session:
+    with opened(folder.root, folder.now) as session:
         yield session
 
 
@@ -116,7 +116,7 @@ READS = [
     "select getenv('HOME')",
     "from duckdb_secrets()",
     "from os",
-    "from house",
+    "from folder",
     "from directory",
     "from workspace_events('*/../../../directory/api_keys.jsonl')",
     "from usage_daily('../../directory', 'UTC', 1)",
@@ -153,15 +153,15 @@ RULES = [
 
 
 @pytest.mark.parametrize("text", [*WRITES, *READS, *RULES])
-def test_refused(house: House, session: Session, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused(folder: DataFolder, session: Session, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such a statement fails in one message without what it was after, and no file is there or other afterwards."""
-    monkeypatch.chdir(house.root)
-    before = everything(house.root)
-    filled = text.format(root=house.root, keys=house.root / "directory" / "api_keys.jsonl")
+    monkeypatch.chdir(folder.root)
+    before = everything(folder.root)
+    filled = text.format(root=folder.root, keys=folder.root / "directory" / "api_keys.jsonl")
     with pytest.raises((QueryError, StatementError, ValueError)) as caught:
         rows(session, filled)
     assert SECRET not in str(caught.value)
-    assert everything(house.root) == before
+    assert everything(folder.root) == before
     assert rows(session, "select sum(credits) from cube") == [(5,)]
 
 
@@ -191,17 +191,17 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize("text", ALLOWED)
-def test_allowed(house: House, session: Session, text: str) -> None:
+def test_allowed(folder: DataFolder, session: Session, text: str) -> None:
     """What only looks at the tables is run."""
-    assert rows(session, text.format(root=house.root)) is not None
+    assert rows(session, text.format(root=folder.root)) is not None
 
 
-def test_spilling_leaves_nothing(house: House) -> None:
+def test_spilling_leaves_nothing(folder: DataFolder) -> None:
     """What does not fit into memory goes to a folder that is gone with the session."""
-    before = set(house.root.iterdir())
-    with opened(house.root, house.now) as session:
-        ((folder,),) = rows(session, "select current_setting('temp_directory')")
-        assert not folder.startswith(str(house.root))
+    before = set(folder.root.iterdir())
+    with opened(folder.root, folder.now) as session:
+        ((spilled,),) = rows(session, "select current_setting('temp_directory')")
+        assert not spilled.startswith(str(folder.root))
         assert rows(session, "select current_setting('memory_limit')") == [("953.6 MiB",)]
-    assert not Path(folder).parent.exists()
-    assert set(house.root.iterdir()) == before
+    assert not Path(spilled).parent.exists()
+    assert set(folder.root.iterdir()) == before

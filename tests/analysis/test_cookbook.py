@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,28 +16,29 @@ from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
 from service.auth.directory import DirectoryReader
 from service.tables.billing import period
-from tests.analysis.asking import records, rows
-from tests.conftest import House
+from tests.support.asking import records, rows
+from tests.support.data_folder import DataFolder
+from tests.support.project import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs/sql.md").read_text("utf-8")
+PAGE = (ROOT / "docs/sql.md").read_text("utf-8")
 RECIPES = dict(re.findall(r"(?m)^### (.+)\n\n```sql\n((?:.|\n)+?)\n```", PAGE))
 PRINTED = "8b4ae5f1-a941-46a0-956a-26afbccdafe5"
 
 
-class Sample(House):
-    """A house with sample logs of its workspace."""
+class Sample(DataFolder):
+    """A folder with sample logs of its workspace."""
 
     workspace = ""
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """Return a house with sample logs, loaded."""
-    house = Sample(tmp_path_factory.mktemp("sample"))
-    plan = Plan(now=house.now, events=6000, workspaces=4, days=100, seed=7)
-    house.workspace = write(house.root, plan, force=False).workspace_id
-    house.run()
-    return house
+    """Return a folder with sample logs, loaded."""
+    folder = Sample(tmp_path_factory.mktemp("sample"))
+    plan = Plan(now=folder.now, events=6000, workspaces=4, days=100, seed=7)
+    folder.workspace = write(folder.root, plan, force=False).workspace_id
+    folder.run()
+    return folder
 
 
 @pytest.fixture(scope="module")

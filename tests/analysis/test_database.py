@@ -16,17 +16,18 @@ from pipeline.analysis.session import opened
 from pipeline.analysis.statements import statements
 from pipeline.contract.tables import manifest_path
 from pipeline.storage.store import Operation, Store
-from tests.analysis.asking import ask, rows
-from tests.command import done, usage
-from tests.conftest import DAY_US, WORKSPACE, House, record
+from tests.support.asking import ask, rows
+from tests.support.command import done, usage
+from tests.support.data_folder import DAY_US, WORKSPACE, DataFolder, record
+from tests.support.project import ROOT
 
 AGAIN = "a run published meanwhile: ask again"
 
 
 @pytest.fixture
-def loaded(house: House) -> House:
-    """Return a house with two days of events in two months, a member twice, an account and a bad line."""
-    house.drop(
+def loaded(folder: DataFolder) -> DataFolder:
+    """Return a folder with two days of events in two months, a member twice, an account and a bad line."""
+    folder.drop(
         "a.jsonl",
         [
             record("a", usage={"credits": 5, "languages": [{"locale": "de", "characters": 7}]}),
@@ -34,7 +35,7 @@ def loaded(house: House) -> House:
             {"id": "bad"},
         ],
     )
-    directory = house.root / "directory"
+    directory = folder.root / "directory"
     directory.mkdir(parents=True)
     member = '{"workspace_id": "%s", "user_id": "%s", "name": "Ada", "role": "%s", "status": "active"}\n'
     text = "".join(
@@ -44,37 +45,37 @@ def loaded(house: House) -> House:
     account = {"user_id": "c" * 8, "quota": 10, "period_anchor": "2026-01-31T09:00:00+05:45"}
     (directory / "accounts.jsonl").write_bytes(_json(account))
     (directory / "api_keys.jsonl").write_text('{"id": "secret"}\n')
-    house.run()
-    return house
+    folder.run()
+    return folder
 
 
 def _json(row: object) -> bytes:
     return msgspec.json.encode(row) + b"\n"
 
 
-def plainly(house: House) -> duckdb.DuckDBPyConnection:
+def plainly(folder: DataFolder) -> duckdb.DuckDBPyConnection:
     """Open the file as any client does."""
-    return duckdb.connect(house.root / "usage.duckdb", read_only=True)
+    return duckdb.connect(folder.root / "usage.duckdb", read_only=True)
 
 
-def test_views_of_nothing(house: House) -> None:
+def test_views_of_nothing(folder: DataFolder) -> None:
     """Before anything was loaded every view is empty, with the columns and types that it has later."""
-    house.root.mkdir()
-    with opened(house.root, house.now) as session:
+    folder.root.mkdir()
+    with opened(folder.root, folder.now) as session:
         before = {view: rows(session, f"describe {view}") for view in database.VIEWS}
         for view in set(database.VIEWS) - {"calendar"}:
             assert rows(session, f"select count(*) from {view}") == [(0,)]
         assert rows(session, f"select sum(credits), count(*) from usage_daily('{WORKSPACE}', 'UTC', 30)") == [(0, 30)]
         assert rows(session, f"from usage_activity('{WORKSPACE}', 'UTC', 30)") == []
-    house.drop("a.jsonl", [record(usage={"credits": 1, "languages": [{"locale": "de", "characters": 1}]}), {"id": 1}])
-    house.run()
-    with opened(house.root, house.now) as session:
+    folder.drop("a.jsonl", [record(usage={"credits": 1, "languages": [{"locale": "de", "characters": 1}]}), {"id": 1}])
+    folder.run()
+    with opened(folder.root, folder.now) as session:
         assert {view: rows(session, f"describe {view}") for view in database.VIEWS} == before
         for view in set(database.VIEWS) - {"members", "accounts"}:
             assert rows(session, f"select count(*) > 0 from {view}") == [(True,)], view
 
 
-def test_views(loaded: House) -> None:
+def test_views(loaded: DataFolder) -> None:
     """Views show the tables, the runs and the directory, of a repeated row the last, instants in UTC."""
     assert ask(loaded, "select id, day, workspace_id from events order by id") == [
         ("a", "2026-11-24", WORKSPACE),
@@ -96,7 +97,7 @@ def test_views(loaded: House) -> None:
     assert ask(loaded, "select quota, period_anchor from accounts") == [(10, "2026-01-31T03:15:00Z")]
 
 
-def test_one_workspace(loaded: House) -> None:
+def test_one_workspace(loaded: DataFolder) -> None:
     """Macros of one workspace take its id in any case, and nothing that is no id, such as a pattern."""
     assert ask(loaded, f"select count(*) from workspace_events('{WORKSPACE.upper()}')") == [(2,)]
     for macro in ("cube", "actors", "events", "event_languages"):
@@ -105,7 +106,7 @@ def test_one_workspace(loaded: House) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "zzz", "", "europe/berlin"])
-def test_unknown_zone(loaded: House, zone: str) -> None:
+def test_unknown_zone(loaded: DataFolder, zone: str) -> None:
     """A zone that there is not is an error, not an empty answer."""
     for asked in (f"usage_daily('{WORKSPACE}', '{zone}', 30)", f"usage_buckets('{WORKSPACE}', '{zone}', 'daily')"):
         with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="unknown time zone"):
@@ -115,7 +116,7 @@ def test_unknown_zone(loaded: House, zone: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
-def test_a_commit_between(loaded: House, table: str) -> None:
+def test_a_commit_between(loaded: DataFolder, table: str) -> None:
     """A run between the listing of files and their reading gives an error, never two generations or a month too few."""
     done(usage(loaded))
     asked = f"select sum(credits) from workspace_{table}('{WORKSPACE}')"
@@ -134,7 +135,7 @@ def test_a_commit_between(loaded: House, table: str) -> None:
         assert connection.execute(asked).fetchall() == [(108,)]
 
 
-def test_both_generations_are_there(loaded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_generations_are_there(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """While old files are not deleted yet, what the manifests name counts, before and after they are flipped."""
     apply = Store.apply
     seen: list[list[tuple[int]]] = []
@@ -154,7 +155,7 @@ def test_both_generations_are_there(loaded: House, monkeypatch: pytest.MonkeyPat
     assert all(found in ([(8,), (8,)], [(108,), (108,)]) for found in seen)
 
 
-def test_the_session_asks_again(loaded: House) -> None:
+def test_the_session_asks_again(loaded: DataFolder) -> None:
     """Where a run publishes meanwhile, the statement is run once more and gives what stands then."""
     calls: list[int] = []
     with opened(loaded.root, loaded.now) as session:
@@ -169,7 +170,7 @@ def test_the_session_asks_again(loaded: House) -> None:
         assert session.run(statement, take) == [8]
 
 
-def test_written_by_a_run_where_it_does_not_fit(loaded: House) -> None:
+def test_written_by_a_run_where_it_does_not_fit(loaded: DataFolder) -> None:
     """A run makes the file where it is missing, damaged or of another folder, and leaves it alone otherwise."""
     path = loaded.root / "usage.duckdb"
     done(usage(loaded))
@@ -183,21 +184,21 @@ def test_written_by_a_run_where_it_does_not_fit(loaded: House) -> None:
     assert not list(loaded.root.glob(".usage*"))
 
 
-def test_a_folder_that_moved(loaded: House, tmp_path: Path) -> None:
+def test_a_folder_that_moved(loaded: DataFolder, tmp_path: Path) -> None:
     """In a moved folder both `usage sql` and the next run make the file anew."""
     done(usage(loaded))
-    moved = House(tmp_path / "else where's [data]*")
+    moved = DataFolder(tmp_path / "else where's [data]*")
     loaded.root.rename(moved.root)
     assert ask(moved, "select sum(credits) from cube") == [(8,)]
     assert database.is_current(moved.root)
-    again = House(tmp_path / "again")
+    again = DataFolder(tmp_path / "again")
     moved.root.rename(again.root)
     done(usage(again))
     with plainly(again) as connection:
         assert connection.execute("select count(*) from events").fetchall() == [(2,)]
 
 
-def test_a_file_that_cannot_be_replaced(loaded: House) -> None:
+def test_a_file_that_cannot_be_replaced(loaded: DataFolder) -> None:
     """Where the file cannot be written the run is done all the same and says so, and sessions have their own."""
     (loaded.root / "usage.duckdb").mkdir()
     result = usage(loaded)
@@ -212,18 +213,18 @@ def test_a_file_that_cannot_be_replaced(loaded: House) -> None:
     assert ask(loaded, "select sum(credits) from cube") == [(8,)]
 
 
-def test_a_run_with_nothing_new_imports_no_engine(loaded: House) -> None:
+def test_a_run_with_nothing_new_imports_no_engine(loaded: DataFolder) -> None:
     """Where the file fits, a run with nothing new is over without DuckDB."""
     done(usage(loaded))
     code = (
         "import sys; from pipeline.commands import app; app(standalone_mode=False); sys.exit('duckdb' in sys.modules)"
     )
     command = [sys.executable, "-c", code, "run", "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:01Z"]
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": root}, timeout=60)
 
 
-def test_it_is_small(loaded: House) -> None:
+def test_it_is_small(loaded: DataFolder) -> None:
     """The file holds no data but the days of all zones."""
     done(usage(loaded))
     assert (loaded.root / "usage.duckdb").stat().st_size < 1_000_000

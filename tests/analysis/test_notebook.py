@@ -2,29 +2,29 @@
 
 import runpy
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from pipeline.analysis import database
 from pipeline.contract.calendar import microseconds
-from tests.conftest import House, record
+from tests.support.data_folder import DataFolder, record
+from tests.support.project import ROOT
 
-NOTEBOOK = Path(__file__).parents[2] / "docs/notebook.py"
+NOTEBOOK = ROOT / "docs/notebook.py"
 
 
-def test_notebook(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebook(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell runs; the days' and the languages' credits are those of the cube."""
-    house.now = microseconds(datetime.now(UTC))
+    folder.now = microseconds(datetime.now(UTC))
     usage = {"credits": 7, "languages": [{"locale": "de", "characters": 2}, {"locale": None, "characters": 1}]}
     for days in range(5):
         moment = datetime.now(UTC) - timedelta(days=days, minutes=5)
-        house.drop(f"{days}.jsonl", [record(f"e{days}", timestamp=moment.isoformat(), usage=usage)])
-    house.run()
-    database.refresh(house.root)
-    monkeypatch.setenv("USAGE_DATA_DIR", str(house.root))
+        folder.drop(f"{days}.jsonl", [record(f"e{days}", timestamp=moment.isoformat(), usage=usage)])
+    folder.run()
+    database.refresh(folder.root)
+    monkeypatch.setenv("USAGE_DATA_DIR", str(folder.root))
     _, shown = runpy.run_path(str(NOTEBOOK))["app"].run()
-    credits_ = house.cube()["credits"].sum()
+    credits_ = folder.cube()["credits"].sum()
     assert credits_ == 35
     assert shown["daily"]["credits"].sum() == credits_
     assert shown["by_language"]["credits"].sum() == credits_

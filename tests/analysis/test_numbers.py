@@ -12,10 +12,10 @@ import pytest
 from pipeline.analysis.session import Session, opened
 from pipeline.analysis.spans import LAST, spans
 from pipeline.contract.calendar import day_start, utc_day_start
-from tests.analysis.asking import records, rows
 from tests.hostile import ZONES
-from tests.test_against_oracle import RANGES, VIEWS, World
-from tests.zone_walk import EPOCH_DAY, FIRST, read_zone_file, walk_day_starts
+from tests.load.test_against_oracle import RANGES, VIEWS, World
+from tests.support.asking import records, rows
+from tests.support.zone_walk import EPOCH_DAY, FIRST, read_zone_file, walk_day_starts
 
 DAYS = {"30d": 30, "60d": 60, "90d": 90}
 ODD = (
@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def session(world: World) -> Iterator[Session]:
     """Return a session over the same folder at the same instant."""
-    with opened(world.house.root, world.now) as session:
+    with opened(world.folder.root, world.now) as session:
         yield session
 
 

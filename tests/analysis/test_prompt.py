@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import NOW, House, record
+from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.project import ROOT
 
 PATIENCE_S = 60
 
@@ -20,19 +21,19 @@ PATIENCE_S = 60
 class Terminal:
     """A terminal with a running `usage sql`."""
 
-    def __init__(self, house: House, state: Path) -> None:
+    def __init__(self, folder: DataFolder, state: Path) -> None:
         controller, terminal = pty.openpty()
         self._controller, self._seen = controller, ""
         code = "from pipeline.commands import app; app()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "sql", "--data-dir", str(house.root), "--now", NOW],
+            [sys.executable, "-c", code, "sql", "--data-dir", str(folder.root), "--now", NOW],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
             start_new_session=True,
             env=os.environ
             | {
-                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONPATH": str(ROOT),
                 "XDG_STATE_HOME": str(state),
                 "TERM": "xterm",
                 "PROMPT_TOOLKIT_NO_CPR": "1",
@@ -74,20 +75,20 @@ class Terminal:
 
 
 @contextmanager
-def terminal(house: House, state: Path) -> Iterator[Terminal]:
+def terminal(folder: DataFolder, state: Path) -> Iterator[Terminal]:
     """Open a terminal for a while."""
-    opened = Terminal(house, state)
+    opened = Terminal(folder, state)
     try:
         yield opened
     finally:
         opened.close()
 
 
-def test_a_conversation(house: House, tmp_path: Path) -> None:
+def test_a_conversation(folder: DataFolder, tmp_path: Path) -> None:
     """Statements of several lines, commands, errors, Ctrl-C, a history for its user alone, and the way out."""
-    house.drop("a.jsonl", [record(usage={"credits": 12345})])
-    house.run()
-    with terminal(house, tmp_path / "state") as screen:
+    folder.drop("a.jsonl", [record(usage={"credits": 12345})])
+    folder.run()
+    with terminal(folder, tmp_path / "state") as screen:
         screen.see("usage>")
         screen.type("select sum(credits)\r")
         screen.see(r"\.\.\.")
@@ -121,10 +122,10 @@ def test_a_conversation(house: House, tmp_path: Path) -> None:
     assert "from cube;" in history.read_text()
 
 
-def test_end_of_input_leaves(house: House, tmp_path: Path) -> None:
+def test_end_of_input_leaves(folder: DataFolder, tmp_path: Path) -> None:
     """Ctrl-D leaves."""
-    house.root.mkdir()
-    with terminal(house, tmp_path / "state") as screen:
+    folder.root.mkdir()
+    with terminal(folder, tmp_path / "state") as screen:
         screen.see("usage>")
         screen.type("\x04")
         assert screen.end() == 0

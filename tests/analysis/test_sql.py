@@ -18,7 +18,8 @@ from pipeline.analysis.session import opened
 from pipeline.analysis.statements import statements
 from pipeline.analysis.writing import write_table
 from pipeline.commands import app
-from tests.conftest import NOW, House, record
+from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.project import ROOT
 
 EVERYTHING = """
     select
@@ -31,19 +32,19 @@ EVERYTHING = """
 
 
 @pytest.fixture
-def loaded(house: House) -> House:
-    """Return a house with some events."""
-    house.drop("a.jsonl", [record(f"e{k}", usage={"credits": k}) for k in range(5)])
-    house.run()
-    return house
+def loaded(folder: DataFolder) -> DataFolder:
+    """Return a folder with some events."""
+    folder.drop("a.jsonl", [record(f"e{k}", usage={"credits": k}) for k in range(5)])
+    folder.run()
+    return folder
 
 
-def usage(house: House, *arguments: str, stdin: str | None = None) -> Result:
+def usage(folder: DataFolder, *arguments: str, stdin: str | None = None) -> Result:
     """Give a `usage sql` command."""
-    return CliRunner().invoke(app, ["sql", *arguments, "--data-dir", str(house.root), "--now", NOW], input=stdin)
+    return CliRunner().invoke(app, ["sql", *arguments, "--data-dir", str(folder.root), "--now", NOW], input=stdin)
 
 
-def test_json(loaded: House) -> None:
+def test_json(loaded: DataFolder) -> None:
     """JSON is one array; integers are exact, instants are RFC 3339 in UTC, what is no number is null."""
     result = usage(loaded, EVERYTHING, "--format", "json")
     assert result.exit_code == 0, result.stderr
@@ -67,7 +68,7 @@ def test_json(loaded: House) -> None:
     assert json.loads(usage(loaded, "select 1 where false", "--format", "json").stdout) == []
 
 
-def test_csv(loaded: House) -> None:
+def test_csv(loaded: DataFolder) -> None:
     """CSV is RFC 4180: CRLF, quotes where they are needed, null is an empty cell."""
     result = usage(loaded, EVERYTHING, "--format", "csv")
     names, row = csv.reader(io.StringIO(result.stdout_bytes.decode(), newline=""))
@@ -80,7 +81,7 @@ def test_csv(loaded: House) -> None:
     assert usage(loaded, "select 1 as a, 'x,y' as b", "--format", "csv").stdout_bytes == b'a,b\r\n1,"x,y"\r\n'
 
 
-def test_parquet_and_output(loaded: House, tmp_path: Path) -> None:
+def test_parquet_and_output(loaded: DataFolder, tmp_path: Path) -> None:
     """Parquet goes to stdout or a file, which is replaced only where that is said."""
     path = tmp_path / "rows.parquet"
     assert usage(loaded, "from events", "--format", "parquet", "--output", str(path)).exit_code == 0
@@ -95,7 +96,7 @@ def test_parquet_and_output(loaded: House, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["rows.parquet"]
 
 
-def test_table(loaded: House) -> None:
+def test_table(loaded: DataFolder) -> None:
     """A table has numbers on the right, says NULL, and shows nothing that a terminal would obey."""
     result = usage(loaded, "select 'a' as name, 5 as n union all select chr(27) || '[2J', null order by n")
     assert result.stdout.splitlines() == [
@@ -105,7 +106,7 @@ def test_table(loaded: House) -> None:
     ]
 
 
-def test_wide_tables(loaded: House) -> None:
+def test_wide_tables(loaded: DataFolder) -> None:
     """What is wider than the terminal is cut in its longest columns, and where that is not enough, rows are records."""
     (statement,) = statements("select repeat('x', 100) as long, 'kept' as short, 7 as n")
     shown = {}
@@ -120,7 +121,7 @@ def test_wide_tables(loaded: House) -> None:
     assert f"  long   {'x' * 100}" in shown[20]
 
 
-def test_more_rows_than_are_shown(loaded: House) -> None:
+def test_more_rows_than_are_shown(loaded: DataFolder) -> None:
     """A table ends after 10,000 rows and says so; the other formats have all."""
     result = usage(loaded, "from range(25000)")
     assert len(result.stdout.splitlines()) == 10_001
@@ -128,7 +129,7 @@ def test_more_rows_than_are_shown(loaded: House) -> None:
     assert len(usage(loaded, "from range(25000)", "--format", "csv").stdout.splitlines()) == 25_001
 
 
-def test_order_is_kept(loaded: House) -> None:
+def test_order_is_kept(loaded: DataFolder) -> None:
     """Rows come in the order that the statement asks for."""
     rows = json.loads(usage(loaded, "select i from range(300000) r(i) order by hash(i), i", "--format", "json").stdout)
     with opened(loaded.root, None) as session:
@@ -137,7 +138,7 @@ def test_order_is_kept(loaded: House) -> None:
     assert [row["i"] for row in rows] == sorted(range(300_000), key=lambda i: (hashes[i], i))
 
 
-def test_stdin(loaded: House) -> None:
+def test_stdin(loaded: DataFolder) -> None:
     """Without an argument the statements come from stdin, one after the other."""
     result = usage(loaded, stdin="select 1 as a;\nselect sum(credits) as b from events; explain select 1")
     assert result.exit_code == 0
@@ -161,7 +162,7 @@ def test_stdin(loaded: House) -> None:
         (["select 1", "--format", "xml"], 2, "xml"),
     ],
 )
-def test_errors(loaded: House, arguments: list[str], code: int, words: str) -> None:
+def test_errors(loaded: DataFolder, arguments: list[str], code: int, words: str) -> None:
     """A statement that fails exits 1, one that is not run here and wrong options 2, with a message and nothing else."""
     result = usage(loaded, *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
@@ -172,19 +173,19 @@ def test_errors(loaded: House, arguments: list[str], code: int, words: str) -> N
 
 def test_no_folder(tmp_path: Path) -> None:
     """A data folder that is not there is wrong use, and is not made."""
-    result = usage(House(tmp_path / "none"), "select 1")
+    result = usage(DataFolder(tmp_path / "none"), "select 1")
     assert result.exit_code == 2
     assert not (tmp_path / "none").exists()
 
 
-def test_nothing_of_a_result_that_fails(loaded: House) -> None:
+def test_nothing_of_a_result_that_fails(loaded: DataFolder) -> None:
     """Where a statement fails after its first rows, none of them is written."""
     result = usage(loaded, "select if(i = 250000, error('late'), i) from range(300000) r(i)", "--format", "csv")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "late" in result.stderr
 
 
-def test_a_folder_that_is_read_only(loaded: House) -> None:
+def test_a_folder_that_is_read_only(loaded: DataFolder) -> None:
     """Where nothing can be written to the data folder, the answer is the same."""
     if not os.geteuid():
         (loaded.root / "usage.duckdb.lock").mkdir()  # no mode keeps root away; this does
@@ -198,12 +199,12 @@ def test_a_folder_that_is_read_only(loaded: House) -> None:
     assert not (loaded.root / "usage.duckdb").exists()
 
 
-def test_interrupted(loaded: House) -> None:
+def test_interrupted(loaded: DataFolder) -> None:
     """SIGINT stops a statement at once: exit 130, one line, nothing on stdout."""
     code = "from pipeline.commands import app; app()"
     statement = "select count(*) from range(10000000) a, range(10000000) b where (a.range * b.range) % 7 = 3"
     arguments = [sys.executable, "-c", code, "sql", statement, "--data-dir", str(loaded.root)]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     while not (spills := _is_busy(process.pid)) and process.poll() is None:
         os.sched_yield()

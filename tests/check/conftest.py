@@ -1,35 +1,19 @@
-"""What the tests of `usage check` share: a house where everything occurs, and ways to break it."""
+"""What the tests of `usage check` share: a data folder where everything occurs."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from pipeline.check.check import CheckReport, check
 from pipeline.contract.tables import STATUSES
-from tests.conftest import WORKSPACE, House, record
-
-OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-THIRD = "ffffffff-0000-4000-8000-000000000002"
-ADA = {"id": "00000000-0000-4000-8000-00000000000a", "name": "Ada"}
-
-Rows = list[dict[str, Any]]
-
-
-def used(credits_: int, *languages: tuple[str | None, int], audio_ms: int = 0) -> dict[str, Any]:
-    """Return the usage of an event."""
-    shares = [{"locale": locale, "characters": many, "lines": 1, "corrected": 2} for locale, many in languages]
-    return {"credits": credits_, "audio_ms": audio_ms, "languages": shares}
+from tests.support.checked import ADA, OTHER, THIRD, used
+from tests.support.data_folder import DataFolder, record
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Return a house with three workspaces, ties, runs of all statuses, versions, late events and bad lines."""
-    house = House(tmp_path_factory.mktemp("good") / "data")
-    house.drop(
+def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """Return a folder with three workspaces, ties, runs of all statuses, versions, late events and bad lines."""
+    folder = DataFolder(tmp_path_factory.mktemp("good") / "data")
+    folder.drop(
         "a.jsonl",
         [
             record("tie", usage=used(10, ("de", 1), ("fr", 1), (None, 1))),
@@ -50,8 +34,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> House:
             {"id": "bad"},
         ],
     )
-    house.run()
-    house.drop(
+    folder.run()
+    folder.drop(
         "b.jsonl",
         [
             record(
@@ -67,40 +51,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> House:
             {"id": "bad too"},
         ],
     )
-    house.run()
-    return house
+    folder.run()
+    return folder
 
 
 @pytest.fixture
-def good(template: House, tmp_path: Path) -> House:
-    """Return a house of its own for a test to break."""
+def good(template: DataFolder, tmp_path: Path) -> DataFolder:
+    """Return a folder of its own for a test to break."""
     return template.copy(tmp_path / "data")
-
-
-def checked(house: House, *workspaces: str, days: int | None = None) -> CheckReport:
-    """Check a house."""
-    return check(house.settings, house.now, workspaces=workspaces, days=days)
-
-
-def wrong(report: CheckReport) -> dict[str, int]:
-    """Return how much is wrong with the tables with which something is."""
-    found = {name: tally.wrong for name, tally in report.tallies().items() if tally.wrong}
-    assert report.agrees is not bool(found)
-    return found
-
-
-def partition(house: House, day: str, workspace_id: str = WORKSPACE) -> Path:
-    """Return an events partition."""
-    return house.root / f"events/workspace_id={workspace_id}/day={day}/events.parquet"
-
-
-def monthly(house: House, table: str, month: str = "2026-11", workspace_id: str = WORKSPACE) -> Path:
-    """Return a month's file of the cube or the actors."""
-    (path,) = house.root.glob(f"{table}/workspace_id={workspace_id}/month={month}/*.parquet")
-    return path
-
-
-def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
-    """Write a Parquet file with other rows."""
-    table = pq.ParquetFile(path).read()
-    pq.write_table(pa.Table.from_pylist(change(table.to_pylist()), schema=table.schema), path)

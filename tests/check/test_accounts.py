@@ -9,11 +9,11 @@ import pytest
 
 from pipeline.contract.tables import quarantine_path
 from pipeline.storage.store import Operation, Store
-from tests.check.conftest import OTHER, checked, rewrite, used, wrong
-from tests.conftest import House, record
+from tests.support.checked import OTHER, checked, rewrite, used, wrong
+from tests.support.data_folder import DataFolder, record
 
 
-def test_quarantine(good: House) -> None:
+def test_quarantine(good: DataFolder) -> None:
     """The rejected lines that the ledger counts are in the quarantine, file by file."""
     path = good.root / quarantine_path("b.jsonl")
     rewrite(path, lambda rows: rows[1:])
@@ -34,7 +34,7 @@ def test_quarantine(good: House) -> None:
         ({"lines": 1000, "duplicates": 996}, {"runs": 2}),
     ],
 )
-def test_ledger(good: House, counts: dict[str, int], found: dict[str, int]) -> None:
+def test_ledger(good: DataFolder, counts: dict[str, int], found: dict[str, int]) -> None:
     """The ledger's counts of a file add up, and all of them are no more than the runs counted."""
     with closing(sqlite3.connect(good.root / "state.sqlite")) as database, database:
         (entry,) = database.execute("select entry from files where path = 'b.jsonl'").fetchone()
@@ -44,7 +44,7 @@ def test_ledger(good: House, counts: dict[str, int], found: dict[str, int]) -> N
     assert wrong(checked(good)) == found
 
 
-def test_runs(good: House) -> None:
+def test_runs(good: DataFolder) -> None:
     """Each run's record adds up and can be read."""
     (path,) = good.root.glob("runs/*.jsonl")
     first, second = path.read_text().splitlines()
@@ -58,7 +58,7 @@ def test_runs(good: House) -> None:
     assert wrong(checked(good)).keys() == {"runs"}
 
 
-def test_waiting(good: House) -> None:
+def test_waiting(good: DataFolder) -> None:
     """Raw files that are new, longer or gone are no faults."""
     good.drop("c.jsonl", [record("new")])
     with (good.root / "raw/b.jsonl").open("ab") as file:
@@ -69,7 +69,7 @@ def test_waiting(good: House) -> None:
     assert report.waiting.files == 2
 
 
-def test_a_lost_ledger(good: House) -> None:
+def test_a_lost_ledger(good: DataFolder) -> None:
     """Losing the ledger is no fault, but said; one that is no database is a fault."""
     for path in good.root.glob("state.sqlite*"):
         path.unlink()
@@ -81,7 +81,7 @@ def test_a_lost_ledger(good: House) -> None:
     assert wrong(checked(good)) == {"ledger": 1}
 
 
-def test_an_unfinished_commit(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfinished_commit(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a commit that has not ended just that is told, at whatever step it stopped, until a run ends it."""
     good.drop("c.jsonl", [record("tie", workspace_id=OTHER, recorded_at="2026-11-24T11:30:00Z", usage=used(1))])
     apply, left = Store.apply, 0
@@ -96,9 +96,9 @@ def test_an_unfinished_commit(good: House, monkeypatch: pytest.MonkeyPatch) -> N
         left -= 1
         apply(store, operation)
 
-    def stops(house: House) -> bool:
+    def stops(folder: DataFolder) -> bool:
         try:
-            house.run()
+            folder.run()
         except StopError:
             return True
         return False
@@ -106,19 +106,19 @@ def test_an_unfinished_commit(good: House, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Store, "apply", stopping)
     unfinished, steps, stopped = 0, 0, True
     while stopped:
-        house = House(good.root.with_name(f"stopped-{steps}"))
-        shutil.copytree(good.root, house.root)
+        folder = DataFolder(good.root.with_name(f"stopped-{steps}"))
+        shutil.copytree(good.root, folder.root)
         left = steps
-        stopped = stops(house)
-        report = checked(house)
+        stopped = stops(folder)
+        report = checked(folder)
         if wrong(report):
             assert stopped
             assert wrong(report) == {"ledger": 1}
             assert (report.cube.rows, report.events.rows) == (0, 0)
             unfinished += 1
         left = -1
-        house.run()
-        assert wrong(checked(house)) == {}
+        folder.run()
+        assert wrong(checked(folder)) == {}
         steps += 1
     # Before and after these steps nothing is half done.
     assert 5 < unfinished < steps

@@ -12,17 +12,17 @@ from pipeline.check.check import CheckReport
 from pipeline.commands import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.session import BusyError
-from tests.check.conftest import checked, monthly, partition, rewrite
-from tests.conftest import NOW, WORKSPACE, House, record
+from tests.support.checked import checked, monthly, partition, rewrite
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
 
-def command(house: House, *arguments: str) -> Result:
+def command(folder: DataFolder, *arguments: str) -> Result:
     """Run the command."""
-    return CliRunner().invoke(app, ["check", "--data-dir", str(house.root), "--now", NOW, *arguments])
+    return CliRunner().invoke(app, ["check", "--data-dir", str(folder.root), "--now", NOW, *arguments])
 
 
-def test_command_all_right(good: House) -> None:
-    """A good house: one line for each table, exit 0."""
+def test_command_all_right(good: DataFolder) -> None:
+    """A good folder: one line for each table, exit 0."""
     good.drop("c.jsonl", [record("late", timestamp="2026-11-05T00:00:00Z")])
     good.run()
     good.drop("d.jsonl", [record("new")])
@@ -37,7 +37,7 @@ def test_command_all_right(good: House) -> None:
     assert lines[warning + 1] == f"  workspace {WORKSPACE}, id 'late': 2 events from 2026-10-05 to 2026-11-05"
 
 
-def test_command_wrong(good: House) -> None:
+def test_command_wrong(good: DataFolder) -> None:
     """Something wrong: the first differing cell, how many, a hint, exit 1; and what is corrupt by name."""
     rewrite(monthly(good, "cube", "2026-10"), lambda rows: rows[1:])
     partition(good, "2026-11-23").write_bytes(b"")
@@ -53,7 +53,7 @@ def test_command_wrong(good: House) -> None:
     assert "Traceback" not in found.output
 
 
-def test_command_json(good: House) -> None:
+def test_command_json(good: DataFolder) -> None:
     """For machines the report is one JSON object."""
     found = command(good, "--json", "--workspace", WORKSPACE.upper(), "--days", "2")
     assert found.exit_code == 0, found.output
@@ -67,12 +67,12 @@ def test_command_json(good: House) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--workspace", "x"], ["--days", "0"], ["--now", "today"], ["--data-dir", "nowhere"], ["more"]]
 )
-def test_command_refused(good: House, arguments: list[str]) -> None:
+def test_command_refused(good: DataFolder, arguments: list[str]) -> None:
     """A command that makes no sense exits 2."""
     assert command(good, *arguments).exit_code == 2
 
 
-def test_command_busy(good: House) -> None:
+def test_command_busy(good: DataFolder) -> None:
     """While a run is at work nothing is checked, and the command exits 75."""
     with FileLock(good.root / "run.lock"):
         with pytest.raises(BusyError):
@@ -80,7 +80,7 @@ def test_command_busy(good: House) -> None:
         assert command(good).exit_code == 75
 
 
-def test_command_without_memory(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_without_memory(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine cannot compare is said in a line, and is no agreement."""
     monkeypatch.setattr(reader, "_MEMORY", "300KB")
     result = command(good)

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from pipeline.contract.tables import Manifest, manifest_path
-from tests.check.conftest import OTHER, checked, monthly, wrong
-from tests.conftest import WORKSPACE, House
+from tests.support.checked import OTHER, checked, monthly, wrong
+from tests.support.data_folder import WORKSPACE, DataFolder
 
 
-def test_a_manifest_missing(good: House) -> None:
+def test_a_manifest_missing(good: DataFolder) -> None:
     """A workspace with events has a manifest; nobody can say what stands without it, so nothing else is wrong."""
     uri = manifest_path(OTHER)
     (good.root / uri).unlink()
@@ -21,7 +21,7 @@ def test_a_manifest_missing(good: House) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"workspace_id": 3}'])
-def test_a_manifest_torn(good: House, content: bytes) -> None:
+def test_a_manifest_torn(good: DataFolder, content: bytes) -> None:
     """A manifest that cannot be read is named."""
     (good.root / manifest_path(OTHER)).write_bytes(content)
     report = checked(good)
@@ -29,7 +29,7 @@ def test_a_manifest_torn(good: House, content: bytes) -> None:
     assert report.manifests.first[0].startswith(f"{manifest_path(OTHER)} is damaged")
 
 
-def test_a_manifest_of_others(good: House) -> None:
+def test_a_manifest_of_others(good: DataFolder) -> None:
     """A manifest names files of its own workspace, each for its own month, and all months that have events."""
     path = good.root / manifest_path(WORKSPACE)
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
@@ -49,7 +49,7 @@ def test_a_manifest_of_others(good: House) -> None:
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
-def test_a_file_missing(good: House, table: str) -> None:
+def test_a_file_missing(good: DataFolder, table: str) -> None:
     """A file that a manifest names is there."""
     path = monthly(good, table)
     path.unlink()
@@ -60,7 +60,7 @@ def test_a_file_missing(good: House, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
-def test_a_stray_file(good: House, table: str) -> None:
+def test_a_stray_file(good: DataFolder, table: str) -> None:
     """A file that no manifest names is none of the table."""
     path = monthly(good, table)
     path.with_name("stray.parquet").write_bytes(path.read_bytes())
@@ -69,7 +69,7 @@ def test_a_stray_file(good: House, table: str) -> None:
     assert path.with_name("stray.parquet").relative_to(good.root).as_posix() in report.manifests.first[0]
 
 
-def test_published(good: House) -> None:
+def test_published(good: DataFolder) -> None:
     """What stands is published."""
     (good.root / "published.json").write_text("{")
     assert wrong(checked(good)) == {"manifests": 1}

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pyarrow.parquet as pq
 import pytest
 
-from tests.check.conftest import OTHER, Rows, checked, monthly, partition, rewrite, wrong
-from tests.conftest import WORKSPACE, House
+from tests.support.checked import OTHER, Rows, checked, monthly, partition, rewrite, wrong
+from tests.support.data_folder import WORKSPACE, DataFolder
 
 
-def test_a_credit(good: House) -> None:
+def test_a_credit(good: DataFolder) -> None:
     """A number of the cube that the events do not give is told with its cell, and counted."""
 
     def more(rows: Rows) -> Rows:
@@ -24,7 +24,7 @@ def test_a_credit(good: House) -> None:
     assert report.cube.first == [f"{where}: credits: 9 stands, the events give 8"]
 
 
-def test_a_credit_moved(good: House) -> None:
+def test_a_credit_moved(good: DataFolder) -> None:
     """A credit that a tie gave to the wrong language differs twice, although the sum is right."""
 
     def move(rows: Rows) -> Rows:
@@ -41,14 +41,14 @@ def test_a_credit_moved(good: House) -> None:
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
 @pytest.mark.parametrize("change", [lambda rows: rows[1:], lambda rows: [rows[0], *rows]], ids=["missing", "twice"])
-def test_a_row(good: House, table: str, change: Callable[[Rows], Rows]) -> None:
+def test_a_row(good: DataFolder, table: str, change: Callable[[Rows], Rows]) -> None:
     """A row that is missing or there twice differs in each of its numbers that is not zero."""
     numbers = pq.ParquetFile(monthly(good, table)).read().to_pylist()[0]
     rewrite(monthly(good, table), change)
     assert wrong(checked(good)) == {table: sum(type(value) is int and value > 0 for value in numbers.values())}
 
 
-def test_a_row_of_zeros(good: House) -> None:
+def test_a_row_of_zeros(good: DataFolder) -> None:
     """A row that holds nothing has no place in a sparse cube."""
     rewrite(
         monthly(good, "cube", workspace_id=OTHER),
@@ -62,7 +62,7 @@ def test_a_row_of_zeros(good: House) -> None:
     assert report.cube.first[0].endswith("zz: rows: 1 stands, the events give nothing")
 
 
-def test_lost_events(good: House) -> None:
+def test_lost_events(good: DataFolder) -> None:
     """Numbers that no events give any more differ, in the cube and in the actors."""
     partition(good, "2026-10-31").unlink()
     assert wrong(checked(good)).keys() == {"cube", "actors"}

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.check.conftest import Rows, checked, monthly, partition, rewrite, wrong
-from tests.conftest import House, record
+from tests.support.checked import Rows, checked, monthly, partition, rewrite, wrong
+from tests.support.data_folder import DataFolder, record
 
 
 @pytest.mark.parametrize("name", ["day=2026-11-24/more.parquet", "day=2026-11-31/events.parquet", "x/y"])
-def test_a_stray_partition(good: House, name: str) -> None:
+def test_a_stray_partition(good: DataFolder, name: str) -> None:
     """What lies among the events partitions, where globs find it, is one of them."""
     path = partition(good, "2026-11-24").parents[1] / name
     path.parent.mkdir(exist_ok=True)
@@ -24,7 +24,7 @@ def test_a_stray_partition(good: House, name: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 torn", None], ids=["empty", "torn", "flipped"])
 @pytest.mark.parametrize("table", ["events", "cube", "actors"])
-def test_a_corrupt_file(good: House, table: str, content: bytes | None) -> None:
+def test_a_corrupt_file(good: DataFolder, table: str, content: bytes | None) -> None:
     """A file that cannot be read is named with what to do; what rests on it is left out, the rest is compared."""
     path = partition(good, "2026-11-24") if table == "events" else monthly(good, table)
     whole = path.read_bytes()
@@ -38,7 +38,7 @@ def test_a_corrupt_file(good: House, table: str, content: bytes | None) -> None:
     assert wrong(checked(good)).keys() == {of, "cube"}
 
 
-def test_bad_text(good: House) -> None:
+def test_bad_text(good: DataFolder) -> None:
     """A text that is no UTF-8 cannot be read either."""
     path = partition(good, "2026-11-24")
     table = pq.ParquetFile(path).read()
@@ -47,7 +47,7 @@ def test_bad_text(good: House) -> None:
     assert wrong(checked(good)) == {"events": 1}
 
 
-def test_the_wrong_day(good: House) -> None:
+def test_the_wrong_day(good: DataFolder) -> None:
     """An event lies in the partition of its UTC day; its numbers are counted where its timestamp says."""
     taken: Rows = []
     rewrite(partition(good, "2026-11-23"), lambda rows: taken.extend(rows) or [])  # type: ignore[func-returns-value]
@@ -57,7 +57,7 @@ def test_the_wrong_day(good: House) -> None:
     assert report.events.first[0].endswith("day=2026-11-24/events.parquet: rows of another UTC day: 1")
 
 
-def test_a_row_twice(good: House) -> None:
+def test_a_row_twice(good: DataFolder) -> None:
     """An id stands once in its partition, and counts once."""
     rewrite(partition(good, "2026-11-24"), lambda rows: [rows[0], *rows])
     report = checked(good)
@@ -73,7 +73,7 @@ def swap(rows: Rows) -> Rows:
 
 
 @pytest.mark.parametrize("change", [lambda rows: rows[1:] + rows[:1], swap], ids=["timestamp", "id"])
-def test_unsorted(good: House, change: Callable[[Rows], Rows]) -> None:
+def test_unsorted(good: DataFolder, change: Callable[[Rows], Rows]) -> None:
     """A partition has its newest rows first, by timestamp, then by id."""
     rewrite(partition(good, "2026-11-24"), change)
     report = checked(good)
@@ -81,14 +81,14 @@ def test_unsorted(good: House, change: Callable[[Rows], Rows]) -> None:
     assert report.events.first[0].endswith("rows newer than the one above them: 1")
 
 
-def test_ids_by_code_point(house: House) -> None:
+def test_ids_by_code_point(folder: DataFolder) -> None:
     """Ids compare by code point, which differs from UTF-16 and from any alphabet."""
-    house.drop("a.jsonl", [record(id_) for id_ in ("\U0001f600", "\uffee", "é", "z", "Z", "a")])
-    house.run()
-    assert wrong(checked(house)) == {}
+    folder.drop("a.jsonl", [record(id_) for id_ in ("\U0001f600", "\uffee", "é", "z", "Z", "a")])
+    folder.run()
+    assert wrong(checked(folder)) == {}
 
 
-def test_a_locale_twice(good: House) -> None:
+def test_a_locale_twice(good: DataFolder) -> None:
     """A language stands once in an event."""
 
     def double(rows: Rows) -> Rows:
@@ -101,7 +101,7 @@ def test_a_locale_twice(good: House) -> None:
     assert wrong(checked(good))["events"] == 1
 
 
-def test_an_older_schema(good: House) -> None:
+def test_an_older_schema(good: DataFolder) -> None:
     """A column that may be null may be missing; one that may not, not."""
     path = partition(good, "2026-11-24")
     table = pq.ParquetFile(path).read()

@@ -4,11 +4,11 @@ import pytest
 
 from pipeline.check import tables
 from pipeline.contract.tables import manifest_path
-from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, rewrite, wrong
-from tests.conftest import WORKSPACE, House, record
+from tests.support.checked import OTHER, THIRD, checked, monthly, partition, rewrite, wrong
+from tests.support.data_folder import WORKSPACE, DataFolder, record
 
 
-def test_groups(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found does not depend on how much is looked at at once."""
     good.drop("c.jsonl", [record("late", timestamp="2026-11-01T00:00:00Z")])
     good.run()
@@ -21,7 +21,7 @@ def test_groups(good: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert at_once.moved.ids == 1
 
 
-def test_moved_ids(good: House) -> None:
+def test_moved_ids(good: DataFolder) -> None:
     """Ids on several UTC days of one workspace are told, without being a fault."""
     good.drop(
         "c.jsonl",
@@ -40,7 +40,7 @@ def test_moved_ids(good: House) -> None:
     assert (first.first_day, first.last_day) == ("2026-10-05", "2026-11-01")
 
 
-def test_named_workspaces(good: House) -> None:
+def test_named_workspaces(good: DataFolder) -> None:
     """Only the named workspaces are looked at."""
     rewrite(monthly(good, "cube"), lambda rows: rows[1:])
     partition(good, "2026-10-31").write_bytes(b"")
@@ -54,7 +54,7 @@ def test_named_workspaces(good: House) -> None:
     assert checked(good, stranger).notes == [f"nothing stands of workspace {stranger}"]
 
 
-def test_last_days(good: House) -> None:
+def test_last_days(good: DataFolder) -> None:
     """Only the last days are looked at, today included; of the months they cut, only these days."""
     assert checked(good, days=1).events.files == 2
     assert checked(good, days=2).events.files == 3

@@ -11,12 +11,12 @@ from pipeline.contract.tables import manifest_path
 from pipeline.load.discovery import Retry
 from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
-from tests.check.conftest import OTHER, THIRD, checked, monthly, partition, wrong
-from tests.conftest import NOW, WORKSPACE, House, record
 from tests.hostile import deliver
+from tests.support.checked import OTHER, THIRD, checked, monthly, partition, wrong
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
 
-def test_a_good_house(good: House) -> None:
+def test_a_good_house(good: DataFolder) -> None:
     """What the load made passes; every row, file and line was looked at."""
     report = checked(good)
     assert wrong(report) == {}
@@ -32,27 +32,27 @@ def test_a_good_house(good: House) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_hostile_house(house: House, seed: int) -> None:
+def test_a_hostile_house(folder: DataFolder, seed: int) -> None:
     """Whatever came in, what the load made of it passes."""
-    files = deliver(seed, house.now).files
+    files = deliver(seed, folder.now).files
     for first in range(0, len(files), 4):
         for name, content in files[first : first + 4]:
-            house.drop(name, content)
-        house.run()
-    assert wrong(checked(house)) == {}
+            folder.drop(name, content)
+        folder.run()
+    assert wrong(checked(folder)) == {}
 
 
-def test_an_empty_house(house: House) -> None:
+def test_an_empty_house(folder: DataFolder) -> None:
     """Where nothing is published nothing is wrong; where there is no folder there is nothing to check."""
     with pytest.raises(FileNotFoundError):
-        checked(house)
-    house.root.mkdir()
-    report = checked(house)
+        checked(folder)
+    folder.root.mkdir()
+    report = checked(folder)
     assert wrong(report) == {}
     assert report.notes == ["nothing is published yet"]
 
 
-def test_all_kinds_of_runs(good: House, tmp_path: Path) -> None:
+def test_all_kinds_of_runs(good: DataFolder, tmp_path: Path) -> None:
     """Growing and replaced files, named paths, retries and rebuilds leave nothing that is wrong."""
     early = good.drop("early.jsonl", [record("early", timestamp="2026-11-26T00:00:00Z"), {"id": "bad"}])
     good.run()
@@ -75,7 +75,7 @@ def test_all_kinds_of_runs(good: House, tmp_path: Path) -> None:
     assert report.waiting.files == 0
 
 
-def test_rebuild_mends(good: House) -> None:
+def test_rebuild_mends(good: DataFolder) -> None:
     """What the hint says helps."""
     partition(good, "2026-11-24").write_bytes(b"")
     monthly(good, "cube").unlink()

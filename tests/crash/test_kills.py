@@ -15,17 +15,18 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import NOW, WORKSPACE, House, record
-from tests.crash.batches import batches, drop, state_of
+from tests.support.batches import batches, drop, state_of
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.project import ROOT
 
-VICTIM = str(Path(__file__).with_name("victim.py"))
+VICTIM = str(ROOT / "tests/support/victim.py")
 PARTS = 4  # in which all steps are tried, so that no test takes long
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def halted(house: House, operation: str, *options: str) -> subprocess.Popen[str]:
+def halted(folder: DataFolder, operation: str, *options: str) -> subprocess.Popen[str]:
     """Begin a run that halts before its first operation of a name, and return it as soon as it does."""
-    command = [sys.executable, VICTIM, "1", "halt", operation, "--data-dir", str(house.root), "--workers", "1"]
+    command = [sys.executable, VICTIM, "1", "halt", operation, "--data-dir", str(folder.root), "--workers", "1"]
     process = subprocess.Popen(
         [*command, *(options or ("--now", NOW))],
         stdout=subprocess.PIPE,
@@ -46,7 +47,7 @@ def await_of(process: subprocess.Popen[Any], seen: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def victim(house: House, step: int, when: str, operation: str = "any") -> int:
+def victim(folder: DataFolder, step: int, when: str, operation: str = "any") -> int:
     """Run the command and kill it at a step; return how it ended."""
     command = [
         sys.executable,
@@ -55,7 +56,7 @@ def victim(house: House, step: int, when: str, operation: str = "any") -> int:
         when,
         operation,
         "--data-dir",
-        str(house.root),
+        str(folder.root),
         "--now",
         NOW,
         "--workers",
@@ -65,122 +66,122 @@ def victim(house: House, step: int, when: str, operation: str = "any") -> int:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Return a house that was loaded batch by batch without a kill."""
-    house = House(tmp_path_factory.mktemp("undisturbed") / "data")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """Return a folder that was loaded batch by batch without a kill."""
+    folder = DataFolder(tmp_path_factory.mktemp("undisturbed") / "data")
     for number, batch in enumerate(batches()):
-        house.drop(f"{number}.jsonl", batch)
-        house.run()
-    return house
+        folder.drop(f"{number}.jsonl", batch)
+        folder.run()
+    return folder
 
 
 @pytest.mark.parametrize("killed", [0, 1])
 @pytest.mark.parametrize("first", range(1, PARTS + 1))
-def test_killed_at_every_step(undisturbed: House, tmp_path: Path, first: int, killed: int) -> None:
+def test_killed_at_every_step(undisturbed: DataFolder, tmp_path: Path, first: int, killed: int) -> None:
     """Killed at any step of the first or the second batch's run, the next runs give the undisturbed tables."""
-    template = House(tmp_path / "template")
+    template = DataFolder(tmp_path / "template")
     for number in range(killed):
         drop(template, number)
         template.run()
     drop(template, killed)
     expected = state_of(undisturbed)
     for step in count(first, PARTS):
-        house = House(tmp_path / f"step-{step}")
-        shutil.copytree(template.root, house.root, ignore=shutil.ignore_patterns("raw"))
-        shutil.copytree(template.root / "raw", house.root / "raw", copy_function=os.link)  # raw files keep their inode
-        ended = victim(house, step, "before")
-        house.run()
+        folder = DataFolder(tmp_path / f"step-{step}")
+        shutil.copytree(template.root, folder.root, ignore=shutil.ignore_patterns("raw"))
+        shutil.copytree(template.root / "raw", folder.root / "raw", copy_function=os.link)  # raw files keep their inode
+        ended = victim(folder, step, "before")
+        folder.run()
         for number in range(killed + 1, len(batches())):
-            drop(house, number)
-            house.run()
-        assert state_of(house) == expected, step
-        assert not list(house.root.glob("staging/*"))
-        shutil.rmtree(house.root)
+            drop(folder, number)
+            folder.run()
+        assert state_of(folder) == expected, step
+        assert not list(folder.root.glob("staging/*"))
+        shutil.rmtree(folder.root)
         if ended != -signal.SIGKILL:
             break
     assert ended == 0
     assert step > 20
 
 
-def test_killed_again_and_again(undisturbed: House, house: House) -> None:
+def test_killed_again_and_again(undisturbed: DataFolder, folder: DataFolder) -> None:
     """Kills in a row, in the recovery of the one before too, lose and double nothing."""
     rng = random.Random(5)
     for number, batch in enumerate(batches()):
-        house.drop(f"{number}.jsonl", batch)
+        folder.drop(f"{number}.jsonl", batch)
         for _ in range(4):
-            victim(house, rng.randrange(1, 30), rng.choice(["before", "after"]))
-    house.run()
-    assert state_of(house) == state_of(undisturbed)
+            victim(folder, rng.randrange(1, 30), rng.choice(["before", "after"]))
+    folder.run()
+    assert state_of(folder) == state_of(undisturbed)
 
 
-def test_killed_at_any_time(undisturbed: House, house: House) -> None:
+def test_killed_at_any_time(undisturbed: DataFolder, folder: DataFolder) -> None:
     """Kills of a run with worker processes, whenever they come, lose and double nothing."""
     rng = random.Random(9)
     code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
-    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(house.root), "--now", NOW]
+    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(folder.root), "--now", NOW]
     for number, batch in enumerate(batches()):
-        house.drop(f"{number}.jsonl", batch)
+        folder.drop(f"{number}.jsonl", batch)
         for _ in range(3):
             with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
                 try:
                     process.wait(rng.uniform(0.2, 1.2))
                 except subprocess.TimeoutExpired:
                     process.kill()
-    house.run()
-    assert state_of(house) == state_of(undisturbed)
+    folder.run()
+    assert state_of(folder) == state_of(undisturbed)
 
 
-def test_staging_lost_twice(undisturbed: House, house: House) -> None:
+def test_staging_lost_twice(undisturbed: DataFolder, folder: DataFolder) -> None:
     """A commit whose staged files are lost is made again, even when that is killed, from the sources."""
-    house.drop("0.jsonl", batches()[0])
+    folder.drop("0.jsonl", batches()[0])
     for _ in range(2):
-        assert victim(house, 1, "after", "begin") == -signal.SIGKILL
-        shutil.rmtree(house.root / "staging")
-    house.run()
+        assert victim(folder, 1, "after", "begin") == -signal.SIGKILL
+        shutil.rmtree(folder.root / "staging")
+    folder.run()
     for number, batch in list(enumerate(batches()))[1:]:
-        house.drop(f"{number}.jsonl", batch)
-        house.run()
-    assert state_of(house) == state_of(undisturbed)
+        folder.drop(f"{number}.jsonl", batch)
+        folder.run()
+    assert state_of(folder) == state_of(undisturbed)
 
 
-def test_staging_lost_in_a_rebuild(undisturbed: House, house: House) -> None:
+def test_staging_lost_in_a_rebuild(undisturbed: DataFolder, folder: DataFolder) -> None:
     """What a rebuild of some months staged is lost: nothing of it is done, and all raw files are read again."""
     for number in range(len(batches())):
-        drop(house, number)
-        house.run()
+        drop(folder, number)
+        folder.run()
     expected = state_of(undisturbed)
-    options = ["--rebuild", "--since", "2026-11", "--data-dir", str(house.root), "--now", NOW, "--workers", "1"]
+    options = ["--rebuild", "--since", "2026-11", "--data-dir", str(folder.root), "--now", NOW, "--workers", "1"]
     command = [sys.executable, VICTIM, "1", "after", "begin", *options]
     killed = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT).returncode
     assert killed == -signal.SIGKILL
-    shutil.rmtree(house.root / "staging")
-    assert house.run().files == len(batches())
-    assert state_of(house) == expected
+    shutil.rmtree(folder.root / "staging")
+    assert folder.run().files == len(batches())
+    assert state_of(folder) == expected
 
 
 def test_signal_to_all_processes(tmp_path: Path) -> None:
     """A signal to a run and its workers, as service managers send it, stops the run as one to the run alone does."""
-    house = House(tmp_path / "data")
+    folder = DataFolder(tmp_path / "data")
     for name in "ab":
-        house.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(50_000)])
+        folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(50_000)])
     code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
-    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(house.root), "--now", NOW]
+    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(folder.root), "--now", NOW]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
-        await_of(process, lambda: bool(list(house.root.glob("staging/*/rows/*/*.arrow"))))  # the workers are at work
+        await_of(process, lambda: bool(list(folder.root.glob("staging/*/rows/*/*.arrow"))))  # the workers are at work
         os.killpg(process.pid, signal.SIGTERM)
         said = process.stderr.read()
     assert process.returncode == 143, said
-    assert not list(house.root.glob("staging/*"))
-    assert house.run().accepted == 100_000
+    assert not list(folder.root.glob("staging/*"))
+    assert folder.run().accepted == 100_000
 
 
 def test_workers_follow_their_parent(tmp_path: Path) -> None:
     """Worker processes of a killed run end with it."""
-    house = House(tmp_path / "data")
+    folder = DataFolder(tmp_path / "data")
     many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(3_000))
     for number in range(4):
-        house.drop(f"{number}.jsonl", many)
+        folder.drop(f"{number}.jsonl", many)
     many_batches = (
         "import pipeline.run, pipeline.load.stages;"
         " pipeline.run._PROCESSES_BYTES = pipeline.load.stages._BATCH_BYTES = -1"
@@ -191,7 +192,7 @@ def test_workers_follow_their_parent(tmp_path: Path) -> None:
         f"{many_batches}; from service.commands import main; main()",
         "run",
         "--data-dir",
-        str(house.root),
+        str(folder.root),
     ]
     with subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
@@ -205,21 +206,21 @@ def test_workers_follow_their_parent(tmp_path: Path) -> None:
             if pidfd is not None:
                 assert select.select([pidfd], [], [], 30)[0], "a worker outlived its parent"
                 os.close(pidfd)
-    house.run()
-    assert house.run().files == 0
+    folder.run()
+    assert folder.run().files == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_stop_between_steps(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """SIGTERM and SIGINT stop a run at the next safe point, with nothing published and nothing lost."""
-    house = House(tmp_path / "data")
+    folder = DataFolder(tmp_path / "data")
     for name in "ab":
-        house.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20)])
-    with halted(house, "_read") as process:
+        folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20)])
+    with halted(folder, "_read") as process:
         process.send_signal(number)
         process.send_signal(signal.SIGCONT)
         _, said = process.communicate()
     assert process.returncode == code, said
     assert "stopped" in said
-    assert not (house.root / "published.json").exists()
-    assert house.run().accepted == 40
+    assert not (folder.root / "published.json").exists()
+    assert folder.run().accepted == 40

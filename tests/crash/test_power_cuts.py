@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.tables import Manifest, Published
-from tests.conftest import House
-from tests.crash.batches import batches, drop, state_of, undisturbed_after
-from tests.crash.disk import Disk, Tree, lay, remains
+from tests.support.batches import batches, drop, state_of, undisturbed_after
+from tests.support.data_folder import DataFolder
+from tests.support.disk import Disk, Tree, lay, remains
 
 
 def credits_by_workspace(root: Path) -> dict[str, int]:
@@ -37,18 +37,18 @@ def fingerprint(tree: Tree) -> bytes:
 @pytest.mark.parametrize("number", range(len(batches())))
 def test_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Cut at any moment of any batch, with any loss: a whole commit for each workspace, then the undisturbed tables."""
-    house = House(tmp_path / "data")
+    folder = DataFolder(tmp_path / "data")
     for earlier in range(number):
-        drop(house, earlier)
-        house.run()
-    before = credits_by_workspace(house.root)
-    drop(house, number)
-    disk = Disk(house.root)
+        drop(folder, earlier)
+        folder.run()
+    before = credits_by_workspace(folder.root)
+    drop(folder, number)
+    disk = Disk(folder.root)
     with monkeypatch.context() as patch:
         disk.watch(patch)
-        house.run()
+        folder.run()
         disk.end()
-    after = credits_by_workspace(house.root)
+    after = credits_by_workspace(folder.root)
     expected = undisturbed_after(tmp_path / "undisturbed", number)
     rng = random.Random(number)
     seen: set[bytes] = set()
@@ -57,8 +57,8 @@ def test_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int)
             if fingerprint(tree) in seen:
                 continue
             seen.add(fingerprint(tree))
-            cut = House(tmp_path / f"cut-{len(seen)}")
-            lay(tree, house.root / "raw", cut.root)
+            cut = DataFolder(tmp_path / f"cut-{len(seen)}")
+            lay(tree, folder.root / "raw", cut.root)
             for workspace_id, found in credits_by_workspace(cut.root).items():
                 assert found in {before.get(workspace_id), after[workspace_id]}, moment.before
             if (cut.root / "published.json").exists():

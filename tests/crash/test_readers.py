@@ -11,10 +11,10 @@ from typing import Any
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
 from service.application import create_app
-from tests.conftest import NOW, WORKSPACE, House, record
-from tests.crash.batches import OTHER
 from tests.crash.test_kills import VICTIM
-from tests.service.conftest import call
+from tests.support.batches import OTHER
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.service_folder import call
 
 USER = "c0000000-0000-4000-8000-00000000000a"
 KEYS = {WORKSPACE: f"op_live_{1:032d}", OTHER: f"op_live_{2:032d}"}
@@ -53,10 +53,10 @@ def batch(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_readers_see_whole_commits(house: House) -> None:
+def test_readers_see_whole_commits(folder: DataFolder) -> None:
     """No answer is torn, none goes back, and none but those before the first commit is an error."""
-    write_directory(house.root)
-    app = create_app(Settings.read({}, data_dir=house.root), lambda: instant(NOW))
+    write_directory(folder.root)
+    app = create_app(Settings.read({}, data_dir=folder.root), lambda: instant(NOW))
     rng = random.Random(3)
     seen: dict[str, list[int]] = {workspace_id: [0] for workspace_id in KEYS}
     asked = 0
@@ -79,10 +79,10 @@ def test_readers_see_whole_commits(house: House) -> None:
             assert len({event["id"] for event in feed}) == len(feed)
 
     for number in range(BATCHES):
-        house.drop(f"{number}.jsonl", batch(number))
+        folder.drop(f"{number}.jsonl", batch(number))
         for kill in (rng.randrange(4, 22), rng.randrange(4, 30), 1000):
             command = [sys.executable, VICTIM, str(kill), rng.choice(["before", "after"]), "any"]
-            options = ["--data-dir", str(house.root), "--now", NOW, "--workers", "1"]
+            options = ["--data-dir", str(folder.root), "--now", NOW, "--workers", "1"]
             with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
                 while run.poll() is None:
                     ask()

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.service.conftest import House
-from tests.service.process import running
+from tests.support.process import running
+from tests.support.service_folder import ServiceFolder
 
 PATHS = [f"/api/v1/{path}" for path in ("usage/summary", "usage/by-language", "usage/activity", "auth/whoami")]
 
@@ -29,9 +29,9 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
 
 def test_read_only_data_folder(mounted: Path, event: Any) -> None:
     """Two workers answer everything, and count together, where nothing can be written."""
-    house = House(mounted)
-    token = house.key(rate_limit_per_min=1_000)
-    house.publish([event(house.now - number, id=str(number), credits=1) for number in range(200)])
+    folder = ServiceFolder(mounted)
+    token = folder.key(rate_limit_per_min=1_000)
+    folder.publish([event(folder.now - number, id=str(number), credits=1) for number in range(200)])
     subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
     with pytest.raises(OSError, match="Read-only"):
         (mounted / "anything").touch()

@@ -15,12 +15,12 @@ import onepin
 import pytest
 from onepin.errors import UnprocessableEntityError
 
-from tests.service.process import BIN, start, stop
+from tests.support.process import BIN, start, stop
 
 
-def _fill(house: Any, event: Any) -> None:
-    house.account(house.user, quota=100)
-    house.publish(
+def _fill(folder: Any, event: Any) -> None:
+    folder.account(folder.user, quota=100)
+    folder.publish(
         [
             event(
                 "2026-11-24T11:00:00Z", id="2", credits=7, languages=[{"locale": "en-us", "characters": 9, "lines": 2}]
@@ -39,10 +39,10 @@ def _fill(house: Any, event: Any) -> None:
 
 
 @pytest.fixture
-def served(house: Any, event: Any) -> Iterator[str]:
+def served(folder: Any, event: Any) -> Iterator[str]:
     """Return the URL of a running service over a small folder."""
-    _fill(house, event)
-    process, url = start(house.root)
+    _fill(folder, event)
+    process, url = start(folder.root)
     yield url
     stop(process)
 
@@ -60,14 +60,14 @@ def _check(summary: Any, languages: Any, activity: Any, whoami: Any) -> None:
     assert whoami.data.auth_kind == "api_key"
 
 
-def test_sync_client(house: Any, served: str) -> None:
+def test_sync_client(folder: Any, served: str) -> None:
     """The synchronous client reads all four endpoints and follows cursors."""
     with httpx.Client(timeout=30) as connection:
-        client = onepin.OnePinClient(base_url=served, token=house.token, httpx_client=connection)
+        client = onepin.OnePinClient(base_url=served, token=folder.token, httpx_client=connection)
         usage = client.usage
         page = usage.usage_activity(limit=1)
         _check(usage.usage_summary(), usage.usage_by_language(), page, client.auth.whoami())
-        older = usage.usage_activity(limit=1, cursor=page.pagination.next, workspace_id=house.workspace)
+        older = usage.usage_activity(limit=1, cursor=page.pagination.next, workspace_id=folder.workspace)
         assert [(row.id, row.metadata) for row in older.data] == [("1", {"k": 1})]
         assert older.pagination.next is None
         assert older.pagination.prev
@@ -76,12 +76,12 @@ def test_sync_client(house: Any, served: str) -> None:
     assert [detail["field"] for detail in refused.value.body["error"]["details"]] == ["range", "timezone"]
 
 
-def test_async_client(house: Any, served: str) -> None:
+def test_async_client(folder: Any, served: str) -> None:
     """The asynchronous client reads all four endpoints."""
 
     async def read() -> None:
         async with httpx.AsyncClient(timeout=30) as connection:
-            client = onepin.AsyncOnePinClient(base_url=served, token=house.token, httpx_client=connection)
+            client = onepin.AsyncOnePinClient(base_url=served, token=folder.token, httpx_client=connection)
             usage = client.usage
             answers = await asyncio.gather(
                 usage.usage_summary(activity_view="monthly"),
@@ -94,7 +94,7 @@ def test_async_client(house: Any, served: str) -> None:
     asyncio.run(read())
 
 
-def test_command_line_client(house: Any, served: str, tmp_path: Path) -> None:
+def test_command_line_client(folder: Any, served: str, tmp_path: Path) -> None:
     """`onepin login`, `whoami` and the three usage commands work."""
     home = tmp_path / "home"
     home.mkdir()
@@ -107,23 +107,23 @@ def test_command_line_client(house: Any, served: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert house.workspace in run("login", "--key", house.token, "--base-url", served)
+    assert folder.workspace in run("login", "--key", folder.token, "--base-url", served)
     assert "api_key" in run("whoami")
     for command in ("summary", "by-language", "activity"):
         assert run("usage", command)
     assert json.loads(run("--json", "usage", "activity", "--limit", "1"))
 
 
-def test_compressed(house: Any, served: str) -> None:
+def test_compressed(folder: Any, served: str) -> None:
     """The published client asks for gzip and gets it; curl finds the same, also in CSV."""
     codings: list[str | None] = []
     hooks = {"response": [lambda reply: codings.append(reply.headers.get("content-encoding"))]}
     with httpx.Client(timeout=30, event_hooks=hooks) as connection:
-        client = onepin.OnePinClient(base_url=served, token=house.token, httpx_client=connection)
+        client = onepin.OnePinClient(base_url=served, token=folder.token, httpx_client=connection)
         for _ in range(2):
             assert client.usage.usage_summary().data.credits.used == 7
         assert codings == ["gzip", "gzip"]
-        headers = {"Authorization": f"Bearer {house.token}", "Accept": "text/csv", "Accept-Encoding": "gzip"}
+        headers = {"Authorization": f"Bearer {folder.token}", "Accept": "text/csv", "Accept-Encoding": "gzip"}
         reply = connection.get(f"{served}/api/v1/usage/summary?range=90d", headers=headers)
     assert codings[-1] == "gzip"
     curl = shutil.which("curl")
@@ -133,11 +133,11 @@ def test_compressed(house: Any, served: str) -> None:
         assert subprocess.run(words, capture_output=True, check=True).stdout == reply.content
 
 
-def test_two_workers_and_graceful_stop(house: Any, event: Any) -> None:
+def test_two_workers_and_graceful_stop(folder: Any, event: Any) -> None:
     """Several workers give the same answers; SIGTERM ends them with success, and no log line holds the key."""
-    _fill(house, event)
-    process, url = start(house.root, "--workers", "2")
-    headers = {"Authorization": f"Bearer {house.token}"}
+    _fill(folder, event)
+    process, url = start(folder.root, "--workers", "2")
+    headers = {"Authorization": f"Bearer {folder.token}"}
     tags = {httpx.get(f"{url}/api/v1/usage/summary", headers=headers).headers["etag"] for _ in range(8)}
     assert len(tags) == 1
     head = httpx.head(f"{url}/api/v1/usage/summary", headers=headers)
@@ -147,14 +147,14 @@ def test_two_workers_and_graceful_stop(house: Any, event: Any) -> None:
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert sum(line["route"] == "/api/v1/usage/summary" for line in lines) == 9
-    assert house.token not in log
+    assert folder.token not in log
 
 
-def test_taken_port(house: Any, served: str) -> None:
+def test_taken_port(folder: Any, served: str) -> None:
     """A port that somebody else listens on is refused with a sentence, not shared in silence."""
     port = served.rsplit(":", 1)[1]
     done = subprocess.run(
-        [BIN / "usage", "serve", "--port", port, "--data-dir", house.root],
+        [BIN / "usage", "serve", "--port", port, "--data-dir", folder.root],
         capture_output=True,
         text=True,
         timeout=60,
@@ -164,11 +164,11 @@ def test_taken_port(house: Any, served: str) -> None:
     assert done.stderr.startswith("error: cannot listen on 127.0.0.1:")
 
 
-def test_broken_directory_at_thestart(house: Any) -> None:
+def test_broken_directory_at_thestart(folder: Any) -> None:
     """A directory file that is broken when the service starts is named with its line."""
-    (house.root / "directory" / "members.jsonl").write_text("oops\n")
+    (folder.root / "directory" / "members.jsonl").write_text("oops\n")
     done = subprocess.run(
-        [BIN / "usage", "serve", "--port", "0", "--data-dir", house.root],
+        [BIN / "usage", "serve", "--port", "0", "--data-dir", folder.root],
         capture_output=True,
         text=True,
         timeout=60,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.service.process import start
+from tests.support.process import start
 
 SUMMARY = "/api/v1/usage/summary"
 _CONNECTIONS = 16
@@ -48,12 +48,12 @@ class Client(threading.Thread):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_stop_under_load(house: Any, event: Any, workers: int) -> None:
+def test_stop_under_load(folder: Any, event: Any, workers: int) -> None:
     """After SIGTERM every request that was begun is answered in full, and has its line in the log; no other has."""
-    house.publish([event(house.now, credits=1)])
-    process, url = start(house.root, "--workers", str(workers))
+    folder.publish([event(folder.now, credits=1)])
+    process, url = start(folder.root, "--workers", str(workers))
     warm = threading.Barrier(_CONNECTIONS + 1)
-    clients = [Client(url, house.token, warm) for _ in range(_CONNECTIONS)]
+    clients = [Client(url, folder.token, warm) for _ in range(_CONNECTIONS)]
     log: list[str] = []
     assert process.stderr is not None
     reading = threading.Thread(target=log.extend, args=(process.stderr,))

@@ -1,0 +1,111 @@
+"""How `usage run` ends: the exit codes, what is said where, and that two runs never work at once."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.crash.test_kills import halted
+from tests.support.command import contents, done, refused, usage
+from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.project import ROOT
+
+COMMAND = [sys.executable, "-c", "from service.commands import main; main()"]
+
+
+def begin(folder: DataFolder) -> subprocess.Popen[str]:
+    """Begin `usage run` in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [*COMMAND, "run", "--data-dir", str(folder.root), "--now", NOW]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_done(folder: DataFolder) -> None:
+    """0: what was done in one line on stdout, how it went on stderr; also when there is nothing to do."""
+    result = usage(folder)
+    done(result)
+    assert result.stdout.startswith("0 lines = 0 accepted + 0 duplicates + 0 rejected + 0 blank, from 0 files in ")
+    folder.drop("a.jsonl", [record("a"), record("a"), {"id": "bad"}])
+    folder.drop("b.jsonl", b"\n")
+    result = usage(folder)
+    done(result)
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("4 lines = 1 accepted + 1 duplicates + 1 rejected + 1 blank, from 2 files in ")
+    assert line.endswith(f"1 partitions of 1 workspaces written; data as of {NOW}")
+    assert "  rejected 1 missing_field\n" in result.stderr
+
+
+def test_failed(folder: DataFolder) -> None:
+    """1: one line that begins with `error:`."""
+    folder.drop("a.jsonl", [record()])
+    (folder.root / "published.json").write_text("{}")
+    before = contents(folder)
+    refused(usage(folder), "published.json")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["gone.jsonl"], ["--since", "2026-10"], ["--rebuild", "a.jsonl"], ["--bad"], ["--workers", "x"]]
+)
+def test_wrong_options(folder: DataFolder, arguments: list[str]) -> None:
+    """2: the command itself is wrong, and nothing is loaded."""
+    folder.drop("a.jsonl", [record()])
+    result = usage(folder, *arguments)
+    done(result, 2)
+    assert result.stdout == ""
+    assert not contents(folder)
+
+
+def test_rejected(folder: DataFolder) -> None:
+    """3, with --strict only: all that is good is loaded, but lines were rejected."""
+    folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
+    result = usage(folder, "--strict")
+    done(result, 3)
+    assert result.stdout.startswith("2 lines = 1 accepted")
+    assert folder.events().height == 1
+    done(usage(folder, "--strict"))
+    folder.drop("b.jsonl", [{"id": "bad"}])
+    done(usage(folder))
+
+
+def test_unreadable(folder: DataFolder) -> None:
+    """4, which counts more than rejected lines: all else is loaded, but for a file that could not be read."""
+    folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
+    folder.drop("b.jsonl.gz", b"\x1f\x8b")
+    result = usage(folder, "--strict")
+    done(result, 4)
+    assert "  b.jsonl.gz: " in result.stderr
+    assert folder.events().height == 1
+
+
+def test_two_at_once(folder: DataFolder) -> None:
+    """75: of two runs on a folder the second ends at once, says why and changes nothing; the first goes on."""
+    for name in "ab":
+        folder.drop(f"{name}.jsonl", [record(f"{name}{number}") for number in range(30)])
+    with halted(folder, "_read") as first:
+        try:
+            with begin(folder) as second:
+                out, said = second.communicate()
+            without = not (folder.root / "published.json").exists()
+        finally:
+            first.send_signal(signal.SIGCONT)
+        assert without
+        assert second.returncode == 75
+        assert out == ""
+        assert said == f"another run is at work on {folder.root}; try again when it is done\n"
+        _, said = first.communicate()
+        assert first.returncode == 0, said
+    assert folder.events().height == 60
+    done(usage(folder))
+
+
+def test_names_that_a_terminal_would_obey(folder: DataFolder) -> None:
+    """The name of a raw file that cannot be read is shown without its escape sequences."""
+    folder.drop("a.jsonl", [record()])
+    (folder.root / "raw" / "\x1b[31mred.jsonl").symlink_to("nowhere.jsonl")
+    found = usage(folder)
+    assert found.exit_code == 4
+    assert "\\x1b[31mred.jsonl" in found.stderr
+    assert "\x1b" not in found.stderr

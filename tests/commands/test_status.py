@@ -1,0 +1,244 @@
+"""`usage status`: the numbers of the last runs, what waits, how old the published data is; nothing is touched."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.commands import app
+from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.load.accounting import RunReport
+from pipeline.storage.state import State
+from tests.support.data_folder import NOW, DataFolder, record
+
+
+def usage(folder: DataFolder, *arguments: str, after_s: float = 0) -> Result:
+    """Give a `usage status` command so many seconds after the folder's now."""
+    now = rfc3339(folder.now + round(after_s * SECOND_US))
+    return CliRunner().invoke(app, ["status", *arguments, "--data-dir", str(folder.root), "--now", now])
+
+
+def found(folder: DataFolder, *arguments: str) -> Any:
+    """Return what `--json` says."""
+    result = usage(folder, "--json", *arguments)
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
+
+
+def recorded(report: RunReport) -> Any:
+    """Return a run's report as its record has it, which is written before the commit's time is known."""
+    report.seconds.pop("commit")
+    return msgspec.to_builtins(report)
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return every file's bytes and when it was changed, folders included."""
+    return {
+        str(path): (b"" if path.is_dir() else path.read_bytes(), path.stat().st_mtime_ns)
+        for path in [folder, *folder.rglob("*")]
+        if path.exists()
+    }
+
+
+@pytest.fixture
+def loaded(folder: DataFolder) -> DataFolder:
+    """Return a folder after a run with lines of every kind, and a file that breaks off."""
+    folder.drop("a.jsonl", [record("a"), record("a"), record("b"), {"id": "bad"}, {"id": "bad"}, record(id_="")])
+    folder.drop("blank.jsonl", b"\n \n")
+    folder.drop("torn.jsonl.gz", b"\x1f\x8b")
+    return folder
+
+
+def test_the_runs_numbers(loaded: DataFolder) -> None:
+    """`--json` has all that the run reported, and the text the numbers of it."""
+    report = loaded.run()
+    assert (report.accepted, report.duplicates, report.rejected, report.blank, len(report.errors)) == (2, 1, 3, 2, 1)
+    status = found(loaded)
+    assert status["runs"] == [recorded(report)]
+    text = usage(loaded).stdout.splitlines()
+    head = text.index("last runs") + 1
+    assert dict(zip(text[head].split(), text[head + 1].split(), strict=True)) == {
+        "started": NOW,
+        "seconds": f"{sum(report.seconds.values()):.2f}",
+        **{
+            name: f"{getattr(report, name):,}"
+            for name in ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank")
+        },
+        "partitions": "1",
+        "workspaces": "1",
+    }
+    assert len(text[head]) == len(text[head + 1])
+    stages = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in report.seconds.items())
+    assert text[head + 2 : head + 5] == [
+        f"  stages: {stages}",
+        "  rejected: 2 missing_field, 1 invalid_value",
+        f"  could not be read: torn.jsonl.gz: {report.errors[0].error}",
+    ]
+    assert all(
+        f"USAGE_{name}=" in usage(loaded).stdout
+        for name in ("DATA_DIR", "WORKERS", "HOST", "PORT", "JWKS", "JWT_ISSUER", "JWT_AZP")
+    )
+
+
+def test_the_last_runs_come_first(folder: DataFolder) -> None:
+    """The last runs are shown newest first, across days, as many as are asked for."""
+    reports = []
+    for number, day in enumerate((0, 0, 1, 3)):
+        folder.drop(f"{number}.jsonl", [record(f"e{number}")])
+        reports.append(recorded(folder.run(folder.now + day * DAY_US + number)))
+    assert found(folder)["runs"] == reports[::-1]
+    assert found(folder, "--runs", "3")["runs"] == reports[:0:-1]
+    assert found(folder, "--runs", "0")["runs"] == []
+    assert "last runs" not in usage(folder, "--runs", "0").stdout
+
+
+def test_what_waits(loaded: DataFolder) -> None:
+    """What the next run will read waits: all at first, nothing after a run, then what a file grew by."""
+    sizes = [path.stat().st_size for path in (loaded.root / "raw").glob("*.jsonl")]
+    assert found(loaded)["waiting"] == {"files": 3, "bytes": sum(sizes) + 2 * 8}
+    assert "waiting: 3 raw files" in usage(loaded).stdout
+    loaded.run()
+    assert found(loaded)["waiting"] == {"files": 0, "bytes": 0}
+    with (loaded.root / "raw/a.jsonl").open("ab") as file:
+        file.write(b"{}\n")
+    assert found(loaded)["waiting"] == {"files": 1, "bytes": 3}
+    assert loaded.run().files == 1
+
+
+@pytest.mark.parametrize(
+    ("max_age", "after_s", "stale"),
+    [
+        ("30m", 1800, False),
+        ("30m", 1801, True),
+        ("90s", 90, False),
+        ("90s", 90.000001, True),
+        ("2h", 7200, False),
+        ("2h", 7201, True),
+        ("1d", 86_400, False),
+        ("1d", 86_401, True),
+        ("0s", 0, False),
+        ("0s", -5, False),
+    ],
+)
+def test_max_age(folder: DataFolder, max_age: str, after_s: float, stale: bool) -> None:
+    """With --max-age the exit is 1 when the published data is older, which stderr says; stdout is the same."""
+    folder.run()
+    for form in ([], ["--json"]):
+        result = usage(folder, *form, "--max-age", max_age, after_s=after_s)
+        assert result.exit_code == int(stale)
+        assert result.stdout == usage(folder, *form, after_s=after_s).stdout
+        assert result.stderr.startswith("stale: the published data is" if stale else "")
+        assert bool(result.stderr) == stale
+
+
+def test_max_age_of_nothing(folder: DataFolder) -> None:
+    """Nothing published is never fresh enough; without --max-age it is no failure."""
+    assert usage(folder).exit_code == 0
+    assert "nothing is published yet" in usage(folder).stdout
+    result = usage(folder, "--max-age", "9d")
+    assert (result.exit_code, result.stderr) == (1, "stale: nothing is published\n")
+
+
+def test_no_age(folder: DataFolder, tmp_path: Path) -> None:
+    """What stands before any run has read all of raw/ is of no age, and never fresh enough."""
+    path = tmp_path / "some.jsonl"
+    path.write_bytes(b"")
+    folder.run(paths=[path])
+    result = usage(folder, "--max-age", "9d")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("published: no run has read all of raw/ yet; sequence 1, run ")
+    assert result.stderr == "stale: no run has read all of raw/ yet\n"
+    assert found(folder)["published"]["data_as_of"] is None
+    assert found(folder)["age_seconds"] is None
+
+
+@pytest.mark.parametrize("max_age", ["", "30", "m", "-1m", "1.5h", "30 m", "30M", "1w", "٣m", "30m\n"])
+def test_max_age_that_is_none(folder: DataFolder, max_age: str) -> None:
+    """An age without number or unit is refused."""
+    result = usage(folder, f"--max-age={max_age}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "30m" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("after_s", "age"), [(5, "5 s"), (119, "119 s"), (120, "2 m"), (5400, "90 m"), (7200, "2 h"), (172_800, "2 d")]
+)
+def test_freshness(folder: DataFolder, after_s: float, age: str) -> None:
+    """The age of the published data is shown in a unit that suits it, and in seconds for machines."""
+    report = folder.run()
+    text = usage(folder, after_s=after_s).stdout
+    assert text.startswith(f"published: data as of {NOW}, {age} old; sequence 1, run {report.run}, tzdata ")
+    assert json.loads(usage(folder, "--json", after_s=after_s).stdout)["age_seconds"] == after_s
+
+
+@pytest.mark.parametrize("broken", [b"{", b"\xff", b"[]", b'{"run":"r"}', b"[" * 100_000, b'{"run":"\x1b[31m\xff"}'])
+def test_broken_records_of_runs(folder: DataFolder, broken: bytes) -> None:
+    """A broken line of runs/ is named on stderr, and the other runs are shown."""
+    reports = [recorded(folder.run()), recorded(folder.run(folder.now + 1))]
+    path = folder.root / "runs/2026-11-24.jsonl"
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([first, broken, b"", second, broken[:1]]))
+    result = usage(folder, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["runs"]) == (0, reports[::-1])
+    named = [text.partition(" ")[0] for text in result.stderr.splitlines()]
+    assert named == ["runs/2026-11-24.jsonl:5", "runs/2026-11-24.jsonl:2"]
+    assert result.stderr.replace("\n", "").isprintable()
+    assert len(json.loads(result.stdout)["problems"]) == 2
+    assert found(folder, "--runs", "1")["runs"] == reports[1:]
+
+
+def test_broken_files(loaded: DataFolder) -> None:
+    """A damaged `published.json` or ledger is named, and the rest shown."""
+    loaded.run()
+    (loaded.root / "published.json").write_bytes(b"{")
+    (loaded.root / "state.sqlite").write_bytes(b"not a database" * 100)
+    result = usage(loaded, "--max-age", "1d")
+    assert result.exit_code == 1
+    assert [text.partition(" ")[0] for text in result.stderr.splitlines()] == [
+        "published.json",
+        "state.sqlite",
+        "stale:",
+    ]
+    assert "waiting: cannot be told" in result.stdout
+    assert "last runs" in result.stdout
+    status = found(loaded)
+    assert (status["published"], status["waiting"], len(status["runs"])) == (None, None, 1)
+
+
+def test_nothing_is_obeyed_by_the_terminal(folder: DataFolder) -> None:
+    """Names of raw files that could not be read are shown with their control characters as escapes."""
+    folder.drop("\x1b[31m.jsonl.gz", b"\x1f\x8b")
+    folder.run()
+    assert r"could not be read: \x1b[31m.jsonl.gz: " in usage(folder).stdout
+    assert usage(folder).stdout.replace("\n", "").isprintable()
+
+
+def test_nothing_is_touched(loaded: DataFolder, tmp_path: Path) -> None:
+    """Status makes and changes no file: without a folder, before and after a run, and beside the ledger's writer."""
+    nowhere = DataFolder(tmp_path / "nowhere")
+    assert usage(nowhere).exit_code == 0
+    assert not nowhere.root.exists()
+    for step in ("before", "after"):
+        if step == "after":
+            loaded.run()
+        before = contents(loaded.root)
+        assert usage(loaded).exit_code == 0
+        assert contents(loaded.root) == before
+    state = State(loaded.root / "state.sqlite")
+    try:
+        state.forget(found(loaded)["runs"][0]["run"], tables=True)
+        before = contents(loaded.root)
+        assert found(loaded)["waiting"]["files"] == 3  # what the writer just did is seen
+        assert contents(loaded.root).keys() == before.keys()
+        # As a writer that was killed leaves it.
+        killed = DataFolder(tmp_path / "killed")
+        shutil.copytree(loaded.root, killed.root)
+    finally:
+        state.close()
+    before = contents(killed.root)
+    assert found(killed)["problems"] == []
+    assert contents(killed.root).keys() == before.keys()

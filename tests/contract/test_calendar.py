@@ -1,0 +1,237 @@
+"""The calendar against brute force: every IANA name, every day 2011-2037, and the windows and buckets made of them."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract import calendar
+from pipeline.contract.zones import UnknownZoneError
+from tests.hostile import ZONES
+from tests.oracle import read_instant, write_instant
+from tests.oracle.days import find_today, list_buckets, list_days, read_zone
+from tests.oracle.test_answers import LOCAL_DAYS
+from tests.support.zone_walk import FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
+
+NAMES = sorted(calendar.zone_names())
+PARTS = 4  # of the names, so that no test takes long
+SECOND_US = 1_000_000
+NEWEST_US = 2_140_000_000 * SECOND_US  # in 2037
+zones = st.sampled_from(ZONES) | st.sampled_from(NAMES)
+instants = st.integers(1_330_000_000 * SECOND_US, NEWEST_US)  # every window from 2012 lies after 2011-01-01
+
+
+@st.composite
+def instants_near_midnight(draw: st.DrawFn) -> tuple[str, int]:
+    """Draw a zone and an instant within two seconds of the start of one of its days."""
+    zone = draw(zones)
+    start_s = int(draw(st.sampled_from(walk_day_starts(read_zone_file(zone))[450:].tolist())))
+    return zone, start_s * SECOND_US + draw(st.integers(-2, 2) | st.integers(-2 * SECOND_US, 2 * SECOND_US))
+
+
+moments = instants_near_midnight() | st.tuples(zones, instants)
+
+
+def test_names_are_those_of_the_package() -> None:
+    """There are 598 names in this release, and each can be read."""
+    assert len(NAMES) == 598
+    assert {"UTC", "Europe/Kyiv", "Europe/Kiev", "America/Argentina/ComodRivadavia", "Etc/GMT+12"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_day_of_every_zone(part: int) -> None:
+    """Days touch, never overlap, lie on the quarter-hours of UTC, and start where brute force finds it."""
+    count = (LAST - FIRST).days + 1
+    zero_length_days = set()
+    for name in NAMES[part::PARTS]:
+        expected = walk_day_starts(read_zone_file(name))
+        found = np.array(calendar.days(name, FIRST, count)) // SECOND_US
+        wrong = np.flatnonzero(found != expected)
+        assert not wrong.size, f"{name}: {FIRST + timedelta(days=int(wrong[0]))} starts elsewhere"
+        assert not np.any(expected % QUARTER_S), f"{name}: a day starts off the quarter-hours"
+        lengths = np.diff(expected)
+        assert np.all(lengths >= 0), f"{name}: days overlap"
+        zero_length_days |= {(name, FIRST + timedelta(days=int(day))) for day in np.flatnonzero(lengths == 0)}
+    assert {day for _, day in zero_length_days} <= {date(2011, 12, 30)}
+    skipping = {"Pacific/Apia", "Pacific/Fakaofo"} & set(NAMES[part::PARTS])
+    assert skipping <= {name for name, _ in zero_length_days}
+
+
+def test_every_local_day_is_one_interval() -> None:
+    """Since 2011 no clock change goes back to a date that was over."""
+    assert [name for name in NAMES if count_returns(read_zone_file(name))] == []
+
+
+@pytest.mark.parametrize(("zone", "day", "start", "hours"), LOCAL_DAYS)
+def test_worked_examples(zone: str, day: date, start: str, hours: float) -> None:
+    """Days that start at odd times or last long."""
+    starts = calendar.days(zone, day, 1)
+    assert calendar.rfc3339(starts[0]) == start
+    assert starts[1] - starts[0] == hours * 3600 * SECOND_US
+
+
+def test_days_off_the_grid_raise() -> None:
+    """Liberia's midnights fell between two quarter-hours until 1972: an error, not a rounded answer."""
+    with pytest.raises(calendar.OffGridError):
+        calendar.day_start("Africa/Monrovia", date(1971, 6, 1))
+    assert calendar.day_start("Africa/Monrovia", date(1973, 6, 1)) == read_instant("1973-06-01T00:00:00Z")
+
+
+@given(moments)
+def test_today_contains_now(moment: tuple[str, int]) -> None:
+    """The window of today contains now, to the microsecond."""
+    zone, now_us = moment
+    today = calendar.today(zone, now_us)
+    start_us, end_us = calendar.days(zone, today, 1)
+    assert start_us <= now_us < end_us
+    assert today == find_today(zone, now_us)
+
+
+@given(moments, st.sampled_from(calendar.RANGES))
+def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
+    """A range is its days, oldest first, and the last one is today."""
+    zone, now_us = moment
+    today = calendar.today(zone, now_us)
+    edges = calendar.range_days(zone, range_, today)
+    days = list_days(zone, range_, now_us)
+    assert edges == (*(day.start_us for day in days), days[-1].end_us)
+    assert edges[-2] <= now_us < edges[-1]
+    assert len(edges) == int(range_.removesuffix("d")) + 1
+    assert calendar.range_first_day(range_, today) == date.fromisoformat(days[0].label)
+
+
+@given(moments, st.sampled_from(calendar.VIEWS))
+def test_buckets(moment: tuple[str, int], view: calendar.View) -> None:
+    """Buckets touch, the last one contains now, and each is where brute force puts it."""
+    zone, now_us = moment
+    buckets = calendar.view_buckets(zone, view, calendar.today(zone, now_us))
+    assert len(buckets) == {"daily": 7, "weekly": 12, "monthly": 12}[view]
+    assert all(older.end == newer.start for older, newer in itertools.pairwise(buckets))
+    assert buckets[-1].start <= now_us < buckets[-1].end
+    assert [tuple(bucket) for bucket in buckets] == [
+        (bucket.label, bucket.start_us, bucket.end_us) for bucket in list_buckets(zone, view, now_us)
+    ]
+    first_days = {datetime.fromtimestamp(bucket.start // SECOND_US, read_zone(zone)).date() for bucket in buckets}
+    assert view != "weekly" or {day.weekday() for day in first_days} == {0}
+    assert view != "monthly" or {day.day for day in first_days} == {1}
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "expected"),
+    [
+        (date(2026, 1, 31), 1, date(2026, 2, 28)),
+        (date(2024, 1, 31), 1, date(2024, 2, 29)),
+        (date(2026, 1, 31), 2, date(2026, 3, 31)),
+        (date(2026, 1, 31), -2, date(2025, 11, 30)),
+        (date(2026, 12, 1), 1, date(2027, 1, 1)),
+        (date(2026, 1, 1), -13, date(2024, 12, 1)),
+        (date(2026, 7, 4), 0, date(2026, 7, 4)),
+    ],
+)
+def test_adding_months_clamps_the_day(day: date, months: int, expected: date) -> None:
+    """A month later is the same day, or the last of a shorter month."""
+    assert calendar.add_months(day, months) == expected
+
+
+@given(st.integers(-62_000_000_000 * SECOND_US, 253_402_300_799_999_999))
+def test_utc_days_and_rfc_3339(instant_us: int) -> None:
+    """UTC days contain their instants, before 1970 too; what is written reads back, without idle digits."""
+    day_start_us = calendar.utc_day_start(calendar.utc_day(instant_us))
+    assert day_start_us <= instant_us < day_start_us + calendar.DAY_US
+    assert calendar.rfc3339(instant_us) == write_instant(instant_us)
+    assert read_instant(calendar.rfc3339(instant_us)) == instant_us
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant_us)
+    assert calendar.microseconds(moment) == instant_us
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        "utc",
+        "Utc ",
+        "UTC ",
+        "Europe/berlin",
+        "europe/Berlin",
+        "Europe",
+        "Europe/",
+        "/Europe/Berlin",
+        "Europe//Berlin",
+        "Europe/../Europe/Berlin",
+        "./UTC",
+        "../etc/passwd",
+        "../../etc/passwd",
+        "/etc/localtime",
+        "C:\\UTC",
+        "UTC\0",
+        "localtime",
+        "posixrules",
+        "posix/UTC",
+        "right/UTC",
+        "zone.tab",
+        "tzdata.zi",
+        "__init__.py",
+        "+05:45",
+        "UTC+1",
+        "Mars/Olympus",
+        "US/Pacific-New",
+        "Europe/Bеrlin",
+    ],
+)
+def test_unknown_names_raise(name: str) -> None:
+    """A name that the package does not list is unknown, whatever path it would make."""
+    calls: list[Callable[[], object]] = [
+        lambda: calendar.day_start(name, FIRST),
+        lambda: calendar.today(name, NEWEST_US),
+        lambda: calendar.days(name, FIRST, 3),
+        lambda: calendar.range_days(name, "30d", FIRST),
+        *(lambda view=view: calendar.view_buckets(name, view, FIRST) for view in calendar.VIEWS),
+    ]
+    for call in calls:
+        with pytest.raises(UnknownZoneError):
+            call()
+
+
+ASK_FOR_DAYS = """
+import json, sys
+from datetime import date, datetime, timezone
+from zoneinfo import ZoneInfo
+from pipeline import calendar
+try:
+    system = datetime(2026, 7, 1, tzinfo=ZoneInfo("Europe/Paris")).utcoffset().total_seconds() / 3600
+except LookupError:
+    system = None
+days = {name: calendar.days(name, date(2026, 1, 1), 365) for name in sorted(calendar.zone_names())[::9]}
+json.dump([system, calendar.zone_data_version(), days], sys.stdout)
+"""
+
+
+def test_the_operating_system_has_no_say(tmp_path: Path) -> None:
+    """With poisoned zone files on the search path, or none at all, every day starts where it did."""
+    poison = read_zone_file("Asia/Tokyo")
+    for name in NAMES:
+        path = tmp_path.joinpath(*name.split("/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(poison)
+    answers = {}
+    for label, search_path in (("poisoned", str(tmp_path)), ("none", "")):
+        environment = {**os.environ, "PYTHONTZPATH": search_path, "TZ": "Asia/Tokyo", "TZDIR": search_path}
+        command = [sys.executable, "-c", ASK_FOR_DAYS]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        answers[label] = json.loads(result.stdout)
+    assert answers["poisoned"][0] == 9, "the poison does not work, so this test would prove nothing"
+    assert answers["none"][0] == 2
+    expected = {name: [*calendar.days(name, date(2026, 1, 1), 365)] for name in NAMES[::9]}
+    for _, version, days in answers.values():
+        assert version == calendar.zone_data_version()
+        assert days == expected

@@ -1,0 +1,184 @@
+"""`usage forget` and `usage retention` killed at any step: the next run does the rest; readers see before or after."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import keys
+from pipeline.contract.formats import instant
+from pipeline.contract.settings import Settings
+from pipeline.storage.tombstones import TOMBSTONES
+from service.application import create_app
+from service.http.front import Front
+from tests.crash.test_kills import ENVIRONMENT, VICTIM
+from tests.support.batches import state_of
+from tests.support.command import done, usage
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.service_folder import call
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
+PARTS = 3  # in which all steps are tried, so that no test takes long
+COMMANDS = {
+    "user": ("forget", "--user", ADA),
+    "workspace": ("forget", "--workspace", OTHER),
+    "floor": ("retention", "--keep", "41d"),
+}
+
+
+def by(user: str, number: int, timestamp: str, workspace_id: str = WORKSPACE) -> dict[str, Any]:
+    """Return an event whose credits are a power of ten of their own."""
+    shares = {"credits": 10**number, "languages": [{"locale": "de", "characters": 10**number}]}
+    person = {"id": user, "name": "Somebody"}
+    return record(f"e{number}", workspace_id=workspace_id, user=person, timestamp=timestamp, usage=shares)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """Return a folder with a day and a month that change, some that go, rejected lines and keys."""
+    folder = DataFolder(tmp_path_factory.mktemp("template") / "data")
+    folder.drop("old.jsonl", [{"id": "bad", "user": {"id": ADA}, "workspace_id": OTHER}])
+    folder.run(instant("2026-10-14T12:00:00Z"))
+    folder.drop(
+        "a.jsonl",
+        [
+            by(ADA, 0, "2026-11-24T10:00:00Z"),
+            by(BOB, 1, "2026-11-24T10:00:00Z"),
+            by(ADA, 2, "2026-11-20T10:00:00Z"),
+            by(ADA, 3, "2026-10-14T10:00:00Z"),
+            by(BOB, 4, "2026-10-16T10:00:00Z"),
+            by(BOB, 5, "2026-09-01T10:00:00Z"),
+            by(BOB, 6, "2026-11-24T10:00:00Z", OTHER),
+            by(ADA, 7, "2026-10-01T10:00:00Z", OTHER),
+            {"id": "bad"},
+        ],
+    )
+    folder.run()
+    pairs = [(workspace, user) for workspace in (WORKSPACE, OTHER) for user in (ADA, BOB)]
+    members = [keys.Member(workspace, user, "", "admin", "active") for workspace, user in pairs]
+    keys.write_rows(folder.root / "directory/members.jsonl", members)
+    for number, (workspace, user) in enumerate(pairs):
+        keys.create(folder.root, key_id=f"key_{number}", workspace_id=workspace, user_id=user)
+    return folder
+
+
+def outcome(folder: DataFolder) -> dict[str, Any]:
+    """Return all that must be the same in the end: tables, quarantine, keys and tombstones, with the check content."""
+    left = sorted(key.id for _, key in keys.stored(folder.root))
+    folders = sorted(str(path.relative_to(folder.root)) for path in folder.root.glob("*/workspace_id=*/*/*"))
+    named = [name for name in folders if name.startswith("events")]
+    return {**state_of(folder), "keys": left, "events at": named, "stones": (folder.root / TOMBSTONES).read_bytes()}
+
+
+def killed(folder: DataFolder, step: int, when: str, command: tuple[str, ...]) -> int:
+    """Kill a command at a step; return how it ended."""
+    options = ["--apply", "--data-dir", str(folder.root), "--now", NOW]
+    words = [sys.executable, VICTIM, str(step), when, "any", *command, *options]
+    return subprocess.run(words, capture_output=True, check=False, env=ENVIRONMENT).returncode
+
+
+# Of the commands that take away less, a part of the steps.
+@pytest.mark.parametrize(
+    ("which", "first"), [*(("user", first) for first in range(1, PARTS + 1)), ("workspace", 1), ("floor", 2)]
+)
+def test_killed_at_every_step(template: DataFolder, tmp_path: Path, which: str, first: int) -> None:
+    """Killed at any step, the next run, or the command once more, gives what it would have given."""
+    undisturbed = template.copy(tmp_path / "undisturbed")
+    done(usage(undisturbed, *COMMANDS[which], "--apply"))
+    expected = outcome(undisturbed)
+    for step in count(first, PARTS):
+        folder = template.copy(tmp_path / f"step-{step}")
+        ended = killed(folder, step, "before", COMMANDS[which])
+        if step % 2 and (folder.root / TOMBSTONES).exists():
+            folder.run()
+        else:
+            done(usage(folder, *COMMANDS[which], "--apply"))
+        assert outcome(folder) == expected, step
+        assert not list(folder.root.glob("staging/*"))
+        shutil.rmtree(folder.root)
+        if ended != -signal.SIGKILL:
+            break
+    assert ended == 0
+    assert step > 15
+
+
+@pytest.mark.parametrize("which", COMMANDS)
+def test_staging_lost(template: DataFolder, tmp_path: Path, which: str) -> None:
+    """What was staged is lost after the commit had begun: nothing of it is done, and the next run does all of it."""
+    undisturbed = template.copy(tmp_path / "undisturbed")
+    done(usage(undisturbed, *COMMANDS[which], "--apply"))
+    folder = template.copy(tmp_path / "data")
+    options = ["--apply", "--data-dir", str(folder.root), "--now", NOW]
+    words = [sys.executable, VICTIM, "1", "after", "begin", *COMMANDS[which], *options]
+    assert subprocess.run(words, capture_output=True, check=False, env=ENVIRONMENT).returncode == -signal.SIGKILL
+    shutil.rmtree(folder.root / "staging")
+    folder.run()
+    expected = outcome(undisturbed)
+    found = outcome(folder)
+    if which == "floor":  # what was read again was rejected again, today
+        del expected["quarantine"], found["quarantine"]
+    assert found == expected
+
+
+def ask(app: Front, token: str, path: str) -> Any:
+    """Return the data of an answer."""
+    reply = call(app, f"/api/v1/usage/{path}", b"range=90d&limit=100", [("authorization", f"Bearer {token}")])
+    assert reply.status == 200, reply.body
+    return json.loads(reply.body)["data"]
+
+
+@pytest.mark.parametrize("which", COMMANDS)
+def test_readers(template: DataFolder, tmp_path: Path, which: str) -> None:
+    """A service that was asked before answers without what is gone; meanwhile sums are those of before or after."""
+    folder = template.copy(tmp_path / "data")
+    tokens = {workspace: f"op_live_{number:032d}" for number, workspace in enumerate((WORKSPACE, OTHER))}
+    keys.write_rows(
+        folder.root / "directory/api_keys.jsonl",
+        [
+            keys.ApiKey(f"product_{number}", keys.sha256(token), workspace, BOB, [keys.READ_SCOPE])
+            for number, (workspace, token) in enumerate(tokens.items())
+        ],
+    )
+    app = create_app(Settings.read({}, data_dir=folder.root), lambda: instant(NOW))
+    before = {workspace: credits_of(app, token) for workspace, token in tokens.items()}
+    after = {
+        "user": {WORKSPACE: 110_010, OTHER: 1_000_000},
+        "workspace": {WORKSPACE: 111_111, OTHER: 0},
+        "floor": {WORKSPACE: 10_111, OTHER: 1_000_000},
+    }[which]
+    seen: dict[str, set[int]] = {workspace: set() for workspace in tokens}
+    words = [sys.executable, VICTIM, "1", "halt", "sync", *COMMANDS[which], "--apply"]
+    with subprocess.Popen(
+        [*words, "--data-dir", str(folder.root), "--now", NOW],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    ) as process:
+        assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        for workspace, token in tokens.items():
+            seen[workspace].add(credits_of(app, token))
+        process.send_signal(signal.SIGCONT)
+        while process.poll() is None:
+            for workspace, token in tokens.items():
+                seen[workspace].add(credits_of(app, token))
+    assert process.returncode == 0
+    for workspace, token in tokens.items():
+        assert seen[workspace] <= {before[workspace], after[workspace]}
+        assert credits_of(app, token) == after[workspace]
+        feed = ask(app, token, "activity")
+        assert sum(10 ** int(event["id"][1:]) for event in feed) == after[workspace]
+        summary = ask(app, token, "summary")
+        assert summary["characters"]["total"] == after[workspace]
+
+
+def credits_of(app: Front, token: str) -> int:
+    """Return the credits of the last 90 days."""
+    return sum(day["credits"] for day in ask(app, token, "summary")["daily"])

@@ -1,0 +1,206 @@
+"""A disk that is full, at any step: the run fails with one clear message and the tables stay as they were."""
+
+import errno
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.load.rejects import Rejections
+from pipeline.storage.engine import Engine
+from pipeline.storage.state import State
+from pipeline.storage.store import Operation, Store
+from tests.support.command import contents, done, ledger, published, refused, total, usage
+from tests.support.data_folder import DataFolder, record
+
+DISK_KB = 6000
+SPACES_KB = (0, 40, 100, 300, 500, *range(550, 2000, 50))
+
+
+def drop_first(folder: DataFolder) -> None:
+    """Put a first file there, which has a bad line."""
+    folder.drop("a.jsonl", [record("a", usage={"credits": 5}), {"id": "bad"}])
+
+
+def drop_more(folder: DataFolder) -> None:
+    """Put more there: other days and months, a newer version, many bad lines."""
+    folder.drop(
+        "b.jsonl",
+        [
+            record("a", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 50}),
+            *(record(f"b{k}", timestamp=f"2026-{k % 9 + 1:02}-{k % 27 + 1:02}T00:00:00Z") for k in range(400)),
+            *({"id": "bad", "noise": os.urandom(2000).hex()} for _ in range(150)),
+        ],
+    )
+
+
+@pytest.fixture
+def loaded(folder: DataFolder) -> DataFolder:
+    """Return a folder that is loaded, with more to load."""
+    drop_first(folder)
+    folder.run()
+    drop_more(folder)
+    return folder
+
+
+def fails(folder: DataFolder, *words: str) -> None:
+    """Demand that a run fails and leaves all as it was."""
+    before, entries = contents(folder), ledger(folder)
+    refused(usage(folder), *words)
+    assert contents(folder) == before
+    assert ledger(folder) == entries
+    assert not list(folder.root.glob("staging/*"))
+
+
+def succeeds(folder: DataFolder) -> None:
+    """Demand that the next run loads everything, once."""
+    done(usage(folder))
+    assert folder.events().height == 401
+    assert folder.cube()["credits"].sum() == 50
+    assert folder.actors()["events"].sum() == 401
+    assert (total(folder).lines, total(folder).rejected) == (553, 151)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[DataFolder]:
+    """Return a folder on a small disk of its own."""
+    temporary = tmp_path / "small"
+    temporary.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_KB}k", "tmpfs", str(temporary)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield DataFolder(temporary / "data")
+    finally:
+        subprocess.run(["umount", "-l", str(temporary)], check=True)
+
+
+def fill(temporary: Path, left_kb: int = 0) -> Path:
+    """Fill a disk but for some space; return what fills it."""
+    ballast = temporary / "ballast"
+    status = os.statvfs(temporary)
+    with suppress(OSError):
+        ballast.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - (left_kb << 10))))
+    return ballast
+
+
+def test_space_for_a_part(small: DataFolder) -> None:
+    """However much space there is, as long as it is too little nothing is changed; with enough all is loaded."""
+    drop_first(small)
+    small.run()
+    drop_more(small)
+    failed = 0
+    for left_kb in SPACES_KB:
+        before, entries = contents(small), ledger(small)
+        ballast = fill(small.root, left_kb)
+        result = usage(small)
+        ballast.unlink()
+        if result.exit_code == 0:
+            break
+        said = refused(result)
+        assert any(words in said for words in ("No space left", "disk is full", "state.sqlite: disk I/O error"))
+        failed += 1
+        assert contents(small) == before, left_kb
+        assert ledger(small) == entries
+        assert not list(small.root.glob("staging/*"))
+    assert failed > 4
+    succeeds(small)
+
+
+def test_no_space_for_the_transaction(small: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the journal does not fit any more nothing has been renamed, and nothing is."""
+    drop_first(small)
+    small.run()
+    drop_more(small)
+    before = published(small)
+    begin = State.begin
+    ballast: list[Path] = []
+
+    def full(state: State, *arguments: Any, **named: Any) -> None:
+        ballast.append(fill(small.root))
+        begin(state, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "begin", full)
+        refused(usage(small), "full")
+    ballast[0].unlink()
+    assert published(small) == before
+    assert not list(small.root.glob("staging/*"))
+    succeeds(small)
+
+
+def no_space(*_: object, **__: object) -> Any:
+    """Fail as a full disk does."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+POINTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "rows of a bucket": (pa.ipc, "new_stream", no_space),
+    "rejected lines": (Rejections, "_flush", no_space),
+    "a partition": (pq.ParquetWriter, "write_table", no_space),
+    "the end of a partition": (pq.ParquetWriter, "close", no_space),
+    "folders": (Store, "make_folders", no_space),
+    "a manifest": (Store, "stage", no_space),
+    "the disk": (Store, "sync", no_space),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_no_space_for(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    """Wherever the disk turns out to be full: exit 1, the reason, all as it was, and the next run loads everything."""
+    owner, name, failure = POINTS[point]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, failure)
+        fails(loaded, "No space left on device")
+    succeeds(loaded)
+
+
+def test_no_space_for_the_engine(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine has no space for what it spills."""
+
+    def full(*_: object, **__: object) -> Any:
+        raise duckdb.IOException("Could not write file: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "_relation", full)
+        fails(loaded, "No space left on device")
+    succeeds(loaded)
+
+
+def test_no_space_for_the_journal(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that fails has not begun the commit."""
+
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "begin", full)
+        fails(loaded, "database or disk is full")
+    succeeds(loaded)
+
+
+@pytest.mark.parametrize("done_before", [0, 1, 40])
+def test_no_space_for_a_rename(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, done_before: int) -> None:
+    """Where a rename fails after the transaction the run fails, and the next one ends the commit."""
+    apply = Store.apply
+    left = [done_before]
+
+    def failing(store: Store, operation: Operation) -> None:
+        if not left[0]:
+            no_space()
+        left[0] -= 1
+        apply(store, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "apply", failing)
+        refused(usage(loaded), "No space left on device")
+    succeeds(loaded)
+    assert loaded.run().files == 0

@@ -1,0 +1,194 @@
+"""`usage retention`: days before the first that is kept are gone from every table, and do not come back."""
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from pipeline.check.check import check
+from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.formats import instant
+from pipeline.contract.tables import Manifest, Published
+from pipeline.storage.store import Store
+from pipeline.storage.tombstones import TOMBSTONES, Tombstones
+from tests.support.command import contents, done, ledger, total, usage
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+# 41 days that end with the one of NOW begin with the 15th of October.
+KEEP = ("retention", "--keep", "41d")
+FLOOR = "2026-10-15"
+
+
+def at(timestamp: str, credits_: int, **fields: Any) -> dict[str, Any]:
+    """Return an event of an instant."""
+    usage = {"credits": credits_, "languages": [{"locale": "de", "characters": credits_}]}
+    return record(timestamp, timestamp=timestamp, usage=usage, **fields)
+
+
+ROWS = [
+    at("2026-11-24T10:00:00Z", 1),
+    at("2026-10-15T00:00:00Z", 10),
+    at("2026-10-14T23:59:59.999999Z", 100),
+    at("2026-10-01T00:00:00Z", 1000),
+    at("2026-09-30T23:59:59Z", 10_000),
+    at("2026-10-14T10:00:00Z", 100_000, workspace_id=OTHER),
+    at("2025-01-01T00:00:00Z", 1_000_000, workspace_id=OTHER),
+]
+
+
+@pytest.fixture
+def loaded(folder: DataFolder) -> DataFolder:
+    """Return a folder with a month that goes, one that is cut, a workspace that goes whole, and rejected lines."""
+    folder.drop("old.jsonl", json.dumps({"id": "bad"}).encode() + b'\n{"torn')
+    folder.run(instant("2026-10-14T23:59:59Z"))
+    folder.drop("a.jsonl", [*ROWS, {"id": "bad"}])
+    folder.run()
+    return folder
+
+
+def agrees(folder: DataFolder) -> None:
+    """Demand that the check finds nothing wrong and the ledger adds up."""
+    report = check(folder.settings, folder.now)
+    assert report.agrees, report
+    ledger(folder)
+
+
+def kept(folder: DataFolder) -> None:
+    """Demand that just the days from the floor on stand, in every table."""
+    assert folder.events()["id"].to_list() == ["2026-10-15T00:00:00Z", "2026-11-24T10:00:00Z"]
+    assert folder.cube()["credits"].sum() == folder.cube()["characters"].sum() == folder.actors()["credits"].sum() == 11
+    assert {path.name for path in folder.root.glob("*/workspace_id=*")} == {f"workspace_id={WORKSPACE}"}
+    assert {path.stem for path in folder.root.glob("manifests/*")} == {WORKSPACE}
+    manifest = Store(folder.root).load(f"manifests/{WORKSPACE}.json", Manifest)
+    assert manifest is not None
+    assert list(manifest.months) == ["2026-10", "2026-11"]
+
+
+def test_gone(loaded: DataFolder) -> None:
+    """What is older goes, in tables, manifests and quarantine; before that it is only told; readers notice."""
+    before, lines = contents(loaded), total(loaded)
+    told = usage(loaded, *KEEP)
+    done(told)
+    assert f"the first day kept is {FLOOR}\n" in told.stderr
+    assert "warning: " in told.stderr
+    assert "--apply" in told.stderr
+    assert contents(loaded) == before
+    result = usage(loaded, *KEEP, "--apply")
+    done(result)
+    assert result.stdout == told.stdout
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[1:]}
+    size = sum(len(content) for name, content in before.items() if name.startswith("events/")) - sum(
+        len(content) for name, content in contents(loaded).items() if name.startswith("events/")
+    )
+    assert rows["events"] == ["5", "5", f"{size:,}", "0"]
+    assert (rows["cube"][:2], rows["cube"][3]) == (["3", "3"], "1")
+    assert rows["quarantine"] == ["2", "1"]
+    kept(loaded)
+    assert [row["source_file"] for row in loaded.quarantine()] == ["a.jsonl"]
+    after = total(loaded)
+    assert (after.lines, after.accepted, after.duplicates, after.rejected) == (lines.lines, lines.accepted, 2, 1)
+    standing = Store(loaded.root).load("published.json", Published)
+    assert standing is not None
+    assert (standing.sequence, standing.as_of) == (3, NOW)
+    agrees(loaded)
+
+
+def test_nothing_comes_back(loaded: DataFolder) -> None:
+    """Neither another delivery, nor a rebuild, nor the loss of the state brings back what is older."""
+    done(usage(loaded, *KEEP, "--apply"))
+    expected = loaded.tables()
+    shutil.copy(loaded.root / "raw/a.jsonl", loaded.root / "raw/b.jsonl")
+    loaded.run()
+    assert loaded.tables() == expected
+    done(usage(loaded, "--rebuild"))
+    assert loaded.tables() == expected
+    for path in loaded.root.glob("state.sqlite*"):
+        path.unlink()
+    loaded.run()
+    assert loaded.tables() == expected
+    kept(loaded)
+    agrees(loaded)
+
+
+def test_never_back(loaded: DataFolder) -> None:
+    """A larger keep brings nothing back and lays nothing, which is said; a smaller one takes more."""
+    done(usage(loaded, *KEEP, "--apply"))
+    before = contents(loaded)
+    result = usage(loaded, "retention", "--keep", "400d", "--apply")
+    done(result)
+    assert f"stays {FLOOR}, not 2025-10-21" in result.stderr
+    assert "warning" not in result.stderr
+    assert contents(loaded) == before
+    done(usage(loaded, "retention", "--keep", "1d", "--apply"))
+    assert Tombstones.read(loaded.root).floor == "2026-11-24"
+    assert loaded.events()["id"].to_list() == ["2026-11-24T10:00:00Z"]
+    agrees(loaded)
+
+
+def test_nothing_old(loaded: DataFolder) -> None:
+    """Where nothing is older only the floor is laid, so that nothing older is loaded later; tables stay as they are."""
+    before = contents(loaded)
+    done(usage(loaded, "retention", "--keep", "36500d", "--apply"))
+    after = contents(loaded)
+    assert after.pop(TOMBSTONES)
+    assert after == before
+
+
+def test_a_line_that_grows(loaded: DataFolder) -> None:
+    """A rejected last line without newline that expired is read again when it grows, and counted once."""
+    done(usage(loaded, *KEEP, "--apply"))
+    with (loaded.root / "raw/old.jsonl").open("ab") as file:
+        file.write(b'": 1}\n')
+    report = loaded.run()
+    assert (report.lines, report.rejected) == (1, 1)
+    counts = ledger(loaded)["old.jsonl"].counts
+    assert (counts.lines, counts.duplicates, counts.rejected) == (2, 1, 1)
+    agrees(loaded)
+
+
+def test_a_cut_month_that_is_empty(folder: DataFolder) -> None:
+    """Where nothing of the month that is cut stays, the month goes."""
+    folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 1), at("2026-11-24T10:00:00Z", 10)])
+    folder.run()
+    done(usage(folder, *KEEP, "--apply"))
+    manifest = Store(folder.root).load(f"manifests/{WORKSPACE}.json", Manifest)
+    assert manifest is not None
+    assert list(manifest.months) == ["2026-11"]
+    assert len(list(folder.root.glob("cube/*/*"))) == 1
+    agrees(folder)
+
+
+def test_events_without_numbers(folder: DataFolder) -> None:
+    """Events that used nothing have no row in the cube, and their month stays all the same."""
+    folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 0), at("2026-10-16T10:00:00Z", 0)])
+    folder.run()
+    done(usage(folder, *KEEP, "--apply"))
+    assert folder.events()["id"].to_list() == ["2026-10-16T10:00:00Z"]
+    assert folder.actors()["events"].to_list() == [1]
+    agrees(folder)
+
+
+def test_busy(loaded: DataFolder) -> None:
+    """75: while a run is at work nothing is laid."""
+    before = contents(loaded)
+    with FileLock(loaded.root / "run.lock"):
+        done(usage(loaded, *KEEP, "--apply"), 75)
+    assert contents(loaded) == before
+
+
+@pytest.mark.parametrize("keep", ["", "400", "0d", "d", "-1d", "1.5d", "13m", "100000d", "400 d"])
+def test_wrong_options(loaded: DataFolder, keep: str) -> None:
+    """2: what is kept is a number of days."""
+    before = contents(loaded)
+    done(usage(loaded, "retention", f"--keep={keep}", "--apply"), 2)
+    assert contents(loaded) == before
+
+
+@pytest.mark.parametrize(("later", "left"), [(0, 2), (DAY_US - 1 - DAY_US // 2, 2), (DAY_US // 2, 1)])
+def test_days_of_utc(loaded: DataFolder, later: int, left: int) -> None:
+    """The floor moves at midnight UTC."""
+    done(usage(loaded, *KEEP, "--apply", now=rfc3339(loaded.now + later)))
+    assert loaded.events().height == left

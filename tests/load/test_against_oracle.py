@@ -1,0 +1,192 @@
+"""The whole folder against the independent oracle: the same raw files, the same questions, every field equal."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.contract.calendar import zone_names
+from pipeline.contract.formats import instant
+from service.application import create_app
+from tests.hostile import ZONES, Delivery, deliver
+from tests.oracle import Event, Oracle, load
+from tests.support.data_folder import DataFolder
+
+# The second one is a minute into the day after St John's and Lord Howe changed their clocks, still yesterday in Apia.
+NOWS = ("2026-11-24T12:00:00Z", "2026-11-01T14:31:00Z", "2026-03-29T00:59:59.999999Z")
+RANGES = ("30d", "60d", "90d")
+VIEWS = ("daily", "weekly", "monthly")
+
+
+class World:
+    """A hostile delivery, loaded in several runs, served, and known to the oracle."""
+
+    def __init__(self, root: Path, seed: int, now: str) -> None:
+        self.now = instant(now)
+        self.folder = DataFolder(root)
+        self.delivery: Delivery = deliver(seed, self.now)
+        for name in ("members", "accounts", "api_keys"):
+            rows = getattr(self.delivery.directory, name)
+            path = root / "directory" / f"{name}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self.reports = []
+        for first in range(0, len(self.delivery.files), 4):
+            for name, content in self.delivery.files[first : first + 4]:
+                self.folder.drop(name, content)
+            self.reports.append(self.folder.run(self.now))
+        self.oracle: Oracle = load(dict(self.delivery.files), self.now)
+        self._app = create_app(self.folder.settings, lambda: self.now)
+
+    def ask(self, questions: list[tuple[str, str, dict[str, Any]]]) -> Iterator[bytes]:
+        """Answer (token, path, parameters), one after the other."""
+
+        async def answers() -> list[httpx.Response]:
+            transport = httpx.ASGITransport(self._app)  # type: ignore[arg-type]  # its dicts are typed looser
+            async with httpx.AsyncClient(transport=transport, base_url="http://test/api/v1/usage/") as client:
+                return [
+                    await client.get(path, params=parameters, headers={"Authorization": f"Bearer {token}"})
+                    for token, path, parameters in questions
+                ]
+
+        for response in asyncio.run(answers()):
+            assert response.status_code == 200, response.text
+            yield response.content
+
+    def page(self, token: str, parameters: dict[str, Any]) -> Any:
+        """Return one page of the feed."""
+        (answer,) = self.ask([(token, "activity", parameters)])
+        return json.loads(answer)
+
+    def callers(self) -> list[tuple[str, str, str]]:
+        """Return workspace, user and key of one active member after the other."""
+        return [(workspace, user, token) for (workspace, user), token in self.delivery.tokens.items()]
+
+
+@pytest.fixture(scope="module", params=range(len(NOWS)), ids=NOWS)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return one world for each instant."""
+    return World(tmp_path_factory.mktemp("world"), request.param + 1, NOWS[request.param])
+
+
+def decimal(text: str) -> tuple[str, float]:
+    """Return a decimal number that equals no integer."""
+    return "decimal", float(text)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as it reads when it comes as JSON."""
+    return json.loads(json.dumps(value), parse_float=decimal)
+
+
+def compare(world: World, path: str, asked: list[tuple[str, dict[str, Any]]], expected: list[Any]) -> None:
+    """Ask all questions of one endpoint and compare `data`."""
+    answers = world.ask([(token, path, parameters) for token, parameters in asked])
+    for (_, parameters), answer, data in zip(asked, answers, expected, strict=True):
+        assert json.loads(answer, parse_float=decimal)["data"] == plain(data), parameters
+
+
+def test_events(world: World) -> None:
+    """Every standing event is in its partition with the oracle's columns, and no other."""
+    columns: Callable[[Event], dict[str, Any]] = lambda event: json.loads(event.canonical())  # noqa: E731
+    expected = {event.identity: columns(event) for event in world.oracle.events}
+    frame = world.folder.events().with_columns(
+        timestamp=world.folder.events()["timestamp"].dt.epoch("us"),
+        recorded_at=world.folder.events()["recorded_at"].dt.epoch("us"),
+    )
+    found = {}
+    for row in frame.to_dicts():
+        workspace, _ = row.pop("workspace_id"), row.pop("day")
+        found[workspace, row["timestamp"] // 86_400_000_000, row["id"]] = row
+    assert found == expected
+
+
+def test_quarantine_and_accounting(world: World) -> None:
+    """Every rejected line is in quarantine with the oracle's file, number, reason and field; all lines are counted."""
+    found = [
+        (row["source_file"], row["line_number"], row["reason"], row["field"], row["line"].removesuffix(b"\r"))
+        for row in world.folder.quarantine()
+    ]
+    assert found == sorted(
+        (bad.file, bad.line_number, bad.reason, bad.field, bad.line.removesuffix(b"\r"))
+        for bad in world.oracle.bad_lines
+    )
+    counts = sum(world.oracle.accounting.values(), type(next(iter(world.oracle.accounting.values())))())
+    assert sum(report.lines for report in world.reports) == counts.lines
+    assert sum(report.rejected for report in world.reports) == counts.rejected
+    assert sum(report.blank for report in world.reports) == counts.blank
+    assert all(
+        report.lines == report.accepted + report.duplicates + report.rejected + report.blank for report in world.reports
+    )
+
+
+def test_summary(world: World) -> None:
+    """The summary of many workspaces, members, zones, ranges and views is the oracle's."""
+    callers, asked, expected = world.callers(), [], []
+    for number, zone in enumerate(sorted(ZONES)):
+        for k in range(3):
+            workspace, user, token = callers[(number * 3 + k) % len(callers)]
+            range_, view = RANGES[k], VIEWS[(number + k) % 3]
+            asked.append((token, {"timezone": zone, "range": range_, "activity_view": view}))
+            expected.append(
+                world.oracle.summary(workspace, user, zone, range_, view, world.now, world.delivery.directory)
+            )
+    compare(world, "summary", asked, expected)
+
+
+def test_by_language(world: World) -> None:
+    """The usage by language of many workspaces, zones, ranges and views is the oracle's."""
+    callers, asked, expected = world.callers(), [], []
+    for number, zone in enumerate(sorted(ZONES)):
+        for k, view in enumerate((None, *VIEWS)):
+            workspace, _, token = callers[(number * 4 + k) % len(callers)]
+            range_ = RANGES[(number + k) % 3]
+            parameters = {"timezone": zone, "range": range_} | ({"activity_view": view} if view else {})
+            asked.append((token, parameters))
+            expected.append(world.oracle.by_language(workspace, zone, range_, view, world.now))
+    compare(world, "by-language", asked, expected)
+
+
+def test_every_zone(world: World) -> None:
+    """The defaults in every zone that tzdata names are the oracle's."""
+    workspace, user, token = world.callers()[0]
+    zones = sorted(zone_names())[hash(world.now) % 7 :: 7]
+    compare(
+        world,
+        "summary",
+        [(token, {"timezone": zone}) for zone in zones],
+        [
+            world.oracle.summary(workspace, user, zone, "30d", "daily", world.now, world.delivery.directory)
+            for zone in zones
+        ],
+    )
+
+
+def test_activity(world: World) -> None:
+    """Walking `next` from the first page gives the oracle's feed, once; walking `prev` gives it back."""
+    callers = world.callers()
+    for number, zone in enumerate(sorted(ZONES)):
+        workspace, user, token = callers[number % len(callers)]
+        parameters: dict[str, Any] = {"timezone": zone, "range": RANGES[number % 3], "limit": 37 + number}
+        filters: dict[str, str] = {}
+        if number % 3 == 1:
+            parameters["type"] = filters["action"] = "workflow_run"
+        if number % 4 == 2:
+            parameters["user_id"] = filters["user_id"] = user
+        expected = world.oracle.activity(workspace, zone, parameters["range"], world.now, **filters)
+        pages: list[list[Any]] = []
+        cursors: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = world.page(token, parameters | ({"cursor": cursor} if cursor else {}))
+            pages.append(answer["data"])
+            cursors.append(answer["pagination"])
+            cursor = answer["pagination"]["next"]
+        assert [event for page in pages for event in page] == expected
+        assert cursors[0]["prev"] is None
+        for page, pagination in zip(reversed(pages[:-1]), reversed(cursors[1:]), strict=True):
+            assert world.page(token, parameters | {"cursor": pagination["prev"]})["data"] == page

@@ -1,0 +1,158 @@
+"""The comparison with other engines: equal answers before any time, and a page of nothing but the results."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pytest
+
+from benchmarks import regression
+from benchmarks.comparison import has_load, inherit
+from benchmarks.contenders import CONTENDERS, HOURS, OURS
+from benchmarks.engines.engine import UnavailableError
+from benchmarks.figures import leads, own
+from benchmarks.load import NOW
+from benchmarks.logs import BATCH, write_late, write_logs
+from benchmarks.questions import UnequalError
+from benchmarks.report import page
+from benchmarks.results import Comparison, Run
+from benchmarks.steps import Task, append, ask, expect, load, zones
+from benchmarks.workspaces import asked_of, chosen
+from pipeline.contract.formats import instant
+from pipeline.sample.cast import Plan
+from tests.support.project import ROOT
+
+DOCS = ROOT / "docs"
+OFF_THE_HOUR = {"Asia/Kathmandu", "Australia/Adelaide", "Pacific/Chatham"}
+ZONES = OFF_THE_HOUR | {"UTC", "America/New_York", "Asia/Tokyo"}
+LIBRARIES = ("duckdb", "duckdb-files", "polars-files")
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """Return a folder that is open to PostgreSQL's user too."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def prepared(root: Path) -> Task:
+    """Load a small sample with this project, and let it say what is right in three workspaces and some zones."""
+    now = instant(NOW)
+    logs = write_logs(root / "logs", Plan(now=now, events=1500, workspaces=3, days=20, seed=1), held_back=200)
+    engine = CONTENDERS[OURS].make(root)
+    engine.load(logs)
+    workspaces = chosen(root / OURS, now)
+    questions, every_zone = asked_of(workspaces, now)
+    questions = [asking for asking in questions if asking.size != "middle"]
+    some_zones = [question for question in every_zone if question.timezone in ZONES]
+    late = write_late(logs.folder, workspaces["largest"].id, now, 1)
+    task = Task(logs, questions, some_zones, logs.folder / BATCH, late, seconds=0, crowd=2)
+    expect(OURS, engine, task, root)
+    return task
+
+
+def compared(root: Path, task: Task, *names: str) -> None:
+    """Load, ask and append with these engines; any answer that is not this project's ends it."""
+    for name in names:
+        try:
+            engine = CONTENDERS[name].make(root)
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        if has_load(name, root):
+            if base := CONTENDERS[name].based_on:
+                inherit(base, name, root)
+            load(name, engine, task, root)
+        asked = ask(name, engine, task, root)
+        assert asked.equal == len(task.questions) + len(task.zones)
+        assert {timing.size for timing in asked.timings} == {"largest", "small"}
+        assert asked.bytes_on_disk > 0
+    for name in (OURS, *names):
+        if CONTENDERS[name].takes_more:
+            assert append(name, CONTENDERS[name].make(root), task, root).batch_lines > 0
+
+
+def test_libraries(root: Path) -> None:
+    """DuckDB and Polars answer every question as this project does, also after late events; a wrong number is found."""
+    task = prepared(root)
+    compared(root, task, *LIBRARIES)
+    expect(OURS, CONTENDERS[OURS].make(root), task, root)
+    with duckdb.connect(root / "duckdb/usage.duckdb") as connection:
+        connection.execute(
+            "update languages set credits = credits + 1 where timestamp = (select max(timestamp) from languages)"
+        )
+    with pytest.raises(UnequalError, match="kind='by_language'"):
+        ask("duckdb", CONTENDERS["duckdb"].make(root), task, root)
+
+
+def test_postgres(root: Path) -> None:
+    """PostgreSQL does too, by its tables and by a roll-up of quarter-hours; one of hours is wrong off the hour."""
+    pytest.importorskip("psycopg")
+    task = prepared(root)
+    compared(root, task, "postgres", "postgres-quarters")
+    expect(OURS, CONTENDERS[OURS].make(root), task, root)
+    inherit("postgres", HOURS, root)
+    load(HOURS, CONTENDERS[HOURS].make(root), task, root)
+    wrong = zones(HOURS, CONTENDERS[HOURS].make(root), task, root)
+    assert wrong.differing
+    assert wrong.differing.keys() <= OFF_THE_HOUR
+
+
+def test_clickhouse(root: Path) -> None:
+    """ClickHouse does too."""
+    pytest.importorskip("chdb")
+    compared(root, prepared(root), "clickhouse", "clickhouse-quarters")
+
+
+def stored(name: str = "benchmarks.json") -> Comparison:
+    """Return the results that the page was made of."""
+    return msgspec.json.decode((DOCS / name).read_bytes(), type=Comparison)
+
+
+def test_page() -> None:
+    """The page is what the stored results make it."""
+    assert page(stored(), "benchmarks", stored("benchmarks/before.json")) == (DOCS / "benchmarks.md").read_text("utf-8")
+
+
+def test_losses() -> None:
+    """Where another engine is better the page says so, and by how much; where none is, it says nothing."""
+
+    def late(run: Run, milliseconds: float) -> dict[str, float]:
+        ours = run.results[OURS]
+        assert ours.appended is not None
+        appended = msgspec.structs.replace(ours.appended, late_ms=[milliseconds])
+        results = {**run.results, OURS: msgspec.structs.replace(ours, appended=appended)}
+        return {lead.ours.what: lead.factor for lead in leads(msgspec.structs.replace(run, results=results))}
+
+    run = stored().runs[0]
+    assert "one late event" not in late(run, 1e-3)
+    assert late(run, 2e9)["one late event"] == pytest.approx(2 * late(run, 1e9)["one late event"])
+
+
+def test_before() -> None:
+    """An earlier state stands beside this one where machine and logs are the same, better where it took more."""
+    now = stored()
+    run = now.runs[0]
+    ours = run.results[OURS]
+    assert ours.appended is not None
+    slower = msgspec.structs.replace(ours.appended, batch_ms=3 * ours.appended.batch_ms)
+    old = msgspec.structs.replace(run, results={**run.results, OURS: msgspec.structs.replace(ours, appended=slower)})
+    before = msgspec.structs.replace(now, runs=[old])
+    assert f"| a batch appended | {3 * ours.appended.batch_ms:,.0f} ms |" in page(now, "", before)
+    assert own(old)["a batch appended"].worse_than(own(run)["a batch appended"]) == pytest.approx(3)
+    elsewhere = msgspec.structs.replace(now.machine, cores=now.machine.cores + 1)
+    of_others = msgspec.structs.replace(old, events=old.events + 1)
+    for other in (
+        msgspec.structs.replace(before, machine=elsewhere),
+        msgspec.structs.replace(before, runs=[of_others]),
+        None,
+    ):
+        assert "Before and now" not in page(now, "", other)
+
+
+def test_regression() -> None:
+    """A ratio that is worse than the stored one by more than noise, or was never stored, is named."""
+    known = {"a": 1.0, "b": 1.0}
+    assert regression.worse({"a": 1.0, "b": 1.3, "c": 0.1}, known) == ["b", "c"]

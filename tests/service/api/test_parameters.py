@@ -1,0 +1,117 @@
+"""Query parameters: every rule, all errors at once, never a 500."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ENDPOINTS = ("summary", "by-language", "activity")
+
+
+def _fields(folder: Any, endpoint: str, query: str) -> list[str]:
+    reply = folder.ask(f"/api/v1/usage/{endpoint}", query)
+    if reply.status == 200:
+        return []
+    assert reply.status == 422
+    error = reply.json()["error"]
+    assert error["code"] == "VALIDATION_ERROR"
+    assert all(detail["message"] for detail in error["details"])
+    return [detail["field"] for detail in error["details"]]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "query", "fields"),
+    [
+        ("summary", "", []),
+        ("summary", "range=90d&activity_view=weekly&timezone=Asia/Kathmandu", []),
+        ("summary", "range=30D", ["range"]),
+        ("summary", "range=7d&activity_view=hourly&timezone=Mars/Base", ["range", "activity_view", "timezone"]),
+        ("summary", "range=", ["range"]),
+        ("summary", "range", ["range"]),
+        ("summary", "range=30d&range=30d", ["range"]),
+        ("summary", "ra%6ege=60d", []),
+        ("summary", "unknown=%ff&unknown=&x", []),
+        ("summary", "timezone=utc", ["timezone"]),
+        ("summary", "timezone=America%2FNew_York", []),
+        ("summary", "timezone=Etc/GMT%2B5", []),
+        ("summary", "timezone=Etc/GMT+5", ["timezone"]),
+        ("summary", "timezone=../../etc/passwd", ["timezone"]),
+        ("summary", "timezone=%ff", ["timezone"]),
+        ("summary", "timezone=%4", ["timezone"]),
+        ("summary", "timezone=UTC%00", ["timezone"]),
+        ("summary", "%ff=1", ["query"]),
+        ("by-language", "activity_view=monthly&range=bad", ["range"]),
+        ("by-language", "activity_view=", ["activity_view"]),
+        ("activity", "limit=1&type=workflow_run", []),
+        ("activity", "limit=100", []),
+        ("activity", "limit=0", ["limit"]),
+        ("activity", "limit=101", ["limit"]),
+        ("activity", "limit=+5", ["limit"]),
+        ("activity", "limit=%2B5", ["limit"]),
+        ("activity", "limit=5.0", ["limit"]),
+        ("activity", "limit=1_0", ["limit"]),
+        ("activity", "limit=" + quote("٥"), ["limit"]),
+        ("activity", "limit=" + quote("²"), ["limit"]),
+        ("activity", "limit=" + "9" * 5000, ["limit"]),
+        ("activity", "type=Workflow_run", ["type"]),
+        ("activity", "user_id=me", ["user_id"]),
+        ("activity", "cursor=abc", ["cursor"]),
+        ("activity", "cursor=", ["cursor"]),
+        ("activity", "activity_view=nonsense", []),
+        (
+            "activity",
+            "range=1&type=2&user_id=3&limit=x&cursor=5&timezone=6",
+            ["range", "type", "user_id", "limit", "cursor", "timezone"],
+        ),
+    ],
+)
+def test_rules(folder: Any, endpoint: str, query: str, fields: list[str]) -> None:
+    """Each bad parameter has its detail; repeated and empty ones are bad, unknown ones are ignored."""
+    folder.publish()
+    assert _fields(folder, endpoint, query) == fields
+
+
+def test_defaults_and_echo(folder: Any) -> None:
+    """The range is 30d, activity_view daily (none by language), limit 20, timezone UTC; the zone is echoed as sent."""
+    folder.publish()
+    summary = folder.data("summary")
+    assert (summary["range"], summary["activity_view"], summary["timezone"]) == ("30d", "daily", "UTC")
+    languages = folder.data("by-language", "timezone=Asia/Katmandu")
+    assert (languages["range"], languages["activity_view"], languages["timezone"]) == ("30d", None, "Asia/Katmandu")
+    assert folder.ask("/api/v1/usage/activity").json()["pagination"]["limit"] == 20
+
+
+def test_user_id_that_is_no_active_member(folder: Any) -> None:
+    """user_id in any case is fine for an active member, 404 for anybody else."""
+    folder.publish()
+    folder.member(folder.workspace, folder.other_user, status="removed")
+    folder.member(folder.other_workspace, "e0000000-0000-4000-8000-00000000000e")
+    activity = "/api/v1/usage/activity"
+    assert folder.ask(activity, f"user_id={folder.user.upper()}").status == 200
+    for stranger in (folder.other_user, "e0000000-0000-4000-8000-00000000000e", folder.workspace):
+        reply = folder.ask(activity, f"user_id={stranger}")
+        assert (reply.status, reply.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+_names = st.sampled_from(["range", "activity_view", "timezone", "limit", "cursor", "type", "user_id", "x", "%ff", ""])
+_values = st.one_of(
+    st.binary(max_size=20),
+    st.text(max_size=20).map(lambda text: quote(text).encode()),
+    st.sampled_from([b"30d", b"daily", b"UTC", b"5", b"workflow_run", b"%", b"%zz", b"+"]),
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    endpoint=st.sampled_from(ENDPOINTS),
+    pairs=st.lists(st.tuples(_names, _values, st.sampled_from([b"=", b"", b"=="])), max_size=6),
+)
+def test_any_query_is_answered(folder: Any, send: Any, endpoint: str, pairs: list[tuple[str, bytes, bytes]]) -> None:
+    """Whatever bytes a query is made of, the answer is 200 or 422 and names fields only."""
+    if not folder.runs:
+        folder.publish()
+    query = b"&".join(name.encode() + middle + value for name, value, middle in pairs)
+    reply = send(folder.app(), f"/api/v1/usage/{endpoint}", query, [("authorization", f"Bearer {folder.token}")])
+    assert reply.status in {200, 422}

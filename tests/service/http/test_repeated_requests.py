@@ -1,0 +1,56 @@
+"""Requests that come again: what is remembered of them is never given to a question that has become another one."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline.contract.formats import instant
+from service.auth import directory
+from tests.support.service_folder import OTHER_USER, USER, WORKSPACE
+
+KATHMANDU = "timezone=Asia/Kathmandu"
+REQUESTS = (
+    ("summary", ""),
+    ("summary", KATHMANDU),
+    ("by-language", f"range=60d&{KATHMANDU}"),
+    ("by-language", "activity_view=daily"),
+    ("activity", f"limit=2&{KATHMANDU}"),
+    ("activity", f"user_id={OTHER_USER}"),
+    ("summary", "range=31d"),
+)
+# Around two local midnights and the end of a billing period, which no quarter-hour begins.
+MOMENTS = [
+    instant(text) + microseconds
+    for text in ("2026-11-24T00:00:00Z", "2026-11-24T18:15:00Z", "2026-11-24T09:00:13.5Z")
+    for microseconds in (-1, 0, 1)
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_as_a_fresh_service(folder: Any, event: Any, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """However clock, directory and tables change between them, requests are answered as by a service just started."""
+    monkeypatch.setattr(directory, "_CHECK_INTERVAL_SECONDS", 0)
+    rng = random.Random(seed)
+    folder.member(WORKSPACE, OTHER_USER)
+    folder.publish()
+    app = folder.app()
+
+    def publish() -> None:
+        folder.publish([event(moment, id=f"{moment}", credits=rng.randrange(9)) for moment in MOMENTS])
+
+    changes: list[Callable[[], object]] = [
+        publish,
+        lambda: folder.account(USER, quota=rng.choice([None, 10, 1000]), period_anchor="2026-01-24T09:00:13.5Z"),
+        lambda: folder.member(WORKSPACE, OTHER_USER, status=rng.choice(["active", "removed"])),
+        lambda: setattr(folder, "now", rng.choice(MOMENTS)),
+        lambda: setattr(folder, "now", rng.choice(MOMENTS)),
+    ]
+    for _ in range(40):
+        rng.choice(changes)()
+        for name, query in rng.choices(REQUESTS, k=3):
+            path = f"/api/v1/usage/{name}"
+            ours, fresh = folder.ask(path, query, app), folder.ask(path, query)
+            assert (ours.status, ours.headers.get("etag")) == (fresh.status, fresh.headers.get("etag"))
+            assert ours.json().get("data") == fresh.json().get("data")

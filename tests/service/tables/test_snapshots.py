@@ -1,0 +1,162 @@
+"""What is read of the tables, when, and what happens while they change."""
+
+import mmap
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.contract.calendar import DAY_US
+from service.tables import month_blocks, snapshots
+from service.tables.event_scan import Filter, Matches, Position
+from service.tables.snapshots import Snapshots, StoreError, Workspace
+
+Maker = Callable[..., dict[str, Any]]
+
+
+def _credits(folder: Any, store: Snapshots) -> int:
+    store.current()
+    end = folder.now + DAY_US
+    return sum(
+        store.read(
+            folder.workspace,
+            lambda workspace: [int(month.sums[-1, 0]) for month in workspace.totals(folder.now - 90 * DAY_US, end)],
+        )
+    )
+
+
+def test_new_commit_is_seen(folder: Any, event: Maker) -> None:
+    """What a commit published is in the next answer."""
+    store = Snapshots(folder.root)
+    folder.publish([event(folder.now, credits=1)])
+    assert _credits(folder, store) == 1
+    folder.publish([event(folder.now, credits=1), event(folder.now - 40 * DAY_US, credits=20)])
+    assert _credits(folder, store) == 21
+
+
+def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between commits nothing but published.json is looked at; after one, only what changed is read again."""
+    store = Snapshots(folder.root)
+    folder.publish([event(folder.now, credits=1)])
+    _credits(folder, store)
+    reads: list[str] = []
+
+    def watch(module: Any) -> None:
+        real = module._read  # noqa: SLF001 - the one place that opens files
+
+        def read(path: Path, *columns: Any) -> Any:
+            reads.append(path.name)
+            return real(path, *columns)
+
+        monkeypatch.setattr(module, "_read", read)
+
+    watch(snapshots)
+    watch(month_blocks)
+    assert _credits(folder, store) == 1
+    assert reads == []
+    folder.publish([event(folder.now, credits=5, workspace_id=folder.other_workspace)])
+    assert _credits(folder, store) == 1
+    assert reads == ["published.json"]
+
+
+def test_file_that_vanished(folder: Any, event: Maker) -> None:
+    """A month file that a commit replaced before published.json was: the manifest is read once more."""
+    store = Snapshots(folder.root)
+    folder.publish([event(folder.now, credits=1)])
+    store.current()
+    store.read(folder.workspace, lambda _: None)
+    old = (folder.root / "published.json").read_bytes()
+    stat = (folder.root / "published.json").stat()
+    folder.publish([event(folder.now, credits=7)])
+    (folder.root / "published.json").write_bytes(old)
+    assert stat.st_size == len(old)
+    for path in folder.root.glob("cube/*/*/run0001.parquet"):
+        path.unlink()
+    end = folder.now + DAY_US
+    rows = store.read(folder.workspace, lambda w: [int(m.sums[-1, 0]) for m in w.totals(folder.now - DAY_US, end)])
+    assert rows == [7]
+
+
+def test_file_that_stays_away(folder: Any, event: Maker) -> None:
+    """A month file that is missing although the manifest names it makes the tables unreadable."""
+    folder.publish([event(folder.now, credits=1)])
+    for path in folder.root.glob("cube/*/*/*.parquet"):
+        path.unlink()
+    with pytest.raises(StoreError):
+        _credits(folder, Snapshots(folder.root))
+    reply = folder.ask("/api/v1/usage/summary")
+    assert (reply.status, reply.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert int(reply.headers["retry-after"]) > 0
+    assert str(folder.root) not in reply.body.decode()
+
+
+@pytest.mark.parametrize("path", ["published.json", "manifests/*.json", "cube/*/*/*.parquet"])
+def test_broken_file(folder: Any, event: Maker, path: str) -> None:
+    """A file that cannot be understood is 503, not 500."""
+    folder.publish([event(folder.now, credits=1)])
+    for file in folder.root.glob(path):
+        file.write_bytes(b"\xff{broken")
+    assert folder.ask("/api/v1/usage/summary").status == 503
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "byte"),
+    [
+        ("manifests/*.json", b"run0001", b"\xff"),
+        ("actors/*/*/*.parquet", b"action", b"\xff"),
+        ("actors/*/*/*.parquet", b"voice_generated", b"X"),
+        ("events/*/*/*.parquet", b"user_name", b"\xff"),
+        ("events/*/*/*.parquet", b"timestamp", b"X"),
+    ],
+)
+def test_damaged_byte(folder: Any, event: Maker, path: str, text: bytes, byte: bytes) -> None:
+    """The same where one byte is wrong, and what reads the file stumbles over a text or a missing column."""
+    folder.publish([event(folder.now, credits=1)])
+    for file in folder.root.glob(path):
+        content = file.read_bytes()
+        assert text in content
+        file.write_bytes(content.replace(text, byte + text[1:]))
+    assert folder.ask("/api/v1/usage/activity").status == 503
+
+
+def test_other_schema_version(folder: Any) -> None:
+    """Tables of a version that this service does not know are not read."""
+    folder.publish()
+    path = folder.root / "published.json"
+    path.write_bytes(path.read_bytes().replace(b'"schema_version":1', b'"schema_version":99'))
+    with pytest.raises(StoreError, match="99"):
+        Snapshots(folder.root).current()
+
+
+def test_memory_is_bounded(folder: Any, event: Maker) -> None:
+    """With room for nothing at all, every answer is still right."""
+    folder.publish([event(folder.now - k * DAY_US, credits=1) for k in range(80)])
+    store = Snapshots(folder.root, block_bytes=1)
+    assert _credits(folder, store) == _credits(folder, store) == 80
+
+
+def test_memory_is_what_it_says(folder: Any, event: Maker) -> None:
+    """What is counted of small days, of which footers and Arrow's own objects are the most, is what they take."""
+    days = [folder.now - k * DAY_US for k in range(80)]
+    workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
+    folder.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])
+    store = Snapshots(folder.root)
+    store.current()
+    wanted = Filter(days[-1], folder.now + 1, None, None)
+
+    def read(workspace: Workspace) -> None:
+        with closing(Matches(workspace, wanted)) as matches:
+            matches.contents(list(matches.older(Position(folder.now + 1, "-"))))
+
+    store.read(workspaces[0], read)
+    before, counted_before = _resident_bytes(), store.block_bytes
+    for workspace in workspaces[1:]:
+        store.read(workspace, read)
+    taken, counted = _resident_bytes() - before, store.block_bytes - counted_before
+    assert taken < 1.5 * counted
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * mmap.PAGESIZE

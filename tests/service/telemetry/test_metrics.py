@@ -1,0 +1,181 @@
+"""Metrics: what Prometheus reads, over all workers, and that nobody's data are in it."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.telemetry.shared_counters import Tally
+from tests.support.process import start, stop
+
+SUMMARY = "/api/v1/usage/summary"
+WHOAMI = "/api/v1/auth/whoami"
+
+
+def _samples(text: str) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+    found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[frozenset(sample.labels.items())] = sample.value
+    return found
+
+
+def _read(app: Any, send: Any) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+    reply = send(app, "/metrics")
+    assert reply.status == 200
+    # Prometheus 3 refuses what names its charset twice.
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return _samples(reply.body.decode())
+
+
+def _labels(**labels: str) -> frozenset[tuple[str, str]]:
+    return frozenset(labels.items())
+
+
+def test_requests(folder: Any, send: Any) -> None:
+    """Requests are counted by route, method and status; what is unknown has one name, whatever was sent."""
+    folder.publish()
+    app = folder.app()
+    for query in ("", "", "range=oops"):
+        folder.ask(SUMMARY, query, app)
+    for path, method in ((SUMMARY, "HEAD"), (SUMMARY, "op_live_method"), ("/op_live_path", "GET"), (WHOAMI, "OPTIONS")):
+        send(app, path, method=method)
+    seen = _read(app, send)
+    assert seen["usage_requests_total"] == {
+        _labels(route=SUMMARY, method="GET", status="200"): 2,
+        _labels(route=SUMMARY, method="GET", status="422"): 1,
+        _labels(route=SUMMARY, method="HEAD", status="401"): 1,
+        _labels(route=SUMMARY, method="other", status="405"): 1,
+        _labels(route="other", method="GET", status="404"): 1,
+        _labels(route=WHOAMI, method="OPTIONS", status="204"): 1,
+    }
+    assert seen["usage_answer_cache_total"] == {_labels(result="hit"): 1, _labels(result="miss"): 1}
+    again = _read(app, send)["usage_requests_total"]
+    assert again[_labels(route="/metrics", method="GET", status="200")] == 1
+
+
+def test_durations(folder: Any, send: Any) -> None:
+    """Durations are a histogram of each route, fine below a millisecond; its count is that of the requests."""
+    app = folder.app()
+    for _ in range(5):
+        folder.ask(WHOAMI, app=app)
+    app._metrics.count(WHOAMI, "GET", 200, 150_000, None)  # noqa: SLF001 - a duration that is known
+    app._metrics.count(WHOAMI, "GET", 200, 7_000_000_000, None)  # noqa: SLF001
+    seen = _read(app, send)
+    buckets = {
+        float(dict(labels)["le"]): count
+        for labels, count in seen["usage_request_duration_seconds_bucket"].items()
+        if dict(labels)["route"] == WHOAMI
+    }
+    assert sum(bound < 0.001 for bound in buckets) >= 4
+    assert list(buckets.values()) == sorted(buckets.values())
+    assert (buckets[5], buckets[float("inf")]) == (6, 7)
+    assert buckets[0.0002] >= 1
+    assert seen["usage_request_duration_seconds_count"] == {_labels(route=WHOAMI): 7}
+    assert 7 < seen["usage_request_duration_seconds_sum"][_labels(route=WHOAMI)] < 12
+
+
+def test_data(folder: Any, send: Any) -> None:
+    """Age and sequence of the data are absent before the first run, then those of what is published."""
+    app = folder.app()
+    assert not {"usage_data_age_seconds", "usage_published_sequence"} & set(_read(app, send))
+    folder.publish()
+    folder.publish()
+    seen = _read(app, send)
+    assert seen["usage_data_age_seconds"] == {frozenset(): 60}
+    assert seen["usage_published_sequence"] == {frozenset(): 2}
+    ((build, one),) = seen["usage_build_info"].items()
+    assert (set(dict(build)), one) == ({"version", "python"}, 1)
+
+
+def test_memory(folder: Any, send: Any, event: Any) -> None:
+    """What is in memory is told: workspaces and the bytes of their months."""
+    folder.publish([event(folder.now, credits=1)])
+    app = folder.app()
+    assert _read(app, send)["usage_loaded_workspaces"] == {frozenset(): 0}
+    folder.ask(SUMMARY, app=app)
+    seen = _read(app, send)
+    assert seen["usage_loaded_workspaces"] == {frozenset(): 1}
+    assert seen["usage_block_cache_bytes"][frozenset()] > 0
+
+
+def test_memory_of_another_worker(folder: Any, send: Any, tmp_path: Path) -> None:
+    """A worker that loads something tells the others."""
+    (tmp_path / "tally").mkdir()
+    folder.publish()
+    loading, reading = folder.app(tally_dir=tmp_path / "tally"), folder.app(tally_dir=tmp_path / "tally")
+    folder.ask(SUMMARY, app=loading)
+    assert _read(reading, send)["usage_loaded_workspaces"] == {frozenset(): 1}
+
+
+def test_nobody_is_in_it(folder: Any, send: Any, event: Any) -> None:
+    """No workspace, user, name, key or anything that was sent becomes a label."""
+    folder.publish([event(folder.now, credits=1)])
+    app = folder.app()
+    folder.ask(f"{SUMMARY}/{folder.token}", f"user_id={folder.user}&cursor=secret", app)
+    folder.ask(SUMMARY, f"user_id={folder.user}&range=secret", app, X_Workspace_Id=folder.workspace)
+    folder.ask(SUMMARY, "", app)
+    text = send(app, "/metrics").body.decode()
+    assert not [
+        word for word in (folder.token, folder.workspace, folder.user, "key_0", "Ada", "secret") if word in text
+    ]
+    names = {name for samples in _samples(text).values() for labels in samples for name, _ in labels}
+    assert names == {"route", "method", "status", "le", "result", "version", "python"}
+
+
+_COUNT = """
+import sys
+from pathlib import Path
+from service.telemetry.shared_counters import Tally
+tally = Tally(2, Path(sys.argv[1]))
+tally.counts[0] += 5
+tally.counts[1] = int(sys.argv[2])
+print(tally.totals(), tally.totals(living=True))
+"""
+
+
+def test_processes_that_are_gone(tmp_path: Path) -> None:
+    """A process that is gone stays in the totals and leaves the living; the next one goes on in its file."""
+
+    def process(value: int) -> str:
+        command = [sys.executable, "-c", _COUNT, str(tmp_path), str(value)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    own = Tally(2, tmp_path)
+    own.counts[0] += 1
+    own.counts[1] = 7
+    assert process(20) == "[6, 27] [6, 27]"
+    assert (own.totals(), own.totals(living=True)) == ([6, 27], [1, 7])
+    assert process(30) == "[11, 37] [11, 37]"
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / "9").touch()  # one that is about to begin
+    assert own.totals() == [11, 37]
+
+
+def _listing(folder: Path) -> Mapping[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_workers_together(folder: Any, tmp_path: Path) -> None:
+    """Any worker tells the sum over all; nothing is written to the data folder, and nothing stays behind."""
+    folder.publish()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    before = _listing(folder.root / "directory")
+    process, url = start(folder.root, "--workers", "2", TMPDIR=str(temporary))
+    headers = {"Authorization": f"Bearer {folder.token}"}
+    for _ in range(30):
+        assert httpx.get(url + SUMMARY, headers=headers).status_code == 200
+    wanted = _labels(route=SUMMARY, method="GET", status="200")
+    texts = [httpx.get(url + "/metrics").text for _ in range(8)]
+    assert [_samples(text)["usage_requests_total"][wanted] for text in texts] == [30] * 8
+    assert all(1 <= _samples(text)["usage_loaded_workspaces"][frozenset()] <= 2 for text in texts)
+    assert len(list(temporary.iterdir())) == 1
+    stop(process)
+    assert not list(temporary.iterdir())
+    assert _listing(folder.root / "directory") == before
+    assert {path.name for path in folder.root.iterdir()} <= {"directory", "manifests", "published.json", "temporary"}

@@ -1,0 +1,238 @@
+"""What was forgotten or expired stays away: it is not loaded, not rebuilt, and no lost state brings it back."""
+
+import json
+
+import pytest
+
+from pipeline.storage.state import Counts
+from pipeline.storage.tombstones import TOMBSTONES, Tombstone, Tombstones, append, hashed
+from tests.support.command import contents, done, ledger, published, refused, total, usage
+from tests.support.data_folder import NOW, DataFolder, record
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
+USER = Tombstone("user", NOW, sha256=hashed(ADA))
+GONE = Tombstone("workspace", NOW, sha256=hashed(OTHER))
+FLOOR = Tombstone("floor", NOW, day="2026-10-15")
+
+ROWS = [
+    record("ada", user={"id": ADA.upper(), "name": "Ada"}, usage={"credits": 1}),
+    record("bob", user={"id": BOB, "name": "Bob"}, usage={"credits": 10}),
+    record("nobody", usage={"credits": 100}),
+    record("elsewhere", workspace_id=OTHER.upper(), usage={"credits": 1000}),
+    record("last day away", timestamp="2026-10-14T23:59:59.999999Z", usage={"credits": 10_000}),
+    record("first day kept", timestamp="2026-10-15T00:00:00Z", usage={"credits": 100_000}),
+    record("ada before", user={"id": ADA, "name": "Ada"}, timestamp="2026-09-01T00:00:00Z"),
+    {"id": "bad", "user": {"id": ADA}},
+]
+AWAY = {
+    USER: {"ada", "ada before"},
+    GONE: {"elsewhere"},
+    FLOOR: {"last day away", "ada before"},
+}
+CREDITS = {"ada": 1, "bob": 10, "nobody": 100, "elsewhere": 1000, "last day away": 10_000, "first day kept": 100_000}
+
+
+def stones(folder: DataFolder, *which: Tombstone) -> None:
+    """Put tombstones there."""
+    folder.root.mkdir(exist_ok=True)
+    for stone in which:
+        append(folder.root, stone)
+
+
+def kept(*which: Tombstone) -> set[str]:
+    """Return the ids that stay."""
+    return {row["id"] for row in ROWS[:-1]}.difference(*(AWAY[stone] for stone in which))
+
+
+def counts(which: tuple[Tombstone, ...]) -> tuple[int, int, int, int]:
+    """Return the lines, and those accepted, duplicate and rejected: a bad line of a forgotten user is away too."""
+    rejected = int(USER not in which)
+    return 8, len(kept(*which)), 8 - rejected - len(kept(*which)), rejected
+
+
+def holds(folder: DataFolder, ids: set[str]) -> None:
+    """Demand that the tables hold these events, and count nothing else."""
+    assert set(folder.events()["id"]) == ids
+    credits_of = sum(CREDITS.get(name, 0) for name in ids)
+    assert folder.cube()["credits"].sum() == credits_of
+    assert folder.actors()["credits"].sum() == credits_of
+    assert folder.actors()["events"].sum() == len(ids)
+
+
+COMBINATIONS = [(USER,), (GONE,), (FLOOR,), (USER, GONE, FLOOR)]
+
+
+@pytest.mark.parametrize("which", COMBINATIONS, ids=["user", "workspace", "floor", "all"])
+def test_load(folder: DataFolder, which: tuple[Tombstone, ...]) -> None:
+    """Rows of a forgotten user or workspace, or of days before the floor, are not loaded; they count as duplicates."""
+    stones(folder, *which)
+    folder.drop("a.jsonl", ROWS)
+    report = folder.run()
+    ids = kept(*which)
+    holds(folder, ids)
+    assert (report.lines, report.accepted, report.duplicates, report.rejected) == counts(which)
+    assert total(folder) == Counts(*counts(which))
+    days = {(row["workspace_id"], row["day"]) for row in folder.events().to_dicts()}
+    assert {path.parent.parent.name[13:] for path in folder.root.glob("events/*/*/*")} == {name for name, _ in days}
+    assert len(list(folder.root.glob("events/*/*/*"))) == len(days)
+    assert {path.stem for path in folder.root.glob("manifests/*")} == {name for name, _ in days}
+
+
+@pytest.mark.parametrize("which", COMBINATIONS, ids=["user", "workspace", "floor", "all"])
+def test_rebuild(folder: DataFolder, which: tuple[Tombstone, ...]) -> None:
+    """A rebuild takes away what was loaded before it was forgotten, and does not bring back what was taken away."""
+    folder.drop("a.jsonl", ROWS)
+    folder.run()
+    holds(folder, kept())
+    stones(folder, *which)
+    for _ in range(2):
+        done(usage(folder, "--rebuild"))
+        holds(folder, kept(*which))
+        assert total(folder) == Counts(*counts(which))
+
+
+def test_only_lines_that_are_away(folder: DataFolder) -> None:
+    """A file with nothing that is kept gives no table at all, and is not read again."""
+    stones(folder, USER, GONE, FLOOR)
+    folder.drop("a.jsonl", [row for row in ROWS[:-1] if row["id"] not in kept(USER, GONE, FLOOR)])
+    assert folder.run().duplicates == 4
+    assert not list(folder.root.glob("events/*"))
+    assert not list(folder.root.glob("manifests/*"))
+    assert folder.run().files == 0
+
+
+def test_a_version_that_is_away_loses(folder: DataFolder) -> None:
+    """What a forgotten user did to an event of others does not stand, whenever it was recorded."""
+    stones(folder, USER)
+    late = {"recorded_at": "2026-11-24T11:00:00Z", "usage": {"credits": 5}}
+    folder.drop(
+        "a.jsonl", [record("x", user={"id": BOB, "name": ""}), record("x", user={"id": ADA, "name": ""}, **late)]
+    )
+    folder.run()
+    assert folder.events()["user_id"].to_list() == [BOB]
+
+
+def test_more_of_a_user_that_is_away(folder: DataFolder) -> None:
+    """Deliveries after the tombstone, retried lines and files that grow bring nothing back either."""
+    stones(folder, USER, GONE, FLOOR)
+    early = {"timestamp": "2026-11-25T13:00:00Z"}
+    path = folder.drop(
+        "a.jsonl", [*ROWS, record("early", user={"id": ADA, "name": ""}, **early), record("kept", **early)]
+    )
+    folder.run()
+    assert [row["reason"] for row in folder.quarantine()] == ["timestamp_out_of_range"]
+    with path.open("ab") as file:
+        file.write(json.dumps(record("grown", user={"id": ADA, "name": "again"})).encode() + b"\n")
+    folder.drop("b.jsonl", ROWS)
+    folder.run()
+    result = usage(folder, "quarantine", "--retry", now="2026-11-24T13:00:00Z")
+    done(result)
+    assert result.stdout.startswith("1 lines = 1 accepted + 0 duplicates + 0 rejected")
+    assert set(folder.events()["id"]) == {*kept(USER, GONE, FLOOR), "kept"}
+    assert total(folder).lines == 19
+
+
+def test_without_the_state(folder: DataFolder) -> None:
+    """Losing state.sqlite, and all tables with it, brings nothing back."""
+    stones(folder, USER, GONE, FLOOR)
+    folder.drop("a.jsonl", ROWS)
+    folder.run()
+    before = published(folder)
+    for path in folder.root.glob("state.sqlite*"):
+        path.unlink()
+    folder.run()
+    assert published(folder) == before
+    for name in contents(folder):
+        if name != TOMBSTONES:
+            (folder.root / name).unlink()
+    for path in folder.root.glob("state.sqlite*"):
+        path.unlink()
+    folder.run()
+    assert published(folder) == before
+    assert ledger(folder)["a.jsonl"].counts.duplicates == 5
+
+
+BAD_LINES = {
+    "as it is": f'{{"id": "bad", "user": {{"id": "{ADA}"}}}}',
+    "in capitals": f'{{"id": "bad", "user": {{"id": "{ADA.upper()}"}}}}',
+    "a workspace": f'{{"id": "bad", "workspace_id": "{OTHER}"}}',
+    "no JSON": f"user={ADA}",
+    "behind other digits": f"abc{ADA}def",
+    "by numbers": f'{{"id": "\\u0063{ADA[1:]}"}}',
+}
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_bad_lines(folder: DataFolder, line: str) -> None:
+    """A bad line that holds a forgotten id in any way is not kept either; one of others is."""
+    stones(folder, USER, GONE)
+    folder.drop("a.jsonl", f"{BAD_LINES[line]}\n{BAD_LINES['as it is'].replace(ADA, BOB)}\n".encode())
+    report = folder.run()
+    assert (report.lines, report.duplicates, report.rejected) == (2, 1, 1)
+    assert [row["line_number"] for row in folder.quarantine()] == [2]
+    assert total(folder) == Counts(2, 0, 1, 1)
+
+
+def test_the_highest_floor(folder: DataFolder) -> None:
+    """Of several floors the highest is in force, in whatever order they were laid."""
+    stones(folder, FLOOR, Tombstone("floor", NOW, day="2026-11-24"), Tombstone("floor", NOW, day="2026-10-01"))
+    assert Tombstones.read(folder.root).floor == "2026-11-24"
+    folder.drop("a.jsonl", ROWS)
+    folder.run()
+    holds(folder, {"ada", "bob", "nobody", "elsewhere"})
+
+
+def test_ids_are_not_told() -> None:
+    """The file holds no id, only what cannot be turned back into one."""
+    assert ADA not in USER.sha256
+    assert len(USER.sha256) == 64
+
+
+GOOD = json.dumps({"kind": "user", "at": NOW, "sha256": hashed(ADA)}).encode()
+BROKEN: dict[str, bytes] = {
+    "torn": GOOD + b"\n" + GOOD[:-10],
+    "no JSON": b"forget Ada",
+    "binary": b"\xff\xfe\x00",
+    "half a character": GOOD[:-2] + b'\xc3"}',
+    "an array": b"[]",
+    "another kind": GOOD.replace(b"user", b"team"),
+    "no kind": b'{"at":"2026-11-24T12:00:00Z"}',
+    "a number for a hash": GOOD.replace(b'"sha256": "', b'"sha256": 1, "x": "'),
+    "an empty line": GOOD + b"\n\n" + GOOD,
+    "no hash": b'{"kind":"user","at":"2026-11-24T12:00:00Z"}',
+    "half a hash": GOOD.replace(hashed(ADA).encode(), hashed(ADA)[:20].encode()),
+    "an id": GOOD.replace(hashed(ADA).encode(), ADA.encode()),
+    "capitals": GOOD.replace(hashed(ADA).encode(), hashed(ADA).upper().encode()),
+    "a floor without its day": b'{"kind":"floor","at":"2026-11-24T12:00:00Z"}',
+    "a floor in another form": b'{"kind":"floor","at":"2026-11-24T12:00:00Z","day":"2026-7-01"}',
+    "a floor on no day": b'{"kind":"floor","at":"2026-11-24T12:00:00Z","day":"2026-02-30"}',
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_file(folder: DataFolder, broken: str) -> None:
+    """A file that cannot be understood stops a run with its name and line, and nothing is loaded."""
+    folder.drop("a.jsonl", ROWS)
+    (folder.root / TOMBSTONES).write_bytes(BROKEN[broken])
+    number = 2 if broken in {"torn", "an empty line"} else 1
+    refused(usage(folder), f"{TOMBSTONES}, line {number}: ", "restore the file")
+    assert set(contents(folder)) == {TOMBSTONES}
+    assert ledger(folder) == {}
+    assert not list(folder.root.glob("staging/*"))
+
+
+@pytest.mark.parametrize("option", [(), ("--rebuild",), ("quarantine", "--retry")], ids=["run", "rebuild", "retry"])
+def test_a_broken_file_stops_everything(folder: DataFolder, option: tuple[str, ...]) -> None:
+    """Where tables stand they stay as they are, whatever the run; with the file restored it goes on."""
+    folder.drop("a.jsonl", ROWS[2:])
+    folder.run()
+    folder.drop("b.jsonl", ROWS)
+    (folder.root / TOMBSTONES).write_bytes(BROKEN["torn"])
+    before, entries = contents(folder), ledger(folder)
+    refused(usage(folder, *option), TOMBSTONES)
+    assert contents(folder) == before
+    assert ledger(folder) == entries
+    (folder.root / TOMBSTONES).write_bytes(GOOD + b"\n")
+    done(usage(folder))
+    assert set(folder.events()["id"]) == kept(USER)

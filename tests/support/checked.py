@@ -1,0 +1,52 @@
+"""Ways to check a data folder, and to break it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.check.check import CheckReport, check
+from tests.support.data_folder import WORKSPACE, DataFolder
+
+OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
+THIRD = "ffffffff-0000-4000-8000-000000000002"
+ADA = {"id": "00000000-0000-4000-8000-00000000000a", "name": "Ada"}
+
+Rows = list[dict[str, Any]]
+
+
+def used(credits_: int, *languages: tuple[str | None, int], audio_ms: int = 0) -> dict[str, Any]:
+    """Return the usage of an event."""
+    shares = [{"locale": locale, "characters": many, "lines": 1, "corrected": 2} for locale, many in languages]
+    return {"credits": credits_, "audio_ms": audio_ms, "languages": shares}
+
+
+def checked(folder: DataFolder, *workspaces: str, days: int | None = None) -> CheckReport:
+    """Check a folder."""
+    return check(folder.settings, folder.now, workspaces=workspaces, days=days)
+
+
+def wrong(report: CheckReport) -> dict[str, int]:
+    """Return how much is wrong with the tables with which something is."""
+    found = {name: tally.wrong for name, tally in report.tallies().items() if tally.wrong}
+    assert report.agrees is not bool(found)
+    return found
+
+
+def partition(folder: DataFolder, day: str, workspace_id: str = WORKSPACE) -> Path:
+    """Return an events partition."""
+    return folder.root / f"events/workspace_id={workspace_id}/day={day}/events.parquet"
+
+
+def monthly(folder: DataFolder, table: str, month: str = "2026-11", workspace_id: str = WORKSPACE) -> Path:
+    """Return a month's file of the cube or the actors."""
+    (path,) = folder.root.glob(f"{table}/workspace_id={workspace_id}/month={month}/*.parquet")
+    return path
+
+
+def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
+    """Write a Parquet file with other rows."""
+    table = pq.ParquetFile(path).read()
+    pq.write_table(pa.Table.from_pylist(change(table.to_pylist()), schema=table.schema), path)

@@ -1,0 +1,104 @@
+"""The command as tests give it, and what they ask of a data folder afterwards."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+import service.commands  # noqa: F401 - adds `serve`
+from pipeline.commands import app
+from pipeline.contract.tables import quarantine_path
+from pipeline.storage.state import Counts, Entry, State
+from pipeline.storage.store import Operation, Store
+from tests.support.data_folder import NOW, DataFolder
+
+_RAW = "raw/"
+_OF_THE_WRITER = ("state.sqlite", "run.lock", "usage.duckdb")
+
+
+def usage(folder: DataFolder, *arguments: str, now: str = NOW) -> Result:
+    """Give a command that loads or takes away, `usage run` where only options are given."""
+    command = [] if arguments and arguments[0] in {"quarantine", "forget", "retention"} else ["run"]
+    return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(folder.root), "--now", now])
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """Return the command that some arguments of `usage` give, with what they mean, without carrying it out.
+
+    Raises:
+        Exception: there is no such command, or it takes no such arguments.
+    """
+    command, rest = typer.main.get_command(app), list(arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    return command.make_context(command.name, rest)
+
+
+def break_off(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Begin a run whose commit ends before one of its steps."""
+    apply, left = Store.apply, [step]
+
+    def stopping(store: Store, operation: Operation) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        apply(store, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "apply", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            folder.run()
+
+
+def done(result: Result, code: int = 0) -> None:
+    """Demand that a command ended as it should."""
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert result.exit_code == code, result.output
+
+
+def refused(result: Result, *words: str, code: int = 1) -> str:
+    """Demand that a command failed with one clear line that has some words, and no traceback; return it."""
+    done(result, code)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    said = [text for text in result.stderr.splitlines() if text.startswith("error: ")]
+    assert len(said) == 1, result.stderr
+    for word in words:
+        assert word in said[0]
+    return said[0]
+
+
+def contents(folder: DataFolder) -> dict[str, bytes]:
+    """Return all files that readers of the tables see, with their bytes."""
+    paths = {path.relative_to(folder.root).as_posix(): path for path in folder.root.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in paths.items() if not name.startswith((_RAW, *_OF_THE_WRITER))}
+
+
+def ledger(folder: DataFolder) -> dict[str, Entry]:
+    """Return the ledger, of which each file's lines are one of the four, and the rejected ones in quarantine."""
+    state = State(folder.root / "state.sqlite")
+    entries = state.entries()
+    state.close()
+    rejected: dict[str, int] = {}
+    for row in folder.quarantine():
+        rejected[row["source_file"]] = rejected.get(row["source_file"], 0) + 1
+    for name, entry in entries.items():
+        counts = entry.counts
+        assert counts.lines == counts.accepted + counts.duplicates + counts.rejected + counts.blank, name
+        assert min(counts.accepted, counts.duplicates, counts.rejected, counts.blank) >= 0, name
+        assert counts.rejected == rejected.get(name, 0), name
+        assert (folder.root / quarantine_path(name)).exists() is bool(counts.rejected)
+    return entries
+
+
+def total(folder: DataFolder) -> Counts:
+    """Return the sum of the ledger."""
+    return sum((entry.counts for entry in ledger(folder).values()), Counts())
+
+
+def published(folder: DataFolder) -> dict[str, list[dict[str, Any]]]:
+    """Return the tables, and the quarantine but for when its lines were loaded."""
+    rejected = [{key: value for key, value in row.items() if key != "loaded_at"} for row in folder.quarantine()]
+    return {**folder.tables(), "quarantine": rejected}

@@ -1,0 +1,41 @@
+"""What tells two folders apart, but for what differs in any two: names of runs, their seconds, inodes of raw files.
+
+Hundreds of ways to stop a run end in a few outcomes; folders of the same outcome need not be looked at again.
+"""
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+from tests.support.data_folder import DataFolder
+
+_RUN = re.compile(rb"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
+_SECONDS = re.compile(rb'"seconds":\{[^}]*\}')
+_IDENTITY = re.compile(rb'"inode":(\d+),"size":(\d+),"mtime_ns":(\d+)')
+
+
+def outcome_of(folder: DataFolder) -> bytes:
+    """Return a hash of all files, what the state holds, and which raw files the ledger knows as they are."""
+    content = b"\0".join(_parts(folder))
+    # Runs are named in the order in which they began.
+    numbers = {name: b"run %d" % number for number, name in enumerate(sorted(set(_RUN.findall(content))))}
+    return hashlib.sha256(_RUN.sub(lambda found: numbers[found[0]], content)).digest()
+
+
+def _parts(folder: DataFolder) -> Iterator[bytes]:
+    raw = {}
+    for path in sorted(folder.root.rglob("*")):
+        name = path.relative_to(folder.root)
+        if name.parts[0] == "raw":
+            status = path.stat()
+            raw[b"%d,%d,%d" % (status.st_ino, status.st_size, status.st_mtime_ns)] = str(name).encode()
+        elif path.is_file() and name.parts[0] not in {"state.sqlite", "state.sqlite-wal", "state.sqlite-shm"}:
+            content = path.read_bytes()
+            yield b"%s %d" % (str(name).encode(), len(content))
+            yield _SECONDS.sub(b"", content) if name.parts[0] == "runs" else content
+    yield from sorted(raw.values())
+    with closing(sqlite3.connect(folder.root / "state.sqlite")) as database:
+        for line in database.iterdump():
+            yield _IDENTITY.sub(lambda found: raw.get(b",".join(found.groups()), b"size %s" % found[2]), line.encode())
