@@ -16,7 +16,7 @@ from pipeline.contract.tables import RAW
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
 from pipeline.validation.records import Row
-from pipeline.validation.validate import judge
+from pipeline.validation.validate import validate
 
 BATCH: Final = "batch.jsonl"
 
@@ -58,4 +58,4 @@ def write_late(folder: Path, workspace_id: str, now: int, number: int) -> list[P
 
 
 def _is_good(line: bytes, plan: Plan) -> bool:
-    return isinstance(judge(line.removesuffix(b"\n"), plan.now + DAY_US), Row)
+    return isinstance(validate(line.removesuffix(b"\n"), plan.now + DAY_US), Row)

@@ -128,7 +128,7 @@ class Witness:
 
     def check(self) -> None:
         """Check one thing, whichever."""
-        checks: list[Callable[[], None]] = [self.figures, self.figures, self.unchanged, self.sheet, self.feed]
+        checks: list[Callable[[], None]] = [self.figures, self.figures, self.unchanged, self.csv_table, self.feed]
         check = self._rng.choice(checks)
         try:
             check()
@@ -167,7 +167,7 @@ class Witness:
         agree("304 with the same tag", after.status == http.HTTPStatus.NOT_MODIFIED, after.etag == before.etag)
         agree("no body with 304", after.status == http.HTTPStatus.NOT_MODIFIED, not after.body)
 
-    def sheet(self) -> None:
+    def csv_table(self) -> None:
         """The CSV of days agrees with itself."""
         range_, zone = self._rng.choice(RANGES), quote(self._rng.choice(self._zones))
         answer = self._ask(f"{SUMMARY}?range={range_}&timezone={zone}", Accept="text/csv")

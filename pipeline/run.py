@@ -28,7 +28,7 @@ from pipeline.load.job import BUCKETS_MAX, Job
 from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild, refuse_loss
-from pipeline.load.results import Work
+from pipeline.load.results import Results
 from pipeline.load.session import Run, begun
 from pipeline.storage.tombstones import Tombstones
 
@@ -145,18 +145,18 @@ class _Load:
                 )
             with run.stage("commit", "publishing"):
                 everything = everything and not any(part.is_lost for part in stages.parts)
-                anew = rebuild is not None and rebuild.everything
+                rebuilt = rebuild is not None and rebuild.everything
                 report = run.publish(
-                    job, stages, everything=everything, anew=anew, carried_out=job.tombstones if anew else None
+                    job, stages, everything=everything, rebuilt=rebuilt, carried_out=job.tombstones if rebuilt else None
                 )
         finally:
             run.clear(job.staging)
         report.seconds = run.spent()
         return report
 
-    def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Work:
+    def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Results:
         if not parts and self._rebuild is None:
-            return Work()
+            return Results()
         from pipeline.load import stages  # noqa: PLC0415 - a run with nothing new is over before its libraries are imported
 
         return stages.do(parts, job, pool, workers, self._run)

@@ -15,14 +15,14 @@ from service.telemetry.metrics import Metrics
 
 
 def create_app(
-    settings: Settings, clock: Callable[[], int], tally_dir: Path | None = None, log: RequestLog | None = None
+    settings: Settings, clock: Callable[[], int], counters_dir: Path | None = None, log: RequestLog | None = None
 ) -> Front:
     """Return the ASGI application over one data folder.
 
     Args:
         settings: where the data and the keys of sessions are.
         clock: what time it is, in microseconds UTC; asked once a request.
-        tally_dir: where the workers of one service count together; None where there is only one.
+        counters_dir: where the workers of one service count together; None where there is only one.
         log: where requests are logged; None for stderr.
 
     Raises:
@@ -30,7 +30,7 @@ def create_app(
         SettingError: a setting names no source of keys, or no store of rate limits, that can be used.
     """
     snapshots = Snapshots(settings.data_dir)
-    metrics = Metrics(snapshots, clock, tally_dir)
+    metrics = Metrics(snapshots, clock, counters_dir)
     return Front(
         create_handlers(snapshots, metrics),
         DirectoryReader(settings.data_dir),

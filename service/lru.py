@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 _Value = TypeVar("_Value")
 
 
-class Recent(Generic[_Value]):
+class LruCache(Generic[_Value]):
     """The most recently used values, up to a number of bytes; the sizes are what their owners say."""
 
     def __init__(self, limit_bytes: int) -> None:

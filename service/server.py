@@ -58,8 +58,8 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
     Sessions(settings)
     open_store(settings.rate_limit_store)
     # Not in the data folder, which may be read-only.
-    with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as tally_dir:
-        listen(settings.host, settings.port, workers, partial(_load, settings, now, tally_dir))
+    with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as counters_dir:
+        listen(settings.host, settings.port, workers, partial(_load, settings, now, counters_dir))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -83,11 +83,11 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
     server.serve(target_loader=load, wrap_loader=False)
 
 
-def _load(settings: Settings, now: int | None, tally_dir: str | None) -> Callable[..., Any]:
+def _load(settings: Settings, now: int | None, counters_dir: str | None) -> Callable[..., Any]:
     """Return a worker's application; runs in its process."""
     configure_logs()
     clock = (lambda: time.time_ns() // 1000) if now is None else (lambda: now)
-    return create_app(settings, clock, None if tally_dir is None else Path(tally_dir))
+    return create_app(settings, clock, None if counters_dir is None else Path(counters_dir))
 
 
 def _claim(host: str, port: int) -> int:

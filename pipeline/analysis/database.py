@@ -44,8 +44,8 @@ TABLE_MACROS: Final = (
 SCALAR_MACROS: Final = ("instant", "local_today")
 # What these are made of, in an order in which each comes after what it names.
 _INTERNAL: Final = (
-    *("internal_share", "internal_workspace", "internal_manifest", "internal_standing_cube"),
-    *("internal_standing_actors", "internal_cube_rows", "internal_actors_rows", "internal_events_rows"),
+    *("internal_share", "internal_workspace", "internal_manifest", "internal_current_cube"),
+    *("internal_current_actors", "internal_cube_rows", "internal_actors_rows", "internal_events_rows"),
     *("internal_languages_rows",),
 )
 _STATEMENTS: Final = (*_INTERNAL, *VIEWS, *SCALAR_MACROS, "internal_buckets", *TABLE_MACROS)

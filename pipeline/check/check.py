@@ -64,5 +64,5 @@ def check(
                 compare(units, reading, report, progress or Progress())
             finally:
                 store.clear(_SPILL)
-    report.agrees = not any(tally.wrong for tally in report.tallies().values())
+    report.agrees = not any(result.wrong for result in report.results().values())
     return report

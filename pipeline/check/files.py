@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.check.report import CheckReport, Scope, Tally
+from pipeline.check.report import CheckReport, Scope, TableResult
 from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
 from pipeline.storage.store import DamagedError, Store
 
@@ -56,55 +56,55 @@ def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
     return [units[key] for key in sorted(units)]
 
 
-def _events(store: Store, scope: Scope, tally: Tally) -> Iterator[Unit]:
+def _events(store: Store, scope: Scope, result: TableResult) -> Iterator[Unit]:
     """Yield the months that have events; what lies between the partitions, where readers would find it, is a fault."""
     units: dict[tuple[str, str], Unit] = {}
     for uri in _files(store, "events", scope):
         found = _EVENTS.fullmatch(uri)
         day = _day(found[2]) if found else None
         if found is None or day is None:
-            tally.fault(f"{uri} is there, but is no partition of the table")
+            result.fault(f"{uri} is there, but is no partition of the table")
         elif scope.first <= day <= scope.last:
             key = found[1], found[2][:7]
             unit = units.setdefault(key, Unit(*key))
             unit.events.append(uri)
             unit.bytes += store.path(uri).stat().st_size
-    tally.files = sum(len(unit.events) for unit in units.values())
-    tally.workspaces = len({workspace_id for workspace_id, _ in units})
+    result.files = sum(len(unit.events) for unit in units.values())
+    result.workspaces = len({workspace_id for workspace_id, _ in units})
     yield from units.values()
 
 
-def _manifest(store: Store, workspace_id: str, tally: Tally) -> dict[str, Month] | None:
+def _manifest(store: Store, workspace_id: str, result: TableResult) -> dict[str, Month] | None:
     """Return the months that a manifest names; None, and a fault, where it does not say."""
     uri = manifest_path(workspace_id)
     try:
         manifest = store.load(uri, Manifest)
     except DamagedError as error:
-        tally.fault(f"{error}; `usage run --rebuild` makes it anew")
+        result.fault(f"{error}; `usage run --rebuild` makes it anew")
         return None
     if manifest is None:
-        tally.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
+        result.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
         return None
     if manifest.workspace_id != workspace_id:
-        tally.fault(f"{uri} is of workspace {manifest.workspace_id}")
+        result.fault(f"{uri} is of workspace {manifest.workspace_id}")
     return manifest.months
 
 
-def _named(store: Store, unit: Unit, table: str, uri: str, tally: Tally) -> str | None:
+def _named(store: Store, unit: Unit, table: str, uri: str, result: TableResult) -> str | None:
     """Return a file that a manifest names for a month; None, and a fault, where it is not there or of another month."""
     found = _MONTHLY.fullmatch(uri)
     where = f"{manifest_path(unit.workspace_id)} names for {unit.month} {uri}"
     if found is None or found.groups() != (table, unit.workspace_id, unit.month):
-        tally.fault(f"{where}, which is of another table, workspace or month")
+        result.fault(f"{where}, which is of another table, workspace or month")
         return None
     if not store.exists(uri):
-        tally.fault(f"{where}, which is missing; `usage run --rebuild` makes it anew")
+        result.fault(f"{where}, which is missing; `usage run --rebuild` makes it anew")
         return None
-    tally.files += 1
+    result.files += 1
     return uri
 
 
-def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], tally: Tally) -> None:
+def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], result: TableResult) -> None:
     """Find the files of cube and actors that stand for nothing, such as leftovers of a crash."""
     known = {
         uri for months in named.values() for files in (months or {}).values() for uri in (files.cube, files.actors)
@@ -115,7 +115,7 @@ def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None
         # Where there is no telling what stands, that alone is the fault.
         told = found is not None and (found[2] in unknown or not scope.covers_month(found[3]))
         if uri not in known and not told:
-            tally.fault(f"{uri} is there, but no manifest names it; it can go")
+            result.fault(f"{uri} is there, but no manifest names it; it can go")
 
 
 def _published(store: Store, report: CheckReport, *, something: bool) -> None:

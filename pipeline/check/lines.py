@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.check.report import CheckReport, Tally
+from pipeline.check.report import CheckReport, TableResult
 from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load import discovery
 from pipeline.load.accounting import RunReport
@@ -80,24 +80,24 @@ def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
         return None
 
 
-def _compare_quarantine(store: Store, path: str, entry: Entry, tally: Tally) -> None:
+def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResult) -> None:
     uri, rejected = quarantine_path(path), entry.counts.rejected
     if not store.exists(uri):
         if rejected:
-            tally.fault(f"{uri} is missing, the ledger counts {rejected:,} rejected lines of {path}")
+            result.fault(f"{uri} is missing, the ledger counts {rejected:,} rejected lines of {path}")
         return
     try:
         rows = int(pq.read_metadata(store.path(uri)).num_rows)
     except (OSError, pa.ArrowException) as error:
-        tally.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` makes it anew")
+        result.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` makes it anew")
         return
-    tally.files += 1
-    tally.rows += rows
+    result.files += 1
+    result.rows += rows
     if rows != rejected:
-        tally.fault(f"{uri} has {rows:,} rows, the ledger counts {rejected:,} rejected lines of {path}")
+        result.fault(f"{uri} has {rows:,} rows, the ledger counts {rejected:,} rejected lines of {path}")
 
 
-def _compare_runs(store: Store, ledger: Counts, tally: Tally) -> None:
+def _compare_runs(store: Store, ledger: Counts, result: TableResult) -> None:
     """Check each run's record, and that all runs together read no less than what the ledger knows.
 
     They may have read more: a file that was replaced, or a rebuild, is read again, and counts once in the ledger.
@@ -109,21 +109,21 @@ def _compare_runs(store: Store, ledger: Counts, tally: Tally) -> None:
             try:
                 run = msgspec.json.decode(line, type=RunReport)
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                tally.fault(f"{where} cannot be read: {error}")
+                result.fault(f"{where} cannot be read: {error}")
                 continue
             counts = Counts(run.lines, run.accepted, run.duplicates, run.rejected, run.blank)
             total += counts
-            tally.files += 1
+            result.files += 1
             if not _adds_up(counts):
-                tally.fault(f"{where}: {_sum(counts)}")
+                result.fault(f"{where}: {_sum(counts)}")
             if sum(run.reasons.values()) != run.rejected:
-                tally.fault(f"{where}: {run.rejected:,} rejected, {sum(run.reasons.values()):,} with a reason")
-    tally.rows = total.lines
-    if tally.wrong:
+                result.fault(f"{where}: {run.rejected:,} rejected, {sum(run.reasons.values()):,} with a reason")
+    result.rows = total.lines
+    if result.wrong:
         return
     for name in Counts.__struct_fields__:
         if getattr(ledger, name) > getattr(total, name):
-            tally.fault(
+            result.fault(
                 f"runs/ counts {getattr(total, name):,} {name} of all runs, the ledger {getattr(ledger, name):,}"
             )
 

@@ -39,8 +39,8 @@ def _kind(table: str, columns: pa.Schema, of: Callable[[Unit], Iterable[str | No
     return Kind(table, columns, pa.schema([*(columns.field(name) for name in kept), *_PLACE]), of)
 
 
-HELD: Final = _kind(
-    "held",
+STORED_EVENTS: Final = _kind(
+    "stored_events",
     EVENTS,
     lambda unit: unit.events,
     ("id", "timestamp", "action", "user_id", "run_status", "credits", "audio_ms", "languages"),
@@ -89,10 +89,10 @@ class Reading:
             "unread_workspaces": [workspace_id for workspace_id, _ in unread],
             "unread_days": [_partition(uri) for _, uri in unread],
         }
-        for kind in (HELD, PUBLISHED_CUBE, PUBLISHED_ACTORS):
+        for kind in (STORED_EVENTS, PUBLISHED_CUBE, PUBLISHED_ACTORS):
             rows = pa.RecordBatchReader.from_batches(kind.kept, _joined(self._rows(kind, units)))
             engine.show(f"{kind.table}_rows", rows)
-            engine.create(kind.table, **({} if kind is HELD else only))
+            engine.create(kind.table, **({} if kind is STORED_EVENTS else only))
         return len(self._left_out) == before
 
     def _rows(self, kind: Kind, units: list[Unit]) -> Iterator[pa.RecordBatch]:
@@ -103,8 +103,8 @@ class Reading:
                 except (OSError, ValueError, pa.ArrowException) as error:
                     self._left_out.add(uri)
                     why = str(error).splitlines()[0].replace(f"{self._store.root}/", "")
-                    tally = self._report.events if kind is HELD else self._report.manifests
-                    tally.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` makes it anew")
+                    result = self._report.events if kind is STORED_EVENTS else self._report.manifests
+                    result.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` makes it anew")
 
     def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.RecordBatch]:
         """Yield the rows of one file, with the columns of the table.

@@ -35,7 +35,7 @@ class Scope(msgspec.Struct, frozen=True):
         return self.first.isoformat()[:7] <= month <= self.last.isoformat()[:7]
 
 
-class Tally(msgspec.Struct):
+class TableResult(msgspec.Struct):
     """What was looked at of one table, and what is wrong with it.
 
     `wrong` counts, of the cube and the actors, the numbers that differ, and of everything else the faults.
@@ -79,17 +79,17 @@ class CheckReport(msgspec.Struct):
     """What a check found; `agrees` when nothing is wrong. What waits, what moved and the notes are no faults."""
 
     agrees: bool = True
-    events: Tally = msgspec.field(default_factory=Tally)
-    manifests: Tally = msgspec.field(default_factory=Tally)
-    cube: Tally = msgspec.field(default_factory=Tally)
-    actors: Tally = msgspec.field(default_factory=Tally)
-    quarantine: Tally = msgspec.field(default_factory=Tally)
-    ledger: Tally = msgspec.field(default_factory=Tally)  # rows are lines, files are raw files
-    runs: Tally = msgspec.field(default_factory=Tally)  # rows are lines, files are runs
+    events: TableResult = msgspec.field(default_factory=TableResult)
+    manifests: TableResult = msgspec.field(default_factory=TableResult)
+    cube: TableResult = msgspec.field(default_factory=TableResult)
+    actors: TableResult = msgspec.field(default_factory=TableResult)
+    quarantine: TableResult = msgspec.field(default_factory=TableResult)
+    ledger: TableResult = msgspec.field(default_factory=TableResult)  # rows are lines, files are raw files
+    runs: TableResult = msgspec.field(default_factory=TableResult)  # rows are lines, files are runs
     waiting: Waiting = Waiting(0, 0)
     moved: Moved = msgspec.field(default_factory=Moved)
     notes: list[str] = []
 
-    def tallies(self) -> dict[str, Tally]:
+    def results(self) -> dict[str, TableResult]:
         """Return the tallies by the name of what they are of."""
-        return {name: value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), Tally)}
+        return {name: value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), TableResult)}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pipeline.check.files import Unit
-from pipeline.check.reader import HELD, PUBLISHED_ACTORS, PUBLISHED_CUBE, Reading
-from pipeline.check.report import SHOWN, CheckReport, MovedId, Tally
+from pipeline.check.reader import PUBLISHED_ACTORS, PUBLISHED_CUBE, STORED_EVENTS, Reading
+from pipeline.check.report import SHOWN, CheckReport, MovedId, TableResult
 from pipeline.contract.tables import events_path
 from pipeline.load.progress import Progress
 from pipeline.storage.engine import Engine, EngineError
@@ -18,7 +18,7 @@ _GROUP_BYTES: Final = 32_000_000
 # Each file of a group costs some 200 kB that the engine's limit does not cover.
 _GROUP_FILES: Final = 600
 
-# As `sql/held_partitions.sql` counts them.
+# As `sql/stored_partitions.sql` counts them.
 _FAULTS: Final = (
     "rows of another UTC day",
     "rows that repeat an id",
@@ -40,9 +40,9 @@ def compare(units: list[Unit], reading: Reading, report: CheckReport, progress: 
     for group in _groups(by_workspace.values()):
         _find_moved(group, reading, report)
         progress.advance(len(group))
-    for kind, tally in ((PUBLISHED_CUBE, report.cube), (PUBLISHED_ACTORS, report.actors)):
+    for kind, result in ((PUBLISHED_CUBE, report.cube), (PUBLISHED_ACTORS, report.actors)):
         standing = [unit.workspace_id for unit in units if reading.files(kind, unit)]
-        tally.files, tally.workspaces = len(standing), len(set(standing))
+        result.files, result.workspaces = len(standing), len(set(standing))
 
 
 def _compare(units: list[Unit], reading: Reading, report: CheckReport) -> None:
@@ -61,8 +61,8 @@ def _compare(units: list[Unit], reading: Reading, report: CheckReport) -> None:
 
 
 def _compare_loaded(engine: Engine, units: list[Unit], reading: Reading, report: CheckReport) -> None:
-    engine.create("copies")
-    engine.view("counted")
+    engine.create("duplicates")
+    engine.view("distinct_events")
     for kind, expected in ((PUBLISHED_CUBE, "expected_cube"), (PUBLISHED_ACTORS, "expected_actors")):
         standing = [unit for unit in units if reading.files(kind, unit)]
         engine.create(
@@ -74,7 +74,7 @@ def _compare_loaded(engine: Engine, units: list[Unit], reading: Reading, report:
     ((cube_rows, actors_rows),) = engine.fetch("compared")
     report.cube.rows += cube_rows
     report.actors.rows += actors_rows
-    for workspace_id, day, rows, *faults in engine.fetch("held_partitions"):
+    for workspace_id, day, rows, *faults in engine.fetch("stored_partitions"):
         report.events.rows += rows
         for what, many in zip(_FAULTS, faults, strict=True):
             if many:
@@ -84,11 +84,11 @@ def _compare_loaded(engine: Engine, units: list[Unit], reading: Reading, report:
 
 
 def _find_moved(units: list[Unit], reading: Reading, report: CheckReport) -> None:
-    paths = reading.paths(HELD, units)
+    paths = reading.paths(STORED_EVENTS, units)
     if not paths:
         return
     with reading.engine() as engine:
-        rows = engine.fetch("moved", files=paths, most=SHOWN)
+        rows = engine.fetch("moved_ids", files=paths, most=SHOWN)
     if rows:
         report.moved.ids += rows[0][-1]
     report.moved.first += [MovedId(*row[:-1]) for row in rows][: SHOWN - len(report.moved.first)]
@@ -110,11 +110,11 @@ def _groups(pieces: Iterable[list[Unit]]) -> Iterator[list[Unit]]:
         yield group
 
 
-def _tell(tally: Tally, rows: list[tuple[Any, ...]], where: str) -> None:
+def _tell(result: TableResult, rows: list[tuple[Any, ...]], where: str) -> None:
     """Count the numbers that differ and tell the first ones."""
     if rows:
-        tally.wrong += rows[0][-1]
+        result.wrong += rows[0][-1]
     for *keys, measure, published, expected, _ in rows:
         stands = "nothing stands" if published is None else f"{published:,} stands"
         gives = "nothing" if expected is None else f"{expected:,}"
-        tally.tell(f"{where.format(*keys)}: {measure}: {stands}, the events give {gives}")
+        result.tell(f"{where.format(*keys)}: {measure}: {stands}, the events give {gives}")

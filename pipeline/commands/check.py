@@ -79,13 +79,13 @@ def _show(report: "CheckReport") -> None:
         "ledger": (f"{ledger.rows:,} lines of {ledger.files:,} raw files", "faults"),
         "runs": (f"{runs.rows:,} lines of {runs.files:,} runs", "faults"),
     }
-    for name, tally in report.tallies().items():
+    for name, result in report.results().items():
         what, wrong = looked_at[name]
-        typer.echo(f"{name}: {what} agree" if not tally.wrong else f"{name}: {what}: {tally.wrong:,} {wrong}")
-        for text in tally.first:
+        typer.echo(f"{name}: {what} agree" if not result.wrong else f"{name}: {what}: {result.wrong:,} {wrong}")
+        for text in result.first:
             typer.echo(f"  {text}")
-        if tally.wrong > len(tally.first):
-            typer.echo(f"  and {tally.wrong - len(tally.first):,} more")
+        if result.wrong > len(result.first):
+            typer.echo(f"  and {result.wrong - len(result.first):,} more")
     if report.waiting.files:
         typer.echo(
             f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run"

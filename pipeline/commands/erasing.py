@@ -11,11 +11,11 @@ from pipeline.commands.signals import stoppable
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
-    from pipeline.erasure.plan import Remains
+    from pipeline.erasure.plan import ErasurePlan
     from pipeline.storage.tombstones import Tombstone
 
 
-def withdraw(settings: "Settings", now: int, stones: Sequence["Tombstone"], *, apply: bool) -> None:
+def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, apply: bool) -> None:
     """Lay tombstones, take away what stands of them, and say what that was; without `apply` only say it."""
     from pipeline.commands.progress import shown
     from pipeline.erasure import erase
@@ -23,28 +23,28 @@ def withdraw(settings: "Settings", now: int, stones: Sequence["Tombstone"], *, a
     if not settings.data_dir.is_dir():
         refuse(f"{settings.data_dir}: no such folder")
     with stoppable() as stop, failing(), shown() as progress:
-        remains = erase.withdraw(settings, now, stones, progress, stop.pause, dry=not apply)
-    _show(remains)
+        plan = erase.erase(settings, now, tombstones, progress, stop.pause, dry=not apply)
+    _show(plan)
     if not apply:
         typer.echo("nothing was changed; with --apply this goes, and does not come back", err=True)
 
 
-def _show(remains: "Remains") -> None:
+def _show(plan: "ErasurePlan") -> None:
     from pipeline.terminal import aligned
 
-    events, cube, actors = remains.events, remains.cube, remains.actors
+    events, cube, actors = plan.events, plan.cube, plan.actors
     rows = [
         ("table", "rows that go", "files that go", "bytes", "files made anew"),
         (
             "events",
-            f"{events.rows + remains.rows_again:,}",
+            f"{events.rows + plan.rows_again:,}",
             f"{events.files:,}",
             f"{events.bytes:,}",
-            f"{events.anew:,}",
+            f"{events.rebuilt:,}",
         ),
-        ("cube", f"{cube.rows:,}", f"{cube.files:,}", f"{cube.bytes:,}", f"{cube.anew:,}"),
-        ("actors", f"{actors.rows:,}", f"{actors.files:,}", f"{actors.bytes:,}", f"{actors.anew:,}"),
-        ("quarantine", f"{remains.lines:,}", "", "", f"{len(remains.rejected):,}"),
-        ("keys", f"{remains.keys:,}", "", "", ""),
+        ("cube", f"{cube.rows:,}", f"{cube.files:,}", f"{cube.bytes:,}", f"{cube.rebuilt:,}"),
+        ("actors", f"{actors.rows:,}", f"{actors.files:,}", f"{actors.bytes:,}", f"{actors.rebuilt:,}"),
+        ("quarantine", f"{plan.lines:,}", "", "", f"{len(plan.rejected):,}"),
+        ("keys", f"{plan.keys:,}", "", "", ""),
     ]
     typer.echo("\n".join(line.rstrip() for line in aligned(rows, "<>>>>")))

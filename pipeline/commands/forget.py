@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import app
-from pipeline.commands.erasing import withdraw
+from pipeline.commands.erasing import erase
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 
@@ -31,9 +31,9 @@ def forget(
     if not users and not workspaces:
         refuse("name whom to forget, with --user or --workspace")
     at = instant(now)
-    stones = [Tombstone("user", rfc3339(at), sha256=hashed(id_)) for id_ in users]
-    stones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
-    withdraw(settings(data_dir=data_dir), at, stones, apply=apply)
+    tombstones = [Tombstone("user", rfc3339(at), sha256=hashed(id_)) for id_ in users]
+    tombstones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
+    erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
     typer.echo(
         "raw/, backups and the product's export in directory/ may still hold them; raw files are found by"
         f" grep -ril{''.join(f' -e {id_}' for id_ in [*users, *workspaces])} raw/ (zgrep, zstdgrep)",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands import app
-from pipeline.commands.erasing import withdraw
+from pipeline.commands.erasing import erase
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 _days = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII).fullmatch
@@ -45,4 +45,4 @@ def retention(
         typer.echo(f"the first day kept stays {before}, not {floor}: what went cannot come back", err=True)
     else:
         typer.echo(f"the first day kept is {floor}", err=True)
-    withdraw(found, at, [Tombstone("floor", rfc3339(at), day=floor)], apply=apply)
+    erase(found, at, [Tombstone("floor", rfc3339(at), day=floor)], apply=apply)

@@ -49,12 +49,12 @@ def run(
     raw files that could not be read; 75 another run is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only
     a signal ends it: what each run came to is said, and the next one comes.
     """
-    anew = _rebuild(rebuild, paths, workspace, since, accept_loss)
+    rebuilt = _rebuild(rebuild, paths, workspace, since, accept_loss)
     if every is not None:
-        if paths or anew or strict or now is not None:
+        if paths or rebuilt or strict or now is not None:
             refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict and --now")
         repeat(settings(data_dir=data_dir, workers=workers), _interval(every))
-    load(settings(data_dir=data_dir, workers=workers), instant(now), strict=strict, paths=paths or (), rebuild=anew)
+    load(settings(data_dir=data_dir, workers=workers), instant(now), strict=strict, paths=paths or (), rebuild=rebuilt)
 
 
 def _interval(text: str) -> int:

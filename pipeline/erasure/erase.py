@@ -16,21 +16,21 @@ from pipeline.load.session import Run, begun
 from pipeline.storage.tombstones import Tombstone, Tombstones, append
 
 if TYPE_CHECKING:
-    from pipeline.erasure.plan import Remains
+    from pipeline.erasure.plan import ErasurePlan
 
 # Below this a run is over before other processes have started.
 _PROCESSES_DAYS: Final = 1_000
 
 
-def withdraw(
+def erase(
     settings: Settings,
     now: int,
-    stones: Iterable[Tombstone],
+    tombstones: Iterable[Tombstone],
     progress: Progress | None = None,
     pause: Callable[[], None] = lambda: None,
     *,
     dry: bool,
-) -> "Remains":
+) -> "ErasurePlan":
     """Lay tombstones, and take away what stands of them; return what that is.
 
     The stones are laid first: whatever happens then, the next run takes away what this one did not.
@@ -38,7 +38,7 @@ def withdraw(
     Args:
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
-        stones: what is forgotten, or expired.
+        tombstones: what is forgotten, or expired.
         progress: is told how the run goes.
         pause: is called wherever the run can be stopped without harm; to stop it, it raises.
         dry: whether nothing is to be done, only found out.
@@ -50,10 +50,10 @@ def withdraw(
         KeysError: the keys made here cannot be told.
     """
     with begun(settings, now, progress, pause) as run:
-        return _find(run, stones) if dry else _withdraw(run, stones)
+        return _find(run, tombstones) if dry else _erase(run, tombstones)
 
 
-def carry_out(run: Run, tombstones: Tombstones) -> "Remains | None":
+def carry_out(run: Run, tombstones: Tombstones) -> "ErasurePlan | None":
     """Take away what stands of the tombstones; None where that was done before."""
     if tombstones.since(run.state.carried_out()) == Tombstones():
         return None
@@ -65,11 +65,11 @@ def carry_out(run: Run, tombstones: Tombstones) -> "Remains | None":
     if found.nothing:
         run.state.carry_out(tombstones, "")
         return found
-    workers = run.workers if len(found.again) > _PROCESSES_DAYS else 1
+    workers = run.workers if len(found.rerun) > _PROCESSES_DAYS else 1
     job = run.job(tombstones)
     try:
         with executor(workers) as pool:
-            done = stages.withdraw(found, job, pool, workers, run)
+            done = stages.erase(found, job, pool, workers, run)
         with run.stage("commit", "publishing"):
             run.publish(job, done, everything=False, carried_out=tombstones)
             run.store.sync()  # what was taken away must not come back when the power fails now
@@ -90,24 +90,24 @@ def remove_keys(run: Run, tombstones: Tombstones) -> int:
     return keys.forget(run.store.root, new)
 
 
-def _withdraw(run: Run, stones: Iterable[Tombstone]) -> "Remains":
-    from pipeline.erasure.plan import Remains  # noqa: PLC0415 - as `work` above
+def _erase(run: Run, tombstones: Iterable[Tombstone]) -> "ErasurePlan":
+    from pipeline.erasure.plan import ErasurePlan  # noqa: PLC0415 - as `work` above
 
     run.recover()
     wanted = Tombstones.read(run.store.root)
-    for stone in stones:
+    for stone in tombstones:
         if (more := wanted.with_more([stone])) != wanted:
             append(run.store.root, stone)
             wanted = more
-    return carry_out(run, wanted) or Remains()
+    return carry_out(run, wanted) or ErasurePlan()
 
 
-def _find(run: Run, stones: Iterable[Tombstone]) -> "Remains":
+def _find(run: Run, more: Iterable[Tombstone]) -> "ErasurePlan":
     """Return what stands of tombstones that may be laid, and of those that are."""
     from pipeline import keys  # noqa: PLC0415 - as `work` above
     from pipeline.erasure import plan  # noqa: PLC0415 - as `work` above
 
-    tombstones = Tombstones.read(run.store.root).with_more(stones).since(run.state.carried_out())
+    tombstones = Tombstones.read(run.store.root).with_more(more).since(run.state.carried_out())
     with run.stage("find", "looking for what has to go"):
         lost = bool(run.state.forgotten()) or not run.state.is_trusted()
         found = plan.find(run.store, tombstones, run.state.entries(), run.workers, thorough=lost)

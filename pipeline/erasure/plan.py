@@ -38,7 +38,7 @@ class Files(msgspec.Struct):
     rows: int = 0
     files: int = 0
     bytes: int = 0
-    anew: int = 0
+    rebuilt: int = 0
 
     def weigh(self, store: Store, uris: Iterable[str]) -> None:
         """Count files that go; one that is damaged goes as well, but its rows are not known."""
@@ -53,15 +53,15 @@ class Files(msgspec.Struct):
                 continue
 
 
-class Remains(msgspec.Struct):
+class ErasurePlan(msgspec.Struct):
     """What has to go, and how much that is."""
 
     partitions: list[_Key] = []  # of events, that go whole
     months: list[_Key] = []  # whose cube and actors go whole
     cut: list[_Key] = []  # of the partitions those in months of which more may stay
-    again: list[_Key] = []  # UTC days of which some events go
+    rerun: list[_Key] = []  # UTC days of which some events go
     rejected: list[Part] = []  # raw files of which some rejected lines go
-    strays: list[str] = []  # files of cube and actors that no manifest names
+    orphans: list[str] = []  # files of cube and actors that no manifest names
     events: Files = msgspec.field(default_factory=Files)
     cube: Files = msgspec.field(default_factory=Files)
     actors: Files = msgspec.field(default_factory=Files)
@@ -72,17 +72,17 @@ class Remains(msgspec.Struct):
     @property
     def nothing(self) -> bool:
         """Return whether no file has to change."""
-        return not (self.partitions or self.months or self.again or self.rejected or self.strays)
+        return not (self.partitions or self.months or self.rerun or self.rejected or self.orphans)
 
 
 def find(
-    store: Store, stones: Tombstones, entries: Mapping[str, Entry], threads: int, *, thorough: bool = False
-) -> Remains:
+    store: Store, tombstones: Tombstones, entries: Mapping[str, Entry], threads: int, *, thorough: bool = False
+) -> ErasurePlan:
     """Return what stands of these tombstones.
 
     Args:
         store: the data folder.
-        stones: what is forgotten or expired.
+        tombstones: what is forgotten or expired.
         entries: the ledger by raw file.
         threads: how many files are read at once.
         thorough: whether users are looked for in all events: where a commit was lost half-way, the actors do not know
@@ -91,57 +91,57 @@ def find(
     Raises:
         DamagedError: that cannot be told.
     """
-    remains = Remains()
+    plan = ErasurePlan()
     manifests = {
         workspace_id: store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
         for workspace_id in _workspaces(store)
     }
     kept: list[str] = []  # the actors of months that stay
     for workspace_id, manifest in manifests.items():
-        days = _days(store, workspace_id) if stones.floor or hashed(workspace_id) in stones.workspaces else []
-        partitions = [(workspace_id, day) for day in days if stones.cover(workspace_id, day)]
+        days = _days(store, workspace_id) if tombstones.floor or hashed(workspace_id) in tombstones.workspaces else []
+        partitions = [(workspace_id, day) for day in days if tombstones.cover(workspace_id, day)]
         # A month goes with its last day, of which no month has a later one, or if of that of the floor no day is left.
-        cut = {stones.floor[:7]}.difference(day[:7] for day in days if not stones.cover(workspace_id, day))
+        cut = {tombstones.floor[:7]}.difference(day[:7] for day in days if not tombstones.cover(workspace_id, day))
         months = {
             (workspace_id, month)
             for month in manifest.months
-            if stones.cover(workspace_id, f"{month}-31") or month in cut
+            if tombstones.cover(workspace_id, f"{month}-31") or month in cut
         }
-        remains.partitions += partitions
-        remains.months += sorted(months)
-        remains.cut += [
+        plan.partitions += partitions
+        plan.months += sorted(months)
+        plan.cut += [
             (workspace_id, day)
             for _, day in partitions
             if day[:7] in manifest.months and (workspace_id, day[:7]) not in months
         ]
         going = [manifest.months[month] for _, month in sorted(months)]
-        remains.cube.weigh(store, (files.cube for files in going))
-        remains.actors.weigh(store, (files.actors for files in going))
+        plan.cube.weigh(store, (files.cube for files in going))
+        plan.actors.weigh(store, (files.actors for files in going))
         kept += [files.actors for month, files in manifest.months.items() if (workspace_id, month) not in months]
-        remains.strays += _strays(store, workspace_id, manifest)
-    remains.events.weigh(store, (events_path(*key) for key in remains.partitions))
-    if stones.users:
-        _find_users(stones, _all_events(store, threads) if thorough else _actors(store, kept, threads), remains)
-    remains.events.anew = len(remains.again)
-    anew = {(workspace_id, day[:7]) for workspace_id, day in [*remains.again, *remains.cut]}
-    remains.cube.anew = remains.actors.anew = len(anew)
-    for part, lines in rejects.leaving(store, stones, entries):
-        remains.rejected.append(part)
-        remains.lines += lines
-    return remains
+        plan.orphans += _orphans(store, workspace_id, manifest)
+    plan.events.weigh(store, (events_path(*key) for key in plan.partitions))
+    if tombstones.users:
+        _find_users(tombstones, _all_events(store, threads) if thorough else _actors(store, kept, threads), plan)
+    plan.events.rebuilt = len(plan.rerun)
+    rebuilt = {(workspace_id, day[:7]) for workspace_id, day in [*plan.rerun, *plan.cut]}
+    plan.cube.rebuilt = plan.actors.rebuilt = len(rebuilt)
+    for part, lines in rejects.leaving(store, tombstones, entries):
+        plan.rejected.append(part)
+        plan.lines += lines
+    return plan
 
 
-def _find_users(stones: Tombstones, held: Iterable[pa.Table], remains: Remains) -> None:
+def _find_users(tombstones: Tombstones, held: Iterable[pa.Table], plan: ErasurePlan) -> None:
     """Find the days on which forgotten users have events: `held` has workspace_id, day, user_id and events."""
     events: Counter[_Key] = Counter()
     for rows in held:
-        theirs = rows.filter(pa.array(of_forgotten(rows["user_id"].combine_chunks(), stones)))
+        theirs = rows.filter(pa.array(of_forgotten(rows["user_id"].combine_chunks(), tombstones)))
         for row in theirs.group_by(["workspace_id", "day"]).aggregate([("events", "sum")]).to_pylist():
             key = row["workspace_id"], row["day"].isoformat()
-            if not stones.cover(*key):
+            if not tombstones.cover(*key):
                 events[key] += row["events_sum"]
-    remains.again = sorted(events)
-    remains.rows_again = events.total()
+    plan.rerun = sorted(events)
+    plan.rows_again = events.total()
 
 
 def _actors(store: Store, uris: list[str], threads: int) -> Iterator[pa.Table]:
@@ -170,7 +170,7 @@ def _days(store: Store, workspace_id: str) -> list[str]:
     return sorted(day for folder in folders if _DAY(day := folder.name.partition("=")[2]))
 
 
-def _strays(store: Store, workspace_id: str, manifest: Manifest) -> list[str]:
+def _orphans(store: Store, workspace_id: str, manifest: Manifest) -> list[str]:
     """Return what a lost commit left behind of cube and actors, and what went in no commit."""
     named = {uri for files in manifest.months.values() for uri in (files.cube, files.actors)}
     paths = (

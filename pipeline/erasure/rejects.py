@@ -12,15 +12,15 @@ from pipeline.contract.calendar import utc_day
 from pipeline.contract.tables import RAW
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
-from pipeline.load.rejects import Rejections
-from pipeline.load.results import PartReport
+from pipeline.load.rejects import QuarantineWriter
+from pipeline.load.results import PartResult
 from pipeline.quarantine import Quarantine, Rejected
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.tombstones import Tombstones
 
 
-def leaving(store: Store, stones: Tombstones, entries: Mapping[str, Entry]) -> Iterator[tuple[Part, int]]:
+def leaving(store: Store, tombstones: Tombstones, entries: Mapping[str, Entry]) -> Iterator[tuple[Part, int]]:
     """Yield the raw files some of whose rejected lines have to go, each with how many do.
 
     Raises:
@@ -29,21 +29,21 @@ def leaving(store: Store, stones: Tombstones, entries: Mapping[str, Entry]) -> I
     quarantine = Quarantine(store)
     for file in quarantine.files():
         theirs = Quarantine(store, file=file.source_file)
-        lines = sum(_leaves(rejected, stones) for rejected in theirs.lines())
+        lines = sum(_leaves(rejected, tombstones) for rejected in theirs.lines())
         _refuse_damage(theirs)
         if lines:
             yield Part(file.source_file, store.path(RAW), None, 0, entry=entries.get(file.source_file)), lines
     _refuse_damage(quarantine)
 
 
-def sift(piece: tuple[int, Part], job: Job) -> PartReport:
+def sift(piece: tuple[int, Part], job: Job) -> PartResult:
     """Keep what may stay of one raw file's rejected lines.
 
     Raises:
         DamagedError: the quarantine file is not readable.
     """
     number, part = piece
-    report, rejections = PartReport.of(part, number), Rejections(job, part, number)
+    report, rejections = PartResult.of(part, number), QuarantineWriter(job, part, number)
     tail = 0 if part.entry is None or not part.entry.tail.lines else part.entry.counts.lines
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
@@ -62,9 +62,9 @@ def sift(piece: tuple[int, Part], job: Job) -> PartReport:
     return report
 
 
-def _leaves(rejected: Rejected, stones: Tombstones) -> bool:
+def _leaves(rejected: Rejected, tombstones: Tombstones) -> bool:
     """Return whether a line holds the id of somebody forgotten, or was loaded on a day that is not kept."""
-    return utc_day(rejected.loaded_at).isoformat() < stones.floor or stones.name(rejected.line)
+    return utc_day(rejected.loaded_at).isoformat() < tombstones.floor or tombstones.name(rejected.line)
 
 
 def _rejected(lines: int) -> Counts:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pipeline.load.results import PartReport
+from pipeline.load.results import PartResult
 from pipeline.storage.state import Counts, Entry
 from pipeline.validation.records import Reason
 
@@ -56,7 +56,7 @@ def joined(reports: Sequence[RunReport]) -> RunReport:
     return report
 
 
-def ledger(reports: Iterable[PartReport], accepted: Mapping[int, int]) -> list[Entry]:
+def ledger(reports: Iterable[PartResult], accepted: Mapping[int, int]) -> list[Entry]:
     """Return the ledger's new entries.
 
     Args:
@@ -73,19 +73,19 @@ def ledger(reports: Iterable[PartReport], accepted: Mapping[int, int]) -> list[E
     return entries
 
 
-def counts(report: PartReport, accepted: Mapping[int, int]) -> tuple[Counts, Counts]:
+def counts(report: PartResult, accepted: Mapping[int, int]) -> tuple[Counts, Counts]:
     """Return the counts of the lines that were read, and of the one at the end without newline among them."""
     tail = _stand(report.tail, accepted.get(report.source_of_tail, 0))
     whole = _stand(report.counts - report.tail, accepted.get(report.source_of_lines, 0))
     return whole + tail, tail
 
 
-def total(reports: Iterable[PartReport], accepted: Mapping[int, int]) -> Counts:
+def total(reports: Iterable[PartResult], accepted: Mapping[int, int]) -> Counts:
     """Return the counts of all lines that were read."""
     return sum((counts(report, accepted)[0] for report in reports), Counts())
 
 
-def reasons(reports: Iterable[PartReport]) -> dict[str, int]:
+def reasons(reports: Iterable[PartResult]) -> dict[str, int]:
     """Return how many lines were rejected for what, the most frequent first."""
     found: Counter[Reason] = Counter()
     for report in reports:

@@ -37,7 +37,7 @@ class Part(msgspec.Struct, frozen=True):
     lines_before: int = 0
     counts_before: Counts = Counts()
     tail_before: Counts = Counts()  # of the line without newline that was read before and is read again
-    proof: str = ""  # of the bytes before `offset`
+    prefix_hash: str = ""  # of the bytes before `offset`
     end: int = 0  # 0: where the file ends when it is opened
     error: str | None = None  # why it cannot be read
     retry: "Retry | None" = None
@@ -89,7 +89,7 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
             before = entry.counts - entry.tail
             size = status.st_size - entry.offset
             parts.append(
-                Part(name, path, compression, size, entry.offset, before.lines, before, entry.tail, entry.proof)
+                Part(name, path, compression, size, entry.offset, before.lines, before, entry.tail, entry.prefix_hash)
             )
         else:
             size = status.st_size * (_COMPRESSION_RATIO if compression else 1)
@@ -97,7 +97,7 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
     return sorted({part.source_file: part for part in parts}.values(), key=lambda part: part.source_file)
 
 
-def proof(file: IO[bytes], offset: int) -> str:
+def prefix_hash(file: IO[bytes], offset: int) -> str:
     """Return a hash of the first and the last bytes before `offset`: a file that only grew still has it."""
     digest = hashlib.sha256(str(offset).encode())
     for start in (0, max(0, offset - _PROOF_BYTES)):
@@ -107,11 +107,11 @@ def proof(file: IO[bytes], offset: int) -> str:
 
 
 def _only_grew(path: Path, entry: Entry, status: os.stat_result) -> bool:
-    if not entry.proof or entry.inode != status.st_ino or entry.size >= status.st_size:
+    if not entry.prefix_hash or entry.inode != status.st_ino or entry.size >= status.st_size:
         return False
     try:
         with path.open("rb") as file:
-            return entry.proof == proof(file, entry.offset)
+            return entry.prefix_hash == prefix_hash(file, entry.offset)
     except OSError:  # reading it will fail the same way, and say so
         return False
 

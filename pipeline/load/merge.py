@@ -18,7 +18,7 @@ import pyarrow.ipc
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
 from pipeline.load.job import Job
-from pipeline.load.results import BucketReport
+from pipeline.load.results import BucketResult
 from pipeline.load.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
@@ -39,7 +39,7 @@ _STORED: Final = -1  # the source of rows that stood before
 _STORED_BYTES: Final = 64 << 20
 
 
-class Power(msgspec.Struct, frozen=True):
+class Resources(msgspec.Struct, frozen=True):
     """What one piece of work may use of the machine."""
 
     threads: int
@@ -52,40 +52,44 @@ class Bucket(msgspec.Struct, frozen=True):
     number: int
     rows: list[str]  # files of approved rows
     without: list[int]  # sources whose rows do not count
-    power: Power
-    again: list[tuple[str, str]] = []  # (workspace, UTC day) to fold once more; then there are no rows
+    resources: Resources
+    rerun: list[tuple[str, str]] = []  # (workspace, UTC day) to fold once more; then there are no rows
 
 
-def fold(bucket: Bucket, job: Job) -> list[BucketReport]:
+def merge(bucket: Bucket, job: Job) -> list[BucketResult]:
     """Fold one bucket: standing versions, changed partitions, cube and actors of the changed days.
 
     Raises:
         DamagedError: a partition that stands is not readable.
     """
     reports = [
-        _fold(delivered, again, f"{bucket.number}-{number}", bucket.power, job)
-        for number, (delivered, again) in enumerate(_delivered(bucket, job))
+        _merge(delivered, rerun, f"{bucket.number}-{number}", bucket.resources, job)
+        for number, (delivered, rerun) in enumerate(_delivered(bucket, job))
     ]
     for uri in bucket.rows:
         job.store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
     return reports
 
 
-def _fold(delivered: pa.Table, again: list[tuple[str, str]], name: str, power: Power, job: Job) -> BucketReport:
-    """Fold all that was delivered of some days; those of `again` change whatever comes out, and go if nothing does."""
+def _merge(
+    delivered: pa.Table, rerun: list[tuple[str, str]], name: str, resources: Resources, job: Job
+) -> BucketResult:
+    """Fold all that was delivered of some days; those of `rerun` change whatever comes out, and go if nothing does."""
     store = job.store
-    with Engine(__package__, store.path(f"{job.staging}/spill"), threads=power.threads, memory=power.memory) as engine:
+    with Engine(
+        __package__, store.path(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
+    ) as engine:
         # Workspaces as numbers, which sort as they do: with texts the statements take about a fifth more time.
         workspaces = delivered["workspace_id"].unique().sort()
         numbers = pc.index_in(delivered["workspace_id"], workspaces)
         engine.show("delivered", delivered.set_column(0, "workspace_id", numbers))
-        engine.view("deliveries")
+        engine.view("versions")
         engine.show("repeated", _repeated(delivered["id"]))
         engine.create("ranked")
         engine.show("tied", delivered.take(engine.arrow("tied")["position"]))
-        engine.create("beaten")
-        engine.create("standing")
-        engine.create("changed", force=job.force or job.rebuild is not None or bool(again))
+        engine.create("superseded")
+        engine.create("current")
+        engine.create("changed", force=job.force or job.rebuild is not None or bool(rerun))
         days = [(str(workspaces[code]), day) for code, day in engine.fetch("changed_days")]
         places = _decoded(engine.arrow("events"), workspaces)
         rows = Reordered(delivered.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
@@ -96,20 +100,20 @@ def _fold(delivered: pa.Table, again: list[tuple[str, str]], name: str, power: P
             EVENTS,
             dictionaries=_DICTIONARIES,
             statistics=("timestamp",),
-            threads=power.threads,
+            threads=resources.threads,
         )
         written = writer.write(places, rows.rows, days, events_path)
         store.make_folders(list(written.values()))  # thousands take a while, which here is not that of one process
         events: dict[str, list[Operation]] = {}
         for (workspace_id, _), operation in written.items():
             events.setdefault(workspace_id, []).append(operation)
-        gone = sorted(set(again).difference(days))
+        gone = sorted(set(rerun).difference(days))
         for workspace_id, day in gone:
             events.setdefault(workspace_id, []).append(Operation("delete", events_path(workspace_id, day)))
         engine.create("allocated")
-        cube = _decoded(engine.arrow("folded_cube"), workspaces)
-        actors = _decoded(engine.arrow("folded_actors"), workspaces)
-        return BucketReport(
+        cube = _decoded(engine.arrow("day_cube"), workspaces)
+        actors = _decoded(engine.arrow("day_actors"), workspaces)
+        return BucketResult(
             accepted=dict(engine.fetch("accepted")),
             events=events,
             days=days + gone,
@@ -138,9 +142,9 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
     touched, places = _touched(read, bucket)
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     stand = [uri if job.store.exists(uri) else None for uri in uris]
-    for part, found in portions(job.store, stand, EVENTS, bucket.power.threads, _STORED_BYTES):
+    for part, found in portions(job.store, stand, EVENTS, bucket.resources.threads, _STORED_BYTES):
         stored = found
-        if bucket.again:
+        if bucket.rerun:
             stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
         theirs = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
@@ -150,7 +154,7 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
         rows = _numbered(pa.concat_tables([new, stored.append_column(ROWS.field("source"), sources)]))
         read = None  # copied, as are these
         del new, found, stored
-        yield rows, bucket.again[part]
+        yield rows, bucket.rerun[part]
 
 
 def _read(bucket: Bucket, job: Job) -> pa.Table:
@@ -164,7 +168,7 @@ def _read(bucket: Bucket, job: Job) -> pa.Table:
 def _touched(read: pa.Table, bucket: Bucket) -> tuple[list[tuple[str, str]], npt.NDArray[np.int64]]:
     """Return the workspaces' UTC days to be folded, and for each row that was read which of them."""
     if not read.num_rows:
-        return bucket.again, np.empty(0, np.int64)
+        return bucket.rerun, np.empty(0, np.int64)
     numbers, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
     return [(workspace_id, utc_day(number * DAY_US).isoformat()) for workspace_id, number in numbers], places
 

@@ -12,7 +12,7 @@ from pipeline.load import accounting
 from pipeline.load.accounting import FileError, RunReport
 from pipeline.load.job import Job
 from pipeline.load.rebuild import known, leftovers
-from pipeline.load.results import Work
+from pipeline.load.results import Results
 from pipeline.storage.store import DamagedError, Operation
 
 
@@ -67,7 +67,7 @@ def _published(job: Job) -> Published | None:
     return found
 
 
-def report(job: Job, published: Published, work: Work, seconds: dict[str, float]) -> RunReport:
+def report(job: Job, published: Published, work: Results, seconds: dict[str, float]) -> RunReport:
     """Return what the run did.
 
     Args:
@@ -97,7 +97,7 @@ def report(job: Job, published: Published, work: Work, seconds: dict[str, float]
     )
 
 
-def compose(job: Job, published: Published, work: Work, report: RunReport) -> list[Operation]:
+def compose(job: Job, published: Published, work: Results, report: RunReport) -> list[Operation]:
     """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
     tables, months = _tables(job, work)
     made = [operation for changes in tables.values() for operation in changes]
@@ -106,27 +106,27 @@ def compose(job: Job, published: Published, work: Work, report: RunReport) -> li
     manifests, superseded = [], []
     for workspace_id in sorted(tables):
         before = read_manifest(job, workspace_id).months
-        anew = _kept(job, workspace_id, before) | months.get(workspace_id, {})
-        after = {month: files for month, files in anew.items() if files}
+        rebuilt = _kept(job, workspace_id, before) | months.get(workspace_id, {})
+        after = {month: files for month, files in rebuilt.items() if files}
         manifests.append(_manifest(job, workspace_id, after))
         for month, files in before.items():
             if after.get(month) != files:
                 superseded += [Operation("delete", files.cube), Operation("delete", files.actors)]
         if job.force:
-            superseded += _strays(job, workspace_id, after)
+            superseded += _orphans(job, workspace_id, after)
     if job.rebuild is not None:
         superseded += leftovers(job.store, job.rebuild, {operation.final for operation in [*made, *superseded]})
     made.append(_record(job, report))
     published_last = [_stage(job, PUBLISHED, msgspec.json.encode(published))]
     sync = Operation("sync")
     brought = [operation for operation in made if operation.kind == "replace"]
-    gone = [operation for operation in made if operation.kind == "delete"] + superseded + work.strays
+    gone = [operation for operation in made if operation.kind == "delete"] + superseded + work.orphans
     if not manifests:
         return [*brought, *published_last, sync, *gone]
     return [*brought, sync, *manifests, sync, *published_last, sync, *gone]
 
 
-def _tables(job: Job, work: Work) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month | None]]]:
+def _tables(job: Job, work: Results) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month | None]]]:
     """Return what becomes of each workspace's tables, and its months that were written or go."""
     tables: dict[str, list[Operation]] = {}
     months: dict[str, dict[str, Month | None]] = {}
@@ -148,7 +148,7 @@ def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Mo
     return {month: files for month, files in months.items() if not (rebuild and rebuild.covers(workspace_id, month))}
 
 
-def _strays(job: Job, workspace_id: str, months: dict[str, Month]) -> list[Operation]:
+def _orphans(job: Job, workspace_id: str, months: dict[str, Month]) -> list[Operation]:
     """Return what takes away the files that a lost commit brought, and that no manifest will name."""
     named = {file for month in months.values() for file in (month.cube, month.actors)}
     root = job.store.root

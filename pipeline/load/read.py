@@ -13,18 +13,18 @@ from pipeline.load import discovery
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.load.lines import Block, blocks
-from pipeline.load.rejects import Rejections
-from pipeline.load.results import PartReport
+from pipeline.load.rejects import QuarantineWriter
+from pipeline.load.results import PartResult
 from pipeline.load.shuffle import Shuffle
 from pipeline.storage.state import Counts, Entry
-from pipeline.validation.bulk import Other, batch
+from pipeline.validation.bulk import HandedBack, batch
 from pipeline.validation.records import Rejection, Row
-from pipeline.validation.validate import judge
+from pipeline.validation.validate import validate
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
+def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
     """Read one part, whose number only the splits of the same part share."""
     reader = _Reader(part, number, job, shuffle)
     if part.error is not None:
@@ -51,7 +51,7 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
                 counts=Counts(),
                 tail=Counts(),
                 offset=reader.offset,
-                proof="" if part.compression else _proof(file, reader.offset, end),
+                prefix_hash="" if part.compression else _proof(file, reader.offset, end),
                 error=reader.report.error,
             )
     except OSError as failure:
@@ -65,13 +65,13 @@ def _prove(file: IO[bytes], part: Part) -> None:
     Raises:
         OSError: it is not, and what of it is new cannot be told.
     """
-    if part.offset and discovery.proof(file, part.offset) != part.proof:
+    if part.offset and discovery.prefix_hash(file, part.offset) != part.prefix_hash:
         raise OSError("another file took its place when the run began")
 
 
 def _proof(file: IO[bytes], offset: int, end: int) -> str:
     """Return a hash of the bytes that were read; none where they were cut off or overwritten meanwhile."""
-    found = discovery.proof(file, offset)
+    found = discovery.prefix_hash(file, offset)
     return found if os.fstat(file.fileno()).st_size >= end else ""
 
 
@@ -81,9 +81,9 @@ class _Reader:
     def __init__(self, part: Part, number: int, job: Job, shuffle: Shuffle) -> None:
         self._part, self._latest, self._shuffle = part, job.latest, shuffle
         self._tombstones = job.tombstones
-        self._rejections = Rejections(job, part, number)
+        self._rejections = QuarantineWriter(job, part, number)
         self.offset = part.offset  # behind the last newline
-        self.report = PartReport.of(part, number)
+        self.report = PartResult.of(part, number)
 
     def read(self, content: Iterable[Block]) -> None:
         """Judge every line.
@@ -105,7 +105,7 @@ class _Reader:
             else:
                 self.report.tail = counts
 
-    def close(self, entry: Entry | None) -> PartReport:
+    def close(self, entry: Entry | None) -> PartResult:
         """Finish what is staged and return what came of it; without an entry nothing did."""
         report, operations = self.report, self._rejections.close()
         if entry is None:
@@ -116,13 +116,13 @@ class _Reader:
 
     def _judge(self, lines: bytes, block: Block) -> Counts:
         source = self.report.source_of_lines if block.whole else self.report.source_of_tail
-        count, others = self._shuffle.approve(lines, source) if block.whole else (1, [Other(0, lines)])
-        odd: list[Row] = []
+        count, handed_back = self._shuffle.approve(lines, source) if block.whole else (1, [HandedBack(0, lines)])
+        validated: list[Row] = []
         rejected = blank = 0
-        for number, line in others:
-            verdict = judge(line, self._latest, torn=not block.whole, dropped=block.dropped)
+        for number, line in handed_back:
+            verdict = validate(line, self._latest, torn=not block.whole, dropped=block.dropped)
             if isinstance(verdict, Row):
-                odd.append(verdict)
+                validated.append(verdict)
             elif isinstance(verdict, Rejection) and not self._tombstones.name(line):
                 rejected += 1
                 self.report.reasons[verdict.reason] += 1
@@ -130,6 +130,6 @@ class _Reader:
                 self._rejections.add(line_number, verdict, line)
             elif verdict is None:
                 blank += 1
-        if odd:
-            self._shuffle.take(batch(odd, source))
+        if validated:
+            self._shuffle.take(batch(validated, source))
         return Counts(lines=count, duplicates=count - rejected - blank, rejected=rejected, blank=blank)

@@ -25,7 +25,7 @@ _BYTES: Final = 4 << 20
 _PAGE_ROWS: Final = 16
 
 
-class Rejections:
+class QuarantineWriter:
     """Those of the lines read before, then those of this part, whose number only its splits share."""
 
     def __init__(self, job: Job, part: Part, number: int) -> None:

@@ -11,7 +11,7 @@ from pipeline.storage.store import Operation
 from pipeline.validation.records import Reason
 
 
-class PartReport(msgspec.Struct):
+class PartResult(msgspec.Struct):
     """What reading one part gave."""
 
     source_file: str
@@ -28,7 +28,7 @@ class PartReport(msgspec.Struct):
     error: str | None = None
 
     @classmethod
-    def of(cls, part: Part, number: int) -> "PartReport":
+    def of(cls, part: Part, number: int) -> "PartResult":
         """Return the report of a part of which nothing is read yet."""
         return cls(
             part.source_file, number, part.offset, 0, None, Counts(), Counts(), Counter(), [], part.counts_before
@@ -50,14 +50,14 @@ class PartReport(msgspec.Struct):
         return 2 * self.number + 1
 
 
-class BatchReport(msgspec.Struct):
+class BatchResult(msgspec.Struct):
     """What reading some parts gave."""
 
-    parts: list[PartReport]
+    parts: list[PartResult]
     rows: dict[int, str]  # files of their approved rows, by bucket
 
 
-class BucketReport(msgspec.Struct):
+class BucketResult(msgspec.Struct):
     """What folding one bucket gave, or a portion of it."""
 
     accepted: dict[int, int]  # lines that stand, by source
@@ -67,23 +67,23 @@ class BucketReport(msgspec.Struct):
     actors: str = ""  # likewise
 
 
-class MonthsReport(msgspec.Struct):
+class RollupResult(msgspec.Struct):
     """What became of some months, by workspace."""
 
     operations: dict[str, list[Operation]]
     months: dict[str, dict[str, Month | None]]  # None: nothing of it is left
 
 
-class Work(msgspec.Struct):
+class Results(msgspec.Struct):
     """All of it; a run with nothing new has none."""
 
-    parts: list[PartReport] = []
-    buckets: list[BucketReport] = []
-    months: list[MonthsReport] = []
-    strays: list[Operation] = []  # that take away what no manifest names
+    parts: list[PartResult] = []
+    buckets: list[BucketResult] = []
+    months: list[RollupResult] = []
+    orphans: list[Operation] = []  # that take away what no manifest names
     accepted: Counter[int] = msgspec.field(default_factory=Counter)  # lines that stand, by source
 
-    def add(self, bucket: BucketReport) -> None:
+    def add(self, bucket: BucketResult) -> None:
         """Take what a bucket gave; of its lines only the sums, since each bucket may have some of every file."""
         self.accepted.update(bucket.accepted)
         bucket.accepted = {}

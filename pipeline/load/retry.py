@@ -11,15 +11,15 @@ import msgspec
 from pipeline.contract.tables import RAW
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import Job
-from pipeline.load.rejects import Rejections
-from pipeline.load.results import PartReport
+from pipeline.load.rejects import QuarantineWriter
+from pipeline.load.results import PartResult
 from pipeline.load.shuffle import Shuffle
 from pipeline.quarantine import Quarantine, Rejected
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import DamagedError, Store
 from pipeline.validation.bulk import batch
 from pipeline.validation.records import Rejection, Row
-from pipeline.validation.validate import judge
+from pipeline.validation.validate import validate
 
 _BYTES_AT_ONCE: Final = 4 << 20
 
@@ -39,18 +39,18 @@ def waiting(store: Store, retry: Retry, entries: dict[str, Entry]) -> list[Part]
     return sorted(parts, key=lambda part: part.source_file)
 
 
-def again(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartReport:
+def rerun(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
     """Judge what is in quarantine of one raw file; what is still bad, or is not meant, stays there.
 
     Raises:
         DamagedError: the quarantine file is not readable.
     """
-    report, rejections = PartReport.of(part, number), Rejections(job, part, number)
+    report, rejections = PartResult.of(part, number), QuarantineWriter(job, part, number)
     good: list[Row] = []
     size = 0
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
-        verdict = judge(rejected.line, job.latest) if _is_meant(rejected, part) else None
+        verdict = validate(rejected.line, job.latest) if _is_meant(rejected, part) else None
         if isinstance(verdict, Row):
             good.append(verdict)
             size += len(rejected.line)

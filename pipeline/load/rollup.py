@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from pipeline.contract.tables import ACTORS, CUBE, Month, actors_path, cube_path
 from pipeline.load.job import Job
-from pipeline.load.merge import Power, streamed
+from pipeline.load.merge import Resources, streamed
 from pipeline.load.publish import read_manifest
-from pipeline.load.results import MonthsReport
+from pipeline.load.results import RollupResult
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import PartitionWriter, portions
 from pipeline.storage.store import Operation
@@ -31,17 +31,17 @@ _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
 _TABLES: Final = {"cube": (CUBE, ("locale",), cube_path), "actors": (ACTORS, ("user_id", "action"), actors_path)}
 
 
-class Months(msgspec.Struct, frozen=True):
+class MonthGroup(msgspec.Struct, frozen=True):
     """Some months, by the days of them that changed, and where their new rows are among others."""
 
     number: int
     days: list[tuple[str, str]]  # (workspace, UTC day), all changed days of each of the months
     cube: list[str]
     actors: list[str]
-    power: Power
+    resources: Resources
 
 
-def merge(months: Months, job: Job) -> MonthsReport:
+def roll_up(months: MonthGroup, job: Job) -> RollupResult:
     """Make the months' cube and actors: the changed days anew, the other days as they stand.
 
     A month of which no event is left has none.
@@ -59,16 +59,16 @@ def merge(months: Months, job: Job) -> MonthsReport:
     with Engine(
         __package__,
         job.store.path(f"{job.staging}/spill"),
-        threads=months.power.threads,
-        memory=months.power.memory,
+        threads=months.resources.threads,
+        memory=months.resources.memory,
     ) as engine:
-        threads = months.power.threads
+        threads = months.resources.threads
         lists = {key: month.actors if month else None for key, month in stand.items()}
         actors = _write(engine, job, "actors", months.actors, lists, days, threads)
         # Every event has a row among the actors, but not in the cube.
         cubes = {key: month.cube if month else None for key, month in stand.items() if key in actors}
         cube = _write(engine, job, "cube", months.cube, cubes, days, threads)
-    report = MonthsReport({}, {})
+    report = RollupResult({}, {})
     for workspace_id, month in days:
         if (workspace_id, month) not in actors:
             report.months.setdefault(workspace_id, {})[month] = None
@@ -101,7 +101,7 @@ def _write(
         theirs = keys[place]
         new = (_between(streamed(job, uri, columns), theirs[0][0], theirs[-1][0]) for uri in folded)
         engine.show("days", _days({key: days[key] for key in theirs}))
-        engine.show(f"folded_{name}", pa.concat_tables([columns.empty_table(), *new]))
+        engine.show(f"day_{name}", pa.concat_tables([columns.empty_table(), *new]))
         engine.show(f"stored_{name}", stored)
         found = engine.arrow(name)
         rows = found.select(schema.names).cast(schema).combine_chunks()

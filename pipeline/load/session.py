@@ -23,7 +23,7 @@ from pipeline.load.accounting import RunReport
 from pipeline.load.job import Job
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
-from pipeline.load.results import Work
+from pipeline.load.results import Results
 from pipeline.storage import commit
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store
@@ -69,7 +69,7 @@ class Run:
         )
 
     def publish(
-        self, job: Job, work: Work, *, everything: bool, anew: bool = False, carried_out: Tombstones | None = None
+        self, job: Job, work: Results, *, everything: bool, rebuilt: bool = False, carried_out: Tombstones | None = None
     ) -> RunReport:
         """Commit what was staged, and return what the run did.
 
@@ -77,7 +77,7 @@ class Run:
             job: the run.
             work: what its steps gave.
             everything: whether all raw files are in that the run listed.
-            anew: whether nothing else counts as read any more.
+            rebuilt: whether all tables were rebuilt, so that nothing else counts as read.
             carried_out: the tombstones of which nothing stands then; None where that is as it was.
         """
         published = publishing.publication(job, everything=everything)
@@ -92,7 +92,7 @@ class Run:
             job.run,
             operations,
             read,
-            anew=anew,
+            rebuilt=rebuilt,
             complete=everything,
             carried_out=carried_out,
         )

@@ -16,21 +16,21 @@ import pyarrow.ipc
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.job import Job
 from pipeline.storage.tombstones import Tombstones
-from pipeline.validation.bulk import ROWS, Approval, Other
+from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack
 
 # Lines, and rows, are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
 _BUFFER_BYTES: Final = 16 << 20
 _NOWHERE: Final = -1
 
 
-class Large(msgspec.Struct, frozen=True):
+class LargeBucket(msgspec.Struct, frozen=True):
     """A bucket that is to be divided, and into how many."""
 
     rows: list[str]  # files of approved rows
     parts: int
 
 
-def divide(large: Large, job: Job) -> list[list[str]]:
+def divide(large: LargeBucket, job: Job) -> list[list[str]]:
     """Shuffle the rows of one bucket into several; return the files of each."""
     # Hashes that are equal modulo `buckets` are any of `parts` modulo the product.
     shuffle = Shuffle(job, 0, job.buckets * large.parts)
@@ -71,13 +71,13 @@ class Shuffle:
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
         self._job, self._number, self._buckets = job, number, buckets
-        self._approval = Approval(job.latest, _BUFFER_BYTES)
+        self._approval = BulkValidator(job.latest, _BUFFER_BYTES)
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
         self._bucket_of: dict[tuple[str, int], int] = {}
 
-    def approve(self, lines: bytes, source: int) -> tuple[int, list[Other]]:
+    def approve(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:
         """Take the rows of a block's lines that are surely good; return how many lines there are, and the others.
 
         The rows carry `source`.
@@ -111,7 +111,7 @@ class Shuffle:
             self._deal(pa.concat_batches(self._waiting))
         self._waiting, self._bytes = [], 0
 
-    def _deal(self, rows: Approval | pa.RecordBatch) -> None:
+    def _deal(self, rows: BulkValidator | pa.RecordBatch) -> None:
         buckets = self._places(rows)
         dealt = rows.take(np.argsort(buckets, kind="stable"))
         end = 0
@@ -120,7 +120,7 @@ class Shuffle:
             if bucket != _NOWHERE:
                 self._writer(bucket).write_batch(dealt.slice(start, size))
 
-    def _places(self, rows: Approval | pa.RecordBatch) -> npt.NDArray[np.int64]:
+    def _places(self, rows: BulkValidator | pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the bucket of each row, found once for each workspace and day among them."""
         days, places = days_of(rows["workspace_id"], rows["timestamp"])
         buckets = np.array([self._bucket(*day) for day in days], np.int64)[places]

@@ -10,10 +10,10 @@ from typing import IO, Final
 
 import msgspec
 
-from pipeline.load.discovery import Part, proof
+from pipeline.load.discovery import Part, prefix_hash
 from pipeline.load.job import Job
-from pipeline.load.rejects import Rejections
-from pipeline.load.results import PartReport
+from pipeline.load.rejects import QuarantineWriter
+from pipeline.load.results import PartResult
 
 # Small enough for the last one not to keep the other processes waiting; those of ordinary files would be many more.
 _SPLIT_BYTES: Final = 64_000_000
@@ -32,29 +32,29 @@ def split(part: Part) -> list[Part]:
         with part.path.open("rb") as file:
             end = os.fstat(file.fileno()).st_size
             starts = _starts(file, part.offset, end)
-            proofs = [part.proof, *(proof(file, start) for start in starts[1:])]
+            proofs = [part.prefix_hash, *(prefix_hash(file, start) for start in starts[1:])]
     except OSError:  # reading it will fail the same way, and say so
         return [part]
     if len(starts) == 1:
         return [part]
     return [
-        msgspec.structs.replace(part, bytes=stop - start, offset=start, lines_before=0, proof=proved, end=stop)
+        msgspec.structs.replace(part, bytes=stop - start, offset=start, lines_before=0, prefix_hash=proved, end=stop)
         for (start, stop), proved in zip(pairwise([*starts, end]), proofs, strict=True)
     ]
 
 
-def join(part: Part, splits: list[PartReport], job: Job) -> PartReport:
+def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
     """Return the report of a part from those of its splits, in their order; if one is lost, all are."""
     if len(splits) == 1:
         return splits[0]
-    whole = PartReport.of(part, splits[0].number)
+    whole = PartResult.of(part, splits[0].number)
     entries = [report.entry for report in splits if report.entry]
     whole.error = next((report.error for report in splits if report.error), None)
     if whole.error is None and [entry.offset for entry in entries[:-1]] != [report.offset for report in splits[1:]]:
         whole.error = "it was changed while it was read"
     if whole.error is not None:
         return whole
-    rejections = Rejections(job, part, whole.number)
+    rejections = QuarantineWriter(job, part, whole.number)
     for report in splits:
         for operation in report.operations:
             if operation.kind == "replace":

@@ -13,16 +13,16 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from pipeline.contract.tables import Month, events_path
-from pipeline.erasure.plan import Remains
+from pipeline.erasure.plan import ErasurePlan
 from pipeline.erasure.rejects import sift
 from pipeline.load.discovery import Part
 from pipeline.load.job import BUCKETS_MAX, Job
-from pipeline.load.merge import Bucket, Power, fold
+from pipeline.load.merge import Bucket, Resources, merge
 from pipeline.load.read import read
-from pipeline.load.results import BatchReport, BucketReport, MonthsReport, PartReport, Work
-from pipeline.load.retry import again
-from pipeline.load.rollup import Months, merge
-from pipeline.load.shuffle import Large, Shuffle, divide
+from pipeline.load.results import BatchResult, BucketResult, PartResult, Results, RollupResult
+from pipeline.load.retry import rerun
+from pipeline.load.rollup import MonthGroup, roll_up
+from pipeline.load.shuffle import LargeBucket, Shuffle, divide
 from pipeline.load.splits import join, split
 from pipeline.storage.store import Operation
 
@@ -62,48 +62,52 @@ class Batch(msgspec.Struct, frozen=True):
     parts: list[tuple[int, Part]]  # each with its number in the run, which the splits of a part share
 
 
-def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
+def do(parts: list[Part], job: Job, pool: Executor, workers: int, watch: Watch) -> Results:
     """Do all the work between the listing and the commit."""
     batches, read_batches = _batches(parts), []
     size = sum(part.bytes for part in parts)
-    with watch.stage("judge", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
+    with watch.stage("validate", f"reading {len(parts):,} files, about {size:,} bytes", size, "bytes"):
         for batch, report in zip(batches, pool.map(_read, batches, [job] * len(batches)), strict=True):
             read_batches.append(report)
             lines = sum(part.counts.lines for part in report.parts)
             watch.advance(sum(part.bytes for _, part in batch.parts), lines)
-        work = Work(parts=_joined(parts, read_batches, job))
+        work = Results(parts=_joined(parts, read_batches, job))
     buckets = _buckets(_divided(_rows(read_batches), job, pool, watch), work.parts, workers)
-    _fold(buckets, work, job, pool, workers, watch)
+    _merge_and_roll_up(buckets, work, job, pool, workers, watch)
     return work
 
 
-def _fold(buckets: list[Bucket], work: Work, job: Job, pool: Executor, workers: int, watch: Watch) -> None:
-    with watch.stage("fold", f"folding {len(buckets):,} buckets", len(buckets), "buckets"):
-        for portions in _each(fold, buckets, job, pool, watch):
+def _merge_and_roll_up(
+    buckets: list[Bucket], work: Results, job: Job, pool: Executor, workers: int, watch: Watch
+) -> None:
+    with watch.stage("merge", f"merging {len(buckets):,} buckets", len(buckets), "buckets"):
+        for portions in _each(merge, buckets, job, pool, watch):
             for portion in portions:
                 work.add(portion)
     groups = _groups(work.buckets, workers)
-    with watch.stage("months", f"folding {len(groups):,} groups of months", len(groups), "groups"):
-        work.months += _each(merge, groups, job, pool, watch)
+    with watch.stage("rollup", f"rolling up {len(groups):,} groups of months", len(groups), "groups"):
+        work.months += _each(roll_up, groups, job, pool, watch)
 
 
-def withdraw(remains: Remains, job: Job, pool: Executor, workers: int, watch: Watch) -> Work:
+def erase(plan: ErasurePlan, job: Job, pool: Executor, workers: int, watch: Watch) -> Results:
     """Do the same for what is to go: no lines are read but those in quarantine."""
-    work = Work(strays=[Operation("delete", uri) for uri in remains.strays])
-    parts = list(enumerate(remains.rejected))
-    with watch.stage("sift", f"sifting the rejected lines of {len(parts):,} files", len(parts), "files"):
+    work = Results(orphans=[Operation("delete", uri) for uri in plan.orphans])
+    parts = list(enumerate(plan.rejected))
+    with watch.stage("rejects", f"checking the rejected lines of {len(parts):,} files", len(parts), "files"):
         work.parts = list(_each(sift, parts, job, pool, watch))
     going: dict[str, list[Operation]] = {}
-    for workspace_id, day in remains.partitions:
+    for workspace_id, day in plan.partitions:
         going.setdefault(workspace_id, []).append(Operation("delete", events_path(workspace_id, day)))
     months: dict[str, dict[str, Month | None]] = {}
-    for workspace_id, month in remains.months:
+    for workspace_id, month in plan.months:
         months.setdefault(workspace_id, {})[month] = None
-    work.months.append(MonthsReport({}, months))
-    work.buckets.append(BucketReport({}, going, remains.cut))
-    pieces = [remains.again[start : start + _DAYS] for start in range(0, len(remains.again), _DAYS)]
-    power = _power(min(workers, len(pieces)))
-    _fold([Bucket(number, [], [], power, days) for number, days in enumerate(pieces)], work, job, pool, workers, watch)
+    work.months.append(RollupResult({}, months))
+    work.buckets.append(BucketResult({}, going, plan.cut))
+    pieces = [plan.rerun[start : start + _DAYS] for start in range(0, len(plan.rerun), _DAYS)]
+    resources = _power(min(workers, len(pieces)))
+    _merge_and_roll_up(
+        [Bucket(number, [], [], resources, days) for number, days in enumerate(pieces)], work, job, pool, workers, watch
+    )
     return work
 
 
@@ -129,13 +133,13 @@ def _batches(parts: list[Part]) -> list[Batch]:
     return batches
 
 
-def _read(batch: Batch, job: Job) -> BatchReport:
+def _read(batch: Batch, job: Job) -> BatchResult:
     shuffle = Shuffle(job, batch.number, job.buckets)
-    reports = [(read if part.retry is None else again)(part, number, job, shuffle) for number, part in batch.parts]
-    return BatchReport(reports, shuffle.close())
+    reports = [(read if part.retry is None else rerun)(part, number, job, shuffle) for number, part in batch.parts]
+    return BatchResult(reports, shuffle.close())
 
 
-def _joined(parts: list[Part], batches: list[BatchReport], job: Job) -> list[PartReport]:
+def _joined(parts: list[Part], batches: list[BatchResult], job: Job) -> list[PartResult]:
     """Return the reports of the parts, in their order."""
     reports = [report for batch in batches for report in batch.parts]
     reports.sort(key=lambda report: (report.number, report.offset))
@@ -144,13 +148,13 @@ def _joined(parts: list[Part], batches: list[BatchReport], job: Job) -> list[Par
     ]
 
 
-def _power(at_once: int) -> Power:
+def _power(at_once: int) -> Resources:
     """Return what each of some pieces of work that are done at once may use."""
     at_once = max(1, at_once)
-    return Power(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
+    return Resources(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
 
-def _rows(reports: list[BatchReport]) -> list[list[str]]:
+def _rows(reports: list[BatchResult]) -> list[list[str]]:
     """Return the files of each bucket that has rows."""
     rows: dict[int, list[str]] = {}
     for report in reports:
@@ -161,7 +165,7 @@ def _rows(reports: list[BatchReport]) -> list[list[str]]:
 
 def _divided(rows: list[list[str]], job: Job, pool: Executor, watch: Watch) -> list[list[str]]:
     """Return the files of each bucket, after those that turned out too large were divided."""
-    sized = [Large(uris, _parts(uris, job)) for uris in rows]
+    sized = [LargeBucket(uris, _parts(uris, job)) for uris in rows]
     large = [bucket for bucket in sized if bucket.parts > 1]
     if not large:
         return rows
@@ -176,15 +180,15 @@ def _parts(uris: list[str], job: Job) -> int:
     return min(max(1, size // _ROWS_BYTES), BUCKETS_MAX)
 
 
-def _buckets(rows: list[list[str]], parts: list[PartReport], workers: int) -> list[Bucket]:
+def _buckets(rows: list[list[str]], parts: list[PartResult], workers: int) -> list[Bucket]:
     """Return what is to be folded; the rows of parts that broke off are left out."""
-    power = _power(min(workers, len(rows)))
+    resources = _power(min(workers, len(rows)))
     lost = [part for part in parts if part.is_lost]
     without = [source for part in lost for source in (part.source_of_lines, part.source_of_tail)]
-    return [Bucket(number, uris, without, power) for number, uris in enumerate(rows)]
+    return [Bucket(number, uris, without, resources) for number, uris in enumerate(rows)]
 
 
-def _groups(folded: list[BucketReport], workers: int) -> list[Months]:
+def _groups(folded: list[BucketResult], workers: int) -> list[MonthGroup]:
     """Return the months with changed days, in groups of about as many days each."""
     days = sorted(day for bucket in folded for day in bucket.days)
     months: dict[tuple[str, str], list[tuple[str, str]]] = {}
@@ -196,6 +200,6 @@ def _groups(folded: list[BucketReport], workers: int) -> list[Months]:
         if not groups or len(groups[-1]) * wanted >= len(days):
             groups.append([])
         groups[-1] += changed
-    power = _power(min(workers, len(groups)))
+    resources = _power(min(workers, len(groups)))
     cube, actors = [bucket.cube for bucket in folded if bucket.cube], [b.actors for b in folded if b.actors]
-    return [Months(number, group, cube, actors, power) for number, group in enumerate(groups)]
+    return [MonthGroup(number, group, cube, actors, resources) for number, group in enumerate(groups)]

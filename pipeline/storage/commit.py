@@ -26,17 +26,17 @@ def commit(
     operations: list[Operation],
     entries: Iterable[Entry],
     *,
-    anew: bool = False,
+    rebuilt: bool = False,
     complete: bool = False,
     carried_out: Tombstones | None = None,
 ) -> None:
-    """Carry out the operations, and record the raw files as read: with `anew` no others, and if `complete` all are.
+    """Carry out the operations, and record the raw files as read: with `rebuilt` no others, and if `complete` all are.
 
     Where `carried_out` is given, nothing of these tombstones stands then.
     """
     store.make_folders(operations)
     store.sync()
-    state.begin(run, operations, entries, anew=anew, complete=complete, carried_out=carried_out)
+    state.begin(run, operations, entries, rebuilt=rebuilt, complete=complete, carried_out=carried_out)
     for operation in operations:
         store.apply(operation)
     state.end()

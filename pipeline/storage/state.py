@@ -54,7 +54,7 @@ class Counts(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct):
     """What the ledger knows of one raw file.
 
-    A plain file that only grew is read on from `offset`, the end of its last whole line; `proof` is a hash of bytes
+    A plain file that only grew is read on from `offset`, the end of its last whole line; `prefix_hash` is of the bytes
     before it. `tail` counts the line behind it that had no newline yet, and is part of `counts`.
     """
 
@@ -66,7 +66,7 @@ class Entry(msgspec.Struct):
     counts: Counts
     tail: Counts
     offset: int = 0
-    proof: str = ""
+    prefix_hash: str = ""
     error: str | None = None
 
 
@@ -108,7 +108,7 @@ class State:
         operations: Iterable[Operation],
         entries: Iterable[Entry],
         *,
-        anew: bool,
+        rebuilt: bool,
         complete: bool,
         carried_out: Tombstones | None = None,
     ) -> None:
@@ -118,7 +118,7 @@ class State:
             run: whose commit it is.
             operations: in their order.
             entries: of the raw files that were read.
-            anew: whether nothing else counts as read any more.
+            rebuilt: whether nothing else counts as read any more.
             complete: whether every raw file has then been read since the ledger was made.
             carried_out: the tombstones of which nothing stands then; None where that is as it was.
         """
@@ -129,7 +129,7 @@ class State:
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),
             )
-            if anew:
+            if rebuilt:
                 database.execute("delete from files")
                 database.execute("delete from forgotten")
             database.executemany(

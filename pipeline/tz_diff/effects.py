@@ -76,7 +76,7 @@ def _effects(engine: Engine, store: Store, names: list[str], months: set[str]) -
     files = _files(store, names, months)
     while files:
         try:
-            rows = engine.fetch("recounted", files=files)
+            rows = engine.fetch("moved_credits", files=files)
         except EngineError:
             # A run may have replaced one of them meanwhile; then the manifest names another.
             before, files = files, _files(store, names, months)

@@ -32,14 +32,14 @@ _LANGUAGE_BYTES: Final = 16
 _Integers = npt.NDArray[np.int64]
 
 
-class Other(NamedTuple):
+class HandedBack(NamedTuple):
     """A line that is left to the judge."""
 
     number: int  # in its block, from 0
     line: bytes  # without its newline
 
 
-class Approval:
+class BulkValidator:
     """The rows of blocks of lines, until they are taken."""
 
     def __init__(self, latest: int, capacity: int) -> None:
@@ -79,7 +79,7 @@ class Approval:
         """Return whether a block can be added."""
         return self._stop + len(lines) <= self._capacity
 
-    def add(self, lines: bytes, source: int) -> tuple[int, list[Other]]:
+    def add(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:
         """Approve a block of lines, each of which ends with a newline; return how many they are, and the others.
 
         Their rows carry `source`. Where there is no room for a block, all its lines are others.
@@ -90,15 +90,15 @@ class Approval:
         if not lines.endswith(b"\n"):
             raise ValueError("a block of lines ends with a newline")
         if not self.has_room(lines):
-            others = [Other(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
-            return len(others), others
+            handed_back = [HandedBack(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
+            return len(handed_back), handed_back
         start, self._stop = self._stop, self._stop + len(lines)
         self._buffer[start : self._stop] = np.frombuffer(lines, np.uint8)
         self._state.source = source
-        left = np.empty(len(lines), native.OTHER)  # as many as there can be; counting the lines costs more
+        left = np.empty(len(lines), native.HANDED_BACK)  # as many as there can be; counting the lines costs more
         count = native.approve(self._state, start, self._stop, left.ctypes.data)
-        others = [Other(number, lines[first:last]) for number, first, last in left[:count].tolist()]
-        return self._state.line_count, others
+        handed_back = [HandedBack(number, lines[first:last]) for number, first, last in left[:count].tolist()]
+        return self._state.line_count, handed_back
 
     def __getitem__(self, column: str) -> pa.Array:
         """Return a column that is text or an instant."""

@@ -66,7 +66,7 @@ class _Object:
         return "{" + ",".join(f'"{key}":{text}' for key, text in self.kept.items()) + "}"
 
 
-def examine(line: bytes, latest: int, *, torn: bool) -> bytes:
+def diagnose(line: bytes, latest: int, *, torn: bool) -> bytes:
     """Return the line anew from its known fields.
 
     Args:

@@ -28,7 +28,7 @@ ROW: Final = np.dtype(
     ]
 )
 LANGUAGE: Final = np.dtype([("locale", TEXT), *((name, "<i8") for name in COUNTS)])
-OTHER: Final = np.dtype([("number", "<i8"), ("start", "<i8"), ("stop", "<i8")])
+HANDED_BACK: Final = np.dtype([("number", "<i8"), ("start", "<i8"), ("stop", "<i8")])
 
 LANGUAGES_MAX: Final = 32  # of a line; there must be room for so many
 AHEAD_BYTES: Final = 8  # that may be looked at behind the last line
@@ -61,7 +61,7 @@ try:
 except (OSError, ValueError) as error:
     raise ImportError(f"{error}; {_BUILD}") from None
 # What was compiled from another source would write into memory that is not its own.
-if _sizes != (ROW.itemsize, LANGUAGE.itemsize, OTHER.itemsize, ctypes.sizeof(State)):
+if _sizes != (ROW.itemsize, LANGUAGE.itemsize, HANDED_BACK.itemsize, ctypes.sizeof(State)):
     raise ImportError(f"{_PATH} was compiled from another source; {_BUILD}")
 
 approve: Final = _library.approve

@@ -12,7 +12,7 @@ import msgspec
 from pipeline.contract import formats
 from pipeline.contract.calendar import FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
-from pipeline.validation.diagnose import FaultError, examine
+from pipeline.validation.diagnose import FaultError, diagnose
 from pipeline.validation.metadata import canonical
 from pipeline.validation.records import LINE_BYTES_MAX, Language, Record, Rejection, Row
 
@@ -21,7 +21,7 @@ FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
 _decode: Final = msgspec.json.Decoder(Record).decode
 
 
-def judge(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) -> Row | Rejection | None:
+def validate(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) -> Row | Rejection | None:
     r"""Judge one line of a log.
 
     Args:
@@ -48,7 +48,7 @@ def judge(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) -> 
     if row is not None:
         return row
     try:
-        known = examine(line, latest, torn=torn)
+        known = diagnose(line, latest, torn=torn)
     except FaultError as fault:
         return fault.rejection
     row = _approve(known, latest)

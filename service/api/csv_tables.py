@@ -23,7 +23,7 @@ from service.api.summary import ActivityBucket, Day, Summary
 _FORMULA: Final = re.compile(r'(?:\A|(?<=[;\t\r\n]))(?="*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A(?=[\t\r\n])')
 
 
-class Sheet(NamedTuple):
+class CsvTable(NamedTuple):
     """One way to lay out an answer in rows."""
 
     name: str  # of the file, without its suffix
@@ -42,12 +42,12 @@ _BY_LANGUAGE: Final = msgspec.json.Decoder(Answer[ByLanguage])
 _EVENTS: Final = msgspec.json.Decoder(Answer[list[_Event]])
 
 
-def write(sheet: Sheet, data: bytes) -> bytes:
+def write(csv_table: CsvTable, data: bytes) -> bytes:
     """Return the CSV of an answer from its JSON; null is an empty cell."""
     text = StringIO(newline="")
     writer = csv.writer(text)  # its own dialect is RFC 4180's
-    writer.writerow(sheet.columns)
-    writer.writerows(map(_cell, row) for row in sheet.rows(data))
+    writer.writerow(csv_table.columns)
+    writer.writerows(map(_cell, row) for row in csv_table.rows(data))
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -83,10 +83,10 @@ def _events(data: bytes) -> Iterator[Sequence[object]]:
         )
 
 
-DAYS: Final = Sheet("usage-days", Day.__struct_fields__, _days)
-BUCKETS: Final = Sheet("usage-buckets", ActivityBucket.__struct_fields__, _buckets)
-LANGUAGES: Final = Sheet("usage-languages", LanguageRow.__struct_fields__, _languages)
-EVENTS: Final = Sheet(
+DAYS: Final = CsvTable("usage-days", Day.__struct_fields__, _days)
+BUCKETS: Final = CsvTable("usage-buckets", ActivityBucket.__struct_fields__, _buckets)
+LANGUAGES: Final = CsvTable("usage-languages", LanguageRow.__struct_fields__, _languages)
+EVENTS: Final = CsvTable(
     "usage-activity",
     (
         *("id", "timestamp", "action", "kind", "resource_type", "resource_id", "resource_name"),

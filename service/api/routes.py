@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.keys import READ_SCOPE
 from service.api import activity, by_language, summary, whoami
-from service.api.csv_tables import BUCKETS, DAYS, EVENTS, LANGUAGES, Sheet
+from service.api.csv_tables import BUCKETS, DAYS, EVENTS, LANGUAGES, CsvTable
 from service.api.envelope import Question
 from service.api.parameters import (
     FeedParameters,
@@ -36,7 +36,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """One route of the API.
 
     `ask(parameters, caller, directory, now)` turns a request into a question; the bytes of one answer serve every equal
-    one. `sheets` are its forms as CSV: of two, the second is for requests that name a view.
+    one. `csv_tables` are its forms as CSV: of two, the second is for requests that name a view.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     scope: str | None = READ_SCOPE
     needs_tables: bool = True
     paginated: bool = False
-    sheets: tuple[Sheet, ...] = ()
+    csv_tables: tuple[CsvTable, ...] = ()
 
 
 ENDPOINTS: Final = (
@@ -57,7 +57,7 @@ ENDPOINTS: Final = (
         SummaryParameters,
         summary.ask,
         summary.Summary,
-        sheets=(DAYS, BUCKETS),
+        csv_tables=(DAYS, BUCKETS),
     ),
     Endpoint(
         BY_LANGUAGE,
@@ -65,7 +65,7 @@ ENDPOINTS: Final = (
         LanguageParameters,
         by_language.ask,
         by_language.ByLanguage,
-        sheets=(LANGUAGES,),
+        csv_tables=(LANGUAGES,),
     ),
     Endpoint(
         ACTIVITY,
@@ -74,7 +74,7 @@ ENDPOINTS: Final = (
         activity.ask,
         list[activity.Event],
         paginated=True,
-        sheets=(EVENTS,),
+        csv_tables=(EVENTS,),
     ),
     Endpoint(
         WHOAMI,

@@ -19,7 +19,7 @@ from pipeline.keys import sha256
 from service.auth.directory import Directory
 from service.auth.jwks import ALGORITHMS, KeyRing
 from service.errors import ForbiddenError, InvalidTokenError
-from service.lru import Recent
+from service.lru import LruCache
 
 LEEWAY_SECONDS: Final = 30
 
@@ -56,7 +56,7 @@ class Sessions:
         self._parties = [name for name in map(str.strip, settings.jwt_azp.split(",")) if name]
         self._signatures = PyJWS(algorithms=ALGORITHMS)
         self._keys: object = None  # that verified the remembered tokens
-        self._remembered: Recent[Claims] = Recent(_REMEMBERED_BYTES)
+        self._remembered: LruCache[Claims] = LruCache(_REMEMBERED_BYTES)
 
     async def user(self, token: str, directory: Directory, now: int) -> str:
         """Return the id of the user that a token speaks for.
@@ -80,7 +80,7 @@ class Sessions:
             raise InvalidTokenError
         keys = await self._ring.current()
         if keys is not self._keys:
-            self._keys, self._remembered = keys, Recent(_REMEMBERED_BYTES)
+            self._keys, self._remembered = keys, LruCache(_REMEMBERED_BYTES)
         digest = sha256(token)
         claims = self._remembered.get(digest)
         if claims is None:

@@ -15,7 +15,7 @@ import msgspec
 
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
-from service.lru import Recent
+from service.lru import LruCache
 from service.tables.snapshots import Identity
 
 _LIMIT_BYTES: Final = 64 << 20  # every zone, range and view of one workspace
@@ -36,7 +36,7 @@ class AnswerCache:
     """The most recent answers and their forms."""
 
     def __init__(self) -> None:
-        self._recent: Recent[CachedAnswer] = Recent(_LIMIT_BYTES)
+        self._recent: LruCache[CachedAnswer] = LruCache(_LIMIT_BYTES)
 
     def get(self, key: Hashable) -> CachedAnswer | None:
         """Return the answer to an equal question on the same tables, or one of its forms, or None."""
@@ -75,7 +75,7 @@ class RequestMemory:
     """
 
     def __init__(self) -> None:
-        self._recent: Recent[_Past] = Recent(_REQUESTS_BYTES)
+        self._recent: LruCache[_Past] = LruCache(_REQUESTS_BYTES)
 
     def get(self, request: Request, directory: Directory, tables: Identity | None, now: int) -> CachedAnswer | None:
         """Return the answer to a request that can only mean what it meant before."""

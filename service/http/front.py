@@ -201,7 +201,7 @@ class Front:
                 raise failure
             answer = await self._find(question, tables, exchange, scope)
             self._requests.put(request, directory, tables, exchange.now, question.until, answer)
-        form = representations.choose(answer, endpoint.sheets, exchange.headers, exchange.query_string)
+        form = representations.choose(answer, endpoint.csv_tables, exchange.headers, exchange.query_string)
         tag = etag(form.digest, caller)
         headers = [(b"etag", tag), *_CACHING]
         if matches(tag, exchange.headers.get(b"if-none-match", ())):

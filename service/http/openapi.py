@@ -143,8 +143,8 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
                 "headers": _headers(
                     _CACHING
                     | _COMPRESSED
-                    | (_OF_CSV if endpoint.sheets else {})
-                    | (_LINKED if endpoint.sheets and endpoint.paginated else {})
+                    | (_OF_CSV if endpoint.csv_tables else {})
+                    | (_LINKED if endpoint.csv_tables and endpoint.paginated else {})
                 )
                 | _LIMIT_HEADERS,
                 "content": {"application/json": {"schema": body}, **_csv(endpoint)},
@@ -177,9 +177,9 @@ def _headers(descriptions: dict[str, str]) -> dict[str, Any]:
 
 
 def _csv(endpoint: Endpoint) -> dict[str, Any]:
-    if not endpoint.sheets:
+    if not endpoint.csv_tables:
         return {}
-    columns = ", or with an `activity_view`: ".join(", ".join(sheet.columns) for sheet in endpoint.sheets)
+    columns = ", or with an `activity_view`: ".join(", ".join(csv_table.columns) for csv_table in endpoint.csv_tables)
     return {"text/csv": {"schema": {"type": "string", "description": f"RFC 4180, with the columns {columns}."}}}
 
 

@@ -35,7 +35,7 @@ _LOG_INTERVAL_SECONDS: Final = 60.0
 _log: Final = structlog.stdlib.get_logger("service.http.rate_limit")
 
 
-class Standing(NamedTuple):
+class RateLimitState(NamedTuple):
     """Where a key stands once an answer is counted: `used` of `limit` at an instant, in microseconds UTC."""
 
     limit: int
@@ -86,7 +86,7 @@ class RateLimiter:
         if self._counts(now // _MINUTE_US).get(key_id, 0) >= limit:
             raise RateLimitedError
 
-    async def settle(self, key_id: str, limit: int, now: int, *, free: bool) -> Standing:
+    async def settle(self, key_id: str, limit: int, now: int, *, free: bool) -> RateLimitState:
         """Count an answer, unless it is free, and say where the key stands.
 
         Args:
@@ -102,7 +102,7 @@ class RateLimiter:
         counts = self._counts(minute)
         used = counts.get(key_id, 0)
         if used >= limit:
-            return Standing(limit, used, True, now)
+            return RateLimitState(limit, used, True, now)
         if self._store is None or self._monotonic() < self._resting_until:
             total = used + (not free)
         else:
@@ -115,7 +115,7 @@ class RateLimiter:
                 total = counts.get(key_id, 0) + (not free)
         refused = total >= limit if free else total > limit
         counts[key_id] = min(total, limit)  # not more: the limit may be raised within the minute
-        return Standing(limit, total, refused, now)
+        return RateLimitState(limit, total, refused, now)
 
     def _counts(self, minute: int) -> dict[str, int]:
         counts = self._minutes.get(minute)

@@ -13,7 +13,7 @@ import msgspec
 from service.api import csv_tables
 from service.api import query_string as query
 from service.api.activity import Pagination
-from service.api.csv_tables import Sheet
+from service.api.csv_tables import CsvTable
 from service.api.envelope import Meta
 from service.auth.authentication import Headers
 from service.http import compression, negotiation
@@ -31,7 +31,7 @@ class Form(NamedTuple):
     """How one client gets one answer."""
 
     answer: CachedAnswer
-    sheet: Sheet | None  # None for JSON
+    csv_table: CsvTable | None  # None for JSON
     gzip: bool
     digest: bytes  # the same compressed or not: the tag made of it is weak
 
@@ -40,7 +40,7 @@ class _Paginated(msgspec.Struct, frozen=True):
     pagination: Pagination | None = None
 
 
-def choose(answer: CachedAnswer, available: Sequence[Sheet], headers: Headers, query_string: bytes) -> Form:
+def choose(answer: CachedAnswer, available: Sequence[CsvTable], headers: Headers, query_string: bytes) -> Form:
     """Return the form that a client would rather have.
 
     Args:
@@ -53,19 +53,19 @@ def choose(answer: CachedAnswer, available: Sequence[Sheet], headers: Headers, q
     if not (wish.csv and available):
         return Form(answer, None, wish.gzip, answer.digest)
     names_view = "activity_view" in query.parse(query_string, {"activity_view"})[0]
-    sheet = available[-1 if names_view else 0]
-    return Form(answer, sheet, wish.gzip, form_digest(answer.digest, sheet.columns))
+    csv_table = available[-1 if names_view else 0]
+    return Form(answer, csv_table, wish.gzip, form_digest(answer.digest, csv_table.columns))
 
 
 def write(form: Form, meta: Meta, path: str, query_string: bytes, memory: AnswerCache) -> tuple[Fields, bytes]:
     """Return the body of a form and the headers that describe it; what is the same for every request is remembered."""
-    if form.sheet is None:
+    if form.csv_table is None:
         fields, body, rest = [JSON], form.answer.data[:-1], b',"meta":%b}' % msgspec.json.encode(meta)
     else:
         known = memory.get(form.digest) or memory.put(
-            form.digest, csv_tables.write(form.sheet, form.answer.data), form.digest
+            form.digest, csv_tables.write(form.csv_table, form.answer.data), form.digest
         )
-        fields, body, rest = _describe(form.sheet, form.answer.data, meta, path, query_string), known.data, b""
+        fields, body, rest = _describe(form.csv_table, form.answer.data, meta, path, query_string), known.data, b""
     if not form.gzip or len(body) < _WORTH_BYTES:
         return fields, body + rest
     key = (form.digest, "gzip")
@@ -73,8 +73,8 @@ def write(form: Form, meta: Meta, path: str, query_string: bytes, memory: Answer
     return [*fields, _GZIP], compression.end(begun.data, rest)
 
 
-def _describe(sheet: Sheet, data: bytes, meta: Meta, path: str, query_string: bytes) -> Fields:
-    fields = [_CSV, (b"content-disposition", b'attachment; filename="%b.csv"' % sheet.name.encode())]
+def _describe(csv_table: CsvTable, data: bytes, meta: Meta, path: str, query_string: bytes) -> Fields:
+    fields = [_CSV, (b"content-disposition", b'attachment; filename="%b.csv"' % csv_table.name.encode())]
     if meta.data_as_of:
         fields.append((b"x-data-as-of", meta.data_as_of.encode()))
     pagination = msgspec.json.decode(data, type=_Paginated).pagination

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
-from service.lru import Recent
+from service.lru import LruCache
 from service.tables.month_blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
 
 Identity = tuple[int, int, int]  # modification time, inode, size: a rename changes at least one
@@ -49,7 +49,7 @@ class Snapshot(NamedTuple):
 class Workspace:
     """The tables of one workspace as of one commit."""
 
-    def __init__(self, data_dir: Path, workspace_id: str, months: dict[str, Month], blocks: Recent[object]) -> None:
+    def __init__(self, data_dir: Path, workspace_id: str, months: dict[str, Month], blocks: LruCache[object]) -> None:
         self._data_dir = data_dir
         self._months = months
         self._blocks = blocks
@@ -107,8 +107,8 @@ class Snapshots:
     def __init__(self, data_dir: Path, block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
         self._data_dir = data_dir
         self._published = str(data_dir / PUBLISHED)  # asked for so often that a Path would cost something
-        self._blocks: Recent[object] = Recent(block_bytes)
-        self._workspaces: Recent[_Known] = Recent(block_bytes // 8)
+        self._blocks: LruCache[object] = LruCache(block_bytes)
+        self._workspaces: LruCache[_Known] = LruCache(block_bytes // 8)
         self._snapshot: Snapshot | None = None
 
     @property

@@ -21,7 +21,7 @@ from pipeline.contract.calendar import SECOND_US
 from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from service.errors import ApiError
 from service.tables.snapshots import Snapshots, StoreError
-from service.telemetry.shared_counters import Tally
+from service.telemetry.shared_counters import SharedCounters
 
 _OTHER: Final = "other"
 _ROUTES: Final = (*(endpoint.path for endpoint in ENDPOINTS), *sorted(OPEN_ROUTES), _OTHER)
@@ -63,8 +63,8 @@ class Metrics(Collector):
         self._cache = {result: next(slots) for result in _CACHE}
         self._gauges = {name: next(slots) for name in _GAUGES}
         self._unforeseen = self._requests[_OTHER, _OTHER, _OTHER]
-        self._tally = Tally(next(slots), folder)
-        self._counts = self._tally.counts
+        self._shared = SharedCounters(next(slots), folder)
+        self._counts = self._shared.counts
         self._measure()
 
     def count(self, route: str | None, method: str, status: int, nanoseconds: int, cached: bool | None) -> None:
@@ -95,7 +95,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Any]:
         """Yield every metric."""
-        totals, living = self._tally.totals(), self._tally.totals(living=True)
+        totals, living = self._shared.totals(), self._shared.totals(living=True)
         requests = CounterMetricFamily("usage_requests", "Requests answered.", labels=("route", "method", "status"))
         for labels, slot in self._requests.items():
             if totals[slot]:

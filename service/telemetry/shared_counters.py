@@ -16,7 +16,7 @@ from typing import Final
 _SLOT_BYTES: Final = 8
 
 
-class Tally:
+class SharedCounters:
     """Numbered slots of 64 bits; `counts` holds those of this process."""
 
     def __init__(self, slots: int, folder: Path | None = None) -> None:

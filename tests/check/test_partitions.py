@@ -32,8 +32,8 @@ def test_a_corrupt_file(good: DataFolder, table: str, content: bytes | None) -> 
     report = checked(good)
     of = "events" if table == "events" else "manifests"
     assert wrong(report) == {of: 1}
-    assert report.tallies()[of].first[0].startswith(f"{path.relative_to(good.root).as_posix()} cannot be read")
-    assert "usage run --rebuild" in report.tallies()[of].first[0]
+    assert report.results()[of].first[0].startswith(f"{path.relative_to(good.root).as_posix()} cannot be read")
+    assert "usage run --rebuild" in report.results()[of].first[0]
     rewrite(monthly(good, "cube", "2026-10"), lambda rows: rows[1:])
     assert wrong(checked(good)).keys() == {of, "cube"}
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.load.rejects import Rejections
+from pipeline.load.rejects import QuarantineWriter
 from pipeline.storage.engine import Engine
 from pipeline.storage.state import State
 from pipeline.storage.store import Operation, Store
@@ -144,7 +144,7 @@ def no_space(*_: object, **__: object) -> Any:
 
 POINTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "rows of a bucket": (pa.ipc, "new_stream", no_space),
-    "rejected lines": (Rejections, "_flush", no_space),
+    "rejected lines": (QuarantineWriter, "_flush", no_space),
     "a partition": (pq.ParquetWriter, "write_table", no_space),
     "the end of a partition": (pq.ParquetWriter, "close", no_space),
     "folders": (Store, "make_folders", no_space),

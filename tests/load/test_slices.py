@@ -259,7 +259,7 @@ def test_divided_buckets(
     stages = Stages()
     report = run(Settings.read({}, data_dir=folder.root, workers=workers), folder.now, progress=stages, rebuild=rebuild)
     assert stages.totals["divide"] == 2
-    assert stages.totals["fold"] > 4
+    assert stages.totals["merge"] > 4
     assert published(folder) == published(whole)
     assert total(folder) == total(whole)
     assert report.accepted == total(whole).accepted
@@ -296,5 +296,5 @@ def test_bucket_that_cannot_be_divided(folder: DataFolder, monkeypatch: pytest.M
     folder.drop("day.jsonl", [record(f"e{number}", usage={"credits": 1}) for number in range(50)])
     stages = Stages()
     run(folder.settings, folder.now, progress=stages)
-    assert (stages.totals["divide"], stages.totals["fold"]) == (1, 1)
+    assert (stages.totals["divide"], stages.totals["merge"]) == (1, 1)
     assert folder.cube()["credits"].sum() == 50

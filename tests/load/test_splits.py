@@ -231,7 +231,7 @@ def test_the_last_split_is_cut_off(
     while_reading(lambda: os.truncate(four, len(content) - 2))
     done(usage(folder))
     assert [row["reason"] for row in folder.quarantine()] == ["truncated_line"]
-    assert ledger(folder)["a.jsonl"].proof == ""
+    assert ledger(folder)["a.jsonl"].prefix_hash == ""
     four.write_bytes(content + line("d"))
     assert folder.run().lines == 5
     assert (total(folder).lines, total(folder).rejected) == (6, 1)

@@ -12,7 +12,7 @@ from pipeline.contract.calendar import DAY_US, days, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS, STATUSES
 from pipeline.validation.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
-from pipeline.validation.validate import judge
+from pipeline.validation.validate import validate
 from service.tables import billing
 from tests.support.data_folder import DataFolder, record
 from tests.support.project import ROOT
@@ -49,7 +49,7 @@ def holds(shown: Any, real: Any) -> bool:
 
 def test_record() -> None:
     """The record shown is good, and shows every field that there is."""
-    assert isinstance(judge(RECORD.encode(), NOW + DAY_US), Row)
+    assert isinstance(validate(RECORD.encode(), NOW + DAY_US), Row)
     shown = json.loads(RECORD)
     for part, shape in (
         (shown, Record),
@@ -75,7 +75,7 @@ def test_required(name: str) -> None:
     """What the table calls required is, and nothing else."""
     line = {key: value for key, value in json.loads(RECORD).items() if key != name}
     (required,) = re.findall(rf"(?m)^\| `{name}` \| ([^|]*?) ?\|", LOG)
-    assert isinstance(judge(json.dumps(line).encode(), NOW), Rejection) is required.startswith("required")
+    assert isinstance(validate(json.dumps(line).encode(), NOW), Rejection) is required.startswith("required")
 
 
 def test_versions(folder: DataFolder) -> None:
@@ -101,7 +101,7 @@ def test_bad_line(reason: str, example: str, message: str) -> None:
     else:
         (text,) = re.findall("`(.+)`", example)
         line = text.encode() if text[0] in "{[" else json.dumps(fields)[:-1].encode() + b", " + text.encode() + b"}"
-    verdict = judge(line, NOW + DAY_US, torn="without newline" in example)
+    verdict = validate(line, NOW + DAY_US, torn="without newline" in example)
     assert isinstance(verdict, Rejection)
     assert (verdict.reason, verdict.message) == (reason, message)
 

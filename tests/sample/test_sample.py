@@ -21,7 +21,7 @@ from pipeline.contract.tables import ACTIONS
 from pipeline.sample import generate
 from pipeline.sample.cast import Plan, invent
 from pipeline.validation.records import Row
-from pipeline.validation.validate import judge
+from pipeline.validation.validate import validate
 from tests.support.data_folder import DataFolder
 
 NOW_TEXT = "2026-11-24T03:39:19.5Z"
@@ -65,7 +65,7 @@ def records(lines: list[bytes]) -> list[dict[str, Any]]:
 
 def good(line: bytes) -> bool:
     """Return whether the judge takes a line."""
-    return isinstance(judge(line, NOW), Row)
+    return isinstance(validate(line, NOW), Row)
 
 
 def rows(data_dir: Path, name: str) -> Iterator[dict[str, Any]]:
@@ -95,7 +95,7 @@ def test_the_judge_takes_every_line_but_the_broken_ones(
     written: tuple[Path, generate.Sample], lines: list[bytes]
 ) -> None:
     """All ways to be wrong occur, few times each; what is printed is what was written."""
-    verdicts = Counter(getattr(judge(line, NOW), "reason", "good") for line in lines if line)
+    verdicts = Counter(getattr(validate(line, NOW), "reason", "good") for line in lines if line)
     assert verdicts.keys() == {"good", *(reason for reason, _ in generate.BREAKS)} - {"blank"}
     assert 10 <= len(lines) - verdicts["good"] <= 20
     assert written[1].lines == len(lines)

@@ -30,7 +30,7 @@ def checked(folder: DataFolder, *workspaces: str, days: int | None = None) -> Ch
 
 def wrong(report: CheckReport) -> dict[str, int]:
     """Return how much is wrong with the tables with which something is."""
-    found = {name: tally.wrong for name, tally in report.tallies().items() if tally.wrong}
+    found = {name: result.wrong for name, result in report.results().items() if result.wrong}
     assert report.agrees is not bool(found)
     return found
 

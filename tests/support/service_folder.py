@@ -144,11 +144,11 @@ class ServiceFolder:
         (self.root / f"{path}.tmp").rename(self.root / path)
 
     def app(
-        self, now: int | None = None, tally_dir: Path | None = None, log: RequestLog | None = None, **environ: str
+        self, now: int | None = None, counters_dir: Path | None = None, log: RequestLog | None = None, **environ: str
     ) -> Front:
         """Return a fresh application over the folder, with settings such as `USAGE_JWKS`."""
         settings = Settings.read(environ, data_dir=self.root)
-        return create_app(settings, lambda: self.now if now is None else now, tally_dir, log)
+        return create_app(settings, lambda: self.now if now is None else now, counters_dir, log)
 
     def ask(self, path: str, query: str = "", app: Front | None = None, **headers: str) -> Reply:
         """Ask a usage endpoint with the first key; header names with `_` for `-`."""

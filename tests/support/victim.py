@@ -50,7 +50,7 @@ def main() -> None:
         deadly(Store, name)
     for name in ("begin", "end", "forget", "settle", "carry_out"):
         deadly(State, name)
-    for name in ("_read", "sift", "fold", "merge"):
+    for name in ("_read", "sift", "merge", "roll_up"):
         deadly(stages, name)
     deadly(erase, "append")
     deadly(keys, "write_rows")

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from pipeline.contract.formats import instant
 from pipeline.load import lines
 from pipeline.validation import native
-from pipeline.validation.bulk import Approval, batch
+from pipeline.validation.bulk import BulkValidator, batch
 from pipeline.validation.records import LINE_BYTES_MAX, Row
-from pipeline.validation.validate import FIRST_INSTANT, judge
+from pipeline.validation.validate import FIRST_INSTANT, validate
 from tests.hostile import bad_lines, deliver, good_lines
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 from tests.validation.test_validate import FIELDS, LATEST, spliced
@@ -44,21 +44,21 @@ SLOW = {
 def approve(block: Sequence[bytes]) -> tuple[pa.RecordBatch, list[int]]:
     """Return the rows of the lines of a block that are approved at once, and which ones are not."""
     content = b"".join(text + b"\n" for text in block)
-    approval = Approval(LATEST, len(content))
-    count, others = approval.add(content, SOURCE)
+    approval = BulkValidator(LATEST, len(content))
+    count, handed_back = approval.add(content, SOURCE)
     assert count == len(block)
-    assert [text for _, text in others] == [block[number] for number, _ in others]
-    return approval.take(np.arange(len(approval))), [number for number, _ in others]
+    assert [text for _, text in handed_back] == [block[number] for number, _ in handed_back]
+    return approval.take(np.arange(len(approval))), [number for number, _ in handed_back]
 
 
 def approved(block: Sequence[bytes]) -> list[int]:
     """Return which lines of a block are approved at once, each of them as the judge does and with the same row."""
-    rows, others = approve(block)
+    rows, handed_back = approve(block)
     rows.validate(full=True)
-    assert others == sorted(set(others))
-    found = sorted(set(range(len(block))).difference(others))
-    assert len(found) + len(others) == len(block)
-    verdicts = [judge(block[index], LATEST) for index in found]
+    assert handed_back == sorted(set(handed_back))
+    found = sorted(set(range(len(block))).difference(handed_back))
+    assert len(found) + len(handed_back) == len(block)
+    verdicts = [validate(block[index], LATEST) for index in found]
     assert [verdict for verdict in verdicts if not isinstance(verdict, Row)] == []
     expected = batch([verdict for verdict in verdicts if isinstance(verdict, Row)], SOURCE)
     assert rows.equals(expected), f"{rows.to_string()} is not {expected.to_string()}"
@@ -218,7 +218,7 @@ def test_depth(depth: int) -> None:
 def test_long_integers(sign: str) -> None:
     """Metadata keeps the text of its numbers, however many digits an integer has; no line stops the judge."""
     text = '{"a":' + sign + "9" * 5000 + "}"
-    found = judge(spliced("metadata", text), LATEST)
+    found = validate(spliced("metadata", text), LATEST)
     assert isinstance(found, Row)
     assert found.metadata == text
 
@@ -278,7 +278,7 @@ def test_no_byte_behind_a_line() -> None:
     memory = mmap.mmap(-1, 33 * page)
     place = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(place + 32 * page), page, 0) == 0  # who touches it is killed
-    others = np.empty(1, native.OTHER)
+    handed_back = np.empty(1, native.HANDED_BACK)
     rows, languages = np.empty(1, native.ROW), np.empty(40, native.LANGUAGE)
     texts = [text for text in CATALOGUE if len(text) < 8 * page] + [FULL[:size] for size in range(len(FULL) + 1)]
     for text in texts:
@@ -297,7 +297,7 @@ def test_no_byte_behind_a_line() -> None:
             earliest=FIRST_INSTANT,
             latest=LATEST,
         )
-        left = native.approve(state, start, stop, others.ctypes.data)
+        left = native.approve(state, start, stop, handed_back.ctypes.data)
         assert left == 1 - len(approved([text]))
         assert memory[len(text) : 8 * page] == bytes(8 * page - len(text))
         assert memory[start:stop] == text + b"\n"
@@ -305,7 +305,7 @@ def test_no_byte_behind_a_line() -> None:
 
 def test_more_than_there_is_room_for() -> None:
     """A block without room is left to the judge, line by line, and so is a line of very many languages."""
-    approval = Approval(LATEST, 2 * len(FULL))
+    approval = BulkValidator(LATEST, 2 * len(FULL))
     content = (FULL + b"\n") * 2
     assert approval.add(content, SOURCE) == (2, [(0, FULL), (1, FULL)])
     assert approval.add(FULL + b"\n", SOURCE) == (1, [])
@@ -314,7 +314,7 @@ def test_more_than_there_is_room_for() -> None:
     assert approval.has_room(FULL)
     many = line(usage={"languages": [{"locale": f"de-x{number:02}"} for number in range(33)]})
     assert approved([many]) == []
-    assert isinstance(judge(many, LATEST), Row)
+    assert isinstance(validate(many, LATEST), Row)
 
 
 def test_blocks_through_the_pipeline(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,10 +338,10 @@ def test_blocks_through_the_pipeline(folder: DataFolder, monkeypatch: pytest.Mon
 def test_a_library_of_another_source_is_refused(tmp_path: Path) -> None:
     """What is left from an older installation would write into memory that is not its own."""
     built = Path(native.__file__).with_name("libbulk.so").read_bytes()
-    sizes = (native.ROW.itemsize, native.LANGUAGE.itemsize, native.OTHER.itemsize, ctypes.sizeof(native.State))
-    ours, others = struct.pack("<4q", *sizes), struct.pack("<4q", *sizes[:3], sizes[3] + 8)
+    sizes = (native.ROW.itemsize, native.LANGUAGE.itemsize, native.HANDED_BACK.itemsize, ctypes.sizeof(native.State))
+    ours, handed_back = struct.pack("<4q", *sizes), struct.pack("<4q", *sizes[:3], sizes[3] + 8)
     assert built.count(ours) == 1
-    (tmp_path / "libbulk.so").write_bytes(built.replace(ours, others))
+    (tmp_path / "libbulk.so").write_bytes(built.replace(ours, handed_back))
     source = shutil.copy(native.__file__, tmp_path)
     spec = importlib.util.spec_from_file_location("another", source)
     assert spec is not None
@@ -352,7 +352,7 @@ def test_a_library_of_another_source_is_refused(tmp_path: Path) -> None:
 
 def test_a_block_whose_last_line_does_not_end_is_refused() -> None:
     """Its end is looked for in memory, where there would be none."""
-    approval = Approval(LATEST, 1_000)
+    approval = BulkValidator(LATEST, 1_000)
     with pytest.raises(ValueError, match="newline"):
         approval.add(b"{}\n{}", SOURCE)
     assert len(approval) == 0

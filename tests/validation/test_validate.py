@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pipeline.contract import formats
 from pipeline.contract.formats import instant
 from pipeline.validation import deep_json
-from pipeline.validation.diagnose import FaultError, examine
+from pipeline.validation.diagnose import FaultError, diagnose
 from pipeline.validation.records import Rejection, Row
-from pipeline.validation.validate import judge
+from pipeline.validation.validate import validate
 from tests.support.data_folder import NOW, WORKSPACE, record
 
 LATEST = instant(NOW) + 86_400_000_000
@@ -20,7 +20,7 @@ LATEST = instant(NOW) + 86_400_000_000
 
 def verdict(line: bytes | dict[str, Any], *, torn: bool = False) -> Row | Rejection | None:
     """Judge a line or a record."""
-    return judge(line if isinstance(line, bytes) else json.dumps(line).encode(), LATEST, torn=torn)
+    return validate(line if isinstance(line, bytes) else json.dumps(line).encode(), LATEST, torn=torn)
 
 
 def row(line: bytes | dict[str, Any]) -> Row:
@@ -298,7 +298,7 @@ def test_two_ways_one_verdict(fields: dict[str, Any], ascii_only: bool) -> None:
     line = json.dumps({**record(), **fields}, ensure_ascii=ascii_only).encode()
     found = verdict(line)
     try:
-        known = examine(line, LATEST, torn=False)
+        known = diagnose(line, LATEST, torn=False)
     except FaultError as fault:
         assert found == fault.rejection
     else:

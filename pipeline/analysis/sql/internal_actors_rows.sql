@@ -13,5 +13,5 @@ with found as (
   from internal.actors
 )
 select found.workspace_id, month, user_id, action, day, events, credits
-from internal.standing_actors(workspaces) as standing
-join found on found.filename = standing.file;
+from internal.current_actors(workspaces) as current_files
+join found on found.filename = current_files.file;

@@ -28,5 +28,5 @@ select
   runs_completed,
   runs_failed,
   runs_cancelled
-from internal.standing_cube(workspaces) as standing
-join found on found.filename = standing.file;
+from internal.current_cube(workspaces) as current_files
+join found on found.filename = current_files.file;

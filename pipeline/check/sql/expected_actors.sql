@@ -7,7 +7,7 @@ select
   timestamp::date as day,
   count(*) as events,
   sum(credits) as credits
-from counted
+from distinct_events
 where
   timestamp::date between $first and $last
   and (workspace_id, strftime(timestamp, '%Y-%m')) in (

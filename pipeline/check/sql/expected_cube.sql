@@ -8,7 +8,7 @@ with events as (
     if(action = 'workflow_run', run_status, null) as status,
     languages,
     nullif(list_sum(list_transform(languages, lambda l: l.characters::hugeint)), 0) as characters -- null: none
-  from counted
+  from distinct_events
   where timestamp::date between $first and $last
 ),
 -- What a language would get exactly is a whole number of credits and a rest, in parts of `characters`.

@@ -1,5 +1,5 @@
 -- one row per source: how many of its lines stand
 select source, count(*) as lines
-from standing
+from current
 where source >= 0
 group by source

@@ -13,7 +13,7 @@ with events as (
       when 1 then languages[1].characters
       else list_sum(list_transform(languages, lambda l: l.characters))::bigint
     end as characters
-  from standing
+  from current
   semi join changed using (workspace_id, day)
 ),
 -- Of one language there is nothing to share.

@@ -12,5 +12,5 @@ select
       coalesce(list_position(['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'], run_status), 0) desc,
       credits desc
   ) as rank
-from deliveries
+from versions
 semi join repeated using (position)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.api.locales import display_name
 from service.api.rounding import quotient
-from service.lru import Recent
+from service.lru import LruCache
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_quotient(numerator: int, denominator: int, digits: int) -> None:
 
 def test_recent_keeps_what_was_used_last() -> None:
     """The least recently used go first, the bytes never exceed the limit, and too large a value is not kept."""
-    recent: Recent[str] = Recent(10)
+    recent: LruCache[str] = LruCache(10)
     recent.put("a", "A", 4)
     recent.put("b", "B", 4)
     assert recent.get("a") == "A"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.telemetry.shared_counters import Tally
+from service.telemetry.shared_counters import SharedCounters
 from tests.support.process import start, stop
 
 SUMMARY = "/api/v1/usage/summary"
@@ -105,9 +105,9 @@ def test_memory(folder: Any, send: Any, event: Any) -> None:
 
 def test_memory_of_another_worker(folder: Any, send: Any, tmp_path: Path) -> None:
     """A worker that loads something tells the others."""
-    (tmp_path / "tally").mkdir()
+    (tmp_path / "counters").mkdir()
     folder.publish()
-    loading, reading = folder.app(tally_dir=tmp_path / "tally"), folder.app(tally_dir=tmp_path / "tally")
+    loading, reading = folder.app(counters_dir=tmp_path / "counters"), folder.app(counters_dir=tmp_path / "counters")
     folder.ask(SUMMARY, app=loading)
     assert _read(reading, send)["usage_loaded_workspaces"] == {frozenset(): 1}
 
@@ -130,11 +130,11 @@ def test_nobody_is_in_it(folder: Any, send: Any, event: Any) -> None:
 _COUNT = """
 import sys
 from pathlib import Path
-from service.telemetry.shared_counters import Tally
-tally = Tally(2, Path(sys.argv[1]))
-tally.counts[0] += 5
-tally.counts[1] = int(sys.argv[2])
-print(tally.totals(), tally.totals(living=True))
+from service.telemetry.shared_counters import SharedCounters
+counters = SharedCounters(2, Path(sys.argv[1]))
+counters.counts[0] += 5
+counters.counts[1] = int(sys.argv[2])
+print(counters.totals(), counters.totals(living=True))
 """
 
 
@@ -145,7 +145,7 @@ def test_processes_that_are_gone(tmp_path: Path) -> None:
         command = [sys.executable, "-c", _COUNT, str(tmp_path), str(value)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    own = Tally(2, tmp_path)
+    own = SharedCounters(2, tmp_path)
     own.counts[0] += 1
     own.counts[1] = 7
     assert process(20) == "[6, 27] [6, 27]"

@@ -1,11 +1,11 @@
 -- one row per row of a partition whose id has already stood further up in it
 with repeated as (
   select workspace_id, day, id
-  from held
+  from stored_events
   group by workspace_id, day, id
   having count(*) > 1
 )
 select workspace_id, day, position
-from held
+from stored_events
 semi join repeated using (workspace_id, day, id)
 qualify row_number() over (partition by workspace_id, day, id order by position) > 1

@@ -1,5 +1,5 @@
 -- one row per cube file that stands; the listing is older than the manifests, so that what both name is there to be read
-create macro internal.standing_cube(workspaces) as table
+create macro internal.current_cube(workspaces) as table
 select
   case
     when listed.file is null then error('a run published meanwhile: ask again')

@@ -1,4 +1,4 @@
 -- one row per event of the touched partitions: of its delivered versions the one that stands
 select *
-from deliveries
-anti join beaten using (position)
+from versions
+anti join superseded using (position)

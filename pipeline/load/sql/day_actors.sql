@@ -1,6 +1,6 @@
 -- one row per (workspace, user, action, UTC day) of the changed days, those of one workspace together
 select workspace_id, user_id, action, day, count(*) as events, sum(credits)::bigint as credits
-from standing
+from current
 semi join changed using (workspace_id, day)
 group by workspace_id, user_id, action, day
 order by workspace_id

@@ -1,12 +1,12 @@
 -- one row per (workspace, UTC day) of the partitions: how many rows it has, and how many of them break which rule
 with repeated as (
-  select workspace_id, day, count(*) as copies
-  from copies
+  select workspace_id, day, count(*) as duplicates
+  from duplicates
   group by workspace_id, day
 ),
 followed as (
   select *, lag(timestamp) over file as timestamp_above, lag(id) over file as id_above
-  from held
+  from stored_events
   window file as (partition by workspace_id, day order by position)
 )
 select
@@ -14,7 +14,7 @@ select
   day::varchar as day,
   count(*) as rows,
   count(*) filter (timestamp::date <> day) as astray,
-  coalesce(any_value(copies), 0) as copies,
+  coalesce(any_value(duplicates), 0) as duplicates,
   count(*) filter (timestamp > timestamp_above or (timestamp = timestamp_above and id > id_above)) as unsorted,
   count(*) filter (
     len(list_distinct(list_transform(languages, lambda l: coalesce(l.locale, '')))) < len(languages)

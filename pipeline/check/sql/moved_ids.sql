@@ -5,7 +5,7 @@ select
   count(*) as rows,
   min(day)::varchar as first_day,
   max(day)::varchar as last_day,
-  count(*) over () as moved
+  count(*) over () as moved_ids
 from read_parquet($files, hive_partitioning = true, hive_types = {'workspace_id': varchar, 'day': date})
 group by workspace_id, id
 having min(day) <> max(day)
