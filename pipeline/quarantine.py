@@ -5,7 +5,6 @@ A file that a run replaces meanwhile is read to its end as it was, and one that 
 Writes nothing but an export, where it is asked to.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,7 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.tables import QUARANTINE, quarantine_path
-from pipeline.storage.store import Store
+from pipeline.storage import atomic, catalog
+from pipeline.storage.parquet import to_schema
+from pipeline.storage.store import DamagedError, Store
 
 # So many lines are in memory at once, and fewer where the average says that they are long. More would not do: that
 # average counts lines which repeat, and are stored once, too low.
@@ -91,6 +92,15 @@ class Quarantine:
         for summary in self.files():
             yield from self._lines(quarantine_path(summary.source_file), self._wanted)
 
+    def refuse_damage(self) -> None:
+        """Go on only if everything could be read so far.
+
+        Raises:
+            DamagedError: a file could not be read.
+        """
+        for uri, failure in self.failures.items():
+            raise DamagedError(uri, failure)
+
     def line(self, line_number: int) -> Rejected | None:
         """Return one line of the raw file; None where it is not in quarantine."""
         if self._file is None:
@@ -101,7 +111,7 @@ class Quarantine:
     def _uris(self) -> list[str]:
         if self._file is not None:
             return [quarantine_path(self._file)]
-        return [f"quarantine/{path.name}" for path in sorted(self._store.path("quarantine").glob("*.parquet"))]
+        return catalog.quarantine_files(self._store)
 
     def _summary(self, uri: str) -> RejectedFile | None:
         summary: RejectedFile | None = None
@@ -183,35 +193,13 @@ def export(lines: Iterable[Rejected], path: Path, tell: Callable[[Rejected], Non
     path = path.resolve()
     if path.exists() and not (force and path.is_file()):
         raise FileExistsError(path)
-    # A run that lists this folder leaves such a name alone.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("xb") as file:
-            written = write(lines, file, tell)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return written
+    with atomic.replacing(path) as file:
+        return write(lines, file, tell)
 
 
 def _rows_at_once(group: Any) -> int:
     """Return how many rows of a row group make up what may be in memory, by what it says of its size."""
     return int(max(1, _BYTES_AT_ONCE * group.num_rows // max(1, group.total_byte_size)))
-
-
-def as_published(batch: pa.RecordBatch, columns: list[str]) -> pa.Table:
-    """Return rows in the published types; a column that an older schema lacks is null.
-
-    Raises:
-        ValueError: they cannot be.
-        KeyError: the column must not be null.
-    """
-    rows = pa.Table.from_batches([batch])
-    schema = pa.schema([QUARANTINE.field(name) for name in columns])
-    for field in schema:
-        if field.nullable and field.name not in rows.column_names:
-            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
-    return rows.select(columns).cast(schema)
 
 
 def _typed(batch: pa.RecordBatch, columns: list[str]) -> pa.Table:
@@ -220,7 +208,8 @@ def _typed(batch: pa.RecordBatch, columns: list[str]) -> pa.Table:
     Raises:
         ValueError: they cannot be.
     """
-    rows = as_published(batch, columns)
+    schema = pa.schema([QUARANTINE.field(name) for name in columns])
+    rows = to_schema(pa.Table.from_batches([batch]), schema)
     if "loaded_at" not in columns:
         return rows
     place = columns.index("loaded_at")

@@ -1,42 +1,35 @@
-"""One run of the pipeline: list → judge → events → cube and actors → commit.
+"""One run of the pipeline.
 
-Reads `raw/` and the tables; writes the tables. The steps:
+Reads `raw/` and the tables; writes the tables. Its steps:
 
-    1  listing.changed     which raw files are new, changed or longer
-    2  reading.read        every line judged; good ones shuffled into buckets, bad ones into the quarantine ┐
-    3  folding.fold        each bucket's standing versions into the events partitions                       ├ work.do
-    4  months.merge        the changed days of these into cube and actors                                   ┘
-    5  publishing.compose  what becomes of all files, the manifest of each workspace behind its tables
-    6  commit.commit       all of it, or nothing until the next run
+    1  load/discovery   which raw files are new, changed or longer
+    2  load/read        validates every line: good ones go to buckets, bad ones to the quarantine   ┐
+    3  load/merge       merges the versions in each bucket into the events partitions               ├ load/stages
+    4  load/rollup      rolls up the changed days into cube and actors                              ┘
+    5  load/publish     lists the operations of the commit: tables, then manifests, then `published.json`
+    6  storage/commit   carries out all of them, or none until the next run
 
-A large backfill goes through 2 to 6 in slices. Before all of that goes what tombstones were laid for and still stands
-(`pipeline.erasure.erase`).
+A large backfill goes through steps 2 to 6 in slices. Before step 1, the run finishes a commit that an earlier run
+began, and erases what tombstones cover (`pipeline.erasure`).
 """
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Final
 
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import RAW
 from pipeline.erasure import erase
-from pipeline.load import accounting, discovery
-from pipeline.load.accounting import RunReport
+from pipeline.grouping import grouped
+from pipeline.load import discovery, results
 from pipeline.load.discovery import Part, Retry
-from pipeline.load.job import BUCKETS_MAX, Job
+from pipeline.load.job import DEFAULT_LIMITS, Job, Limits
 from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild, refuse_loss
-from pipeline.load.results import Results
-from pipeline.load.session import Run, begun
+from pipeline.load.results import Results, RunReport
+from pipeline.load.session import Session, open_session
 from pipeline.storage.tombstones import Tombstones
-
-# A bucket's rows fit into memory, a slice's staged files on the disk.
-_BUCKET_BYTES: Final = 48_000_000
-_SLICE_BYTES: Final = 4_000_000_000
-# Below this a run is over before other processes have started.
-_PROCESSES_BYTES: Final = 8_000_000
 
 
 def run(
@@ -47,6 +40,7 @@ def run(
     rebuild: Rebuild | None = None,
     retry: Retry | None = None,
     pause: Callable[[], None] = lambda: None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> RunReport:
     """Load what is new and publish it.
 
@@ -55,103 +49,104 @@ def run(
         now: when the run starts, in microseconds UTC.
         paths: raw files or folders to read instead of everything in `raw/`.
         progress: is told how the run goes.
-        rebuild: what is to be made anew from all raw files.
-        retry: what is to be judged again in quarantine, instead of reading raw files.
-        pause: is called wherever the run can be stopped without harm; to stop it, it raises.
+        rebuild: what to rebuild from all raw files.
+        retry: which rejected lines to validate again, instead of reading raw files.
+        pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
+        limits: how much is done at once.
 
     Raises:
         BusyError: another run is at work.
         RawGoneError: a rebuild would lose events.
         FileNotFoundError: one of `paths` is not there.
         PathError: one of `paths` is no raw file.
-        DamagedError: a file of the tables is not readable; a rebuild makes it anew.
-        TombstonesError: what was forgotten cannot be told.
+        DamagedError: a file of the tables is not readable; a rebuild repairs it.
+        TombstonesError: the tombstones are not readable, so that it is unknown what must not come back.
     """
-    with begun(settings, now, progress, pause) as this:
-        return _Load(this, rebuild).load(list(paths), retry)
+    with open_session(settings, now, progress, pause) as session:
+        return _Load(session, rebuild, limits).load(list(paths), retry)
 
 
 class _Load:
-    """What a run loads, and what of the tables it makes anew."""
+    """What a run loads, and which tables it rebuilds."""
 
-    def __init__(self, run: Run, rebuild: Rebuild | None) -> None:
-        self._run, self._rebuild = run, rebuild
+    def __init__(self, session: Session, rebuild: Rebuild | None, limits: Limits) -> None:
+        self._session, self._rebuild, self._limits = session, rebuild, limits
         self._force = False
         self._known: set[str] = set()  # raw files that the tables were made from
-        self._broken: set[str] = set()  # of these, what was not read to its end
+        self._broken: set[str] = set()  # those of them that were not read to their end
 
     def load(self, paths: list[Path], retry: Retry | None) -> RunReport:
-        """Load all that is to be loaded, slice by slice."""
-        run, rebuild = self._run, self._rebuild
-        run.recover()
-        tombstones = Tombstones.read(run.store.root)
+        """Load everything, slice by slice."""
+        session, rebuild, limits = self._session, self._rebuild, self._limits
+        session.recover()
+        tombstones = Tombstones.read(session.store.root)
         if rebuild is None or not rebuild.everything:
-            erase.carry_out(run, tombstones)
-        else:  # of the tables it leaves nothing of that anyway, damaged ones too
-            erase.remove_keys(run, tombstones)
-        with run.stage("list", "listing raw files"):
+            erase.carry_out(session, tombstones, limits)
+        else:  # it rewrites all tables without what is forgotten, damaged ones too
+            erase.remove_keys(session, tombstones)
+        with session.stage("list", "listing raw files"):
             parts = self._list(paths, retry)
         if rebuild:
             refuse_loss(rebuild, self._known - {part.source_file for part in parts})
-        slices = [parts] if rebuild else _slices(parts)
-        workers = run.workers if sum(part.bytes for part in parts) > _PROCESSES_BYTES else 1
+        slices = [parts] if rebuild else list(grouped(parts, lambda part: part.bytes, limits.slice_bytes)) or [[]]
+        workers = session.workers if sum(part.bytes for part in parts) > limits.processes_bytes else 1
         complete = not paths and not retry and (rebuild is None or rebuild.everything)
         reports = []
         try:
             with executor(workers) as pool:
                 for number, part in enumerate(slices, start=1):
-                    # Only with the last slice everything is in that was there when the files were listed.
+                    # Only the last slice completes what there was when the files were listed.
                     everything = complete and number == len(slices)
                     reports.append(self._slice(part, pool, workers, everything=everything))
         finally:
-            run.clear("staging")  # where the run was stopped, of what was still under way then
-        return accounting.joined(reports)
+            session.clear("staging")  # what pieces of work left that were still running when the run was stopped
+        return results.joined(reports)
 
     def _list(self, paths: list[Path], retry: Retry | None) -> list[Part]:
-        store, state = self._run.store, self._run.state
+        store, state = self._session.store, self._session.state
         entries = state.entries()
         forgotten = state.forgotten()
         self._known = entries.keys() | forgotten
         self._broken = {name for name, entry in entries.items() if entry.error}
         if not store.path("events").exists():
             state.trust()
-        # A ledger that is new may have taken the place of one that knew of a commit under way.
+        # A new ledger may have replaced one that knew of an unfinished commit.
         self._force = bool(forgotten) or not state.is_trusted()
         if retry:
-            from pipeline.load import retry as retrying  # noqa: PLC0415 - as `work` below
+            from pipeline.load.retry import waiting  # noqa: PLC0415 - as `stages` below
 
-            return retrying.waiting(store, retry, entries)
-        parts = discovery.changed(store.path(RAW), {} if self._rebuild else entries, paths)
+            return waiting(store, retry, entries)
+        parts = discovery.changed(store.path(RAW), {} if self._rebuild else entries, paths, self._limits.prefix_bytes)
         if self._rebuild:
             parts += self._elsewhere({part.source_file for part in parts})
         return parts
 
     def _elsewhere(self, listed: set[str]) -> list[Part]:
-        """Return the raw files that were read because somebody named them, not because they are found in `raw/`."""
-        raw = self._run.store.path(RAW)
+        """Return the raw files outside of `raw/` that earlier runs read because somebody named them."""
+        raw = self._session.store.path(RAW)
         named = [path for name in sorted(self._known - listed) if (path := raw / name).is_file()]
         return discovery.changed(raw, {}, named) if named else []
 
     def _slice(self, parts: list[Part], pool: Executor, workers: int, *, everything: bool) -> RunReport:
-        run, rebuild = self._run, self._rebuild
+        session, rebuild, limits = self._session, self._rebuild, self._limits
         size = sum(part.bytes for part in parts)
-        buckets = min(max(1, round(size / _BUCKET_BYTES)), BUCKETS_MAX)
-        job = run.job(Tombstones.read(run.store.root), buckets, rebuild, force=self._force)
+        buckets = min(max(1, round(size / limits.bucket_bytes)), limits.buckets)
+        tombstones = Tombstones.read(session.store.root)
+        job = session.job(tombstones, limits, buckets, rebuild, force=self._force)
         try:
-            stages = self._work(parts, job, pool, workers)
+            found = self._work(parts, job, pool, workers)
             if rebuild:
-                refuse_loss(
-                    rebuild, {part.source_file for part in stages.parts if part.error} & self._known - self._broken
-                )
-            with run.stage("commit", "publishing"):
-                everything = everything and not any(part.is_lost for part in stages.parts)
+                unread = {part.source_file for part in found.parts if part.error}
+                refuse_loss(rebuild, unread & self._known - self._broken)
+            with session.stage("commit", "publishing"):
+                everything = everything and not any(part.is_lost for part in found.parts)
                 rebuilt = rebuild is not None and rebuild.everything
-                report = run.publish(
-                    job, stages, everything=everything, rebuilt=rebuilt, carried_out=job.tombstones if rebuilt else None
+                report = session.publish(
+                    job, found, everything=everything, rebuilt=rebuilt, carried_out=tombstones if rebuilt else None
                 )
         finally:
-            run.clear(job.staging)
-        report.seconds = run.spent()
+            session.clear(job.staging)
+        report.seconds = session.spent()
         return report
 
     def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Results:
@@ -159,17 +154,4 @@ class _Load:
             return Results()
         from pipeline.load import stages  # noqa: PLC0415 - a run with nothing new is over before its libraries are imported
 
-        return stages.do(parts, job, pool, workers, self._run)
-
-
-def _slices(parts: list[Part]) -> list[list[Part]]:
-    """Return the parts in slices of bounded size, one empty slice of none."""
-    slices: list[list[Part]] = [[]]
-    size = 0
-    for part in parts:
-        if slices[-1] and size + part.bytes > _SLICE_BYTES:
-            slices.append([])
-            size = 0
-        slices[-1].append(part)
-        size += part.bytes
-    return slices
+        return stages.load(parts, job, pool, workers, self._session)

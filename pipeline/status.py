@@ -14,7 +14,8 @@ from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, RAW, Published
 from pipeline.load import discovery
-from pipeline.load.accounting import RunReport
+from pipeline.load.results import RunReport
+from pipeline.storage import catalog
 from pipeline.storage.state import Entry
 from pipeline.storage.store import Store
 
@@ -106,8 +107,8 @@ def _entries(path: Path) -> dict[str, Entry]:
 
 def _last_runs(store: Store, wanted: int, problems: list[str]) -> list[RunReport]:
     found: list[RunReport] = []
-    for path in sorted(store.path("runs").glob("*.jsonl"), reverse=True):
-        lines = (store.read(f"runs/{path.name}") or b"").split(b"\n")
+    for uri in reversed(catalog.runs_files(store)):
+        lines = (store.read(uri) or b"").split(b"\n")
         for number, line in reversed(list(enumerate(lines, start=1))):
             if len(found) >= wanted:
                 return found
@@ -116,5 +117,5 @@ def _last_runs(store: Store, wanted: int, problems: list[str]) -> list[RunReport
             try:
                 found.append(msgspec.json.decode(line, type=RunReport))
             except _UNDECODABLE as error:
-                problems.append(f"runs/{path.name}:{number} is damaged: {error}")
+                problems.append(f"{uri}:{number} is damaged: {error}")
     return found

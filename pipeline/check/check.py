@@ -12,11 +12,12 @@ folder of its own under `staging/`, which it removes. The steps:
 import errno
 import os
 from collections.abc import Iterable
+from typing import Final
 
 from pipeline.check.files import survey
 from pipeline.check.lines import account, unfinished
 from pipeline.check.reader import Reading
-from pipeline.check.report import CheckReport, Scope
+from pipeline.check.report import CheckReport, Limits, Scope
 from pipeline.check.tables import compare
 from pipeline.contract.settings import Settings
 from pipeline.load.progress import Progress
@@ -25,7 +26,8 @@ from pipeline.storage.store import Store
 
 __all__ = ["CheckReport", "check"]
 
-_SPILL = "staging/check"
+_SPILL: Final = "staging/check"
+_LIMITS: Final = Limits()
 
 
 def check(
@@ -34,6 +36,7 @@ def check(
     workspaces: Iterable[str] = (),
     days: int | None = None,
     progress: Progress | None = None,
+    limits: Limits = _LIMITS,
 ) -> CheckReport:
     """Recompute what is published and compare.
 
@@ -44,6 +47,7 @@ def check(
         days: how many UTC days are looked at; all of them where it is None. Lines are always accounted for in full,
             because no ledger knows which workspace or day they were of.
         progress: is told how the check goes.
+        limits: how much is compared at once.
 
     Raises:
         BusyError: a run is at work.
@@ -59,9 +63,9 @@ def check(
         if not unfinished(store, report):
             account(store, report)
             units = survey(store, scope, report)
-            reading = Reading(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report)
+            reading = Reading(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report, limits.memory)
             try:
-                compare(units, reading, report, progress or Progress())
+                compare(units, reading, report, progress or Progress(), limits.group_bytes)
             finally:
                 store.clear(_SPILL)
     report.agrees = not any(result.wrong for result in report.results().values())

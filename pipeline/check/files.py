@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.check.report import CheckReport, Scope, TableResult
 from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
+from pipeline.storage import catalog
 from pipeline.storage.store import DamagedError, Store
 
 _EVENTS: Final = re.compile(r"events/workspace_id=([0-9a-f-]{36})/day=([0-9]{4}-[0-9]{2}-[0-9]{2})/events\.parquet")
@@ -33,7 +34,7 @@ class Unit(msgspec.Struct):
 def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
     """Return what there is to compare, sorted by workspace and month, and check what can be seen without reading it."""
     units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, report.events)}
-    manifests = {path.stem for path in store.path("manifests").glob("*.json") if scope.covers(path.stem)}
+    manifests = {name for name in catalog.published_workspaces(store) if scope.covers(name)}
     workspaces = manifests | {workspace_id for workspace_id, _ in units}
     named = {name: _manifest(store, name, report.manifests) for name in sorted(workspaces)}
     for workspace_id, months in named.items():
@@ -59,7 +60,7 @@ def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
 def _events(store: Store, scope: Scope, result: TableResult) -> Iterator[Unit]:
     """Yield the months that have events; what lies between the partitions, where readers would find it, is a fault."""
     units: dict[tuple[str, str], Unit] = {}
-    for uri in _files(store, "events", scope):
+    for uri in catalog.files(store, "events", scope.workspaces):
         found = _EVENTS.fullmatch(uri)
         day = _day(found[2]) if found else None
         if found is None or day is None:
@@ -106,11 +107,9 @@ def _named(store: Store, unit: Unit, table: str, uri: str, result: TableResult) 
 
 def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], result: TableResult) -> None:
     """Find the files of cube and actors that stand for nothing, such as leftovers of a crash."""
-    known = {
-        uri for months in named.values() for files in (months or {}).values() for uri in (files.cube, files.actors)
-    }
+    known = {uri for months in named.values() for uri in catalog.named(months or {})}
     unknown = {workspace_id for workspace_id, months in named.items() if months is None}
-    for uri in [*_files(store, "cube", scope), *_files(store, "actors", scope)]:
+    for uri in [uri for table in ("cube", "actors") for uri in catalog.files(store, table, scope.workspaces)]:
         found = _MONTHLY.fullmatch(uri)
         # Where there is no telling what stands, that alone is the fault.
         told = found is not None and (found[2] in unknown or not scope.covers_month(found[3]))
@@ -128,14 +127,6 @@ def _published(store: Store, report: CheckReport, *, something: bool) -> None:
         report.manifests.fault(f"{PUBLISHED} is missing, although manifests stand; the next run writes it")
     elif published is None:
         report.notes.append("nothing is published yet")
-
-
-def _files(store: Store, table: str, scope: Scope) -> Iterator[str]:
-    """Yield the files of a table that readers' globs may find, in their order."""
-    for folder in sorted(f"workspace_id={name}" for name in scope.workspaces) or ["*"]:
-        for path in sorted(store.path(table).glob(f"{folder}/*/*")):
-            if not path.name.startswith("."):
-                yield path.relative_to(store.root).as_posix()
 
 
 def _day(text: str) -> date | None:

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from pipeline.check.report import CheckReport, TableResult
 from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load import discovery
-from pipeline.load.accounting import RunReport
+from pipeline.load.results import RunReport
 from pipeline.status import Waiting
+from pipeline.storage import catalog
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Store
 
@@ -56,8 +57,7 @@ def account(store: Store, report: CheckReport) -> None:
     _compare_runs(store, total, report.runs)
     if entries is not None:
         known = {quarantine_path(path) for path in entries}
-        found = {f"quarantine/{path.name}" for path in store.path("quarantine").glob("*.parquet")}
-        if strange := found - known:
+        if strange := set(catalog.quarantine_files(store)) - known:
             report.notes.append(f"{len(strange):,} quarantine files are of raw files that the ledger does not know")
     if store.exists(RAW):
         parts = discovery.changed(store.path(RAW), entries or {})
@@ -103,9 +103,9 @@ def _compare_runs(store: Store, ledger: Counts, result: TableResult) -> None:
     They may have read more: a file that was replaced, or a rebuild, is read again, and counts once in the ledger.
     """
     total = Counts()
-    for path in sorted(store.path("runs").glob("*.jsonl")):
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
-            where = f"runs/{path.name}, line {number}"
+    for uri in catalog.runs_files(store):
+        for number, line in enumerate((store.read(uri) or b"").splitlines(), 1):
+            where = f"{uri}, line {number}"
             try:
                 run = msgspec.json.decode(line, type=RunReport)
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from pipeline.check.files import Unit
 from pipeline.check.report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
+from pipeline.grouping import grouped
 from pipeline.storage.engine import Engine
+from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import Store
 
-_MEMORY: Final = "200MB"
 _BATCH_ROWS: Final = 10_000
 _PLACE: Final = (
     pa.field("workspace_id", pa.string()),
@@ -58,16 +59,18 @@ class Reading:
         threads: how many an engine may use.
         scope: the days that are looked at.
         report: takes the faults.
+        memory: the limit of an engine.
     """
 
-    def __init__(self, store: Store, spill: str, threads: int, scope: Scope, report: CheckReport) -> None:
+    def __init__(self, store: Store, spill: str, threads: int, scope: Scope, report: CheckReport, memory: str) -> None:
         self._store, self._spill, self._threads, self._report = store, spill, threads, report
+        self._memory = memory
         self.days = {"first": scope.first, "last": scope.last}
         self._left_out: set[str] = set()
 
     def engine(self) -> Engine:
         """Return a new engine."""
-        return Engine(__package__, self._store.path(self._spill), threads=self._threads, memory=_MEMORY)
+        return Engine(__package__, self._store.path(self._spill), threads=self._threads, memory=self._memory)
 
     def files(self, kind: Kind, unit: Unit) -> list[str]:
         """Return a table's files that are not left out."""
@@ -95,7 +98,7 @@ class Reading:
             engine.create(kind.table, **({} if kind is STORED_EVENTS else only))
         return len(self._left_out) == before
 
-    def _rows(self, kind: Kind, units: list[Unit]) -> Iterator[pa.RecordBatch]:
+    def _rows(self, kind: Kind, units: list[Unit]) -> Iterator[pa.Table]:
         for unit in units:
             for uri in self.files(kind, unit):
                 try:
@@ -106,7 +109,7 @@ class Reading:
                     result = self._report.events if kind is STORED_EVENTS else self._report.manifests
                     result.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` makes it anew")
 
-    def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.RecordBatch]:
+    def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.Table]:
         """Yield the rows of one file, with the columns of the table.
 
         Raises:
@@ -116,51 +119,22 @@ class Reading:
         with pa.OSFile(str(self._store.path(uri))) as file:
             for found in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, use_threads=False):
                 found.validate(full=True)
-                batch = _columns(found, kind.columns)
+                table = to_schema(pa.Table.from_batches([found]), kind.columns)
                 place = {
-                    "workspace_id": pa.repeat(_text(workspace_id), batch.num_rows),
-                    "partition": pa.repeat(_text(_partition(uri)), batch.num_rows),
-                    "position": pa.arange(rows, rows + batch.num_rows),
+                    "workspace_id": pa.repeat(_text(workspace_id), table.num_rows),
+                    "partition": pa.repeat(_text(_partition(uri)), table.num_rows),
+                    "position": pa.arange(rows, rows + table.num_rows),
                 }
-                rows += batch.num_rows
-                yield pa.RecordBatch.from_arrays(
-                    [place[name] if name in place else batch[name] for name in kind.kept.names], schema=kind.kept
+                rows += table.num_rows
+                yield pa.Table.from_arrays(
+                    [place[name] if name in place else table[name] for name in kind.kept.names], schema=kind.kept
                 )
 
 
-def _columns(found: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
-    """Return rows with the columns of a table; one that may be null and is missing is newer than the file.
-
-    Raises:
-        ValueError: another one is missing.
-        pa.ArrowException: one is of another type.
-    """
-    names = found.schema.names
-    lacking = [field.name for field in columns if not field.nullable and field.name not in names]
-    if lacking:
-        raise ValueError(f"it lacks {', '.join(lacking)}")
-
-    def column(field: pa.Field) -> pa.Array:
-        if field.name not in names:
-            return pa.nulls(found.num_rows, field.type)
-        values = found[field.name]
-        return values if values.type == field.type else values.cast(field.type)
-
-    return pa.RecordBatch.from_arrays([column(field) for field in columns], schema=columns)
-
-
-def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield larger batches: the engine takes a few of these faster than many small ones."""
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.num_rows
-        if rows >= _BATCH_ROWS:
-            yield pa.concat_batches(waiting)
-            waiting, rows = [], 0
-    if waiting:
-        yield pa.concat_batches(waiting)
+def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in larger batches: the engine takes a few large ones faster than many small ones."""
+    for group in grouped(tables, lambda table: int(table.num_rows), _BATCH_ROWS):
+        yield from pa.concat_tables(group).combine_chunks().to_batches()
 
 
 @lru_cache(maxsize=4096)

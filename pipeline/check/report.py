@@ -13,6 +13,13 @@ from pipeline.status import Waiting
 SHOWN: Final = 5
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """How much is compared at once."""
+
+    group_bytes: int = 32_000_000  # of events files, as they are on the disk
+    memory: str = "200MB"  # of an engine
+
+
 class Scope(msgspec.Struct, frozen=True):
     """The workspaces (all, where none is named) and the UTC days, both ends included, that are looked at."""
 

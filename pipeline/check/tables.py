@@ -4,19 +4,18 @@ Reads the files of events, cube and actors, group by group of (workspace, UTC mo
 writes nothing.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from pipeline.check.files import Unit
 from pipeline.check.reader import PUBLISHED_ACTORS, PUBLISHED_CUBE, STORED_EVENTS, Reading
 from pipeline.check.report import SHOWN, CheckReport, MovedId, TableResult
 from pipeline.contract.tables import events_path
+from pipeline.grouping import grouped
 from pipeline.load.progress import Progress
 from pipeline.storage.engine import Engine, EngineError
 
-_GROUP_BYTES: Final = 32_000_000
-# Each file of a group costs some 200 kB that the engine's limit does not cover.
-_GROUP_FILES: Final = 600
+# A file counts at least this much, so that a group has at most 600: each costs 200 kB beyond the engine's limit.
+_FILE_BYTES: Final = 53_000
 
 # As `sql/stored_partitions.sql` counts them.
 _FAULTS: Final = (
@@ -27,17 +26,26 @@ _FAULTS: Final = (
 )
 
 
-def compare(units: list[Unit], reading: Reading, report: CheckReport, progress: Progress) -> None:
-    """Compare all units, which are sorted by workspace and month, and find the ids that stand on several days."""
+def compare(units: list[Unit], reading: Reading, report: CheckReport, progress: Progress, group_bytes: int) -> None:
+    """Compare all units, and find the ids that are on several days.
+
+    Args:
+        units: sorted by workspace and month.
+        reading: reads their files.
+        report: takes what is found.
+        progress: is told how far the comparison is.
+        group_bytes: of events files that are compared at once.
+    """
     progress.begin("compare", f"comparing {len(units):,} months of workspaces", len(units), "months")
-    for group in _groups([unit] for unit in units):
+    for group in grouped(units, lambda unit: _weight([unit]), group_bytes):
         _compare(group, reading, report)
         progress.advance(len(group))
     by_workspace: dict[str, list[Unit]] = {}
     for unit in units:
         by_workspace.setdefault(unit.workspace_id, []).append(unit)
     progress.begin("moved", "looking for ids on several days", len(units), "months")
-    for group in _groups(by_workspace.values()):
+    for pieces in grouped(by_workspace.values(), _weight, group_bytes):
+        group = [unit for piece in pieces for unit in piece]
         _find_moved(group, reading, report)
         progress.advance(len(group))
     for kind, result in ((PUBLISHED_CUBE, report.cube), (PUBLISHED_ACTORS, report.actors)):
@@ -94,20 +102,9 @@ def _find_moved(units: list[Unit], reading: Reading, report: CheckReport) -> Non
     report.moved.first += [MovedId(*row[:-1]) for row in rows][: SHOWN - len(report.moved.first)]
 
 
-def _groups(pieces: Iterable[list[Unit]]) -> Iterator[list[Unit]]:
-    """Yield as many pieces together as may be in memory at once; a larger piece comes alone."""
-    group: list[Unit] = []
-    size = files = 0
-    for piece in pieces:
-        more_bytes = sum(unit.bytes for unit in piece)
-        more_files = sum(len(unit.events) + 2 for unit in piece)
-        if group and (size + more_bytes > _GROUP_BYTES or files + more_files > _GROUP_FILES):
-            yield group
-            group, size, files = [], 0, 0
-        group += piece
-        size, files = size + more_bytes, files + more_files
-    if group:
-        yield group
+def _weight(units: list[Unit]) -> int:
+    """Return what some units count towards the size of a group, in bytes."""
+    return max(sum(unit.bytes for unit in units), _FILE_BYTES * sum(len(unit.events) + 2 for unit in units))
 
 
 def _tell(result: TableResult, rows: list[tuple[Any, ...]], where: str) -> None:

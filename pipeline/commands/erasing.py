@@ -34,16 +34,16 @@ def _show(plan: "ErasurePlan") -> None:
 
     events, cube, actors = plan.events, plan.cube, plan.actors
     rows = [
-        ("table", "rows that go", "files that go", "bytes", "files made anew"),
+        ("table", "rows that go", "files that go", "bytes", "files rewritten"),
         (
             "events",
-            f"{events.rows + plan.rows_again:,}",
+            f"{events.rows + plan.rerun_events:,}",
             f"{events.files:,}",
             f"{events.bytes:,}",
-            f"{events.rebuilt:,}",
+            f"{events.rewritten:,}",
         ),
-        ("cube", f"{cube.rows:,}", f"{cube.files:,}", f"{cube.bytes:,}", f"{cube.rebuilt:,}"),
-        ("actors", f"{actors.rows:,}", f"{actors.files:,}", f"{actors.bytes:,}", f"{actors.rebuilt:,}"),
+        ("cube", f"{cube.rows:,}", f"{cube.files:,}", f"{cube.bytes:,}", f"{cube.rewritten:,}"),
+        ("actors", f"{actors.rows:,}", f"{actors.files:,}", f"{actors.bytes:,}", f"{actors.rewritten:,}"),
         ("quarantine", f"{plan.lines:,}", "", "", f"{len(plan.rejected):,}"),
         ("keys", f"{plan.keys:,}", "", "", ""),
     ]

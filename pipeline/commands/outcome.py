@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.contract.settings import Settings
-    from pipeline.load.accounting import RunReport
+    from pipeline.load.results import RunReport
 
 _FAILED = 1
 _REJECTED = 3

@@ -1,12 +1,11 @@
 """`usage sql`: ask the tables anything in SQL, and write nothing to them."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -112,6 +111,7 @@ def _answer(opened: "Session", statement: "Statement", format_: Format, output: 
     import tempfile
 
     from pipeline.analysis.writing import NOT_WHOLE, WRITERS, width, write_plan
+    from pipeline.storage import atomic
 
     with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES) as file:
 
@@ -127,17 +127,7 @@ def _answer(opened: "Session", statement: "Statement", format_: Format, output: 
         if output is None:
             shutil.copyfileobj(file, typer.get_binary_stream("stdout"))
         else:
-            _replace(output, file)
+            with atomic.replacing(output) as copy:
+                shutil.copyfileobj(file, copy)
     if not is_whole:
         typer.echo(NOT_WHOLE, err=True)
-
-
-def _replace(path: Path, file: "IO[bytes]") -> None:
-    """Put a file in place of another, whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("xb") as copy:
-            shutil.copyfileobj(file, copy)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

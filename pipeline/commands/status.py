@@ -11,7 +11,7 @@ from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.load.accounting import RunReport
+    from pipeline.load.results import RunReport
     from pipeline.status import Status
 
 _NOT_ALL = "no run has read all of raw/ yet"

@@ -1,25 +1,25 @@
-"""What is forgotten or expired taken away: from the tables, the quarantine and the keys made here.
+"""Erases what is forgotten or expired from the tables, the quarantine and the API keys made here.
 
-Lays tombstones, and carries them out before anything else is done with the tables:
+Adds tombstones, and carries them out before anything else happens to the tables:
 
-    remains.find       which files, days and rejected lines stand of what has a tombstone
-    work.withdraw      the days folded again without it, by steps 3 and 4 of a run; then 5 and 6
+    erasure/plan           which files, days and rejected lines the tombstones cover
+    erasure/stage          steps 2 to 4 of a run, for what is left
+    load/session.publish   steps 5 and 6
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from pipeline import keys
 from pipeline.contract.settings import Settings
+from pipeline.load.job import DEFAULT_LIMITS, Limits
 from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
-from pipeline.load.session import Run, begun
+from pipeline.load.session import Session, open_session
 from pipeline.storage.tombstones import Tombstone, Tombstones, append
 
 if TYPE_CHECKING:
     from pipeline.erasure.plan import ErasurePlan
-
-# Below this a run is over before other processes have started.
-_PROCESSES_DAYS: Final = 1_000
 
 
 def erase(
@@ -28,88 +28,85 @@ def erase(
     tombstones: Iterable[Tombstone],
     progress: Progress | None = None,
     pause: Callable[[], None] = lambda: None,
+    limits: Limits = DEFAULT_LIMITS,
     *,
     dry: bool,
 ) -> "ErasurePlan":
-    """Lay tombstones, and take away what stands of them; return what that is.
+    """Add tombstones and erase what they cover; return what that is.
 
-    The stones are laid first: whatever happens then, the next run takes away what this one did not.
+    The tombstones are stored first: whatever happens then, the next run erases what this one did not.
 
     Args:
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
         tombstones: what is forgotten, or expired.
         progress: is told how the run goes.
-        pause: is called wherever the run can be stopped without harm; to stop it, it raises.
-        dry: whether nothing is to be done, only found out.
+        pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
+        limits: how much is done at once.
+        dry: whether nothing is changed, only planned.
 
     Raises:
         BusyError: another run is at work.
-        DamagedError: a file of the tables is not readable; a rebuild takes away what is forgotten as well.
-        TombstonesError: what was forgotten before cannot be told.
-        KeysError: the keys made here cannot be told.
+        DamagedError: a file of the tables is not readable; a rebuild erases what is forgotten as well.
+        TombstonesError: the tombstones are not readable.
+        DirectoryError: the API keys made here are not readable.
     """
-    with begun(settings, now, progress, pause) as run:
-        return _find(run, tombstones) if dry else _erase(run, tombstones)
+    with open_session(settings, now, progress, pause) as session:
+        return _plan(session, tombstones) if dry else _erase(session, tombstones, limits)
 
 
-def carry_out(run: Run, tombstones: Tombstones) -> "ErasurePlan | None":
-    """Take away what stands of the tombstones; None where that was done before."""
-    if tombstones.since(run.state.carried_out()) == Tombstones():
+def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "ErasurePlan | None":
+    """Erase what the tombstones cover; None where an earlier run did."""
+    if tombstones.since(session.state.carried_out()) == Tombstones():
         return None
-    from pipeline.load import stages  # noqa: PLC0415 - a run with nothing to take away does without its libraries
+    removed = remove_keys(session, tombstones)  # first, so that access ends first
+    plan = _plan(session, [])
+    plan.keys = removed
+    if plan.is_empty:
+        session.state.carry_out(tombstones, "")
+        return plan
+    from pipeline.erasure.stage import stage  # noqa: PLC0415 - a run without tombstones does without its libraries
 
-    keys = remove_keys(run, tombstones)  # access goes first
-    found = _find(run, [])
-    found.keys = keys
-    if found.nothing:
-        run.state.carry_out(tombstones, "")
-        return found
-    workers = run.workers if len(found.rerun) > _PROCESSES_DAYS else 1
-    job = run.job(tombstones)
+    workers = session.workers if len(plan.rerun) > limits.processes_days else 1
+    job = session.job(tombstones, limits)
     try:
         with executor(workers) as pool:
-            done = stages.erase(found, job, pool, workers, run)
-        with run.stage("commit", "publishing"):
-            run.publish(job, done, everything=False, carried_out=tombstones)
-            run.store.sync()  # what was taken away must not come back when the power fails now
-            run.state.settle()
+            results = stage(plan, job, pool, workers, session)
+        with session.stage("commit", "publishing"):
+            session.publish(job, results, everything=False, carried_out=tombstones)
+            session.store.sync()  # so that a power cut does not bring back what was erased
+            session.state.settle()
     finally:
-        run.clear(job.staging)
-    run.spent()  # not by what the run does next
-    return found
+        session.clear(job.staging)
+    session.spent()  # the report of the run that follows does not count these seconds
+    return plan
 
 
-def remove_keys(run: Run, tombstones: Tombstones) -> int:
-    """Remove the keys made here of whom tombstones were laid for since the last run; return how many."""
-    new = tombstones.since(run.state.carried_out())
-    if new == Tombstones():
-        return 0
-    from pipeline import keys  # noqa: PLC0415 - as `work` above
-
-    return keys.forget(run.store.root, new)
+def remove_keys(session: Session, tombstones: Tombstones) -> int:
+    """Remove the API keys of users and workspaces whose tombstones are new since the last run; return how many."""
+    new = tombstones.since(session.state.carried_out())
+    return 0 if new == Tombstones() else keys.forget(session.store.root, new)
 
 
-def _erase(run: Run, tombstones: Iterable[Tombstone]) -> "ErasurePlan":
-    from pipeline.erasure.plan import ErasurePlan  # noqa: PLC0415 - as `work` above
+def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) -> "ErasurePlan":
+    from pipeline.erasure.plan import ErasurePlan  # noqa: PLC0415 - a run without tombstones does without its libraries
 
-    run.recover()
-    wanted = Tombstones.read(run.store.root)
-    for stone in tombstones:
-        if (more := wanted.with_more([stone])) != wanted:
-            append(run.store.root, stone)
+    session.recover()
+    wanted = Tombstones.read(session.store.root)
+    for tombstone in tombstones:
+        if (more := wanted.with_more([tombstone])) != wanted:
+            append(session.store.root, tombstone)
             wanted = more
-    return carry_out(run, wanted) or ErasurePlan()
+    return carry_out(session, wanted, limits) or ErasurePlan()
 
 
-def _find(run: Run, more: Iterable[Tombstone]) -> "ErasurePlan":
-    """Return what stands of tombstones that may be laid, and of those that are."""
-    from pipeline import keys  # noqa: PLC0415 - as `work` above
-    from pipeline.erasure import plan  # noqa: PLC0415 - as `work` above
+def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
+    """Return what is stored although tombstones cover it: those of the data folder, and `more` of them."""
+    from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - a run without tombstones does without its libraries
 
-    tombstones = Tombstones.read(run.store.root).with_more(more).since(run.state.carried_out())
-    with run.stage("find", "looking for what has to go"):
-        lost = bool(run.state.forgotten()) or not run.state.is_trusted()
-        found = plan.find(run.store, tombstones, run.state.entries(), run.workers, thorough=lost)
-    found.keys = keys.forgotten(run.store.root, tombstones)
-    return found
+    tombstones = Tombstones.read(session.store.root).with_more(more).since(session.state.carried_out())
+    with session.stage("plan", "looking for what is erased"):
+        lost = bool(session.state.forgotten()) or not session.state.is_trusted()
+        plan = make_plan(session.store, tombstones, session.state.entries(), session.workers, thorough=lost)
+    plan.keys = keys.forgotten(session.store.root, tombstones)
+    return plan

@@ -1,6 +1,6 @@
 """Step 1: which raw files are new, changed or longer than when they were last read.
 
-Reads the folder `raw/` and the ledger's entries; writes nothing.
+Reads the folder `raw/` and the entries of the ledger; writes nothing.
 """
 
 import errno
@@ -13,26 +13,25 @@ from typing import IO, Final, Literal
 
 import msgspec
 
+from pipeline.load.job import DEFAULT_LIMITS
 from pipeline.storage.state import Counts, Entry
 
 Compression = Literal["gzip", "zstd"]
 
 _COMPRESSIONS: Final[dict[str, Compression | None]] = {".jsonl": None, ".jsonl.gz": "gzip", ".jsonl.zst": "zstd"}
-# Logs shrink about this much; only to guess how many buckets a run needs.
-_COMPRESSION_RATIO: Final = 8
-_PROOF_BYTES: Final = 1 << 16
+_COMPRESSION_RATIO: Final = 8  # of logs, about; only to choose the number of buckets
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What is to be read of one raw file: the bytes from `offset` to `end`, which begin with line `lines_before` + 1.
+    """What is read of one raw file: the bytes from `offset` to `end`, which begin with line `lines_before` + 1.
 
-    Or, in a retry, what of it is in quarantine; the file itself is not looked at then.
+    In a retry it is what the quarantine holds of the file instead; the file itself is not read then.
     """
 
     source_file: str  # relative to raw/, as the ledger and the quarantine name it
     path: Path
     compression: Compression | None
-    bytes: int  # about how many will be judged
+    bytes: int  # about how many will be validated
     offset: int = 0
     lines_before: int = 0
     counts_before: Counts = Counts()
@@ -49,23 +48,42 @@ class PathError(ValueError):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Which lines in quarantine are judged again: of one reason or any, of one raw file or all."""
+    """Which rejected lines are validated again: of one reason or any, of one raw file or all."""
 
     reason: str | None = None
     file: str | None = None
 
 
-def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ()) -> list[Part]:
+class Waiting(msgspec.Struct, frozen=True):
+    """Raw files that the next run will read."""
+
+    files: int
+    bytes: int  # about how many it will validate
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> "Waiting":
+        """Count some parts."""
+        sizes = [part.bytes for part in parts]
+        return cls(len(sizes), sum(sizes))
+
+
+def changed(
+    raw: Path,
+    entries: Mapping[str, Entry],
+    paths: Iterable[Path] = (),
+    prefix_bytes: int = DEFAULT_LIMITS.prefix_bytes,
+) -> list[Part]:
     """Return the parts of raw files that have not been read yet, in the order of their names.
 
     Args:
-        raw: the folder that is searched, its sub-folders included; dot files and `*.tmp` are left alone.
+        raw: the folder that is searched, its subfolders included; dot files and `*.tmp` are ignored.
         entries: the ledger.
         paths: files or folders to look at instead of everything in `raw`.
+        prefix_bytes: hashed at each end of what was read of a plain file.
 
     Raises:
         OSError: one of `paths` cannot be looked at.
-        PathError: one of `paths` is neither a folder nor named as a raw file.
+        PathError: one of `paths` is neither a folder nor named like a raw file.
     """
     paths = list(paths)
     parts = []
@@ -78,14 +96,14 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
             continue
         if not _suffix(path):
             raise PathError(f"{path} is no raw file: its name must end with {', '.join(_COMPRESSIONS)}")
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
             parts.append(Part(name, path, None, 0, error="it is no ordinary file"))
             continue
         entry = entries.get(name)
         if entry and (entry.inode, entry.size, entry.mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns):
             continue
         compression = _COMPRESSIONS[_suffix(path)]
-        if entry and not compression and _only_grew(path, entry, status):
+        if entry and not compression and _only_grew(path, entry, status, prefix_bytes):
             before = entry.counts - entry.tail
             size = status.st_size - entry.offset
             parts.append(
@@ -97,22 +115,22 @@ def changed(raw: Path, entries: Mapping[str, Entry], paths: Iterable[Path] = ())
     return sorted({part.source_file: part for part in parts}.values(), key=lambda part: part.source_file)
 
 
-def prefix_hash(file: IO[bytes], offset: int) -> str:
-    """Return a hash of the first and the last bytes before `offset`: a file that only grew still has it."""
+def prefix_hash(file: IO[bytes], offset: int, prefix_bytes: int) -> str:
+    """Return a hash of the first and the last `prefix_bytes` before `offset`; growth of the file does not change it."""
     digest = hashlib.sha256(str(offset).encode())
-    for start in (0, max(0, offset - _PROOF_BYTES)):
+    for start in (0, max(0, offset - prefix_bytes)):
         file.seek(start)
-        digest.update(file.read(min(offset, _PROOF_BYTES)))
+        digest.update(file.read(min(offset, prefix_bytes)))
     return digest.hexdigest()
 
 
-def _only_grew(path: Path, entry: Entry, status: os.stat_result) -> bool:
+def _only_grew(path: Path, entry: Entry, status: os.stat_result, prefix_bytes: int) -> bool:
     if not entry.prefix_hash or entry.inode != status.st_ino or entry.size >= status.st_size:
         return False
     try:
         with path.open("rb") as file:
-            return entry.prefix_hash == prefix_hash(file, entry.offset)
-    except OSError:  # reading it will fail the same way, and say so
+            return entry.prefix_hash == prefix_hash(file, entry.offset, prefix_bytes)
+    except OSError:  # reading it will fail the same way, and report it
         return False
 
 

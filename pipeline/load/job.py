@@ -4,12 +4,43 @@ from typing import Final
 
 import msgspec
 
+from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.load.rebuild import Rebuild
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 
-# A shuffle keeps a file open for each bucket.
-BUCKETS_MAX: Final = 256
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much is done at once. With these, all processes of a run together stay below 1 GiB."""
+
+    slice_bytes: int = 4_000_000_000  # of logs in one commit: its staged files must fit on the disk
+    bucket_bytes: int = 48_000_000  # of logs in a bucket: its rows must fit into memory
+    buckets: int = 256  # a shuffle keeps a file open for each
+    processes_bytes: int = 8_000_000  # with fewer bytes of logs, a run ends before other processes have started
+    processes_days: int = 1_000  # likewise, with fewer days to merge again
+    split_bytes: int = 64_000_000  # of a plain file that several processes read
+    # Small files are read in batches of this size, very many of them in about so many batches: each batch leaves a file
+    # for every bucket.
+    batch_bytes: int = 16_000_000
+    batches: int = 512
+    chunk_bytes: int = 1 << 20  # of a raw file read at once; small enough for the processor's cache
+    # A bucket whose staged rows are twice as large is divided. Most have about this size, the largest half as much
+    # again; larger ones come from a rebuild that needs more than `buckets`, or from logs that compress unusually well.
+    bucket_rows_bytes: int = 28_000_000
+    rerun_days: int = 256  # days to merge again in one bucket: enough to be worth an engine
+    stored_bytes: int = 64 << 20  # of stored events merged in one pass: about as much as a bucket has new rows
+    stored_month_bytes: int = 32 << 20  # of stored cube or actors rolled up in one pass
+    prefix_bytes: int = 1 << 16  # hashed at each end of what was read of a plain file
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What one piece of work may use of the machine."""
+
+    threads: int
+    memory: str  # of the engine, such as `300MB`
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -18,11 +49,12 @@ class Job(msgspec.Struct, frozen=True):
     store: Store
     run: str
     started: int  # microseconds UTC
-    latest: int  # the last instant that an event may have
+    latest: int  # the last instant that an event may have, in microseconds UTC
     buckets: int
     tombstones: Tombstones
     force: bool = False  # rewrite what was touched even where it did not change
-    rebuild: Rebuild | None = None  # what is made anew, as if nothing of it stood
+    rebuild: Rebuild | None = None  # what is rebuilt, as if none of it were stored
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def staging(self) -> str:
@@ -34,3 +66,14 @@ class Job(msgspec.Struct, frozen=True):
         if self.tombstones.cover(workspace_id, day):
             return False
         return self.rebuild is None or self.rebuild.covers(workspace_id, day[:7])
+
+    def read_manifest(self, workspace_id: str) -> Manifest:
+        """Return a workspace's stored manifest; an empty one where there is none, or where everything is rebuilt.
+
+        Raises:
+            DamagedError: it cannot be read.
+        """
+        empty = Manifest(workspace_id, "", {})
+        if self.rebuild is not None and self.rebuild.everything:
+            return empty
+        return self.store.load(manifest_path(workspace_id), Manifest) or empty

@@ -12,18 +12,16 @@ import pyarrow as pa
 
 from pipeline.load.discovery import Compression
 
-# Small enough for a block to stay in the processor's cache.
-_CHUNK_BYTES: Final = 1 << 20
-# A stream that breaks off gives nothing of the chunk it breaks in.
+# A stream that breaks off loses the chunk in which it breaks, so chunks of compressed files are small.
 _COMPRESSED_CHUNK_BYTES: Final = 1 << 16
-# Of a longer line this much goes to the quarantine, so that a file without newlines needs no more memory than that.
+# The quarantine keeps this much of a longer line, so that a file without newlines needs no more memory than that.
 _LINE_KEPT_BYTES: Final = 16 << 20
 
 
 class Block(msgspec.Struct, frozen=True):
     """Lines that follow each other."""
 
-    lines: bytes  # each with its newline, but for the last of a file that ends without one, a block of its own
+    lines: bytes  # each with its newline; the last line of a file may have none, and is then a block of its own
     dropped: int = 0  # bytes of a line too long to be kept, which is a block of its own
 
     @property
@@ -33,11 +31,20 @@ class Block(msgspec.Struct, frozen=True):
 
     @property
     def bytes(self) -> int:
-        """Return how many bytes of the file they are."""
+        """Return how many bytes of the file the block covers."""
         return len(self.lines) + self.dropped
 
 
-def blocks(file: IO[bytes], compression: Compression | None, offset: int, end: int) -> Iterator[Block]:
+def blocks(
+    file: IO[bytes],
+    compression: Compression | None,
+    offset: int,
+    end: int,
+    chunk_bytes: int,
+    *,
+    compressed_chunk_bytes: int = _COMPRESSED_CHUNK_BYTES,
+    line_kept_bytes: int = _LINE_KEPT_BYTES,
+) -> Iterator[Block]:
     """Yield the lines of a file.
 
     Args:
@@ -45,15 +52,19 @@ def blocks(file: IO[bytes], compression: Compression | None, offset: int, end: i
         compression: of the file.
         offset: where the first line begins, 0 for a compressed file.
         end: how far a plain file is read; what is appended meanwhile is for the next run.
+        chunk_bytes: about the size of a block.
+        compressed_chunk_bytes: read at once of a compressed file, uncompressed.
+        line_kept_bytes: of a longer line; the rest is dropped.
 
     Raises:
-        OSError: the file cannot be read on, or does not decompress; the lines before that are out.
+        OSError: the file cannot be read further, or does not decompress; the lines before that were yielded.
     """
     if compression:
         stream = pa.CompressedInputStream(pa.PythonFile(file), compression)
-        return _blocks(_gathered(_chunks(stream, _COMPRESSED_CHUNK_BYTES, sys.maxsize)))
+        chunks = _chunks(stream, compressed_chunk_bytes, sys.maxsize)
+        return _blocks(_gathered(chunks, -(-chunk_bytes // compressed_chunk_bytes)), line_kept_bytes)
     file.seek(offset)
-    return _blocks(_chunks(file, _CHUNK_BYTES, end - offset))
+    return _blocks(_chunks(file, chunk_bytes, end - offset), line_kept_bytes)
 
 
 def _chunks(stream: IO[bytes], chunk_bytes: int, size: int) -> Iterator[bytes]:
@@ -62,13 +73,13 @@ def _chunks(stream: IO[bytes], chunk_bytes: int, size: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield small chunks joined to larger ones, those before a failure first."""
+def _gathered(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """Yield so many small chunks joined to a larger one; before a failure, the chunks up to it."""
     parts: list[bytes] = []
     try:
         for chunk in chunks:
             parts.append(chunk)
-            if len(parts) * _COMPRESSED_CHUNK_BYTES >= _CHUNK_BYTES:
+            if len(parts) >= count:
                 yield b"".join(parts)
                 parts.clear()
     except OSError:
@@ -77,7 +88,7 @@ def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"".join(parts)
 
 
-def _blocks(chunks: Iterator[bytes]) -> Iterator[Block]:
+def _blocks(chunks: Iterator[bytes], line_kept_bytes: int) -> Iterator[Block]:
     rest, dropped = b"", 0
     for chunk in chunks:
         start, stop = 0, chunk.rfind(b"\n") + 1
@@ -92,8 +103,8 @@ def _blocks(chunks: Iterator[bytes]) -> Iterator[Block]:
             dropped += len(chunk)
         else:
             rest += chunk[stop:]
-        if len(rest) > _LINE_KEPT_BYTES:
-            dropped += len(rest) - _LINE_KEPT_BYTES
-            rest = rest[:_LINE_KEPT_BYTES]
+        if len(rest) > line_kept_bytes:
+            dropped += len(rest) - line_kept_bytes
+            rest = rest[:line_kept_bytes]
     if rest:
         yield Block(rest, dropped)

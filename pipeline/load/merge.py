@@ -1,8 +1,9 @@
-"""Step 3: one bucket of approved rows becomes events, and the cube and the actors of their days.
+"""Step 3: the rows of one bucket become events, and the rows of cube and actors for the days that changed.
 
-Reads the bucket's rows and the partitions they touch; writes, under the run's staging folder, partitions of events and
-what their days give to cube and actors. A bucket holds whole UTC days of workspaces; where much of them stands, they
-are folded in several portions. Or it names days that stand, which are folded once more without what is forgotten.
+Reads the bucket's rows and the stored partitions that they touch; writes, under the run's staging folder, partitions of
+events, and what their days contribute to cube and actors. A bucket holds whole UTC days of workspaces. Where these days
+have many stored events, they are merged in several passes. An erasure gives days instead of rows: their stored events
+are merged again, without the forgotten ones.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
-from pipeline.load.job import Job
+from pipeline.load import arrow_files
+from pipeline.load.job import Job, Resources
 from pipeline.load.results import BucketResult
 from pipeline.load.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
@@ -34,65 +35,64 @@ _DICTIONARIES: Final = (
     "run_status",
     "languages.list.element.locale",
 )
-_STORED: Final = -1  # the source of rows that stood before
-# Of what stands, so much is folded at once: about as much as a bucket has new rows.
-_STORED_BYTES: Final = 64 << 20
+_STORED: Final = -1  # the source of rows that come from stored partitions
 
-
-class Resources(msgspec.Struct, frozen=True):
-    """What one piece of work may use of the machine."""
-
-    threads: int
-    memory: str  # of the engine, e.g. "300MB"
+_Day = tuple[str, str]  # workspace and UTC day
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """What is to be folded."""
+    """What is merged together."""
 
     number: int
-    rows: list[str]  # files of approved rows
+    rows: list[str]  # files of validated rows
     without: list[int]  # sources whose rows do not count
     resources: Resources
-    rerun: list[tuple[str, str]] = []  # (workspace, UTC day) to fold once more; then there are no rows
+    rerun: list[_Day] = []  # days to merge again; then there are no rows
 
 
 def merge(bucket: Bucket, job: Job) -> list[BucketResult]:
-    """Fold one bucket: standing versions, changed partitions, cube and actors of the changed days.
+    """Merge one bucket: find current versions, write changed partitions, and compute cube and actors of their days.
 
     Raises:
-        DamagedError: a partition that stands is not readable.
+        DamagedError: a stored partition is not readable.
     """
-    reports = [
-        _merge(delivered, rerun, f"{bucket.number}-{number}", bucket.resources, job)
-        for number, (delivered, rerun) in enumerate(_delivered(bucket, job))
+    results = [
+        _merge(versions, rerun, f"{bucket.number}-{number}", bucket.resources, job)
+        for number, (versions, rerun) in enumerate(_passes(bucket, job))
     ]
     for uri in bucket.rows:
         job.store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
-    return reports
+    return results
 
 
-def _merge(
-    delivered: pa.Table, rerun: list[tuple[str, str]], name: str, resources: Resources, job: Job
-) -> BucketResult:
-    """Fold all that was delivered of some days; those of `rerun` change whatever comes out, and go if nothing does."""
+def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resources, job: Job) -> BucketResult:
+    """Merge all versions of some days.
+
+    Args:
+        versions: the columns of `ROWS` and `position`, read and stored ones.
+        rerun: days that are always rewritten, and deleted when they end up empty.
+        name: tells the files of this pass from those of others.
+        resources: what the pass may use.
+        job: the run.
+    """
     store = job.store
     with Engine(
         __package__, store.path(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
     ) as engine:
-        # Workspaces as numbers, which sort as they do: with texts the statements take about a fifth more time.
-        workspaces = delivered["workspace_id"].unique().sort()
-        numbers = pc.index_in(delivered["workspace_id"], workspaces)
-        engine.show("delivered", delivered.set_column(0, "workspace_id", numbers))
+        # Workspaces as numbers, in the same order: texts would cost the statements a fifth more time.
+        workspaces = versions["workspace_id"].unique().sort()
+        numbers = pc.index_in(versions["workspace_id"], workspaces)
+        engine.show("versions_rows", versions.set_column(0, "workspace_id", numbers))
         engine.view("versions")
-        engine.show("repeated", _repeated(delivered["id"]))
+        engine.show("repeated", _repeated(versions["id"]))
         engine.create("ranked")
-        engine.show("tied", delivered.take(engine.arrow("tied")["position"]))
+        engine.show("tied", versions.take(engine.arrow("tied")["position"]))
         engine.create("superseded")
         engine.create("current")
         engine.create("changed", force=job.force or job.rebuild is not None or bool(rerun))
         days = [(str(workspaces[code]), day) for code, day in engine.fetch("changed_days")]
         places = _decoded(engine.arrow("events"), workspaces)
-        rows = Reordered(delivered.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
+        rows = Reordered(versions.select(EVENTS.names).cast(EVENTS), np.asarray(places["position"]))
         writer = PartitionWriter(
             store,
             job.staging,
@@ -103,12 +103,12 @@ def _merge(
             threads=resources.threads,
         )
         written = writer.write(places, rows.rows, days, events_path)
-        store.make_folders(list(written.values()))  # thousands take a while, which here is not that of one process
+        store.make_folders(list(written.values()))  # thousands take a while; here all processes share the work
         events: dict[str, list[Operation]] = {}
         for (workspace_id, _), operation in written.items():
             events.setdefault(workspace_id, []).append(operation)
-        gone = sorted(set(rerun).difference(days))
-        for workspace_id, day in gone:
+        emptied = sorted(set(rerun).difference(days))
+        for workspace_id, day in emptied:
             events.setdefault(workspace_id, []).append(Operation("delete", events_path(workspace_id, day)))
         engine.create("allocated")
         cube = _decoded(engine.arrow("day_cube"), workspaces)
@@ -116,22 +116,16 @@ def _merge(
         return BucketResult(
             accepted=dict(engine.fetch("accepted")),
             events=events,
-            days=days + gone,
-            cube=_keep(job, f"{job.staging}/cube/{name}.arrow", cube),
-            actors=_keep(job, f"{job.staging}/actors/{name}.arrow", actors),
+            days=days + emptied,
+            cube=arrow_files.write(job, f"{job.staging}/cube/{name}.arrow", cube),
+            actors=arrow_files.write(job, f"{job.staging}/actors/{name}.arrow", actors),
         )
 
 
-def streamed(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
-    """Return what was kept in an Arrow stream; it stays in the file until it is looked at."""
-    with pa.memory_map(str(job.store.path(uri))) as file, pa.ipc.open_stream(file) as stream:
-        return stream.read_all().cast(schema)
+def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
+    """Yield the versions of some days at a time, read and stored ones, numbered by `position`.
 
-
-def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[str, str]]]]:
-    """Yield the versions that were read and those that stand in the partitions they touch, numbered by `position`.
-
-    Or those that stand on the days to fold once more, and these days.
+    With them come the days among these that are merged again.
     """
     if job.rebuild is not None:
         rows = _numbered(_read(bucket, job))
@@ -141,32 +135,33 @@ def _delivered(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[tuple[
     read: pa.Table | None = _read(bucket, job)
     touched, places = _touched(read, bucket)
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
-    stand = [uri if job.store.exists(uri) else None for uri in uris]
-    for part, found in portions(job.store, stand, EVENTS, bucket.resources.threads, _STORED_BYTES):
+    existing = [uri if job.store.exists(uri) else None for uri in uris]
+    threads, most_bytes = bucket.resources.threads, job.limits.stored_bytes
+    for part, found in portions(job.store, existing, EVENTS, threads, most_bytes):
         stored = found
         if bucket.rerun:
             stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
-        theirs = (places >= part.start) & (places < part.stop)
+        in_part = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
-        if read is None:  # for each portion anew, so that its files are not in memory while one is folded
+        if read is None:  # read for each pass, so that the files are not in memory during a merge
             read = _read(bucket, job)
-        new = read if theirs.all() else read.filter(pa.array(theirs))
+        new = read if in_part.all() else read.filter(pa.array(in_part))
         rows = _numbered(pa.concat_tables([new, stored.append_column(ROWS.field("source"), sources)]))
-        read = None  # copied, as are these
+        read = None  # `rows` is a copy of this and of the following
         del new, found, stored
         yield rows, bucket.rerun[part]
 
 
 def _read(bucket: Bucket, job: Job) -> pa.Table:
-    """Return the versions that were read."""
-    read = pa.concat_tables([ROWS.empty_table(), *(streamed(job, uri, ROWS) for uri in bucket.rows)])
+    """Return the versions that were read from raw files, with the columns of `ROWS`."""
+    read = pa.concat_tables([ROWS.empty_table(), *(arrow_files.read(job, uri, ROWS) for uri in bucket.rows)])
     if bucket.without:
         read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
     return read
 
 
-def _touched(read: pa.Table, bucket: Bucket) -> tuple[list[tuple[str, str]], npt.NDArray[np.int64]]:
-    """Return the workspaces' UTC days to be folded, and for each row that was read which of them."""
+def _touched(read: pa.Table, bucket: Bucket) -> tuple[list[_Day], npt.NDArray[np.int64]]:
+    """Return the days to merge, and the index among them of each row that was read: `(rows,)`."""
     if not read.num_rows:
         return bucket.rerun, np.empty(0, np.int64)
     numbers, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
@@ -174,25 +169,18 @@ def _touched(read: pa.Table, bucket: Bucket) -> tuple[list[tuple[str, str]], npt
 
 
 def _numbered(rows: pa.Table) -> pa.Table:
+    """Return rows with the column `position`, which counts them from 0."""
     rows = rows.append_column("position", pa.array(np.arange(rows.num_rows)))
     return rows.combine_chunks() if rows.nbytes <= ONE_PIECE_BYTES else rows
 
 
 def _decoded(rows: pa.Table, workspaces: pa.StringArray) -> pa.Table:
-    """Return rows with their workspaces in place of the numbers."""
+    """Return rows with the ids of their workspaces in place of the numbers."""
     names = workspaces.take(rows["workspace_id"].combine_chunks())
     return rows.set_column(rows.schema.get_field_index("workspace_id"), "workspace_id", names)
 
 
 def _repeated(ids: pa.ChunkedArray) -> pa.Table:
-    """Return the positions of ids that are there several times, if only on different days."""
+    """Return the `position` of every row whose id occurs more than once, if only on different days."""
     codes = np.asarray(ids.combine_chunks().dictionary_encode().indices)
     return pa.table({"position": pa.array(np.flatnonzero(np.bincount(codes)[codes] > 1))})
-
-
-def _keep(job: Job, uri: str, table: pa.Table) -> str:
-    path = job.store.path(uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pa.ipc.new_stream(str(path), table.schema) as stream:
-        stream.write_table(table)
-    return uri

@@ -1,7 +1,7 @@
-"""Where the pieces of work of a run are done: in this process where they are few, else in others that end with it.
+"""Runs the pieces of work of a run: in this process where they are few, else in worker processes that end with it.
 
-What a piece needs goes in and what it gave comes out by pickling; it writes to the run's staging folder and nowhere
-else, so that nothing comes of the work of a process that outlives its parent for a moment.
+Arguments and results of a piece are pickled. A piece writes to the run's staging folder alone, so that a worker that
+outlives its parent for a moment does no harm.
 """
 
 import multiprocessing
@@ -18,12 +18,12 @@ from pipeline.startup import start_lean
 
 @contextmanager
 def executor(workers: int) -> Iterator[Executor]:
-    """Offer an executor; when it is left early, what it has not begun is given up."""
+    """Open an executor; after an error, pieces that have not begun are cancelled."""
     pool: Executor
     if workers == 1:
         pool = ThreadPoolExecutor(1)
     else:
-        # Forking a process with threads in it, as the engine's, can hang.
+        # A fork of a process with threads, such as those of the engine, can hang.
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         yield pool
@@ -33,10 +33,10 @@ def executor(workers: int) -> Iterator[Executor]:
 
 def _begin() -> None:
     start_lean()
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all of a group, but meant for the parent
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to the whole group, but the parent decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_after_parent, daemon=True).start()
-    # The engine complains about its own objects when the interpreter is taken down.
+    # When the interpreter shuts down, the engine reports leaks of its own objects.
     Finalize(None, _exit(0), exitpriority=0)
 
 

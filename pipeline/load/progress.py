@@ -1,18 +1,18 @@
-"""How a run tells what it is doing. A run knows this interface alone; what is shown is for whoever started it."""
+"""The interface through which a run reports what it is doing; what is shown is up to whoever starts the run."""
 
 
 class Progress:
-    """Is told, and says nothing."""
+    """Ignores every report."""
 
     def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:
-        """Take note that a stage begins.
+        """Report that a stage begins.
 
         Args:
             stage: its name, as in the run's record.
-            what: in words, with numbers.
-            total: how much there is to do, 0 where that is not known.
-            unit: of that.
+            what: what it does, in words and numbers.
+            total: how much there is to do, 0 where that is unknown.
+            unit: of the total.
         """
 
     def advance(self, done: int, lines: int = 0) -> None:
-        """Take note that more of the stage is done, and how many lines of logs that was."""
+        """Report that `done` more units of the stage are done, and how many lines of logs they had."""

@@ -1,7 +1,7 @@
-"""Step 2: read the parts of raw files, have every line judged, keep the good ones and the bad ones apart.
+"""Step 2: reads the parts of raw files, validates every line, and separates good lines from bad ones.
 
-Reads raw files; writes, under the run's staging folder, the rows of good lines for the buckets and the rejected lines
-for the quarantine.
+Reads raw files; writes, under the run's staging folder, the rows of good lines for the buckets, and the bad lines for
+the quarantine.
 """
 
 import os
@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import IO, Final
 
-from pipeline.load import discovery
-from pipeline.load.discovery import Part
+from pipeline.load.discovery import Part, prefix_hash
 from pipeline.load.job import Job
 from pipeline.load.lines import Block, blocks
 from pipeline.load.rejects import QuarantineWriter
@@ -25,23 +24,30 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
-    """Read one part, whose number only the splits of the same part share."""
+    """Read one part.
+
+    Args:
+        part: what is to be read.
+        number: of the part in the run; only the splits of one part share it.
+        job: the run.
+        shuffle: takes the rows.
+    """
     reader = _Reader(part, number, job, shuffle)
     if part.error is not None:
-        reader.report.error = part.error
+        reader.result.error = part.error
         return reader.close(None)
-    entry = None
+    entry, prefix_bytes = None, job.limits.prefix_bytes
     try:
         with part.path.open("rb") as file:
             status = os.fstat(file.fileno())
             end = part.end or status.st_size
-            _prove(file, part)
+            _refuse_another_file(file, part, prefix_bytes)
             try:
-                reader.read(blocks(file, part.compression, part.offset, end))
+                reader.read(blocks(file, part.compression, part.offset, end, job.limits.chunk_bytes))
             except OSError as failure:
-                if part.compression is None or failure.errno is not None:  # not of the stream, but of the disk
+                if part.compression is None or failure.errno is not None:  # the disk fails, not the stream
                     raise
-                reader.report.error = f"{failure}; the {reader.report.counts.lines:,} lines before that are read"
+                reader.result.error = f"{failure}; the {reader.result.counts.lines:,} lines before that are read"
             entry = Entry(
                 path=part.source_file,
                 inode=status.st_ino,
@@ -51,27 +57,27 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
                 counts=Counts(),
                 tail=Counts(),
                 offset=reader.offset,
-                prefix_hash="" if part.compression else _proof(file, reader.offset, end),
-                error=reader.report.error,
+                prefix_hash="" if part.compression else _hash_of_read(file, reader.offset, end, prefix_bytes),
+                error=reader.result.error,
             )
     except OSError as failure:
-        reader.report.error = failure.strerror or str(failure)
+        reader.result.error = failure.strerror or str(failure)
     return reader.close(entry)
 
 
-def _prove(file: IO[bytes], part: Part) -> None:
-    """Make sure that the file is the one that was listed.
+def _refuse_another_file(file: IO[bytes], part: Part, prefix_bytes: int) -> None:
+    """Go on only with the file that was listed.
 
     Raises:
-        OSError: it is not, and what of it is new cannot be told.
+        OSError: it is another one, so that it is not known which of its lines are new.
     """
-    if part.offset and discovery.prefix_hash(file, part.offset) != part.prefix_hash:
+    if part.offset and prefix_hash(file, part.offset, prefix_bytes) != part.prefix_hash:
         raise OSError("another file took its place when the run began")
 
 
-def _proof(file: IO[bytes], offset: int, end: int) -> str:
-    """Return a hash of the bytes that were read; none where they were cut off or overwritten meanwhile."""
-    found = discovery.prefix_hash(file, offset)
+def _hash_of_read(file: IO[bytes], offset: int, end: int, prefix_bytes: int) -> str:
+    """Return a hash of the bytes that were read; empty where the file became shorter meanwhile."""
+    found = prefix_hash(file, offset, prefix_bytes)
     return found if os.fstat(file.fileno()).st_size >= end else ""
 
 
@@ -81,15 +87,15 @@ class _Reader:
     def __init__(self, part: Part, number: int, job: Job, shuffle: Shuffle) -> None:
         self._part, self._latest, self._shuffle = part, job.latest, shuffle
         self._tombstones = job.tombstones
-        self._rejections = QuarantineWriter(job, part, number)
+        self._quarantine = QuarantineWriter(job, part, number)
         self.offset = part.offset  # behind the last newline
-        self.report = PartResult.of(part, number)
+        self.result = PartResult.of(part, number)
 
     def read(self, content: Iterable[Block]) -> None:
-        """Judge every line.
+        """Validate every line.
 
         Raises:
-            OSError: the file cannot be read on, or does not decompress.
+            OSError: the file cannot be read further, or does not decompress.
         """
         for number, block in enumerate(content):
             lines = block.lines
@@ -97,25 +103,25 @@ class _Reader:
                 lines = lines.removeprefix(_BYTE_ORDER_MARK)
                 if not lines:
                     return
-            counts = self._judge(lines, block)
-            self.report.counts += counts
-            self.report.bytes += block.bytes
+            counts = self._validate(lines, block)
+            self.result.counts += counts
+            self.result.bytes += block.bytes
             if block.whole:
                 self.offset += block.bytes
             else:
-                self.report.tail = counts
+                self.result.tail = counts
 
     def close(self, entry: Entry | None) -> PartResult:
-        """Finish what is staged and return what came of it; without an entry nothing did."""
-        report, operations = self.report, self._rejections.close()
+        """Finish the staged files and return the result; without a ledger entry, nothing of the part counts."""
+        result, operations = self.result, self._quarantine.close()
         if entry is None:
-            report.bytes, report.counts, report.tail, report.reasons = 0, Counts(), Counts(), Counter()
+            result.bytes, result.counts, result.tail, result.reasons = 0, Counts(), Counts(), Counter()
         else:
-            report.entry, report.operations = entry, operations
-        return report
+            result.entry, result.operations = entry, operations
+        return result
 
-    def _judge(self, lines: bytes, block: Block) -> Counts:
-        source = self.report.source_of_lines if block.whole else self.report.source_of_tail
+    def _validate(self, lines: bytes, block: Block) -> Counts:
+        source = self.result.source_of_lines if block.whole else self.result.source_of_tail
         count, handed_back = self._shuffle.approve(lines, source) if block.whole else (1, [HandedBack(0, lines)])
         validated: list[Row] = []
         rejected = blank = 0
@@ -125,9 +131,9 @@ class _Reader:
                 validated.append(verdict)
             elif isinstance(verdict, Rejection) and not self._tombstones.name(line):
                 rejected += 1
-                self.report.reasons[verdict.reason] += 1
-                line_number = self._part.lines_before + self.report.counts.lines + number + 1
-                self._rejections.add(line_number, verdict, line)
+                self.result.reasons[verdict.reason] += 1
+                line_number = self._part.lines_before + self.result.counts.lines + number + 1
+                self._quarantine.add(line_number, verdict, line)
             elif verdict is None:
                 blank += 1
         if validated:

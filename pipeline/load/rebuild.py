@@ -1,13 +1,14 @@
-"""`usage run --rebuild`: tables made anew from the raw files, nothing taken over from those that stand.
+"""What `usage run --rebuild` rebuilds from the raw files, without using the stored tables.
 
-Says what is to be made anew, refuses where that would lose what the raw files no longer hold, and finds the files that
-no row came out for. It works by whole UTC months of workspaces.
+Refuses a rebuild that would lose events that the raw files no longer have. A rebuild works by whole UTC months of
+workspaces. Reads nothing but the names of the stored files.
 """
 
 from collections.abc import Collection
 
 import msgspec
 
+from pipeline.storage import catalog
 from pipeline.storage.store import Operation, Store
 
 
@@ -23,7 +24,7 @@ class RawGoneError(RuntimeError):
 
 
 class Rebuild(msgspec.Struct, frozen=True):
-    """What is made anew: some workspaces or all (none named), from a UTC month `YYYY-MM` on or from the first."""
+    """What is rebuilt: some workspaces, or all if none is named; from a UTC month `YYYY-MM` on, or from the first."""
 
     workspaces: frozenset[str] = frozenset()
     since: str = ""
@@ -31,43 +32,36 @@ class Rebuild(msgspec.Struct, frozen=True):
 
     @property
     def everything(self) -> bool:
-        """Return whether nothing of the tables is kept."""
+        """Return whether all tables are rebuilt."""
         return not self.workspaces and not self.since
 
     def covers(self, workspace_id: str, month: str) -> bool:
-        """Return whether a month of a workspace is made anew."""
+        """Return whether a month of a workspace is rebuilt."""
         return self.names(workspace_id) and month >= self.since
 
     def names(self, workspace_id: str) -> bool:
-        """Return whether months of a workspace may be made anew."""
+        """Return whether months of a workspace may be rebuilt."""
         return not self.workspaces or workspace_id in self.workspaces
 
 
 def refuse_loss(rebuild: Rebuild, missing: Collection[str]) -> None:
-    """Refuse where raw files that the tables were made from cannot be read again.
+    """Go on only if every raw file that the tables were made from can be read again.
 
     Raises:
-        RawGoneError: there are such files, and nobody said that their loss is accepted.
+        RawGoneError: some cannot, and nobody accepted the loss.
     """
     if missing and not rebuild.accept_loss:
         raise RawGoneError(sorted(missing))
 
 
-def known(store: Store) -> list[str]:
-    """Return the workspaces that have a manifest."""
-    return [path.stem for path in store.path("manifests").glob("*.json")]
-
-
 def leftovers(store: Store, rebuild: Rebuild, mentioned: Collection[str]) -> list[Operation]:
-    """Return what takes away the files of the tables that are covered, but not mentioned in what the commit does."""
+    """Return the deletes of all files that the rebuild covers, except those that the commit mentions already."""
     found = []
-    for pattern in ("events/*/*/*.parquet", "cube/*/*/*.parquet", "actors/*/*/*.parquet"):
-        for path in sorted(store.root.glob(pattern)):
-            uri = path.relative_to(store.root).as_posix()
-            workspace_id, partition = (folder.partition("=")[2] for folder in path.parts[-3:-1])
-            if rebuild.covers(workspace_id, partition[:7]) and uri not in mentioned:
+    for table in catalog.TABLES:
+        for uri in catalog.files(store, table):
+            workspace_id, partition = (folder.partition("=")[2] for folder in uri.split("/")[1:3])
+            if uri.endswith(".parquet") and rebuild.covers(workspace_id, partition[:7]) and uri not in mentioned:
                 found.append(Operation("delete", uri))
     if rebuild.everything:
-        uris = (f"quarantine/{path.name}" for path in sorted(store.path("quarantine").glob("*.parquet")))
-        found += [Operation("delete", uri) for uri in uris if uri not in mentioned]
+        found += [Operation("delete", uri) for uri in catalog.quarantine_files(store) if uri not in mentioned]
     return found

@@ -1,7 +1,6 @@
-"""The rejected lines of one raw file on their way to its quarantine file.
+"""Writes the rejected lines of one raw file for its quarantine file.
 
-Reads the quarantine file that stands, for the lines that are not read again; writes its successor under the run's
-staging folder.
+Reads the stored quarantine file, for lines that are not read again; writes the new file under the run's staging folder.
 """
 
 from collections.abc import Iterator
@@ -15,18 +14,26 @@ import pyarrow.parquet as pq
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
-from pipeline.quarantine import Rejected, as_published
+from pipeline.quarantine import Rejected
+from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
 
-_ROWS: Final = 4096
-_BYTES: Final = 4 << 20
-# Readers decode a page at once; with the default of 1024 long lines that is a gigabyte.
+# A row group has at most so many rows, or about so many bytes.
+_GROUP_ROWS: Final = 4096
+_GROUP_BYTES: Final = 4 << 20
+# Readers decode a page at once, and lines may have 1 MiB and more: the default of 1024 rows could be a gigabyte.
 _PAGE_ROWS: Final = 16
 
 
 class QuarantineWriter:
-    """Those of the lines read before, then those of this part, whose number only its splits share."""
+    """Writes the rejected lines that were read before, then those of this part.
+
+    Args:
+        job: the run.
+        part: what is read of the raw file.
+        number: of the part in the run; only the splits of one part share it.
+    """
 
     def __init__(self, job: Job, part: Part, number: int) -> None:
         self._job, self._part = job, part
@@ -37,20 +44,25 @@ class QuarantineWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
-        """Add one line."""
+        """Add a line that was rejected now."""
         source_file, started = self._part.source_file, self._job.started
         reason, field, message = msgspec.structs.astuple(rejection)
         self.keep(Rejected(source_file, line_number, reason, field, message, line, started))
 
     def keep(self, rejected: Rejected) -> None:
-        """Add one line that stays as it is."""
+        """Add a line as it is in the quarantine."""
         self._rows.append(msgspec.structs.asdict(rejected))
         self._bytes += len(rejected.line)
-        if len(self._rows) >= _ROWS or self._bytes >= _BYTES:
+        if len(self._rows) >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
             self._flush()
 
     def take(self, staged: str, lines_before: int) -> None:
-        """Add what was staged of a split of the part, whose own line numbers begin behind `lines_before`."""
+        """Add the rejected lines of a split of the part, and delete their file.
+
+        Args:
+            staged: the file, whose line numbers count from the start of the split.
+            lines_before: lines of the raw file before the split.
+        """
         self._flush()
         path = self._job.store.path(staged)
         with pq.ParquetFile(path) as file:
@@ -62,14 +74,14 @@ class QuarantineWriter:
         path.unlink()  # before the sync, which would wait for it to reach the disk
 
     def close(self) -> list[Operation]:
-        """Return what publishes the file, or takes a former one away; nothing where no line came or went."""
+        """Return the operation that publishes the new file or deletes the stored one; none where nothing changed."""
         store, part = self._job.store, self._part
         if part.lines_before and not self._rows and self._writer is None and not part.tail_before.rejected:
             return []
         if self._rows or part.lines_before:
             self._flush()
         if self._writer is not None:
-            self._writer.add_key_value_metadata({"run": self._job.run})  # tells after a crash whose file it is
+            self._writer.add_key_value_metadata({"run": self._job.run})  # tells recovery which run wrote the file
             self._writer.close()
             if self._written:
                 return [store.staged(self._staged, self._final)]
@@ -94,7 +106,7 @@ class QuarantineWriter:
             self._written += rows.num_rows
 
     def _before(self) -> Iterator[pa.Table]:
-        """Yield the rows of the lines that are not read again, a few at a time.
+        """Yield the stored rows of lines that are not read again, a few at a time.
 
         Raises:
             DamagedError: they cannot be read.
@@ -105,7 +117,7 @@ class QuarantineWriter:
         try:
             with store.path(self._final).open("rb") as file:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
-                    rows = as_published(batch, QUARANTINE.names)
+                    rows = to_schema(pa.Table.from_batches([batch]), QUARANTINE)
                     yield rows.filter(pc.less_equal(rows["line_number"], lines))
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise DamagedError(self._final, str(error)) from None

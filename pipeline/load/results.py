@@ -1,6 +1,12 @@
-"""What the pieces of work of a run gave: plain data that comes back from other processes."""
+"""What the pieces of work of a run return, and what a run did in numbers: each line in one of four counts.
+
+A line is accepted when its version is current at the end of the run (one of identical ones, and none where the same
+version was stored before); the other good lines are duplicates. Plain data; pieces of work return it from other
+processes.
+"""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,14 +18,14 @@ from pipeline.validation.records import Reason
 
 
 class PartResult(msgspec.Struct):
-    """What reading one part gave."""
+    """What came of reading one part."""
 
     source_file: str
     number: int
-    offset: int  # where it began
+    offset: int  # where the part begins
     bytes: int  # read from the file, uncompressed
-    entry: Entry | None  # None where the file could not even be opened: the next run tries again
-    counts: Counts  # of the lines read now; the good ones are duplicates until it is known which of them stand
+    entry: Entry | None  # None where the file could not be opened: the next run tries again
+    counts: Counts  # of the lines read now; good ones count as duplicates until merging tells which are accepted
     tail: Counts  # of these, the line at the end that has no newline
     reasons: Counter[Reason]
     operations: list[Operation]
@@ -29,41 +35,41 @@ class PartResult(msgspec.Struct):
 
     @classmethod
     def of(cls, part: Part, number: int) -> "PartResult":
-        """Return the report of a part of which nothing is read yet."""
+        """Return the result of a part of which nothing is read yet."""
         return cls(
             part.source_file, number, part.offset, 0, None, Counts(), Counts(), Counter(), [], part.counts_before
         )
 
     @property
     def is_lost(self) -> bool:
-        """Return whether nothing of it counts: it could not be read, and the next run tries again."""
+        """Return whether the part could not be read, so that nothing of it counts and the next run tries again."""
         return self.error is not None and self.entry is None
 
     @property
     def source_of_lines(self) -> int:
-        """Return what the rows of whole lines carry as their source."""
+        """Return the `source` of rows from whole lines."""
         return 2 * self.number
 
     @property
     def source_of_tail(self) -> int:
-        """Return what the row of a line without newline carries: it is read again when the file grows."""
+        """Return the `source` of the row from a line without newline, which is read again when the file grows."""
         return 2 * self.number + 1
 
 
 class BatchResult(msgspec.Struct):
-    """What reading some parts gave."""
+    """What came of reading some parts."""
 
     parts: list[PartResult]
-    rows: dict[int, str]  # files of their approved rows, by bucket
+    rows: dict[int, str]  # files of their validated rows, by bucket
 
 
 class BucketResult(msgspec.Struct):
-    """What folding one bucket gave, or a portion of it."""
+    """What came of merging one bucket, or of one pass over it."""
 
-    accepted: dict[int, int]  # lines that stand, by source
+    accepted: dict[int, int]  # accepted lines, by source
     events: dict[str, list[Operation]]  # by workspace
     days: list[tuple[str, str]]  # (workspace, UTC day) that changed
-    cube: str = ""  # file of the cube's rows of these days; none where all of them go
+    cube: str = ""  # file with the cube rows of these days; empty where the days are deleted
     actors: str = ""  # likewise
 
 
@@ -71,20 +77,104 @@ class RollupResult(msgspec.Struct):
     """What became of some months, by workspace."""
 
     operations: dict[str, list[Operation]]
-    months: dict[str, dict[str, Month | None]]  # None: nothing of it is left
+    months: dict[str, dict[str, Month | None]]  # None: the month has no event any more
 
 
 class Results(msgspec.Struct):
-    """All of it; a run with nothing new has none."""
+    """What came of all pieces of work; empty in a run with nothing new."""
 
     parts: list[PartResult] = []
     buckets: list[BucketResult] = []
     months: list[RollupResult] = []
-    orphans: list[Operation] = []  # that take away what no manifest names
-    accepted: Counter[int] = msgspec.field(default_factory=Counter)  # lines that stand, by source
+    orphans: list[Operation] = []  # that delete files which no manifest names
+    accepted: Counter[int] = msgspec.field(default_factory=Counter)  # accepted lines, by source
 
     def add(self, bucket: BucketResult) -> None:
-        """Take what a bucket gave; of its lines only the sums, since each bucket may have some of every file."""
+        """Add a bucket, its accepted lines only as sums: each bucket may have lines of every file."""
         self.accepted.update(bucket.accepted)
         bucket.accepted = {}
         self.buckets.append(bucket)
+
+
+class FileError(msgspec.Struct, frozen=True):
+    """A raw file that could not be read, or not to its end."""
+
+    file: str
+    error: str
+
+
+class RunReport(msgspec.Struct, kw_only=True):
+    """What a run did: one line of `runs/`."""
+
+    run: str
+    started: str  # RFC 3339
+    data_as_of: str | None
+    sequence: int
+    files: int
+    bytes: int  # validated, uncompressed
+    lines: int
+    accepted: int
+    duplicates: int
+    rejected: int
+    blank: int
+    reasons: dict[str, int]
+    workspaces: int
+    partitions: int
+    seconds: dict[str, float]  # by stage
+    errors: list[FileError]
+
+
+def joined(reports: Sequence[RunReport]) -> RunReport:
+    """Return one report for all slices of a run; id, sequence and freshness are those of the last slice."""
+    report = msgspec.structs.replace(reports[-1])
+    for name in ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "workspaces", "partitions"):
+        setattr(report, name, sum(getattr(part, name) for part in reports))
+    for name in ("reasons", "seconds"):
+        total: Counter[str] = Counter()
+        for part in reports:
+            total.update(getattr(part, name))
+        setattr(report, name, dict(total))
+    report.errors = [error for part in reports for error in part.errors]
+    return report
+
+
+def ledger(parts: Iterable[PartResult], accepted: Mapping[int, int]) -> list[Entry]:
+    """Return the new entries of the ledger.
+
+    Args:
+        parts: every part that was read.
+        accepted: how many lines were accepted, by the `source` of their rows.
+    """
+    entries = []
+    for part in parts:
+        if part.entry is not None:
+            read, tail = counts(part, accepted)
+            part.entry.counts = part.before + read
+            part.entry.tail = part.tail_before + tail
+            entries.append(part.entry)
+    return entries
+
+
+def counts(part: PartResult, accepted: Mapping[int, int]) -> tuple[Counts, Counts]:
+    """Return the counts of the lines that were read, and of the line without newline among them."""
+    tail = _with_accepted(part.tail, accepted.get(part.source_of_tail, 0))
+    whole = _with_accepted(part.counts - part.tail, accepted.get(part.source_of_lines, 0))
+    return whole + tail, tail
+
+
+def total(parts: Iterable[PartResult], accepted: Mapping[int, int]) -> Counts:
+    """Return the counts of all lines that were read."""
+    return sum((counts(part, accepted)[0] for part in parts), Counts())
+
+
+def reasons(parts: Iterable[PartResult]) -> dict[str, int]:
+    """Return how many lines were rejected for which reason, the most frequent first."""
+    found: Counter[Reason] = Counter()
+    for part in parts:
+        found.update(part.reasons)
+    return dict(found.most_common())
+
+
+def _with_accepted(read: Counts, accepted: int) -> Counts:
+    """Return the counts of lines whose good ones all count as duplicates so far, when some of them are accepted."""
+    return read + Counts(accepted=accepted, duplicates=-accepted)

@@ -1,7 +1,7 @@
-"""Step 4: cube and actors of the UTC months with a changed day.
+"""Step 4: cube and actors of the UTC months that have a changed day.
 
-Reads what the folded buckets give to them, and the months that stand; writes, under the run's staging folder, the
-months' new files.
+Reads the rows that the merged buckets contribute, and the stored months; writes the new files of the months under the
+run's staging folder.
 """
 
 from bisect import bisect_left, bisect_right
@@ -14,101 +14,110 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contract.tables import ACTORS, CUBE, Month, actors_path, cube_path
-from pipeline.load.job import Job
-from pipeline.load.merge import Resources, streamed
-from pipeline.load.publish import read_manifest
+from pipeline.load import arrow_files
+from pipeline.load.job import Job, Resources
 from pipeline.load.results import RollupResult
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import PartitionWriter, portions
 from pipeline.storage.store import Operation
 
-_Key = tuple[str, str]  # workspace and UTC month
+_Month = tuple[str, str]  # workspace and UTC month
 
-# Of what stands, so much is merged at once.
-_STORED_BYTES: Final = 32 << 20
 _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
-# The columns of each table, those of them with few different values, and where it lies.
+# The columns of each table, those with few distinct values, and the path of a file.
 _TABLES: Final = {"cube": (CUBE, ("locale",), cube_path), "actors": (ACTORS, ("user_id", "action"), actors_path)}
 
 
 class MonthGroup(msgspec.Struct, frozen=True):
-    """Some months, by the days of them that changed, and where their new rows are among others."""
+    """Some months that are rolled up together."""
 
     number: int
-    days: list[tuple[str, str]]  # (workspace, UTC day), all changed days of each of the months
-    cube: list[str]
-    actors: list[str]
+    days: list[tuple[str, str]]  # (workspace, UTC day): all changed days of each month
+    cube: list[str]  # files with the new rows of these days, and of others
+    actors: list[str]  # likewise
     resources: Resources
 
 
-def roll_up(months: MonthGroup, job: Job) -> RollupResult:
-    """Make the months' cube and actors: the changed days anew, the other days as they stand.
+def roll_up(group: MonthGroup, job: Job) -> RollupResult:
+    """Write cube and actors of some months: new rows for the changed days, stored rows for the other days.
 
-    A month of which no event is left has none.
+    A month without any event gets no files.
 
     Raises:
-        DamagedError: a month that stands is not readable.
+        DamagedError: a stored month is not readable.
     """
-    days: dict[_Key, list[str]] = {}
-    for workspace_id, day in sorted(months.days):
+    days: dict[_Month, list[str]] = {}
+    for workspace_id, day in sorted(group.days):
         days.setdefault((workspace_id, day[:7]), []).append(day)
-    stand = {
-        (workspace_id, month): None if job.rebuild else read_manifest(job, workspace_id).months.get(month)
+    stored = {
+        (workspace_id, month): None if job.rebuild else job.read_manifest(workspace_id).months.get(month)
         for workspace_id, month in days
     }
+    threads = group.resources.threads
     with Engine(
-        __package__,
-        job.store.path(f"{job.staging}/spill"),
-        threads=months.resources.threads,
-        memory=months.resources.memory,
+        __package__, job.store.path(f"{job.staging}/spill"), threads=threads, memory=group.resources.memory
     ) as engine:
-        threads = months.resources.threads
-        lists = {key: month.actors if month else None for key, month in stand.items()}
-        actors = _write(engine, job, "actors", months.actors, lists, days, threads)
+        actors_files = {key: month.actors if month else None for key, month in stored.items()}
+        actors = _write(engine, job, "actors", group.actors, actors_files, days, threads)
         # Every event has a row among the actors, but not in the cube.
-        cubes = {key: month.cube if month else None for key, month in stand.items() if key in actors}
-        cube = _write(engine, job, "cube", months.cube, cubes, days, threads)
-    report = RollupResult({}, {})
+        cube_files = {key: month.cube if month else None for key, month in stored.items() if key in actors}
+        cube = _write(engine, job, "cube", group.cube, cube_files, days, threads)
+    result = RollupResult({}, {})
     for workspace_id, month in days:
         if (workspace_id, month) not in actors:
-            report.months.setdefault(workspace_id, {})[month] = None
+            result.months.setdefault(workspace_id, {})[month] = None
             continue
         files = [cube[workspace_id, month], actors[workspace_id, month]]
-        report.operations.setdefault(workspace_id, []).extend(files)
-        report.months.setdefault(workspace_id, {})[month] = Month(cube=files[0].final, actors=files[1].final)
-    return report
+        result.operations.setdefault(workspace_id, []).extend(files)
+        result.months.setdefault(workspace_id, {})[month] = Month(cube=files[0].final, actors=files[1].final)
+    return result
 
 
 def _write(
     engine: Engine,
     job: Job,
     name: Literal["cube", "actors"],
-    folded: list[str],
-    stand: dict[_Key, str | None],
-    days: dict[_Key, list[str]],
+    day_files: list[str],
+    stored_files: dict[_Month, str | None],
+    days: dict[_Month, list[str]],
     threads: int,
-) -> dict[_Key, Operation]:
-    """Stage the files of one table, of the months in `stand`, which has those that stand; no actors without rows."""
+) -> dict[_Month, Operation]:
+    """Stage the files of one table.
+
+    Args:
+        engine: computes the rows.
+        job: the run.
+        name: the table.
+        day_files: with the new rows of the changed days, sorted by workspace.
+        stored_files: the months to write, each with its stored file.
+        days: the changed days of each month.
+        threads: how many files are read, or written, at once.
+
+    Returns:
+        The operation of each month; of the actors only those of months that have rows.
+    """
     schema, dictionaries, path = _TABLES[name]
     columns = pa.schema([_WORKSPACE, *schema])
-    # Small, and what a workspace's first reader waits for.
+    # lz4, since these files are small, and the first reader of a workspace waits for them.
     writer = PartitionWriter(
         job.store, job.staging, job.run, schema, dictionaries=dictionaries, compression="lz4", threads=threads
     )
-    keys = list(stand)
-    written: dict[_Key, Operation] = {}
-    for place, stored in portions(job.store, list(stand.values()), schema, threads, _STORED_BYTES):
-        theirs = keys[place]
-        new = (_between(streamed(job, uri, columns), theirs[0][0], theirs[-1][0]) for uri in folded)
-        engine.show("days", _days({key: days[key] for key in theirs}))
+    keys = list(stored_files)
+    written: dict[_Month, Operation] = {}
+    for part, stored in portions(
+        job.store, list(stored_files.values()), schema, threads, job.limits.stored_month_bytes
+    ):
+        months = keys[part]
+        new = (_between(arrow_files.read(job, uri, columns), months[0][0], months[-1][0]) for uri in day_files)
+        engine.show("days", _days({key: days[key] for key in months}))
         engine.show(f"day_{name}", pa.concat_tables([columns.empty_table(), *new]))
         engine.show(f"stored_{name}", stored)
         found = engine.arrow(name)
         rows = found.select(schema.names).cast(schema).combine_chunks()
         if name == "actors":
             filled = found.group_by(["workspace_id", "partition"]).aggregate([]).to_pydict()
-            theirs = list(zip(filled["workspace_id"], filled["partition"], strict=True))
-        written |= writer.write(found, _slices(rows), theirs, partial(path, run=job.run))
+            months = list(zip(filled["workspace_id"], filled["partition"], strict=True))
+        written |= writer.write(found, _slices(rows), months, partial(path, run=job.run))
     return written
 
 
@@ -117,7 +126,7 @@ def _slices(rows: pa.Table) -> Callable[[int, int], pa.Table]:
 
 
 def _between(rows: pa.Table, first: str, last: str) -> pa.Table:
-    """Return the rows of the workspaces from one to another, of rows in their order; the others are not looked at."""
+    """Return the rows from one workspace to another; `rows` are sorted by workspace, and the others stay unread."""
     workspaces = rows["workspace_id"]
 
     def name(row: int) -> str:
@@ -127,7 +136,8 @@ def _between(rows: pa.Table, first: str, last: str) -> pa.Table:
     return rows.slice(start, bisect_right(range(rows.num_rows), last, key=name) - start)
 
 
-def _days(days: dict[_Key, list[str]]) -> pa.Table:
+def _days(days: dict[_Month, list[str]]) -> pa.Table:
+    """Return days as a table of `workspace_id` and `day`."""
     workspaces = [workspace_id for (workspace_id, _), changed in days.items() for _ in changed]
     texts = [day for changed in days.values() for day in changed]
     return pa.table({"workspace_id": pa.array(workspaces), "day": pa.array(np.array(texts, "datetime64[D]"))})

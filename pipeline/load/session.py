@@ -1,6 +1,7 @@
-"""A run under way: alone on its data folder, with the ledger, its clock, and what it tells of itself.
+"""The session of a run: the lock on the data folder, the ledger, the clock, the stages and their progress.
 
-What `pipeline.run` and `pipeline.erasure.erase` share. Opens the store and `state.sqlite`; publishes what they staged.
+`pipeline.run` and `pipeline.erasure` share it. Opens the store, `run.lock` and `state.sqlite`; publishes what the steps
+staged.
 """
 
 import os
@@ -17,19 +18,17 @@ from ulid_transform import ulid_at_time
 from pipeline.contract.calendar import DAY_US, SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import RAW
-from pipeline.load import accounting
-from pipeline.load import publish as publishing
-from pipeline.load.accounting import RunReport
-from pipeline.load.job import Job
+from pipeline.load import publish
+from pipeline.load.job import Job, Limits
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
-from pipeline.load.results import Results
+from pipeline.load.results import Results, RunReport, ledger
 from pipeline.storage import commit
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.tombstones import Tombstones
 
-# An event may be this far ahead of the run that reads it: not every producer's clock is right.
+# An event may be this far ahead of the run that reads it, since not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
 
 
@@ -37,8 +36,8 @@ class BusyError(RuntimeError):
     """Raised when another run is at work on the same data folder."""
 
 
-class Run:
-    """What every step of a run has at hand; made by `begun`."""
+class Session:
+    """What every step of a run has at hand; `open_session` makes it."""
 
     def __init__(
         self, store: Store, state: State, now: int, workers: int, progress: Progress, pause: Callable[[], None]
@@ -48,13 +47,19 @@ class Run:
         self._seconds: dict[str, float] = {}
 
     def recover(self) -> None:
-        """Finish the commit that a former run began."""
+        """Finish a commit that an earlier run began."""
         with self.stage("recover", "looking for an unfinished commit"):
             commit.recover(self.store, self.state)
             self.store.clear("staging")
 
     def job(
-        self, tombstones: Tombstones, buckets: int = 1, rebuild: Rebuild | None = None, *, force: bool = False
+        self,
+        tombstones: Tombstones,
+        limits: Limits,
+        buckets: int = 1,
+        rebuild: Rebuild | None = None,
+        *,
+        force: bool = False,
     ) -> Job:
         """Return what the steps of this run, or of one slice of it, share."""
         return Job(
@@ -66,32 +71,39 @@ class Run:
             tombstones=tombstones,
             force=force,
             rebuild=rebuild,
+            limits=limits,
         )
 
     def publish(
-        self, job: Job, work: Results, *, everything: bool, rebuilt: bool = False, carried_out: Tombstones | None = None
+        self,
+        job: Job,
+        results: Results,
+        *,
+        everything: bool,
+        rebuilt: bool = False,
+        carried_out: Tombstones | None = None,
     ) -> RunReport:
-        """Commit what was staged, and return what the run did.
+        """Commit what was staged, and report what the run did.
 
         Args:
             job: the run.
-            work: what its steps gave.
-            everything: whether all raw files are in that the run listed.
-            rebuilt: whether all tables were rebuilt, so that nothing else counts as read.
-            carried_out: the tombstones of which nothing stands then; None where that is as it was.
+            results: what came of its steps.
+            everything: whether this commit completes all raw files that the run listed.
+            rebuilt: whether all tables were rebuilt, so that no other raw file counts as read.
+            carried_out: the tombstones that this commit completes; None where it adds none.
         """
-        published = publishing.publication(job, everything=everything)
-        report = publishing.report(job, published, work, self._seconds)
-        operations = publishing.compose(job, published, work, report)
-        # A rebuild of some months leaves the accounting of the files, which is of all their lines, as it is.
+        published = publish.publication(job, everything=everything)
+        report = publish.report(job, published, results, self._seconds)
+        operations = publish.compose(job, published, results, report)
+        # The ledger counts all lines of a file, so a rebuild of some months leaves it as it is.
         partial = job.rebuild is not None and not job.rebuild.everything
-        read = [] if partial else accounting.ledger(work.parts, work.accepted)
+        entries = [] if partial else ledger(results.parts, results.accepted)
         commit.commit(
             self.store,
             self.state,
             job.run,
             operations,
-            read,
+            entries,
             rebuilt=rebuilt,
             complete=everything,
             carried_out=carried_out,
@@ -104,35 +116,35 @@ class Run:
             self.store.clear(folder)
 
     def spent(self) -> dict[str, float]:
-        """Return the seconds of each stage since this was last asked."""
+        """Return the seconds of each stage since the last call."""
         seconds, self._seconds = self._seconds, {}
         return seconds
 
     @contextmanager
     def stage(self, name: str, what: str, total: int = 0, unit: str = "") -> Iterator[None]:
-        """Tell that a stage begins, and time it."""
+        """Report that a stage begins, and time it; the arguments are those of `Progress.begin`."""
         self._progress.begin(name, what, total, unit)
         start = perf_counter()
         yield
         self._seconds[name] = round(perf_counter() - start, 3)
 
     def advance(self, done: int, lines: int = 0) -> None:
-        """Tell that more of the stage is done, and stop here if that is wanted."""
+        """Report that more of the stage is done, and stop the run here if that was asked for."""
         self._progress.advance(done, lines)
         self._pause()
 
 
 @contextmanager
-def begun(
+def open_session(
     settings: Settings, now: int, progress: Progress | None = None, pause: Callable[[], None] = lambda: None
-) -> Iterator[Run]:
-    """Begin a run, and keep every other one away until it ends.
+) -> Iterator[Session]:
+    """Begin a run, and keep every other run away until it ends.
 
     Args:
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
         progress: is told how the run goes.
-        pause: is called wherever the run can be stopped without harm; to stop it, it raises.
+        pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
 
     Raises:
         BusyError: another run is at work.
@@ -140,12 +152,12 @@ def begun(
     """
     store = Store(settings.data_dir.absolute())
     with locked(store), _opened(store.path("state.sqlite")) as state:
-        yield Run(store, state, now, settings.workers or os.cpu_count() or 1, progress or Progress(), pause)
+        yield Session(store, state, now, settings.workers or os.cpu_count() or 1, progress or Progress(), pause)
 
 
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
-    """Keep every other run away.
+    """Hold `run.lock`, which keeps every other run away.
 
     Raises:
         BusyError: another run is at work.

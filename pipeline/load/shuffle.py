@@ -1,7 +1,7 @@
-"""The approved rows of some parts of the raw files, shuffled into the files of the buckets that fold them.
+"""Validated rows, shuffled into one file for each bucket that merges them.
 
-Writes Arrow streams under the run's staging folder, and reads those of a bucket that is too large to divide it. All
-events of a workspace's UTC day go to one bucket; what is forgotten, or not to be made anew, goes nowhere.
+Writes Arrow streams under the run's staging folder; reads the streams of a bucket that is too large, to divide it. All
+events of a workspace's UTC day go to one bucket. Rows that are forgotten, or outside of a partial rebuild, are dropped.
 """
 
 import zlib
@@ -18,33 +18,33 @@ from pipeline.load.job import Job
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack
 
-# Lines, and rows, are kept in memory up to this size, so that what goes to one bucket at once is worth a batch.
+# Lines and rows are collected up to this size before they are dealt out, so that each bucket gets a large batch.
 _BUFFER_BYTES: Final = 16 << 20
-_NOWHERE: Final = -1
+_DROPPED: Final = -1  # the bucket of rows that are not kept
 
 
 class LargeBucket(msgspec.Struct, frozen=True):
-    """A bucket that is to be divided, and into how many."""
+    """A bucket that is divided before it is merged."""
 
-    rows: list[str]  # files of approved rows
-    parts: int
+    rows: list[str]  # files of validated rows
+    pieces: int  # how many buckets it becomes
 
 
 def divide(large: LargeBucket, job: Job) -> list[list[str]]:
     """Shuffle the rows of one bucket into several; return the files of each."""
-    # Hashes that are equal modulo `buckets` are any of `parts` modulo the product.
-    shuffle = Shuffle(job, 0, job.buckets * large.parts)
+    # Hashes that are equal modulo `buckets` have `pieces` different values modulo the product.
+    shuffle = Shuffle(job, 0, job.buckets * large.pieces)
     for uri in large.rows:
         path = job.store.path(uri)
         with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
             for rows in stream:
                 shuffle.take(rows)
-        path.unlink()  # so that what is divided is on the disk once, not twice
+        path.unlink()  # so that the rows are on the disk once, not twice
     return [[uri] for _, uri in sorted(shuffle.close().items())]
 
 
 def of_forgotten(users: pa.StringArray, tombstones: Tombstones) -> npt.NDArray[np.bool_]:
-    """Return for each row whether its user is forgotten, found once for each user among them."""
+    """Return for each row whether its user is forgotten, `(rows,)`; each distinct user is looked up once."""
     names = users.dictionary_encode()
     forgotten = [tombstones.has_user(user) for user in names.dictionary.to_pylist()]
     found: npt.NDArray[np.bool_] = np.array([*forgotten, False])[np.asarray(names.indices.fill_null(-1))]
@@ -54,7 +54,7 @@ def of_forgotten(users: pa.StringArray, tombstones: Tombstones) -> npt.NDArray[n
 def days_of(
     workspaces: pa.StringArray, timestamps: pa.TimestampArray
 ) -> tuple[list[tuple[str, int]], npt.NDArray[np.int64]]:
-    """Return the (workspace, number of the UTC day) that rows belong to, and for each row which of them."""
+    """Return the distinct (workspace, number of the UTC day) of some rows, and the index of each row's: `(rows,)`."""
     names = workspaces.dictionary_encode()
     days = np.asarray(timestamps.view(pa.int64())) // DAY_US
     first, span = int(days.min()), int(np.ptp(days)) + 1
@@ -64,9 +64,10 @@ def days_of(
 
 
 class Shuffle:
-    """Takes the rows of some parts; every other shuffle of the run into as many buckets has another number.
+    """Takes the rows of some parts.
 
-    Two of them may share it where the rows of the one cannot come to a bucket of the other.
+    Its number must differ from that of every other shuffle of the run into as many buckets, unless no bucket can get
+    rows of both.
     """
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
@@ -78,9 +79,14 @@ class Shuffle:
         self._bucket_of: dict[tuple[str, int], int] = {}
 
     def approve(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:
-        """Take the rows of a block's lines that are surely good; return how many lines there are, and the others.
+        """Take the rows of the lines of a block that are surely good.
 
-        The rows carry `source`.
+        Args:
+            lines: each ends with a newline.
+            source: identifies the lines that the rows came from.
+
+        Returns:
+            How many lines there are, and those that are left to the validator.
         """
         if not self._approval.has_room(lines):
             self._deal_approved()
@@ -94,7 +100,7 @@ class Shuffle:
             self._deal_waiting()
 
     def close(self) -> dict[int, str]:
-        """Write what is left; return the files by bucket."""
+        """Write the remaining rows; return the files by bucket."""
         self._deal_approved()
         self._deal_waiting()
         for writer in self._writers.values():
@@ -117,15 +123,15 @@ class Shuffle:
         end = 0
         for bucket, size in zip(*map(np.ndarray.tolist, np.unique(buckets, return_counts=True)), strict=True):
             start, end = end, end + size
-            if bucket != _NOWHERE:
+            if bucket != _DROPPED:
                 self._writer(bucket).write_batch(dealt.slice(start, size))
 
     def _places(self, rows: BulkValidator | pa.RecordBatch) -> npt.NDArray[np.int64]:
-        """Return the bucket of each row, found once for each workspace and day among them."""
+        """Return the bucket of each row, `(rows,)`; each workspace and day is looked up once."""
         days, places = days_of(rows["workspace_id"], rows["timestamp"])
         buckets = np.array([self._bucket(*day) for day in days], np.int64)[places]
         if self._job.tombstones.users:
-            buckets[of_forgotten(rows["user_id"], self._job.tombstones)] = _NOWHERE
+            buckets[of_forgotten(rows["user_id"], self._job.tombstones)] = _DROPPED
         return buckets
 
     def _bucket(self, workspace_id: str, day_number: int) -> int:
@@ -133,7 +139,7 @@ class Shuffle:
         if key not in self._bucket_of:
             day = utc_day(day_number * DAY_US).isoformat()
             bucket = zlib.crc32(f"{workspace_id}/{day}".encode()) % self._buckets
-            self._bucket_of[key] = bucket if self._job.takes(workspace_id, day) else _NOWHERE
+            self._bucket_of[key] = bucket if self._job.takes(workspace_id, day) else _DROPPED
         return self._bucket_of[key]
 
     def _writer(self, bucket: int) -> pa.RecordBatchStreamWriter:

@@ -1,7 +1,7 @@
-"""A large plain part in splits that are read at once, and their reports joined to the one of the part.
+"""Cuts a large plain part into splits that several processes read, and joins their results to the result of the part.
 
-Reads a raw file, to find where its lines begin, and what was staged of the splits for the quarantine; writes, under the
-run's staging folder, the quarantine file of the part.
+Reads the raw file, to find where its lines begin, and the rejected lines that were staged for the splits; writes the
+quarantine file of the part under the run's staging folder.
 """
 
 import os
@@ -11,74 +11,71 @@ from typing import IO, Final
 import msgspec
 
 from pipeline.load.discovery import Part, prefix_hash
-from pipeline.load.job import Job
+from pipeline.load.job import Job, Limits
 from pipeline.load.rejects import QuarantineWriter
 from pipeline.load.results import PartResult
 
-# Small enough for the last one not to keep the other processes waiting; those of ordinary files would be many more.
-_SPLIT_BYTES: Final = 64_000_000
-# Of a line whose end is looked for: it may have none.
-_PIECE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 20  # read at once to find the end of a line, which may be far away
 
 
-def split(part: Part) -> list[Part]:
-    """Return the splits of a part, in their order; itself where it is small, compressed or one line.
+def split(part: Part, limits: Limits) -> list[Part]:
+    """Return the splits of a part, in their order; the part itself where it is small, compressed or one line.
 
-    Each is a part that begins where the one before ends, with a proof that it still is the same file.
+    Each split begins where the one before ends, and has the hash of the bytes before it.
     """
-    if part.compression or part.bytes <= _SPLIT_BYTES:
+    if part.compression or part.bytes <= limits.split_bytes:
         return [part]
     try:
         with part.path.open("rb") as file:
             end = os.fstat(file.fileno()).st_size
-            starts = _starts(file, part.offset, end)
-            proofs = [part.prefix_hash, *(prefix_hash(file, start) for start in starts[1:])]
-    except OSError:  # reading it will fail the same way, and say so
+            starts = _starts(file, part.offset, end, limits.split_bytes)
+            hashes = [part.prefix_hash, *(prefix_hash(file, start, limits.prefix_bytes) for start in starts[1:])]
+    except OSError:  # reading the part will fail the same way, and report it
         return [part]
     if len(starts) == 1:
         return [part]
     return [
-        msgspec.structs.replace(part, bytes=stop - start, offset=start, lines_before=0, prefix_hash=proved, end=stop)
-        for (start, stop), proved in zip(pairwise([*starts, end]), proofs, strict=True)
+        msgspec.structs.replace(part, bytes=stop - start, offset=start, lines_before=0, prefix_hash=hash_, end=stop)
+        for (start, stop), hash_ in zip(pairwise([*starts, end]), hashes, strict=True)
     ]
 
 
 def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
-    """Return the report of a part from those of its splits, in their order; if one is lost, all are."""
+    """Return the result of a part from the results of its splits, in their order; if one is lost, the part is."""
     if len(splits) == 1:
         return splits[0]
     whole = PartResult.of(part, splits[0].number)
-    entries = [report.entry for report in splits if report.entry]
-    whole.error = next((report.error for report in splits if report.error), None)
-    if whole.error is None and [entry.offset for entry in entries[:-1]] != [report.offset for report in splits[1:]]:
+    entries = [result.entry for result in splits if result.entry]
+    whole.error = next((result.error for result in splits if result.error), None)
+    if whole.error is None and [entry.offset for entry in entries[:-1]] != [result.offset for result in splits[1:]]:
         whole.error = "it was changed while it was read"
     if whole.error is not None:
         return whole
-    rejections = QuarantineWriter(job, part, whole.number)
-    for report in splits:
-        for operation in report.operations:
+    quarantine = QuarantineWriter(job, part, whole.number)
+    for result in splits:
+        for operation in result.operations:
             if operation.kind == "replace":
-                rejections.take(operation.staged, part.lines_before + whole.counts.lines)
-        whole.bytes += report.bytes
-        whole.counts += report.counts
-        whole.reasons += report.reasons
+                quarantine.take(operation.staged, part.lines_before + whole.counts.lines)
+        whole.bytes += result.bytes
+        whole.counts += result.counts
+        whole.reasons += result.reasons
     whole.tail = splits[-1].tail
-    whole.operations = rejections.close()
-    # What was changed after any of them was opened is read again.
+    whole.operations = quarantine.close()
+    # With the earliest of their times, a change that came after the first split was opened is noticed by the next run.
     whole.entry = msgspec.structs.replace(entries[-1], mtime_ns=min(entry.mtime_ns for entry in entries))
     return whole
 
 
-def _starts(file: IO[bytes], offset: int, end: int) -> list[int]:
-    """Return where the splits begin, the first at `offset`, the others each at the first line of so many bytes."""
+def _starts(file: IO[bytes], offset: int, end: int, split_bytes: int) -> list[int]:
+    """Return where the splits begin: at `offset`, then each with the first line that begins `split_bytes` further."""
     starts = [offset]
-    while (start := _line_start(file, starts[-1] + _SPLIT_BYTES)) < end:
+    while (start := _line_start(file, starts[-1] + split_bytes)) < end:
         starts.append(start)
     return starts
 
 
 def _line_start(file: IO[bytes], offset: int) -> int:
-    """Return where the line that begins next behind `offset` does; no less than the file's size where none does."""
+    """Return where the first line after `offset` begins; the end of the file, or more, where none does."""
     file.seek(offset)
     while (piece := file.readline(_PIECE_BYTES)) and not piece.endswith(b"\n"):
         pass

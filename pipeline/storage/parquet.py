@@ -1,7 +1,7 @@
 """Partitions of one table: reading some, writing one Arrow table as many Parquet files."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Literal
 
@@ -84,26 +84,29 @@ def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
     try:
         with pa.OSFile(str(store.path(uri))) as file:
             found = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
-        held = dict(zip(found.column_names, found.columns, strict=True))
-        held["workspace_id"] = pa.repeat(pa.scalar(workspace_id), found.num_rows)
-        arrays = [_column(held, field, found.num_rows) for field in columns]
+        found = found.append_column(columns.field("workspace_id"), pa.repeat(pa.scalar(workspace_id), found.num_rows))
+        return to_schema(found, columns)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: also of a column's name that is no UTF-8
         raise DamagedError(uri, str(error)) from None
-    return pa.Table.from_arrays(arrays, schema=columns)
 
 
-def _column(held: Mapping[str, pa.Array], field: pa.Field, rows: int) -> pa.Array:
-    """Return one column of the schema.
+def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns of a schema, in its order and types; a column that an older schema lacks is null.
 
     Raises:
-        ValueError: it is not as it has to be.
+        ValueError: a column without nulls is absent or has some, or a value does not fit the column's type.
     """
-    array = held.get(field.name)
-    if not field.nullable and (array is None or array.null_count):
-        raise ValueError(f"{field.name} is missing")
-    if array is None:
-        return pa.nulls(rows, field.type)
-    return array if array.type == field.type else array.cast(field.type)
+    names = set(rows.column_names)
+    lacking = [field.name for field in schema if not field.nullable and field.name not in names]
+    if lacking:
+        raise ValueError(f"it lacks {', '.join(lacking)}")
+    arrays = []
+    for field in schema:
+        array = rows[field.name] if field.name in names else pa.nulls(rows.num_rows, field.type)
+        if not field.nullable and array.null_count:
+            raise ValueError(f"{field.name} has nulls")
+        arrays.append(array if array.type == field.type else array.cast(field.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 class Reordered:
@@ -111,19 +114,20 @@ class Reordered:
 
     Args:
         table: of any size; the files that it lies in need not fit into memory.
-        positions: of its rows, in the wanted order.
+        positions: of its rows, in the wanted order: `(rows,)`.
+        ahead_rows: how many rows are brought into their order at once.
     """
 
-    def __init__(self, table: pa.Table, positions: npt.NDArray[np.int64]) -> None:
+    def __init__(self, table: pa.Table, positions: npt.NDArray[np.int64], ahead_rows: int = _AHEAD_ROWS) -> None:
         self._batches = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
-        self._positions = positions
+        self._positions, self._ahead_rows = positions, ahead_rows
         self._start, self._piece = 0, self._take(positions[:0])
 
     def rows(self, start: int, stop: int) -> pa.Table:
         """Return some rows that follow each other."""
         if not self._start <= start <= stop <= self._start + self._piece.num_rows:
-            self._start, self._piece = start, self._take(self._positions[start : max(stop, start + _AHEAD_ROWS)])
+            self._start, self._piece = start, self._take(self._positions[start : max(stop, start + self._ahead_rows)])
         return self._piece.slice(start - self._start, stop - start)
 
     def _take(self, positions: npt.NDArray[np.int64]) -> pa.Table:
@@ -155,6 +159,7 @@ class PartitionWriter:
         statistics: the columns whose ranges readers ask for.
         compression: zstd takes half of the room, lz4 a third of the time to read.
         threads: how many files are written at once.
+        row_group_rows: the most rows of a row group.
     """
 
     def __init__(
@@ -168,7 +173,9 @@ class PartitionWriter:
         statistics: Sequence[str] = (),
         compression: Literal["zstd", "lz4"] = "zstd",
         threads: int = 1,
+        row_group_rows: int = _ROW_GROUP_ROWS,
     ) -> None:
+        self._row_group_rows = row_group_rows
         self._store, self._staging, self._run, self._schema = store, f"{staging}/tables", run, schema
         self._threads = threads
         store.path(self._staging).mkdir(parents=True, exist_ok=True)
@@ -212,9 +219,10 @@ class PartitionWriter:
             begun = []
             for key, uri in staged.items():
                 start, stop = spans.get(key, (0, 0))
-                if stop - start > _ROW_GROUP_ROWS:  # too much to be kept waiting
-                    bounds = range(start, stop, _ROW_GROUP_ROWS)
-                    self._write(uri, (rows(first, min(first + _ROW_GROUP_ROWS, stop)) for first in bounds))
+                step = self._row_group_rows
+                if stop - start > step:  # too much to be kept in memory until a thread is free
+                    bounds = range(start, stop, step)
+                    self._write(uri, (rows(first, min(first + step, stop)) for first in bounds))
                 else:
                     begun.append(pool.submit(self._write, uri, [rows(start, stop)] if stop > start else []))
             for written in begun:

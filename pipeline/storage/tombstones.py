@@ -5,7 +5,6 @@ read again; losing this is not, because then what was forgotten comes back. Ids 
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable
 from datetime import date
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+
+from pipeline.storage import atomic
 
 TOMBSTONES: Final = "tombstones.jsonl"
 
@@ -102,20 +103,13 @@ class Tombstones(msgspec.Struct, frozen=True):
         return user_id is not None and hashed(user_id) in self.users
 
 
-def append(root: Path, *stones: Tombstone) -> None:
-    """Add lines, on disk when this returns."""
-    path = root / TOMBSTONES
-    is_new = not path.exists()
-    with path.open("ab") as file:
-        file.write(msgspec.json.Encoder().encode_lines(stones))
-        file.flush()
-        os.fsync(file.fileno())
-    if is_new:
-        folder = os.open(root, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def append(root: Path, *tombstones: Tombstone) -> None:
+    """Add lines, which are on the disk when this returns.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones))
 
 
 def hashed(id_: str) -> str:

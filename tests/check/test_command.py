@@ -1,14 +1,15 @@
 """The command `usage check`: what it says and how it ends."""
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
-from pipeline.check import reader
-from pipeline.check.check import CheckReport
+from pipeline.check import check
+from pipeline.check.report import CheckReport, Limits
 from pipeline.commands import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.session import BusyError
@@ -82,7 +83,7 @@ def test_command_busy(good: DataFolder) -> None:
 
 def test_command_without_memory(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the engine cannot compare is said in a line, and is no agreement."""
-    monkeypatch.setattr(reader, "_MEMORY", "300KB")
+    monkeypatch.setattr(check, "check", partial(check.check, limits=Limits(memory="300KB")))
     result = command(good)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

@@ -1,22 +1,20 @@
 """`usage check` of a part, or piece by piece; and what it tells of ids on several days."""
 
-import pytest
-
-from pipeline.check import tables
+from pipeline.check.check import check
+from pipeline.check.report import Limits
 from pipeline.contract.tables import manifest_path
 from tests.support.checked import OTHER, THIRD, checked, monthly, partition, rewrite, wrong
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 
 
-def test_groups(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups(good: DataFolder) -> None:
     """What is found does not depend on how much is looked at at once."""
     good.drop("c.jsonl", [record("late", timestamp="2026-11-01T00:00:00Z")])
     good.run()
     rewrite(monthly(good, "cube"), lambda rows: rows[1:])
     rewrite(partition(good, "2026-11-24"), lambda rows: rows[::-1])
     at_once = checked(good)
-    monkeypatch.setattr(tables, "_GROUP_FILES", 1)
-    assert checked(good) == at_once
+    assert check(good.settings, good.now, limits=Limits(group_bytes=1)) == at_once
     assert wrong(at_once).keys() == {"cube", "events"}
     assert at_once.moved.ids == 1
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.commands import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
-from pipeline.load.accounting import RunReport
+from pipeline.load.results import RunReport
 from pipeline.storage.state import State
 from tests.support.data_folder import NOW, DataFolder, record
 

@@ -19,6 +19,15 @@ from tests.support.batches import batches, drop, state_of
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 from tests.support.project import ROOT
 
+# `usage` whose runs work with several processes, and a piece of work for each file, however small they are.
+WITH_PROCESSES = """
+from functools import partial
+from pipeline import run
+from pipeline.load.job import Limits
+from service.commands import main
+run.run = partial(run.run, limits=Limits(processes_bytes=-1, batch_bytes=-1))
+main()
+"""
 VICTIM = str(ROOT / "tests/support/victim.py")
 PARTS = 4  # in which all steps are tried, so that no test takes long
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -117,8 +126,18 @@ def test_killed_again_and_again(undisturbed: DataFolder, folder: DataFolder) -> 
 def test_killed_at_any_time(undisturbed: DataFolder, folder: DataFolder) -> None:
     """Kills of a run with worker processes, whenever they come, lose and double nothing."""
     rng = random.Random(9)
-    code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
-    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(folder.root), "--now", NOW]
+    command = [
+        sys.executable,
+        "-c",
+        WITH_PROCESSES,
+        "run",
+        "--workers",
+        "2",
+        "--data-dir",
+        str(folder.root),
+        "--now",
+        NOW,
+    ]
     for number, batch in enumerate(batches()):
         folder.drop(f"{number}.jsonl", batch)
         for _ in range(3):
@@ -164,8 +183,18 @@ def test_signal_to_all_processes(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "data")
     for name in "ab":
         folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(50_000)])
-    code = "import pipeline.run; pipeline.run._PROCESSES_BYTES = -1; from service.commands import main; main()"
-    command = [sys.executable, "-c", code, "run", "--workers", "2", "--data-dir", str(folder.root), "--now", NOW]
+    command = [
+        sys.executable,
+        "-c",
+        WITH_PROCESSES,
+        "run",
+        "--workers",
+        "2",
+        "--data-dir",
+        str(folder.root),
+        "--now",
+        NOW,
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
         await_of(process, lambda: bool(list(folder.root.glob("staging/*/rows/*/*.arrow"))))  # the workers are at work
@@ -182,14 +211,10 @@ def test_workers_follow_their_parent(tmp_path: Path) -> None:
     many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(3_000))
     for number in range(4):
         folder.drop(f"{number}.jsonl", many)
-    many_batches = (
-        "import pipeline.run, pipeline.load.stages;"
-        " pipeline.run._PROCESSES_BYTES = pipeline.load.stages._BATCH_BYTES = -1"
-    )
     command = [
         sys.executable,
         "-c",
-        f"{many_batches}; from service.commands import main; main()",
+        WITH_PROCESSES,
         "run",
         "--data-dir",
         str(folder.root),

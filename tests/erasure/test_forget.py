@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from pipeline import keys
 from pipeline.check.check import check
+from pipeline.load.job import Limits
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.hostile import deliver
 from tests.oracle import load
@@ -270,9 +271,7 @@ def test_broken_keys(loaded: DataFolder) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_against_the_oracle(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """Of a hostile delivery just the events stay that the oracle knows of others, whatever is folded at once."""
-    monkeypatch.setattr("pipeline.erasure.erase._PROCESSES_DAYS", -1)
-    monkeypatch.setattr("pipeline.load.stages._DAYS", 20)
-    monkeypatch.setattr("pipeline.load.merge._STORED_BYTES", 20_000)
+    folder.limits = Limits(processes_days=-1, rerun_days=20, stored_bytes=20_000)
     delivery = deliver(3, folder.now)
     for name, content in delivery.files:
         folder.drop(name, content)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import run as steps
 from pipeline.contract.tables import EVENTS, events_path, manifest_path, quarantine_path
+from pipeline.load.job import Limits
 from pipeline.storage import parquet
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store
@@ -196,7 +196,7 @@ def test_mending_that_breaks_off(
     load_half(folder, monkeypatch, step, elsewhere)
     lose(folder, "state.sqlite")
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "_SLICE_BYTES", 1)
+        patch.setattr(folder, "limits", Limits(slice_bytes=1))
         begin, left = State.begin, [1]
 
         def once(state: State, *operations: Any, **options: Any) -> None:

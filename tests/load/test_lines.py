@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.load import lines
 from pipeline.load.discovery import Compression
 from pipeline.load.lines import Block, blocks
 from tests.hostile import compress
@@ -52,10 +51,7 @@ def test_any_cut_gives_the_same_lines(
 ) -> None:
     """Whatever the chunks, each line comes once with its length; of one that is too long at least the beginning."""
     start, end = sorted([data.draw(st.integers(0, len(content))), data.draw(st.integers(0, len(content)))])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_CHUNK_BYTES", chunk)
-        patch.setattr(lines, "_LINE_KEPT_BYTES", kept)
-        found = list(blocks(Drip(content, sizes), None, start, end))
+    found = list(blocks(Drip(content, sizes), None, start, end, chunk, line_kept_bytes=kept))
     whole, tail = cut(content[start:end])
     assert [block.whole for block in found if not block.whole] == ([False] if tail else [])
     assert all(block.whole for block in found[:-1])
@@ -77,11 +73,8 @@ def test_any_cut_gives_the_same_lines(
 @given(content=CONTENT, chunk=st.integers(1, 30), ratio=st.integers(1, 4))
 def test_compressed_files_give_the_same_lines(suffix: str, content: bytes, chunk: int, ratio: int) -> None:
     """A compressed file has the lines that are in it, however it is read and from however many members."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_COMPRESSED_CHUNK_BYTES", chunk)
-        patch.setattr(lines, "_CHUNK_BYTES", chunk * ratio)
-        file = Drip(compress(suffix, content))
-        found = list(blocks(file, COMPRESSIONS[suffix], 0, 0))
+    file = Drip(compress(suffix, content))
+    found = list(blocks(file, COMPRESSIONS[suffix], 0, 0, chunk * ratio, compressed_chunk_bytes=chunk))
     whole, tail = cut(content)
     assert [text for block in found if block.whole for text in texts_of(block)] == whole
     assert [block.lines for block in found if not block.whole] == ([tail] if tail else [])
@@ -96,7 +89,7 @@ def test_a_stream_that_breaks_off(left: float, suffix: str) -> None:
     content = b"\n".join(b"%d %s" % (number, rng.randbytes(30).hex().encode()) for number in range(20_000))
     packed = compress(suffix, content)
     found: list[bytes] = []
-    stream = blocks(Drip(packed[: int(len(packed) * left)]), COMPRESSIONS[suffix], 0, 0)
+    stream = blocks(Drip(packed[: int(len(packed) * left)]), COMPRESSIONS[suffix], 0, 0, 1 << 20)
     with pytest.raises(OSError, match=r"."):
         found.extend(text for block in stream for text in texts_of(block))
     assert len(b"\n".join(found)) > len(content) * left - 200_000

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.load.accounting import RunReport
+from pipeline.load.results import RunReport
 from pipeline.load.session import BusyError
 from pipeline.storage.state import State
 from tests.support.command import break_off

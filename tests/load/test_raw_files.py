@@ -16,6 +16,7 @@ from pipeline.load import discovery
 from pipeline.load import lines as lines_of
 from pipeline.load import read as reading
 from pipeline.load.discovery import Part
+from pipeline.load.job import Limits
 from pipeline.load.lines import Block
 from pipeline.validation.records import LINE_BYTES_MAX
 from tests.hostile import compress
@@ -64,7 +65,6 @@ def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
             something()
             yield from found
 
-        monkeypatch.setattr("pipeline.load.lines._CHUNK_BYTES", 300)
         monkeypatch.setattr(reading, "blocks", then)
 
     return happens
@@ -176,14 +176,13 @@ def test_truncated(folder: DataFolder) -> None:
 def test_truncated_while_it_is_read(
     folder: DataFolder,
     while_reading: Callable[[Callable[[], object]], None],
-    monkeypatch: pytest.MonkeyPatch,
     left: int,
 ) -> None:
     """A file that is cut off under the reader and written anew is read anew by the next run, whatever its length."""
     kind = "k" * 100_000  # more than what is read ahead
     path = folder.drop("a.jsonl", lines(*"abcdef", kind=kind))
     while_reading(lambda: path.write_bytes(lines(*"xyz"[:left], kind=kind)))
-    monkeypatch.setattr("pipeline.load.lines._CHUNK_BYTES", 60_000)
+    folder.limits = Limits(chunk_bytes=60_000)
     done(usage(folder))
     assert not ids(folder) & set("def")
     path.write_bytes(lines(*"xyz"[:left], *"opqrstuv", kind=kind))

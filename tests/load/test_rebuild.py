@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.commands import app
-from pipeline.load.accounting import RunReport
 from pipeline.load.rebuild import RawGoneError, Rebuild
+from pipeline.load.results import RunReport
 from pipeline.run import run
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 

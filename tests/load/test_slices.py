@@ -12,19 +12,16 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pipeline import run as steps
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, Published
 from pipeline.load import merge, rollup, session
-from pipeline.load import stages as work
-from pipeline.load.job import Job
+from pipeline.load.job import DEFAULT_LIMITS, Job, Limits
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage import parquet
 from pipeline.storage.state import Counts
-from pipeline.storage.store import Store
 from tests.support.command import published, total
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 from tests.support.project import ROOT
@@ -84,15 +81,15 @@ class Pause:
             raise StopError
 
 
-def test_slices(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices(whole: DataFolder, folder: DataFolder) -> None:
     """The tables are those of one go, the report is of all slices, and data_as_of moves with the last one only."""
-    monkeypatch.setattr(steps, "_SLICE_BYTES", 1)
+    folder.limits = Limits(slice_bytes=1)
     folder.drop("0.jsonl", b"")
     first = folder.now - DAY_US
     folder.run(first)
     drop_all(folder)
     pause = Pause(folder)
-    report = run(folder.settings, folder.now, pause=pause)
+    report = run(folder.settings, folder.now, limits=folder.limits, pause=pause)
     assert published(folder) == published(whole)
     assert (report.files, report.lines, report.accepted, report.rejected) == (FILES, 246, report.accepted, 6)
     assert total(folder) == Counts(246, report.accepted, report.duplicates, 6)
@@ -104,12 +101,12 @@ def test_slices(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.Monke
     assert (last.sequence, last.data_as_of) == (FILES + 1, folder.now)
 
 
-def test_first_slices(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_slices(folder: DataFolder) -> None:
     """Before everything is in for the first time the data do not pass for fresh."""
-    monkeypatch.setattr(steps, "_SLICE_BYTES", 1)
+    folder.limits = Limits(slice_bytes=1)
     drop_all(folder)
     with pytest.raises(StopError):
-        run(folder.settings, folder.now, pause=Pause(folder, last=4))
+        run(folder.settings, folder.now, limits=folder.limits, pause=Pause(folder, last=4))
     found = stands(folder)
     assert found is not None
     assert (found.sequence, found.data_as_of) == (1, None)
@@ -142,16 +139,16 @@ def test_what_does_not_load_everything(folder: DataFolder) -> None:
 
 
 @pytest.mark.parametrize("last", [1, 3, 4, 5, 9])
-def test_stopped(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+def test_stopped(whole: DataFolder, folder: DataFolder, last: int) -> None:
     """Stopped between any two steps of any slice, the slices before are in, and the next run loads the others."""
-    monkeypatch.setattr(steps, "_SLICE_BYTES", 1)
+    folder.limits = Limits(slice_bytes=1)
     drop_all(folder)
     with pytest.raises(StopError):
-        run(folder.settings, folder.now, pause=Pause(folder, last))
+        run(folder.settings, folder.now, limits=folder.limits, pause=Pause(folder, last))
     assert not list(folder.root.glob("staging/*"))
     loaded = (last - 1) // 3
     assert total(folder).lines == loaded * 82
-    monkeypatch.undo()
+    folder.limits = DEFAULT_LIMITS
     report = folder.run()
     assert report.files == FILES - loaded
     assert published(folder) == published(whole)
@@ -162,18 +159,19 @@ KILLED = """
 import os, signal, sys
 from itertools import count
 from pathlib import Path
-from pipeline.load import merge, rollup, stages as work
-from pipeline import run as steps
 from pipeline.contract.settings import Settings
+from pipeline.load import merge, rollup, stages
+from pipeline.load.job import Limits
+from pipeline.run import run
 
 numbers = count(1)
-steps._SLICE_BYTES = 1
 
 def pause():
     if next(numbers) == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-steps.run(Settings.read({}, data_dir=Path(sys.argv[1]), workers=1), int(sys.argv[3]), pause=pause)
+settings = Settings.read({}, data_dir=Path(sys.argv[1]), workers=1)
+run(settings, int(sys.argv[3]), pause=pause, limits=Limits(slice_bytes=1))
 """
 
 
@@ -192,9 +190,9 @@ def test_killed(whole: DataFolder, folder: DataFolder, last: int) -> None:
 
 
 @pytest.fixture
-def small_buckets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def small_buckets(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let buckets hold a few lines; return how many each slice has."""
-    monkeypatch.setattr(steps, "_BUCKET_BYTES", 5000)
+    folder.limits = Limits(bucket_bytes=5000)
     buckets: list[int] = []
 
     def noted(**fields: Any) -> Job:
@@ -215,14 +213,11 @@ def test_buckets(whole: DataFolder, folder: DataFolder, small_buckets: list[int]
     assert report.partitions == len(list(folder.root.glob("events/*/*/*.parquet")))
 
 
-def test_processes(
-    whole: DataFolder, folder: DataFolder, small_buckets: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes(whole: DataFolder, folder: DataFolder, small_buckets: list[int]) -> None:
     """Worker processes, with buckets and slices, make the same tables."""
-    monkeypatch.setattr(steps, "_PROCESSES_BYTES", 0)
-    monkeypatch.setattr(steps, "_SLICE_BYTES", 60_000)
     drop_all(folder)
-    run(Settings.read({}, data_dir=folder.root, workers=2), folder.now)
+    limits = Limits(bucket_bytes=5000, processes_bytes=0, slice_bytes=60_000)
+    run(Settings.read({}, data_dir=folder.root, workers=2), folder.now, limits=limits)
     assert len(small_buckets) == 2
     assert min(small_buckets) > 3
     assert published(folder) == published(whole)
@@ -244,22 +239,17 @@ class Stages(Progress):
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("rebuild", [None, Rebuild()])
-def test_divided_buckets(
-    whole: DataFolder, folder: DataFolder, monkeypatch: pytest.MonkeyPatch, workers: int, rebuild: Rebuild | None
-) -> None:
+def test_divided_buckets(whole: DataFolder, folder: DataFolder, workers: int, rebuild: Rebuild | None) -> None:
     """Buckets that turn out too large are divided, and the tables and the counts are the same."""
     drop_all(folder)
     if rebuild:
         folder.run()
         drop_all(folder)
-    monkeypatch.setattr(steps, "_BUCKET_BYTES", 5000)
-    monkeypatch.setattr(steps, "_PROCESSES_BYTES", 0)
-    monkeypatch.setattr(steps, "BUCKETS_MAX", 2)
-    monkeypatch.setattr(work, "_ROWS_BYTES", 5000)
-    stages = Stages()
-    report = run(Settings.read({}, data_dir=folder.root, workers=workers), folder.now, progress=stages, rebuild=rebuild)
-    assert stages.totals["divide"] == 2
-    assert stages.totals["merge"] > 4
+    limits = Limits(bucket_bytes=5000, processes_bytes=0, buckets=3, bucket_rows_bytes=5000)
+    settings, stages = Settings.read({}, data_dir=folder.root, workers=workers), Stages()
+    report = run(settings, folder.now, progress=stages, rebuild=rebuild, limits=limits)
+    assert stages.totals["divide"] == 3
+    assert stages.totals["merge"] > 6
     assert published(folder) == published(whole)
     assert total(folder) == total(whole)
     assert report.accepted == total(whole).accepted
@@ -273,14 +263,14 @@ def test_portions(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.Mon
     folder.run(paths=[first])
     sizes = []
 
-    def noted(store: Store, uris: list[str | None], *given: Any) -> Iterator[tuple[slice, pa.Table]]:
-        schema, threads, _ = given
-        for place, rows in parquet.portions(store, uris, schema, threads, most_bytes=1):
+    def noted(*given: Any) -> Iterator[tuple[slice, pa.Table]]:
+        for place, rows in parquet.portions(*given):
             sizes.append((place.stop - place.start, rows.num_rows))
             yield place, rows
 
     monkeypatch.setattr(merge, "portions", noted)
     monkeypatch.setattr(rollup, "portions", noted)
+    folder.limits = Limits(stored_bytes=1, stored_month_bytes=1)
     folder.run(paths=later)
     days, of_months = len(list(folder.root.glob("events/*/*/*.parquet"))), len(list(folder.root.glob("cube/*/*")))
     assert len(sizes) == days + 2 * of_months
@@ -290,11 +280,10 @@ def test_portions(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.Mon
     assert total(folder) == total(whole)
 
 
-def test_bucket_that_cannot_be_divided(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single UTC day of a workspace is folded in one piece, however large it is."""
-    monkeypatch.setattr(work, "_ROWS_BYTES", 1)
+def test_bucket_that_cannot_be_divided(folder: DataFolder) -> None:
+    """A single UTC day of a workspace is merged in one piece, however large it is."""
     folder.drop("day.jsonl", [record(f"e{number}", usage={"credits": 1}) for number in range(50)])
     stages = Stages()
-    run(folder.settings, folder.now, progress=stages)
+    run(folder.settings, folder.now, progress=stages, limits=Limits(bucket_rows_bytes=1))
     assert (stages.totals["divide"], stages.totals["merge"]) == (1, 1)
     assert folder.cube()["credits"].sum() == 50

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 import polars as pl
@@ -16,14 +15,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline import run
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.settings import Settings
-from pipeline.load import read, splits, stages
-from pipeline.load.accounting import RunReport
+from pipeline.load import read, stages
 from pipeline.load.discovery import Part, Retry
+from pipeline.load.job import DEFAULT_LIMITS, Limits
 from pipeline.load.lines import Block, blocks
 from pipeline.load.rebuild import Rebuild
+from pipeline.load.results import RunReport
+from pipeline.load.splits import split
+from pipeline.run import run
 from pipeline.storage.tombstones import Tombstone, append, hashed
 from tests.hostile import deliver
 from tests.hostile.files import BOM
@@ -50,9 +51,10 @@ def outcome(folder: DataFolder, report: RunReport) -> dict[str, Any]:
 class Twins:
     """Two data folders over the same raw files; one reads the large ones in splits."""
 
-    def __init__(self, root: Path, split_bytes: int) -> None:
+    def __init__(self, root: Path, split_bytes: int, limits: Limits = DEFAULT_LIMITS) -> None:
         self.whole, self.split = DataFolder(root / "whole"), DataFolder(root / "split")
-        self._split_bytes = split_bytes
+        self.whole.limits = limits
+        self.split.limits = msgspec.structs.replace(limits, split_bytes=split_bytes)
         self.split.root.mkdir()
         (self.whole.root / "raw").mkdir(parents=True)
         (self.split.root / "raw").symlink_to(self.whole.root / "raw")
@@ -62,9 +64,9 @@ class Twins:
     def run(self, later: int = 0, workers: int = 1, **fields: Any) -> RunReport:
         """Run both, and demand that the same comes of it."""
         now = self.whole.now + later
-        expected = outcome(self.whole, run.run(self.whole.settings, now, **fields))
-        with patch.object(splits, "_SPLIT_BYTES", self._split_bytes):
-            report = run.run(Settings.read({}, data_dir=self.split.root, workers=workers), now, **fields)
+        expected = outcome(self.whole, run(self.whole.settings, now, limits=self.whole.limits, **fields))
+        settings_of_split = Settings.read({}, data_dir=self.split.root, workers=workers)
+        report = run(settings_of_split, now, limits=self.split.limits, **fields)
         assert outcome(self.split, report) == expected
         return report
 
@@ -109,12 +111,9 @@ def test_growing_file(*, appended: list[bytes], split_bytes: int, bom: bool) -> 
         twins.run(later=2 * DAY_US, rebuild=Rebuild())
 
 
-def test_hostile_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_files(tmp_path: Path) -> None:
     """Files of all kinds, some compressed, in slices and by several processes, give what they give unsplit."""
-    monkeypatch.setattr(run, "_PROCESSES_BYTES", 0)
-    monkeypatch.setattr(run, "_SLICE_BYTES", 2_000_000)
-    monkeypatch.setattr(run, "_BUCKET_BYTES", 500_000)
-    twins = Twins(tmp_path, 20_000)
+    twins = Twins(tmp_path, 20_000, Limits(processes_bytes=0, slice_bytes=2_000_000, bucket_bytes=500_000))
     files = deliver(1, twins.whole.now, events=200).files
     for number, (name, content) in enumerate(files):
         plain = name.endswith(".jsonl")
@@ -132,18 +131,16 @@ def test_splits_touch(tmp_path: Path) -> None:
     """Splits end with a line and are about as long as wanted; a longer line is in one of them."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"aaaa\n" * 3 + b"b" * 30 + b"\n" + b"\n" * 10 + b"c")
-    with patch.object(splits, "_SPLIT_BYTES", 10):
-        parts = splits.split(Part("a.jsonl", path, None, path.stat().st_size))
+    parts = split(Part("a.jsonl", path, None, path.stat().st_size), Limits(split_bytes=10))
     assert [(part.offset, part.end) for part in parts] == [(0, 15), (15, 46), (46, 57)]
     assert [part.bytes for part in parts] == [15, 31, 11]
 
 
 @pytest.fixture
-def four(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Path:
+def four(folder: DataFolder) -> Path:
     """Return a raw file of four lines, the second the longest, each a split and read by itself, the longest first."""
-    monkeypatch.setattr(splits, "_SPLIT_BYTES", 1)
-    monkeypatch.setattr(stages, "_BATCH_BYTES", 1)
-    monkeypatch.setattr("pipeline.load.discovery._PROOF_BYTES", 4)  # so that a proof does not see all that happens
+    # A hash of so few bytes does not notice every change.
+    folder.limits = Limits(split_bytes=1, batch_bytes=1, prefix_bytes=4)
     folder.drop("z.jsonl", line("z"))
     path = folder.drop("a.jsonl", line("a", kind="k" * 20) + line("b", kind="k" * 30) + line("c") + b"bad\n")
     os.utime(path, (0, 0))

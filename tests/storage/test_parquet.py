@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.tables import EVENTS
-from pipeline.storage import parquet
 from pipeline.storage.parquet import PartitionError, PartitionWriter, Reordered
 from pipeline.storage.store import Store
 
@@ -49,20 +48,16 @@ def test_reordered_rows(rows: int, ahead: int, one_piece: int, data: st.DataObje
     order = np.array(data.draw(st.lists(st.integers(0, rows - 1), max_size=80)), np.int64)
     place = st.integers(0, len(order))
     wanted = data.draw(st.lists(st.tuples(place, place).map(sorted), max_size=8))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "_AHEAD_ROWS", ahead)
-        reordered = Reordered(table.combine_chunks() if one_piece else table, order)
-        for start, stop in [*wanted, (0, len(order))]:
-            found = reordered.rows(start, stop)
-            assert found["number"].to_pylist() == order[start:stop].tolist()
-            assert found["text"].to_pylist() == [f"row {number}" for number in order[start:stop]]
+    reordered = Reordered(table.combine_chunks() if one_piece else table, order, ahead)
+    for start, stop in [*wanted, (0, len(order))]:
+        found = reordered.rows(start, stop)
+        assert found["number"].to_pylist() == order[start:stop].tolist()
+        assert found["text"].to_pylist() == [f"row {number}" for number in order[start:stop]]
 
 
 @pytest.mark.parametrize("one_piece", [0, 1 << 20])
-def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int) -> None:
     """Each partition gets its rows in their order, in row groups of bounded size; an empty one is a file too."""
-    monkeypatch.setattr(parquet, "_AHEAD_ROWS", 5)
-    monkeypatch.setattr(parquet, "_ROW_GROUP_ROWS", 4)
     rng = random.Random(7)
     rows = pa.Table.from_pylist([event(number) for number in range(40)], EVENTS).to_pylist()
     table = pa.concat_tables([pa.Table.from_pylist(rows[start : start + 9], EVENTS) for start in range(0, 40, 9)])
@@ -76,9 +71,11 @@ def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int, monkey
         }
     )
     store = Store(tmp_path)
-    writer = PartitionWriter(store, "staging/r", "r", EVENTS, dictionaries=("kind",), statistics=("timestamp",))
+    writer = PartitionWriter(
+        store, "staging/r", "r", EVENTS, dictionaries=("kind",), statistics=("timestamp",), row_group_rows=4
+    )
     keys = [*sizes, ("c", "2026-11-01")]
-    reordered = Reordered(table, np.array(order))
+    reordered = Reordered(table, np.array(order), ahead_rows=5)
     written = writer.write(places, reordered.rows, keys, lambda workspace, day: f"{workspace}/{day}.parquet")
     assert list(written) == keys
     start = 0

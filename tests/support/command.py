@@ -1,6 +1,7 @@
 """The command as tests give it, and what they ask of a data folder afterwards."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 import service.commands  # noqa: F401 - adds `serve`
+from pipeline import run
 from pipeline.commands import app
 from pipeline.contract.tables import quarantine_path
+from pipeline.erasure import erase
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Operation, Store
 from tests.support.data_folder import NOW, DataFolder
@@ -21,7 +24,10 @@ _OF_THE_WRITER = ("state.sqlite", "run.lock", "usage.duckdb")
 def usage(folder: DataFolder, *arguments: str, now: str = NOW) -> Result:
     """Give a command that loads or takes away, `usage run` where only options are given."""
     command = [] if arguments and arguments[0] in {"quarantine", "forget", "retention"} else ["run"]
-    return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(folder.root), "--now", now])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "run", partial(run.run, limits=folder.limits))
+        patch.setattr(erase, "erase", partial(erase.erase, limits=folder.limits))
+        return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(folder.root), "--now", now])
 
 
 def parse(arguments: Sequence[str]) -> Any:

@@ -13,7 +13,8 @@ import polars as pl
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
-from pipeline.load.accounting import RunReport
+from pipeline.load.job import DEFAULT_LIMITS
+from pipeline.load.results import RunReport
 from pipeline.run import run
 
 NOW = "2026-11-24T12:00:00Z"
@@ -27,6 +28,7 @@ class DataFolder:
         self.root = root
         self.settings = Settings.read({}, data_dir=root, workers=1)
         self.now = instant(NOW)
+        self.limits = DEFAULT_LIMITS
 
     def drop(self, name: str, content: bytes | Iterable[dict[str, Any]]) -> Path:
         """Put a raw file there, from bytes or from records."""
@@ -48,7 +50,7 @@ class DataFolder:
 
     def run(self, now: int | None = None, paths: Iterable[Path] = ()) -> RunReport:
         """Run the pipeline."""
-        return run(self.settings, self.now if now is None else now, paths)
+        return run(self.settings, self.now if now is None else now, paths, limits=self.limits)
 
     def events(self) -> pl.DataFrame:
         """Return all events, by a plain glob as an analyst would."""

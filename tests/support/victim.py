@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline import keys
 from pipeline.commands import app
-from pipeline.erasure import erase
+from pipeline.erasure import erase, stage
 from pipeline.load import stages
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
@@ -50,8 +50,9 @@ def main() -> None:
         deadly(Store, name)
     for name in ("begin", "end", "forget", "settle", "carry_out"):
         deadly(State, name)
-    for name in ("_read", "sift", "merge", "roll_up"):
+    for name in ("_read", "merge", "roll_up"):
         deadly(stages, name)
+    deadly(stage, "erase_rejects")
     deadly(erase, "append")
     deadly(keys, "write_rows")
     arguments = sys.argv[4:]

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.formats import instant
-from pipeline.load import lines
+from pipeline.load.job import Limits
 from pipeline.validation import native
 from pipeline.validation.bulk import BulkValidator, batch
 from pipeline.validation.records import LINE_BYTES_MAX, Row
@@ -317,7 +317,7 @@ def test_more_than_there_is_room_for() -> None:
     assert isinstance(validate(many, LATEST), Row)
 
 
-def test_blocks_through_the_pipeline(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_through_the_pipeline(folder: DataFolder) -> None:
     """However many lines are judged at once, the tables and the quarantine are the same."""
     rng = random.Random(3)
     block = rng.sample([text for text in (GOOD | LEFT | BAD).values() if len(text) < 5000 and text.strip()], 45)
@@ -326,7 +326,7 @@ def test_blocks_through_the_pipeline(folder: DataFolder, monkeypatch: pytest.Mon
     folder.run()
     small = DataFolder(folder.root.parent / "small")
     small.drop("a.jsonl", content)
-    monkeypatch.setattr(lines, "_CHUNK_BYTES", 700)
+    small.limits = Limits(chunk_bytes=700)
     small.run()
     assert small.events().equals(folder.events())
     assert small.cube().equals(folder.cube())

@@ -1,4 +1,4 @@
--- one row per source: how many of its lines stand
+-- one row per source: how many of its lines gave a current version
 select source, count(*) as lines
 from current
 where source >= 0

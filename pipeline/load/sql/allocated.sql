@@ -1,4 +1,4 @@
--- one row per (event, locale) and one more per event without locale, additive over any of them
+-- one row per (event, locale), and one per event with locale null: its untagged credits, audio and run; all additive
 with events as (
   select
     position as event,
@@ -16,7 +16,7 @@ with events as (
   from current
   semi join changed using (workspace_id, day)
 ),
--- Of one language there is nothing to share.
+-- A single language takes all credits.
 singles as (
   select
     workspace_id,
@@ -34,8 +34,8 @@ tagged as (
   from events
   where len(languages) > 1
 ),
--- Largest remainder: whole shares first, what is left goes one by one to the largest remainders. Products of
--- legal numbers need more than 64 bits.
+-- Largest remainder: whole shares first, then one credit more for each of the largest remainders. Products of valid
+-- numbers need more than 64 bits.
 shares as (
   select
     *,

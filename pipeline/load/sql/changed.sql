@@ -1,4 +1,4 @@
--- one row per (workspace, UTC day) whose events changed, or all that were touched when $force
+-- one row per (workspace, UTC day) whose events changed; every touched one when $force
 select workspace_id, day
 from current
 group by workspace_id, day

@@ -1,4 +1,4 @@
--- one row per event of the touched partitions: of its delivered versions the one that stands
+-- one row per event of the touched partitions: its current version
 select *
 from versions
 anti join superseded using (position)

@@ -1,4 +1,4 @@
--- one row per (workspace, quarter, locale) of the changed days, those of one workspace together
+-- one row per (workspace, quarter, locale) of the changed days, sorted by workspace
 select
   workspace_id,
   quarter,

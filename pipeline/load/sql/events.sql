@@ -1,4 +1,4 @@
--- one row per standing event of the changed partitions, each partition in one piece, newest first
+-- one row per event of the changed partitions, partition by partition, newest event first
 select workspace_id, day::varchar as partition, position
 from current
 semi join changed using (workspace_id, day)

@@ -1,5 +1,4 @@
--- one row per delivered version of an id that was delivered several times, 1 the best that can be told without writing
--- all of it out
+-- one row per version of an id that has several: its rank by everything but the canonical JSON, 1 being the best
 select
   position,
   workspace_id,

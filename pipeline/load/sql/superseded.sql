@@ -1,4 +1,4 @@
--- one row per delivered version that does not stand
+-- one row per version that is not the current one of its event
 with written as (
   select
     position,
@@ -33,7 +33,7 @@ settled as (
     position,
     row_number() over (
       partition by workspace_id, day, id
-      order by json desc, source -- of identical ones what is stored stays, else that of the file listed first
+      order by json desc, source -- of identical versions the stored one wins, else that of the file listed first
     ) as rank
   from written
 )

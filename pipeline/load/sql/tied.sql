@@ -1,4 +1,4 @@
--- one row per delivered version that only its canonical JSON may tell from another one
+-- one row per version that shares rank 1 with another one: only the canonical JSON can decide between them
 with events as (
   select workspace_id, day, id
   from ranked

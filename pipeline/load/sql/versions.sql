@@ -1,4 +1,4 @@
--- one row per delivered version, read or stored: what versions, cube and actors ask of it
+-- one row per version, read or stored, with the columns that versions, cube and actors need
 select
   position,
   workspace_id,
@@ -13,4 +13,4 @@ select
   audio_ms,
   languages,
   source
-from delivered
+from versions_rows

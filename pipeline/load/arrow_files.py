@@ -1,0 +1,24 @@
+"""Arrow streams in the staging folder, which carry tables from one step to the next.
+
+Writes and reads files under the run's staging folder.
+"""
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from pipeline.load.job import Job
+
+
+def write(job: Job, uri: str, table: pa.Table) -> str:
+    """Write a table, and return the path again."""
+    path = job.store.path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pa.ipc.new_stream(str(path), table.schema) as stream:
+        stream.write_table(table)
+    return uri
+
+
+def read(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
+    """Return a table, mapped from its file into memory: only what is looked at is read."""
+    with pa.memory_map(str(job.store.path(uri))) as file, pa.ipc.open_stream(file) as stream:
+        return stream.read_all().cast(schema)
