@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.keys import READ_SCOPE
+from pipeline.contract.directory import READ_SCOPE
 from service.api import activity, by_language, summary, whoami
 from service.api.csv_tables import BUCKETS, DAYS, EVENTS, LANGUAGES, CsvTable
 from service.api.envelope import Question

@@ -12,15 +12,15 @@ from typing import Final, Literal
 
 import msgspec
 
-from pipeline.keys import PREFIX, READ_SCOPE, sha256
+from pipeline.contract.directory import KEY_CHARACTERS, KEY_PREFIX, READ_SCOPE, ApiKey, sha256_hex
 from service.api.parameters import WORKSPACE_HEADER
-from service.auth.directory import ApiKey, Directory
+from service.auth.directory import Directory
 from service.auth.session_tokens import Sessions
 from service.errors import Detail, ForbiddenError, InvalidApiKeyError, UnauthenticatedError
 
 Headers = Mapping[bytes, Sequence[bytes]]  # by lower-case name, in the order received
 
-_API_KEY: Final = re.compile(PREFIX + "[0-9A-Za-z]{32}").fullmatch
+_API_KEY: Final = re.compile(f"{KEY_PREFIX}[0-9A-Za-z]{{{KEY_CHARACTERS}}}").fullmatch
 _RESERVED_PREFIX: Final = "op_"
 _WORKSPACE_MISSING: Final = "is needed: this session may read several workspaces"
 
@@ -106,7 +106,7 @@ def _bearer_token(values: Sequence[bytes]) -> str:
 def _key(token: str, directory: Directory) -> ApiKey | None:
     if not _API_KEY(token):
         return None
-    digest = sha256(token)
+    digest = sha256_hex(token)
     key = directory.keys.get(digest)
     if key is None or not hmac.compare_digest(digest, key.key_sha256.lower()):
         return None

@@ -13,9 +13,9 @@ import msgspec
 from jwt import PyJWS, PyJWTError
 
 from pipeline.contract.calendar import SECOND_US
+from pipeline.contract.directory import sha256_hex
 from pipeline.contract.formats import FormatError, uuid
 from pipeline.contract.settings import Settings
-from pipeline.keys import sha256
 from service.auth.directory import Directory
 from service.auth.jwks import ALGORITHMS, KeyRing
 from service.errors import ForbiddenError, InvalidTokenError
@@ -81,7 +81,7 @@ class Sessions:
         keys = await self._ring.current()
         if keys is not self._keys:
             self._keys, self._remembered = keys, LruCache(_REMEMBERED_BYTES)
-        digest = sha256(token)
+        digest = sha256_hex(token)
         claims = self._remembered.get(digest)
         if claims is None:
             claims = await self._verify(token, self._ring)

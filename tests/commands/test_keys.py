@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline import keys
 from pipeline.commands import app
+from pipeline.contract.directory import MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 MEMBER = "11111111-1111-4111-8111-111111111111"
@@ -22,12 +23,12 @@ STRANGER = "33333333-3333-4333-8333-333333333333"
 def data_dir(tmp_path: Path) -> Path:
     """Return a data folder whose workspace has one active and one removed member."""
     keys.write_rows(
-        tmp_path / "directory" / keys.MEMBERS,
+        tmp_path / "directory" / MEMBERS,
         [
-            keys.Member(WORKSPACE.upper(), MEMBER.upper(), "Ada", "viewer", "removed"),
-            keys.Member(WORKSPACE, MEMBER, "Ada", "admin", "active"),
-            keys.Member(WORKSPACE, REMOVED, "Bob", "editor", "active"),
-            keys.Member(WORKSPACE, REMOVED, "Bob", "editor", "removed"),
+            Member(WORKSPACE.upper(), MEMBER.upper(), "Ada", "viewer", "removed"),
+            Member(WORKSPACE, MEMBER, "Ada", "admin", "active"),
+            Member(WORKSPACE, REMOVED, "Bob", "editor", "active"),
+            Member(WORKSPACE, REMOVED, "Bob", "editor", "removed"),
         ],
     )
     return tmp_path
@@ -59,7 +60,7 @@ def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
     assert result.stderr == f"id {row['id']}\n"
     assert row == {
         "id": row["id"],
-        "key_sha256": keys.sha256(secret),
+        "key_sha256": sha256_hex(secret),
         "workspace_id": WORKSPACE,
         "user_id": MEMBER,
         "scopes": ["voices:read", "workspace:read"],
@@ -74,8 +75,8 @@ def test_nothing_on_disk_or_in_the_list_gives_the_key_away(data_dir: Path) -> No
     assert all(secret.encode() not in path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     listed = usage(data_dir, "list")
     assert secret not in listed.output
-    assert keys.sha256(secret) not in listed.output
-    assert keys.sha256(secret)[:8] in listed.output
+    assert sha256_hex(secret) not in listed.output
+    assert sha256_hex(secret)[:8] in listed.output
     assert "no limit\tactive" in listed.stdout
     assert stat.S_IMODE(local_file(data_dir).stat().st_mode) == 0o600
 
@@ -109,13 +110,56 @@ def test_what_is_no_uuid_is_refused(data_dir: Path) -> None:
     assert "--user" in result.stderr
 
 
-def test_a_broken_directory_is_no_ground_to_give_a_key(data_dir: Path) -> None:
-    """File and line are named."""
-    with (data_dir / "directory" / keys.MEMBERS).open("ab") as file:
-        file.write(b'\n{"workspace_id": 5}\n')
+BROKEN_MEMBERS = {
+    "no fields": b'{"workspace_id": 5}',
+    "malformed UUID": b'{"workspace_id": "w1", "user_id": "u1", "name": "Ada", "role": "admin", "status": "active"}',
+    "not JSON": b"workspace,user",
+    "not UTF-8": b'{"name": "\xff"}',
+    "nested": b"[" * 9000,
+}
+
+
+@pytest.mark.parametrize("line", BROKEN_MEMBERS.values(), ids=BROKEN_MEMBERS)
+def test_a_broken_members_file_gives_no_key(data_dir: Path, line: bytes) -> None:
+    """A members file that the service would refuse is refused here too; the message names file and line."""
+    with (data_dir / "directory" / MEMBERS).open("ab") as file:
+        file.write(b"\n" + line + b"\n")
     result = create(data_dir)
     assert result.exit_code == 2
-    assert "members.jsonl, line 6" in result.stderr
+    assert f"{data_dir / 'directory' / MEMBERS}, line 6: " in result.stderr
+    assert not local_file(data_dir).exists()
+
+
+def test_a_members_file_with_a_byte_order_mark(data_dir: Path) -> None:
+    """The byte order mark that some editors write is accepted, as by the service."""
+    path = data_dir / "directory" / MEMBERS
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert create(data_dir).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["api_keys.jsonl", "api_keys.local.jsonl"])
+def test_a_broken_key_file(data_dir: Path, name: str) -> None:
+    """A key file that the service would refuse is neither listed nor changed."""
+    path = data_dir / "directory" / name
+    path.write_text(
+        f'{{"id": "k", "key_sha256": "ab", "workspace_id": "{WORKSPACE}", "user_id": "{MEMBER}", "scopes": []}}\n'
+    )
+    before = path.read_bytes()
+    for arguments in (["list"], ["revoke", "x"]):
+        result = usage(data_dir, *arguments)
+        assert result.exit_code == 2
+        assert f"{name}, line 1: " in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_an_unreadable_members_file(data_dir: Path) -> None:
+    """A folder in the place of the members file is refused in one line."""
+    (data_dir / "directory" / MEMBERS).unlink()
+    (data_dir / "directory" / MEMBERS).mkdir()
+    result = create(data_dir)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "members.jsonl" in result.stderr
 
 
 def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
@@ -134,8 +178,8 @@ def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
 
 def test_the_products_keys_are_listed_but_not_revoked_here(data_dir: Path) -> None:
     """Its next export would bring such a key back: the message says where to do it."""
-    key = keys.ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ["workspace:read"])
-    keys.write_rows(data_dir / "directory" / keys.PRODUCT_KEYS, [key])
+    key = ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ("workspace:read",))
+    keys.write_rows(data_dir / "directory" / PRODUCT_KEYS, [key])
     assert keys.stored(data_dir) == [("api_keys.jsonl", key)]
     result = usage(data_dir, "revoke", "key_p")
     assert result.exit_code == 2

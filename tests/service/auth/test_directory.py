@@ -9,19 +9,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.auth.directory import Account, ApiKey, DirectoryError, DirectoryReader, Member, build, read_rows
+from pipeline.contract.directory import Account, ApiKey, DirectoryError, Member
+from service.auth.directory import DirectoryReader, build
+from tests.support.clock import ManualClock
 
 W, U = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.seconds
 
 
 def _member(**fields: Any) -> Member:
@@ -53,43 +45,9 @@ def test_workspaces_of_a_user_include_those_they_left() -> None:
     assert directory.workspaces_of("nobody") == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "row"),
-    [
-        (Member, {"workspace_id": W, "user_id": U, "name": "Ada", "role": "owner", "status": "active"}),
-        (Member, {"workspace_id": "x", "user_id": U, "name": "Ada", "role": "admin", "status": "active"}),
-        (Member, {"workspace_id": W, "user_id": U, "role": "admin", "status": "active"}),
-        (Account, {"user_id": U, "quota": "5", "period_anchor": None}),
-        (Account, {"user_id": U, "quota": -1, "period_anchor": None}),
-        (Account, {"user_id": U, "quota": 5, "period_anchor": "2026-02-30T00:00:00Z"}),
-        (Account, {"user_id": U, "quota": 5, "period_anchor": "9999-12-31T23:00:00-02:00"}),
-        (ApiKey, {"id": "k", "key_sha256": "ab", "workspace_id": W, "user_id": U, "scopes": []}),
-        (ApiKey, {"id": "k", "key_sha256": "a" * 64, "workspace_id": W, "user_id": U, "scopes": None}),
-        (Account, "{"),
-        (Account, '"\\ud800'),
-    ],
-)
-def test_broken_row_names_file_and_line(tmp_path: Path, kind: Any, row: Any) -> None:
-    """A row that is not what it has to be raises an error with the file and the line."""
-    path = tmp_path / "rows.jsonl"
-    _write(path, "", row)
-    with pytest.raises(DirectoryError, match=r"rows\.jsonl, line 2"):
-        read_rows(path, kind)
-
-
-def test_optional_fields_and_unknown_ones(tmp_path: Path) -> None:
-    """A BOM, blank lines, CR LF and unknown fields are accepted; an absent file is empty."""
-    path = tmp_path / "accounts.jsonl"
-    path.write_bytes(
-        b'\xef\xbb\xbf{"user_id": "%b", "quota": null, "period_anchor": null, "x": 1}\r\n\n  \n' % U.encode()
-    )
-    assert read_rows(path, Account) == [Account(U)]
-    assert read_rows(tmp_path / "absent.jsonl", Account) == []
-
-
 def test_change_is_picked_up_within_a_second(folder: Any) -> None:
     """A changed file is read again at most once a second; nothing is read twice within one."""
-    clock = Clock()
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     folder.member(folder.workspace, folder.other_user)
     clock.seconds += 0.9
@@ -100,7 +58,7 @@ def test_change_is_picked_up_within_a_second(folder: Any) -> None:
 
 def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
     """`api_keys.local.jsonl` is read after the product's file, so that its row of the same id counts."""
-    clock = Clock()
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
     _write(folder.root / "directory" / "api_keys.local.jsonl", row | {"revoked_at": "2026-01-01T00:00:00Z"})
@@ -110,7 +68,7 @@ def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
 
 def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> None:
     """A broken file is logged with its line and what it said before stays; a revocation elsewhere still counts."""
-    clock = Clock()
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     (folder.root / "directory" / "members.jsonl").write_text("{}\n")
     folder.key(revoked_at="now")
@@ -130,7 +88,7 @@ def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> Non
 
 def test_file_that_could_not_be_read_is_tried_again(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A revocation that met with too many open files is read a second later, though the file did not change since."""
-    clock = Clock()
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
     _write(folder.root / "directory" / "api_keys.local.jsonl", row | {"revoked_at": "now"})
@@ -149,7 +107,7 @@ def test_file_that_could_not_be_read_is_tried_again(folder: Any, monkeypatch: py
 
 def test_replaced_file_with_the_same_size_and_time_is_noticed(folder: Any) -> None:
     """A file replaced by one of the same size and modification time is read again."""
-    clock = Clock()
+    clock = ManualClock()
     path = folder.root / "directory" / "members.jsonl"
     reader = DirectoryReader(folder.root, clock)
     before = path.stat()
