@@ -8,10 +8,9 @@ import msgspec
 from pipeline.contract import calendar
 from pipeline.contract.calendar import Range, View
 from service.api import envelope
-from service.api.envelope import Count, Period
+from service.api.envelope import Count, Period, quotient
 from service.api.locales import display_name
 from service.api.parameters import LanguageParameters
-from service.api.rounding import quotient
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import windows

@@ -14,8 +14,7 @@ import msgspec
 
 from service.api.activity import Event
 from service.api.by_language import ByLanguage, LanguageRow
-from service.api.envelope import Answer
-from service.api.rounding import quotient
+from service.api.envelope import Answer, quotient
 from service.api.summary import ActivityBucket, Day, Summary
 
 # What starts a formula, in full width too; at the start of a cell, or after what starts one where commas do not: in

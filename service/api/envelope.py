@@ -1,4 +1,4 @@
-"""The envelope of every answer, and the fields that several of them share."""
+"""What all answers share: the envelope, the types of their fields, and how quotients are rounded."""
 
 import sys
 from functools import lru_cache
@@ -51,3 +51,15 @@ class Period(msgspec.Struct, frozen=True):
     def of(cls, start: int, end: int) -> "Period":
         """Write a window of microseconds."""
         return cls(boundary(start), boundary(end))
+
+
+def quotient(numerator: int, denominator: int, digits: int) -> float:
+    """Return `numerator / denominator` rounded half to even, on the exact value; neither is negative.
+
+    `round(a / b, digits)` would round twice: 0.285 as a float is a little less than 0.285, so that its two digits would
+    be 0.28 by accident.
+    """
+    scale: int = 10**digits
+    whole, rest = divmod(numerator * scale, denominator)
+    whole += 2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1)
+    return whole / scale

@@ -14,9 +14,8 @@ from pipeline.contract import calendar
 from pipeline.contract.calendar import Bucket, Range, View
 from pipeline.contract.tables import STATUSES
 from service.api import envelope
-from service.api.envelope import Count, Instant, Period, boundary
+from service.api.envelope import Count, Instant, Period, boundary, quotient
 from service.api.parameters import SummaryParameters
-from service.api.rounding import quotient
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import billing, windows

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from service.api.envelope import quotient
 from service.api.locales import display_name
-from service.api.rounding import quotient
 from service.lru import LruCache
 
 
