@@ -17,7 +17,6 @@ from service.api import cursors
 from service.api import query_string as query
 from service.errors import Detail, InvalidParametersError
 
-WORKSPACE_HEADER: Final = "X-Workspace-Id"
 LARGEST_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
 
@@ -52,10 +51,9 @@ def _timezone(text: str) -> str:
     return text
 
 
-def read_uuid(text: str) -> str:
-    """Return a UUID in lower case, as ids are stored; raise ValueError otherwise."""
+def _uuid(text: str) -> str:
     try:
-        return formats.uuid(text)
+        return formats.uuid(text)  # lower-case, as ids are stored
     except formats.FormatError:
         raise ValueError("must be a UUID of 8-4-4-4-12 hex digits") from None
 
@@ -106,7 +104,7 @@ _TIMEZONE: Final = Rule(
 _TYPE: Final = Rule("type", _one_of(*ACTIONS), None, _enum(ACTIONS), "Only events of this action.")
 _USER: Final = Rule(
     "user_id",
-    read_uuid,
+    _uuid,
     None,
     {"type": "string", "format": "uuid", "pattern": _UUID_PATTERN},
     "Only events of this active member.",
@@ -212,15 +210,3 @@ def _examine(kind: type[Parameters], query_string: bytes) -> tuple[dict[str, Any
         if any(getattr(cursor, name) != values[name] for name in _CURSOR_OF if name not in wrong):
             problems.append(Detail("cursor", "belongs to another range, type, user_id or timezone"))
     return values, problems
-
-
-def read_workspace_header(values: Sequence[bytes]) -> tuple[str | None, list[Detail]]:
-    """Return the workspace that the header names, or None and what is wrong with it."""
-    if not values:
-        return None, []
-    if len(values) > 1:
-        return None, [Detail(WORKSPACE_HEADER, "is given more than once")]
-    try:
-        return read_uuid(values[0].decode("latin-1").strip(" \t")), []
-    except ValueError as error:
-        return None, [Detail(WORKSPACE_HEADER, str(error))]
