@@ -26,7 +26,10 @@ def read_zone_file(name: str) -> bytes:
 
 @cache
 def walk_day_starts(zone_file: bytes) -> Seconds:
-    """Return the first second whose local date is `FIRST` or later, and so on to the day after `LAST`: (days + 1,)."""
+    """Return the first second of every local day from `FIRST` to the day after `LAST`: (days + 1,).
+
+    A day that the zone skipped starts with the next one.
+    """
     changes, offsets = _find_changes(zone_file)
     assert not np.any(offsets % QUARTER_S), "midnight of a constant offset would fall between two quarter-hours"
     between = changes[changes % QUARTER_S != 0]
