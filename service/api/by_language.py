@@ -15,9 +15,9 @@ from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import windows
 from service.tables.snapshots import Snapshots
-from service.tables.windows import LanguageUse
+from service.tables.windows import LanguageUsage
 
-_NOTHING = LanguageUse(0, 0, 0, 0)
+_NOTHING = LanguageUsage(0, 0, 0, 0)
 
 
 class Question(envelope.Question, frozen=True):
@@ -79,7 +79,7 @@ def answer(question: Question, snapshots: Snapshots) -> ByLanguage:
     all_characters = sum(row.characters for row in used.values())
     untagged = used.pop(None, _NOTHING)
 
-    def share(row: LanguageUse) -> float:
+    def share(row: LanguageUsage) -> float:
         if all_credits:
             return quotient(row.credits, all_credits, 6)
         return quotient(row.characters, all_characters, 6) if all_characters else 0.0
