@@ -1,4 +1,4 @@
-"""The directory files: rows, repeated keys, hot reload."""
+"""The directory in the service: repeated keys, and files that change, break and come back."""
 
 import errno
 import json
@@ -26,7 +26,7 @@ def _write(path: Path, *rows: Any) -> None:
 
 
 def test_last_row_of_a_repeated_key_counts() -> None:
-    """Of a repeated (workspace, user), user or key id the last row counts, ids compared in lower case."""
+    """Of a repeated (workspace, user), user or key id the last row counts; UUIDs are compared in lower case."""
     directory = build(
         [_member(), _member(workspace_id=W.upper(), user_id=U.upper(), status="removed")],
         [Account(U, quota=1), Account(U.upper(), quota=2)],
@@ -38,7 +38,7 @@ def test_last_row_of_a_repeated_key_counts() -> None:
 
 
 def test_workspaces_of_a_user_include_those_they_left() -> None:
-    """A user is listed in every workspace with a row of theirs, active or removed."""
+    """A user's workspaces include those that list the user as removed."""
     other = W.replace("1", "2")
     directory = build([_member(workspace_id=other, status="removed"), _member()], [], [])
     assert directory.workspaces_of(U) == (W, other)
@@ -46,7 +46,7 @@ def test_workspaces_of_a_user_include_those_they_left() -> None:
 
 
 def test_change_is_picked_up_within_a_second(folder: Any) -> None:
-    """A changed file is read again at most once a second; nothing is read twice within one."""
+    """A changed file is read again after a second, not earlier."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     folder.member(folder.workspace, folder.other_user)
@@ -57,7 +57,7 @@ def test_change_is_picked_up_within_a_second(folder: Any) -> None:
 
 
 def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
-    """`api_keys.local.jsonl` is read after the product's file, so that its row of the same id counts."""
+    """Of an id in both key files, the row of `api_keys.local.jsonl` counts."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
@@ -67,7 +67,7 @@ def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
 
 
 def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> None:
-    """A broken file is logged with its line and what it said before stays; a revocation elsewhere still counts."""
+    """A broken file is logged with the line, and its last rows stay; a revocation in another file still counts."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     (folder.root / "directory" / "members.jsonl").write_text("{}\n")
@@ -87,7 +87,7 @@ def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> Non
 
 
 def test_file_that_could_not_be_read_is_tried_again(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A revocation that met with too many open files is read a second later, though the file did not change since."""
+    """A file that could not be opened for lack of file descriptors is read a second later, though it is unchanged."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
@@ -121,7 +121,7 @@ def test_replaced_file_with_the_same_size_and_time_is_noticed(folder: Any) -> No
 
 
 def test_broken_file_at_the_start(folder: Any) -> None:
-    """Where there is no good one to keep, a broken file stops the start."""
+    """At the start a broken file is an error, since there are no good rows to keep."""
     (folder.root / "directory" / "accounts.jsonl").write_text("nonsense\n")
     with pytest.raises(DirectoryError, match="line 1"):
         DirectoryReader(folder.root)
