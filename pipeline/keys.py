@@ -40,7 +40,7 @@ _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 class KeysError(Exception):
-    """Raised when a command on keys cannot be carried out; the message is for whoever gave the command."""
+    """Raised when a command on keys cannot be carried out; the message is for the user."""
 
 
 class NotAMemberError(KeysError):
@@ -82,7 +82,7 @@ def create(
     directory = data_dir / DIRECTORY
     if not _is_active_member(directory / MEMBERS, workspace_id, user_id):
         raise NotAMemberError(
-            f"user {user_id} is no active member of workspace {workspace_id} according to {directory / MEMBERS}"
+            f"user {user_id} is not an active member of workspace {workspace_id} according to {directory / MEMBERS}"
         )
     secret = new_secret()
     key = ApiKey(key_id, sha256_hex(secret), workspace_id, user_id, tuple(sorted(set(scopes))), rate_limit_per_min)

@@ -71,7 +71,7 @@ class Account(msgspec.Struct, frozen=True):
         try:
             utc_day(self.anchor or 0)
         except ValueError:
-            raise ValueError("period_anchor is no RFC 3339 date-time of the years 1 to 9999 in UTC") from None
+            raise ValueError("period_anchor is not an RFC 3339 date-time of the years 1 to 9999 in UTC") from None
 
     @property
     def anchor(self) -> int | None:
@@ -88,7 +88,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     user_id: _Uuid
     scopes: tuple[str, ...]
     rate_limit_per_min: _Count | None = None  # null: no limit
-    revoked_at: Any = None  # whatever is not null revokes, also what is no date
+    revoked_at: Any = None  # anything but null revokes, even if it is not a date
 
 
 Row = TypeVar("Row", Member, Account, ApiKey)

@@ -26,7 +26,7 @@ def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[De
         raw_name, _, raw_value = piece.partition(b"=")
         name = _decode(raw_name)
         if name is None:
-            faults.append(Detail("query", "has a name that is no percent-encoded UTF-8"))
+            faults.append(Detail("query", "has a name that is not percent-encoded UTF-8"))
         elif name in known:
             found.setdefault(name, []).append(raw_value)
     values: dict[str, str] = {}
@@ -35,7 +35,7 @@ def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[De
         if len(raw_values) > 1:
             faults.append(Detail(name, "is given more than once"))
         elif value is None:
-            faults.append(Detail(name, "is no percent-encoded UTF-8"))
+            faults.append(Detail(name, "is not percent-encoded UTF-8"))
         elif not value:
             faults.append(Detail(name, "is empty; leave it out to get the default"))
         else:

@@ -37,7 +37,7 @@ class _Key(msgspec.Struct, omit_defaults=True):
     crv: Literal["P-256"] | None = None
     x: str | None = None
     y: str | None = None
-    d: None = None  # of a private key, which anybody may know once it is published
+    d: None = None  # private keys are left out: once published, they are known to anybody
 
 
 class _Document(msgspec.Struct):
@@ -154,7 +154,7 @@ class KeyRing:
             if content is not None and content != self._content:
                 self._keys, self._content = read_key_set(content), content
                 _log.info("session keys read", keys=self._keys.ids)
-        except Exception as error:  # noqa: BLE001 - whatever failed, the last good keys are better than none
+        except Exception as error:  # noqa: BLE001 - for any failure, the last good keys are better than none
             self._reachable = False
             _log.error("session keys refused, the last good ones stay in force", reason=repr(error))
         else:

@@ -28,7 +28,7 @@ class KeySource(Protocol):
     retry_seconds: float  # the least time between two reads, whether the first succeeded or not
 
     async def read(self) -> bytes | None:
-        """Return the content, or None if it surely is that of the last time; raise KeySetError or OSError."""
+        """Return the content, or None if it is known to be unchanged; raise KeySetError or OSError."""
 
 
 class _File:

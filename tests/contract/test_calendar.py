@@ -111,7 +111,7 @@ def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
 
 @given(moments, st.sampled_from(calendar.VIEWS))
 def test_buckets(moment: tuple[str, int], view: calendar.View) -> None:
-    """Buckets touch, the last one contains now, and each lies where brute force says."""
+    """Buckets touch, the last one contains now, and each is where brute force says."""
     zone, now_us = moment
     buckets = calendar.view_buckets(zone, view, calendar.today(zone, now_us))
     assert len(buckets) == {"daily": 7, "weekly": 12, "monthly": 12}[view]

@@ -1,4 +1,4 @@
-"""A data folder by hand: events folded into tables in plain Python, a directory, and the application over them."""
+"""A data folder made by hand: events rolled up into tables in plain Python, a directory, and the application."""
 
 import asyncio
 import hashlib
@@ -45,7 +45,7 @@ _CLOSED = {None, "completed", "failed", "cancelled"}
 
 
 class Reply(NamedTuple):
-    """What the application sent."""
+    """An answer of the application."""
 
     status: int
     headers: dict[str, str]
@@ -57,7 +57,7 @@ class Reply(NamedTuple):
 
 
 class ServiceFolder:
-    """One data folder and whoever lives in it."""
+    """One data folder: its tables and its directory, with one member and one key."""
 
     now = NOW
     workspace = WORKSPACE

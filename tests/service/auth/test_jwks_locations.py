@@ -1,4 +1,4 @@
-"""Where a JWKS may lie, and what its content must be."""
+"""Where a JWKS may be, and what it must contain."""
 
 import json
 import os

@@ -139,7 +139,7 @@ def test_memory_is_bounded(folder: Any, event: Maker) -> None:
 
 
 def test_memory_is_what_it_says(folder: Any, event: Maker) -> None:
-    """Small days, of which Arrow's own objects are the most, take no more memory than is counted for them."""
+    """Small days, mostly Arrow's own objects, take little more memory than is counted for them."""
     days = [folder.now - k * DAY_US for k in range(80)]
     workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
     folder.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])
