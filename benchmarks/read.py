@@ -28,9 +28,10 @@ from benchmarks.load import NOW, load_logs
 from benchmarks.measuring import family, resident_kib
 from benchmarks.serving import Load, Process, load, served, static
 from pipeline.contract.calendar import DAY_US, QUARTER_US, RANGES, VIEWS, rfc3339, zone_names
+from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, READ_SCOPE, ApiKey, Member, sha256_hex
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import DIRECTORY
-from pipeline.keys import LOCAL_KEYS, MEMBERS, READ_SCOPE, ApiKey, Member, new_secret, sha256, write_rows
+from pipeline.keys import new_secret, write_rows
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
 
@@ -80,7 +81,7 @@ def give_keys(data: Path, members: Sequence[tuple[str, str]]) -> list[str]:
     """Return a new key of each member, the only ones of the folder that were made here."""
     secrets = [new_secret() for _ in members]
     rows = [
-        ApiKey(f"bench_{number}", sha256(secret), *member, [READ_SCOPE])
+        ApiKey(f"bench_{number}", sha256_hex(secret), *member, (READ_SCOPE,))
         for number, (secret, member) in enumerate(zip(secrets, members, strict=True))
     ]
     write_rows(data / DIRECTORY / LOCAL_KEYS, rows)

@@ -16,8 +16,7 @@ from typing import Final
 from benchmarks.portions import portion
 from benchmarks.witness import WHOAMI, Client
 from pipeline.contract.calendar import utc_day
-from pipeline.contract.tables import DIRECTORY, RAW
-from pipeline.keys import (
+from pipeline.contract.directory import (
     ACCOUNTS,
     LOCAL_KEYS,
     MEMBERS,
@@ -26,10 +25,10 @@ from pipeline.keys import (
     Account,
     ApiKey,
     Member,
-    new_secret,
-    sha256,
-    write_rows,
+    sha256_hex,
 )
+from pipeline.contract.tables import DIRECTORY, RAW
+from pipeline.keys import new_secret, write_rows
 
 WORKSPACES: Final = 6
 FORGETFUL, DOOMED = 0, WORKSPACES - 1  # whose users are forgotten one by one, and which is forgotten as a whole
@@ -123,7 +122,7 @@ class Upheaval:
     def _give_keys(self, keys: Sequence[tuple[str, str]], file: str) -> None:
         """Let these (key, workspace) be the keys of a file."""
         rows = [
-            ApiKey(f"{file}-{number}", sha256(secret), workspace, USER, [READ_SCOPE])
+            ApiKey(f"{file}-{number}", sha256_hex(secret), workspace, USER, (READ_SCOPE,))
             for number, (secret, workspace) in enumerate(keys)
         ]
         write_rows(self._data / DIRECTORY / file, rows)

@@ -1,11 +1,12 @@
 """The service put together: directory, sessions, tables, handlers, front."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.contract.settings import Settings
 from service.auth.directory import DirectoryReader
-from service.auth.session_tokens import Sessions
+from service.auth.session_tokens import TokenVerifier
 from service.http.front import Front
 from service.http.handlers import create_handlers
 from service.http.rate_limit import RateLimiter, open_store
@@ -15,7 +16,11 @@ from service.telemetry.metrics import Metrics
 
 
 def create_app(
-    settings: Settings, clock: Callable[[], int], counters_dir: Path | None = None, log: RequestLog | None = None
+    settings: Settings,
+    clock: Callable[[], int],
+    counters_dir: Path | None = None,
+    log: RequestLog | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Front:
     """Return the ASGI application over one data folder.
 
@@ -24,6 +29,7 @@ def create_app(
         clock: what time it is, in microseconds UTC; asked once a request.
         counters_dir: where the workers of one service count together; None where there is only one.
         log: where requests are logged; None for stderr.
+        monotonic: the clock that the age of the directory and of session keys is measured by, in seconds.
 
     Raises:
         DirectoryError: a directory file is broken, and there is no good one to keep.
@@ -33,8 +39,8 @@ def create_app(
     metrics = Metrics(snapshots, clock, counters_dir)
     return Front(
         create_handlers(snapshots, metrics),
-        DirectoryReader(settings.data_dir),
-        Sessions(settings),
+        DirectoryReader(settings.data_dir, monotonic),
+        TokenVerifier(settings, monotonic),
         snapshots,
         clock,
         RateLimiter(open_store(settings.rate_limit_store)),

@@ -37,8 +37,8 @@ def serve(
     now: Now = None,
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
+    from pipeline.contract.directory import DirectoryError
     from pipeline.contract.settings import SettingError
-    from service.auth.directory import DirectoryError
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 

@@ -20,7 +20,7 @@ from granian.server import Server
 from pipeline.contract.settings import Settings
 from service.application import create_app
 from service.auth.directory import DirectoryReader
-from service.auth.session_tokens import Sessions
+from service.auth.session_tokens import TokenVerifier
 from service.http.rate_limit import open_store
 from service.telemetry.logs import configure_logs
 
@@ -55,7 +55,7 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
         SettingError: a setting names no source of keys, or no store of rate limits, that can be used.
     """
     DirectoryReader(settings.data_dir)  # what is wrong is said here once, rather than by every worker
-    Sessions(settings)
+    TokenVerifier(settings)
     open_store(settings.rate_limit_store)
     # Not in the data folder, which may be read-only.
     with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as counters_dir:

@@ -21,16 +21,16 @@ from benchmarks.load import NOW
 from benchmarks.questions import Kind, Question, Raw
 from benchmarks.read import give_keys
 from benchmarks.serving import Process, served
+from pipeline.contract.directory import MEMBERS, Member, read_rows
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import DIRECTORY, RAW
-from pipeline.keys import MEMBERS
 from service.api import activity, by_language, cursors, parameters, summary
 from service.api.cursors import Cursor
 from service.api.envelope import Answer
 from service.api.parameters import FeedParameters, LanguageParameters, SummaryParameters
 from service.api.routes import ACTIVITY, BY_LANGUAGE, SUMMARY
 from service.auth.authentication import Caller
-from service.auth.directory import DirectoryReader, Member, read_rows
+from service.auth.directory import DirectoryReader
 from service.tables.snapshots import Snapshots
 
 _PATHS: Final[dict[Kind, str]] = {"summary": SUMMARY, "by_language": BY_LANGUAGE, "feed": ACTIVITY}

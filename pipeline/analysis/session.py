@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from pipeline.analysis import database
 from pipeline.analysis.statements import Statement, said_by
+from pipeline.contract.directory import ACCOUNTS, MEMBERS
 from pipeline.contract.tables import DIRECTORY
-from pipeline.keys import ACCOUNTS, MEMBERS
 
 _MEMORY: Final = "1GB"
 _BATCH_ROWS: Final = 10_000

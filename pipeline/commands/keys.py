@@ -29,6 +29,7 @@ def create(
     from ulid_transform import ulid_now
 
     from pipeline import keys as key_files
+    from pipeline.contract.directory import READ_SCOPE, DirectoryError
 
     key_id = f"key_{ulid_now()}"
     try:
@@ -37,10 +38,10 @@ def create(
             key_id=key_id,
             workspace_id=_uuid(workspace, "--workspace"),
             user_id=_uuid(user, "--user"),
-            scopes=scope or [key_files.READ_SCOPE],
+            scopes=scope or [READ_SCOPE],
             rate_limit_per_min=rate_limit_per_min,
         )
-    except key_files.KeysError as error:
+    except (key_files.KeysError, DirectoryError) as error:
         refuse(str(error))
     typer.echo(f"id {key_id}", err=True)
     typer.echo(secret)
@@ -50,10 +51,11 @@ def create(
 def list_keys(data_dir: DataDir = None) -> None:
     """List the keys: id, file, workspace, user, scopes, limit, state and the first digits of the hash."""
     from pipeline import keys as key_files
+    from pipeline.contract.directory import DirectoryError
 
     try:
         rows = key_files.stored(settings(data_dir=data_dir).data_dir)
-    except key_files.KeysError as error:
+    except (key_files.KeysError, DirectoryError) as error:
         refuse(str(error))
     for name, key in rows:
         limit = "no limit" if key.rate_limit_per_min is None else f"{key.rate_limit_per_min}/min"
@@ -69,10 +71,11 @@ def revoke(
 ) -> None:
     """Revoke a key made here; the service notices within seconds."""
     from pipeline import keys as key_files
+    from pipeline.contract.directory import DirectoryError
 
     try:
         key = key_files.revoke(settings(data_dir=data_dir).data_dir, key_id, rfc3339(instant(None)))
-    except key_files.KeysError as error:
+    except (key_files.KeysError, DirectoryError) as error:
         refuse(str(error))
     typer.echo(f"{key.id} revoked {key.revoked_at}", err=True)
 

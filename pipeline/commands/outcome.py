@@ -64,7 +64,7 @@ def failing(*paths: "Path") -> Iterator[None]:
     """Say in one line why something could not be done, and exit as documented; `paths` were named by the user."""
     import sqlite3
 
-    from pipeline.keys import KeysError
+    from pipeline.contract.directory import DirectoryError
     from pipeline.load.discovery import PathError
     from pipeline.load.rebuild import RawGoneError
     from pipeline.load.session import BusyError
@@ -78,7 +78,7 @@ def failing(*paths: "Path") -> Iterator[None]:
         refuse(f"{error}; bring them back, or add --accept-loss")
     except PathError as error:
         refuse(str(error))
-    except (OSError, RuntimeError, KeysError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, DirectoryError, sqlite3.Error) as error:
         if isinstance(error, FileNotFoundError) and error.filename in map(str, paths):
             refuse(f"{error.filename}: no such file")
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""

@@ -1,17 +1,17 @@
 """Local days, weeks and months of every IANA zone, as UTC instants.
 
-Reads nothing but the zone files of the pinned `tzdata` package (`pipeline.contract.zones`), or a zone that it is given.
+Reads only the zone files of the pinned `tzdata` package (`pipeline.contract.zones`), or a zone that the caller passes.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z. Windows are half-open, `[start, end)`.
 
-A local day starts at the first instant whose local date is that day or later:
+A local day starts at the first instant whose local date is that day or later, and ends where the next one starts:
 
     UTC             2026-11-24  starts at 2026-11-24T00:00Z
     Asia/Kathmandu  2026-11-24  starts at 2026-11-23T18:15Z  (UTC+05:45)
     Africa/Cairo    2026-04-24  starts at 2026-04-23T22:00Z  (00:00 does not exist: the clock jumps to 01:00)
-    America/Havana  2025-11-02  starts at 2025-11-02T04:00Z  (00:00 comes twice: the first one counts)
-    Pacific/Apia    2011-12-30  starts and ends at 2011-12-30T10:00Z  (a date the zone skipped)
+    America/Havana  2025-11-02  starts at 2025-11-02T04:00Z  (00:00 occurs twice: the first one counts)
+    Pacific/Apia    2011-12-30  starts and ends at 2011-12-30T10:00Z  (the zone skipped this date)
 
-Since 2011 every one of these instants lies on a UTC quarter-hour, which is what makes one cube serve every zone.
+Since 2011 every such instant lies on a UTC quarter-hour. That is why one cube of quarter-hours serves every zone.
 """
 
 from calendar import monthrange
@@ -32,7 +32,7 @@ SECOND_US: Final = 1_000_000
 QUARTER_US: Final = 900 * SECOND_US
 DAY_US: Final = 86_400 * SECOND_US
 
-# The cube cannot cut a quarter-hour, and before 2011 local midnights fell between them (Liberia until 1972, …).
+# The cube cannot split a quarter-hour, and before 2011 some local midnights fell inside one (Liberia until 1972, …).
 FIRST_DAY: Final = date(2011, 1, 1)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,12 +41,12 @@ _RANGE_DAYS: Final[dict[Range, int]] = {"30d": 30, "60d": 60, "90d": 90}
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS_A_YEAR: Final = 12
-# All zones in all ranges or views, on the two or three dates that it is today somewhere.
+# Enough for all zones in all ranges or views, on the two or three dates that are today somewhere.
 _WINDOWS_KEPT: Final = 1 << 12
 
 
 class OffGridError(ValueError):
-    """Raised when a local day starts off the UTC quarter-hours, which would make the cube inexact."""
+    """Raised when a local day does not start on a UTC quarter-hour, so that the cube could not answer exactly."""
 
 
 class Bucket(NamedTuple):
@@ -76,8 +76,8 @@ def day_start(zone: str, day: date) -> int:
     """Return the first instant whose local date in `zone` is `day` or later, in microseconds UTC.
 
     Raises:
-        UnknownZoneError: `zone` is no IANA name.
-        OffGridError: that instant is not on a UTC quarter-hour (no zone does that since 2011).
+        UnknownZoneError: `zone` is not an IANA name.
+        OffGridError: the instant is not on a UTC quarter-hour, which does not happen since 2011.
     """
     return _day_start(zone, day.toordinal())
 
@@ -89,7 +89,7 @@ def _day_start(zone: str, ordinal: int) -> int:
 
 def _first_instant(info: ZoneInfo, ordinal: int) -> int:
     midnight = datetime.combine(date.fromordinal(ordinal), datetime.min.time(), info)
-    instant = midnight.astimezone(UTC)  # fold=0: the earlier one where midnight comes twice
+    instant = midnight.astimezone(UTC)  # fold=0: the earlier one where midnight occurs twice
     if instant.astimezone(info).replace(tzinfo=None) != midnight.replace(tzinfo=None):
         instant = _gap_end(info, midnight)
     start = (instant - _EPOCH) // timedelta(microseconds=1)
@@ -99,7 +99,7 @@ def _first_instant(info: ZoneInfo, ordinal: int) -> int:
 
 
 def _gap_end(info: ZoneInfo, midnight: datetime) -> datetime:
-    """Return the transition that skips `midnight`: the last instant is still before it, the next already after."""
+    """Return the transition that skips `midnight`, found by bisection between the offsets before and after it."""
     before = midnight.utcoffset()
     after = midnight.replace(fold=1).utcoffset()
     if before is None or after is None:  # pragma: no cover - a ZoneInfo always knows its offset
@@ -117,29 +117,29 @@ def _gap_end(info: ZoneInfo, midnight: datetime) -> datetime:
 
 def today(zone: str, now: int) -> date:
     """Return the local day whose window contains `now` (microseconds UTC)."""
-    return _today(zone, now - now % QUARTER_US)  # the same in a whole quarter-hour, since days start with one
+    return _today(zone, now - now % QUARTER_US)  # the same for a whole quarter-hour, since days start with one
 
 
 @lru_cache(maxsize=_WINDOWS_KEPT)
 def _today(zone: str, now: int) -> date:
     day = (_EPOCH + timedelta(microseconds=now)).astimezone(_zone(zone)).date()
-    # Where the clock falls back over midnight, a date already begun is today although the clock shows yesterday's.
+    # Where the clock falls back over midnight, a date that has begun is today although the clock shows the day before.
     while day_start(zone, day + timedelta(days=1)) <= now:
         day += timedelta(days=1)
     return day
 
 
 def days(zone: str, first: date, count: int) -> tuple[int, ...]:
-    """Return the starts of `count` local days from `first`, and the end of the last: `count + 1` instants."""
+    """Return the boundaries of `count` local days from `first`: their starts, and the last one's end (count + 1)."""
     ordinal = first.toordinal()
     return tuple(_day_start(zone, ordinal + k) for k in range(count + 1))
 
 
 def day_starts(zone: ZoneInfo, first: date, count: int) -> list[int]:
-    """Return the starts of `count` local days of a zone of any release; nothing is remembered of them.
+    """Return the starts of `count` local days from `first`, in a zone of any release of the zone data. Not cached.
 
     Raises:
-        OffGridError: one of them is not on a UTC quarter-hour.
+        OffGridError: a start is not on a UTC quarter-hour.
     """
     ordinal = first.toordinal()
     return [_first_instant(zone, ordinal + k) for k in range(count)]
@@ -152,7 +152,7 @@ def range_first_day(range_: Range, today: date) -> date:
 
 @lru_cache(maxsize=_WINDOWS_KEPT)
 def range_days(zone: str, range_: Range, today: date) -> tuple[int, ...]:
-    """Return the boundaries of a rolling range's local days: 31, 61 or 91 instants."""
+    """Return the boundaries of the local days of a rolling range that ends with `today`: 31, 61 or 91 instants."""
     return days(zone, range_first_day(range_, today), _RANGE_DAYS[range_])
 
 
@@ -174,7 +174,7 @@ def view_buckets(zone: str, view: View, today: date) -> tuple[Bucket, ...]:
 
 
 def add_months(day: date, months: int) -> date:
-    """Return `day` moved by calendar months, its day clamped to the month's last: Jan 31 + 1 = Feb 28."""
+    """Return `day` moved by calendar months, clamped to the last day of the month: Jan 31 + 1 = Feb 28."""
     year, month = divmod(day.year * _MONTHS_A_YEAR + day.month - 1 + months, _MONTHS_A_YEAR)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
@@ -190,13 +190,13 @@ def utc_day_start(day: date) -> int:
 
 
 def rfc3339(instant: int) -> str:
-    """Write an instant as RFC 3339 in UTC with `Z`; fractional seconds only where they are not zero."""
+    """Return an instant as RFC 3339 in UTC with `Z`. Fractional seconds are written only if they are not zero."""
     seconds, fraction = divmod(instant, SECOND_US)
     text = _second(seconds)
     return f"{text}.{fraction:06}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
-@lru_cache(maxsize=1 << 10)  # requests of one second are many
+@lru_cache(maxsize=1 << 10)  # many requests fall into the same second
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()[: -len("+00:00")]
 

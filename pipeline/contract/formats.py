@@ -1,6 +1,6 @@
-"""The three text formats of a record's fields, each matched to the letter: instants, UUIDs, locales.
+"""The three text formats of a record's fields, matched strictly: instants, UUIDs, locales.
 
-Pure functions from text to the stored form.
+Pure functions from a text to its stored form.
 """
 
 import re
@@ -17,7 +17,7 @@ _RFC3339: Final = re.compile(
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII).fullmatch
 _LOCALE: Final = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*", re.ASCII).fullmatch
 
-# The Gregorian calendar repeats every 400 years; Python's begins with year 1, RFC 3339 with year 0.
+# RFC 3339 has a year 0, which Python's calendar lacks; the Gregorian calendar repeats every 400 years.
 _CYCLE_YEARS: Final = 400
 _CYCLE_SECONDS: Final = 146_097 * 86_400
 
@@ -25,13 +25,16 @@ UNTAGGED: Final = ""
 
 
 class FormatError(ValueError):
-    """Raised when a text is not of the format that a function reads."""
+    """Raised when a text does not have the expected format; the message is that text."""
 
 
 def instant(text: str) -> int:
     """Return an RFC 3339 date-time with offset as microseconds UTC; further digits are cut off.
 
-    `2026-11-24T12:00:00.1234567+05:45` → 1795500900123456. No leap second, no space between date and time.
+    `2026-11-24T12:00:00.1234567+05:45` → 1795500900123456. Leap seconds and a space between date and time are refused.
+
+    Raises:
+        FormatError: the text is not such a date-time.
     """
     match = _RFC3339(text)
     if match is None:
@@ -43,7 +46,7 @@ def instant(text: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def _minute(text: str, offset: str) -> int:
-    """Return when a minute `2026-11-24T12:00` starts at an offset, in microseconds UTC."""
+    """Return the start of a minute such as `2026-11-24T12:00` at an offset, in microseconds UTC."""
     year = int(text[:4])
     try:
         start = utc_day_start(date(year or _CYCLE_YEARS, int(text[5:7]), int(text[8:10])))
@@ -58,7 +61,11 @@ def _minute(text: str, offset: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def uuid(text: str) -> str:
-    """Return a UUID of 8-4-4-4-12 hex digits in lower case."""
+    """Return a UUID of 8-4-4-4-12 hex digits in lower case.
+
+    Raises:
+        FormatError: the text is not such a UUID.
+    """
     if _UUID(text):
         return text.lower()
     raise FormatError(text)
@@ -66,8 +73,12 @@ def uuid(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def locale(text: str) -> str:
-    """Return a locale in lower case with `-`, `EN_us` → `en-us`; `UNTAGGED` for the empty one and `und`."""
-    if not text.isascii():  # lower() turns some other letters, such as the Kelvin sign, into ASCII ones
+    """Return a BCP-47 locale in lower case with `-`: `EN_us` → `en-us`; `UNTAGGED` for the empty text and `und`.
+
+    Raises:
+        FormatError: the text is not a locale.
+    """
+    if not text.isascii():  # lower() turns some letters outside ASCII, such as the Kelvin sign, into ASCII ones
         raise FormatError(text)
     tag = text.lower().replace("_", "-")
     if tag in {UNTAGGED, "und"}:

@@ -1,6 +1,6 @@
-"""Every setting of the house, read from the environment once and passed in.
+"""Every setting of the project, read from the environment once and passed in.
 
-Reads `USAGE_*` variables; writes nothing.
+Reads the variables `USAGE_*`; writes nothing.
 """
 
 import re
@@ -12,11 +12,11 @@ import msgspec
 
 
 class SettingError(ValueError):
-    """Raised when an environment variable does not hold what its setting needs."""
+    """Raised when the value of a setting cannot be used; the message names the environment variable."""
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting: its environment variable is `USAGE_` + the upper-case name."""
+    """One setting. Its environment variable is `USAGE_` and the name in upper case."""
 
     name: str
     default: str
@@ -30,24 +30,26 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 SETTINGS: Final = (
-    Setting("data_dir", "data", "path", "the folder of raw logs, tables, directory and state"),
-    Setting("workers", "0", "processes", "that read logs at once in a run; 0 means one for each core"),
-    Setting("host", "127.0.0.1", "address", "on which the service listens"),
-    Setting("port", "8080", "port", "on which the service listens"),
-    Setting("rate_limit_store", "memory://", "URI", "where API keys' answers are counted, e.g. redis://host:6379"),
-    Setting("debug", "false", "true or false", "whether answers say in `Server-Timing` what took how long"),
-    Setting("jwks", "", "path or URL", "of the keys of session tokens; without it none is accepted"),
-    Setting("jwt_issuer", "", "text", "that the `iss` of session tokens must be, if set"),
-    Setting("jwt_azp", "", "comma-separated texts", "of which the `azp` of session tokens must be one, if set"),
+    Setting("data_dir", "data", "path", "the data folder: raw logs, tables, directory and state"),
+    Setting("workers", "0", "processes", "processes that read logs in parallel during a run; 0 means one per core"),
+    Setting("host", "127.0.0.1", "address", "the address that the service listens on"),
+    Setting("port", "8080", "port", "the port that the service listens on"),
+    Setting(
+        "rate_limit_store", "memory://", "URI", "the store that counts the answers of API keys, e.g. redis://host:6379"
+    ),
+    Setting("debug", "false", "true or false", "whether answers report in `Server-Timing` how long they took"),
+    Setting("jwks", "", "path or URL", "the keys of session tokens; without it no session token is accepted"),
+    Setting("jwt_issuer", "", "text", "the required `iss` of session tokens, if set"),
+    Setting("jwt_azp", "", "comma-separated texts", "the accepted values of `azp` in session tokens, if set"),
 )
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-# Where a URI holds a password: before its host, or among its options.
+# The parts of a URI that may hold a password: before the host, and the options.
 _SECRETS: Final = re.compile(r"(?<=://)[^/]*(?=@)|(?<=\?).*")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The values in force, one field for each of `SETTINGS`."""
+    """The values of all settings, one field for each of `SETTINGS`."""
 
     data_dir: Path
     workers: int
@@ -61,10 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
-        """Return the settings of `environ`, replaced where an override (from the command line) is not None.
+        """Return the settings of `environ`. An override (from the command line) that is not None takes precedence.
 
         Raises:
-            SettingError: a value has the wrong type; the message names the variable.
+            SettingError: a value has the wrong type.
         """
         values: dict[str, Any] = {}
         for setting in SETTINGS:
@@ -75,11 +77,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 values[setting.name] = given if given is not None else read(text)
             except ValueError:
-                raise SettingError(f"{setting.variable}={text!r} is not a {kind.__name__}") from None
+                wanted = "true or false" if kind is bool else "a whole number"
+                raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
         return cls(**values)
 
     def shown(self) -> dict[str, str]:
-        """Return the values by environment variable, without what a URI has of secrets."""
+        """Return the values by environment variable, with the secrets of URIs left out."""
         texts = {setting.variable: str(getattr(self, setting.name)) for setting in SETTINGS}
         return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
 

@@ -1,9 +1,10 @@
-"""What the pipeline publishes: columns, paths and the two small files that say what stands.
+"""What the pipeline publishes: the tables' columns, their paths, and the two small files that name the current ones.
 
-Everything the service needs to know of the tables is here. Paths are relative to the data folder.
+Defines everything a reader needs to know about the tables; reads and writes nothing. Paths are relative to the data
+folder.
 
-    published.json                                      which run stands; renamed last
-    manifests/<workspace>.json                          which cube and actors files stand, one rename per workspace
+    published.json                                      the last commit; renamed last
+    manifests/<workspace>.json                          the current cube and actors files; one rename per workspace
     events/workspace_id=W/day=D/events.parquet          one row per event, newest first
     cube/workspace_id=W/month=M/<run>.parquet           one row per (quarter, locale)
     actors/workspace_id=W/month=M/<run>.parquet         one row per (user, action, UTC day)
@@ -27,10 +28,10 @@ Action = Literal[
 Status = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
-# In the order that decides between versions recorded at the same microsecond: the later one stands.
+# In the order that decides between versions recorded at the same microsecond: the later status is the current one.
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
-# Instants are naive UTC on purpose: any client, whatever its session's time zone, groups them the same way.
+# Instants are UTC without a zone on purpose: any client groups them alike, whatever its session's time zone.
 _INSTANT: Final = pa.timestamp("us")
 
 LANGUAGES: Final = pa.list_(
@@ -56,7 +57,7 @@ EVENTS: Final = pa.schema(
         pa.field("resource_name", pa.string()),
         pa.field("user_id", pa.string()),
         pa.field("user_name", pa.string()),
-        pa.field("metadata", pa.string()),  # JSON text: number text and key order as they came
+        pa.field("metadata", pa.string()),  # JSON text with its numbers and key order as received
         pa.field("ip", pa.string()),
         pa.field("run_id", pa.string()),
         pa.field("run_status", pa.string()),
@@ -66,7 +67,7 @@ EVENTS: Final = pa.schema(
     ]
 )
 
-# Additive integers of one (quarter, locale). Runs and audio stand on the rows without locale only.
+# Additive integers of one (quarter, locale). Runs and audio are only in the rows without a locale.
 MEASURES: Final = (
     "credits",
     "characters",
@@ -101,7 +102,7 @@ QUARANTINE: Final = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("field", pa.string()),
         pa.field("message", pa.string(), nullable=False),
-        pa.field("line", pa.binary(), nullable=False),  # as it stood, without its newline
+        pa.field("line", pa.binary(), nullable=False),  # as it was read, without its newline
         pa.field("loaded_at", _INSTANT, nullable=False),
     ]
 )
@@ -112,14 +113,14 @@ DIRECTORY: Final = "directory"
 
 
 class Month(msgspec.Struct, frozen=True):
-    """The files that stand for one UTC month of one workspace."""
+    """The paths of the current files of one UTC month of one workspace."""
 
     cube: str
     actors: str
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The tables of one workspace as of one commit: `months` by `YYYY-MM`."""
+    """The current files of one workspace as of one commit; `months` by `YYYY-MM`."""
 
     workspace_id: str
     run: str
@@ -127,9 +128,10 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """What the last successful run published.
+    """The content of `published.json`: what the last successful run published.
 
-    `data_as_of` is when the last run that read all of `raw/` listed it, in microseconds UTC; None where none did yet.
+    `data_as_of` is the instant at which the last run that read all of `raw/` listed it, in microseconds UTC. It is None
+    before the first such run.
     """
 
     sequence: int
@@ -140,35 +142,35 @@ class Published(msgspec.Struct, frozen=True):
 
     @property
     def as_of(self) -> str | None:
-        """Return `data_as_of` as text."""
+        """Return `data_as_of` as RFC 3339."""
         return None if self.data_as_of is None else rfc3339(self.data_as_of)
 
 
 def events_path(workspace_id: str, day: str) -> str:
-    """Return the path of one (workspace, UTC day `YYYY-MM-DD`)."""
+    """Return the path of the events of one workspace on one UTC day `YYYY-MM-DD`."""
     return f"events/workspace_id={workspace_id}/day={day}/events.parquet"
 
 
 def cube_path(workspace_id: str, month: str, run: str) -> str:
-    """Return the path of one run's cube of one (workspace, UTC month `YYYY-MM`)."""
+    """Return the path of the cube that a run wrote for one workspace and UTC month `YYYY-MM`."""
     return f"cube/workspace_id={workspace_id}/month={month}/{run}.parquet"
 
 
 def actors_path(workspace_id: str, month: str, run: str) -> str:
-    """Return the path of one run's actors of one (workspace, UTC month `YYYY-MM`)."""
+    """Return the path of the actors that a run wrote for one workspace and UTC month `YYYY-MM`."""
     return f"actors/workspace_id={workspace_id}/month={month}/{run}.parquet"
 
 
 def manifest_path(workspace_id: str) -> str:
-    """Return the path of one workspace's manifest."""
+    """Return the path of the manifest of one workspace."""
     return f"manifests/{workspace_id}.json"
 
 
 def quarantine_path(source_file: str) -> str:
-    """Return the path of one raw file's rejected lines; names of raw files may hold any character."""
+    """Return the path of the rejected lines of one raw file. It has a hash, since the file's name may hold any byte."""
     return f"quarantine/{hashlib.sha256(source_file.encode(errors='surrogateescape')).hexdigest()[:32]}.parquet"
 
 
 def runs_path(day: str) -> str:
-    """Return the path of the runs started on one UTC day."""
+    """Return the path of the records of the runs that started on one UTC day `YYYY-MM-DD`."""
     return f"runs/{day}.jsonl"

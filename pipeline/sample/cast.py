@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.directory import READ_SCOPE, Account, ApiKey, Member, Role, sha256_hex
 from pipeline.contract.tables import ACTIONS
-from pipeline.keys import READ_SCOPE, Account, ApiKey, Member, Role, new_secret, sha256
+from pipeline.keys import new_secret
 from pipeline.sample.names import HOMES, LOCALES, THEMES, Home
 
 Ints = NDArray[np.int64]
@@ -91,13 +92,13 @@ def invent(plan: Plan) -> Cast:
 def keys(plan: Plan, cast: Cast) -> tuple[str, list[ApiKey]]:
     """Return a working key of the busiest workspace's admin and the rows of all keys, some of them unusable."""
     secret = new_secret()
-    rows = [ApiKey("key_demo", sha256(secret), cast.workspace_ids[0], cast.members[0].user_id, [READ_SCOPE])]
+    rows = [ApiKey("key_demo", sha256_hex(secret), cast.workspace_ids[0], cast.members[0].user_id, (READ_SCOPE,))]
     for w, first in enumerate(cast.first_member.tolist()):
         # Nobody has these keys: each is thrown away here.
         revoked_at = rfc3339(plan.now - 3 * DAY_US) if w % 3 == 1 else None
-        scopes = ["voices:read"] if w % 3 == 2 else ["voices:read", READ_SCOPE]  # noqa: PLR2004 - a third of them
+        scopes = ("voices:read",) if w % 3 == 2 else ("voices:read", READ_SCOPE)  # noqa: PLR2004 - a third of them
         user_id = cast.members[first].user_id
-        hidden = sha256(new_secret())
+        hidden = sha256_hex(new_secret())
         rows.append(ApiKey(f"key_{w:06d}", hidden, cast.workspace_ids[w], user_id, scopes, 600, revoked_at))
     return secret, rows
 

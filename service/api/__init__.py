@@ -1,4 +1,5 @@
-"""The endpoints: what each takes, and how its `data` are computed from the tables.
+"""The endpoints: which parameters each takes, and how its `data` are computed from the tables.
 
-Nothing enters that knows headers, caches or credentials. `routes.ENDPOINTS` is the door: it lists all endpoints.
+Nothing enters that knows headers, caches or how a credential is checked. `routes.ENDPOINTS` is the door: it lists all
+endpoints.
 """

@@ -1,4 +1,7 @@
-"""`/usage/activity`: who did what, newest first, in pages that lead to each other in both directions."""
+"""`/usage/activity`: who did what, newest first, in pages with cursors in both directions.
+
+Reads the events of one workspace through `tables.event_scan`.
+"""
 
 from contextlib import closing
 from datetime import date, timedelta
@@ -20,11 +23,11 @@ from service.errors import UnknownUserError
 from service.tables.event_scan import Filter, Hit, Matches, Position
 from service.tables.snapshots import Snapshots, Workspace
 
-_ANY_ID = "-"  # of a position outside the window, where no event is compared to it
+_ANY_ID = "-"  # of a position outside the window, where ids are never compared
 
 
 class Question(envelope.Question, frozen=True):
-    """Everything that the answer depends on; the window is the first page's."""
+    """Everything that the answer depends on. The window `[start, end)` is that of the first page."""
 
     workspace_id: str
     range: Range
@@ -39,7 +42,7 @@ class Question(envelope.Question, frozen=True):
 
     @property
     def until(self) -> int:
-        """Return when the same request means another day."""
+        """Return the start of the next local day."""
         return calendar.day_start(self.timezone, self.today + timedelta(days=1))
 
 
@@ -52,14 +55,14 @@ class Resource(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """Who did it, by the name they had."""
+    """The user who did it, with the name that they had then."""
 
     id: str
     name: str
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event as its standing version says; `user` is null for what the system did."""
+    """One event, in its current version. `user` is null for events of the system."""
 
     id: str
     timestamp: Instant
@@ -67,13 +70,13 @@ class Event(msgspec.Struct, frozen=True):
     kind: str
     resource: Resource
     user: User | None
-    # As it came in: number text and key order are somebody's data too.
+    # As received: the spelling of numbers and the order of keys are part of the customer's data.
     metadata: Annotated[msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})]
     ip: str | None
 
 
 class Pagination(msgspec.Struct, frozen=True):
-    """The way on: `next` leads to older events, `prev` to newer ones, null where there are none."""
+    """Cursors of the neighbouring pages: `next` leads to older events, `prev` to newer ones; null if there are none."""
 
     limit: Count
     next: str | None
@@ -88,10 +91,10 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def ask(parameters: FeedParameters, caller: Caller, directory: Directory, now: int) -> Question:
-    """Return the question that a request means at one instant.
+    """Return the question of a request at one instant.
 
     Raises:
-        UnknownUserError: `user_id` is no active member of the workspace.
+        UnknownUserError: `user_id` is not an active member of the workspace.
     """
     workspace_id, user_id = str(caller.workspace_id), parameters.user_id
     if user_id is not None and not directory.is_active(workspace_id, user_id):
@@ -117,11 +120,12 @@ def ask(parameters: FeedParameters, caller: Caller, directory: Directory, now: i
 
 
 def answer(question: Question, snapshots: Snapshots) -> Page:
-    """Read one page from the tables."""
+    """Read the page from the tables."""
     return snapshots.read(question.workspace_id, lambda workspace: _page(workspace, question))
 
 
 def _page(workspace: Workspace, question: Question) -> Page:
+    """Return one page. It asks for one event more than fits, to know whether there is another page."""
     wanted = Filter(question.start, question.end, question.type, question.user_id)
     cursor, limit = question.cursor, question.limit
     oldest, newest = Position(question.start - 1, _ANY_ID), Position(question.end, _ANY_ID)
@@ -162,7 +166,7 @@ def _page(workspace: Workspace, question: Question) -> Page:
 
 
 def _ends(hits: list[Hit], if_empty: Position) -> tuple[Position, Position]:
-    """Return the positions of a page's first and last event; of an empty page, a place beyond every event."""
+    """Return the positions of a page's first and last event, or `if_empty` twice."""
     return (hits[0].position, hits[-1].position) if hits else (if_empty, if_empty)
 
 
@@ -171,7 +175,7 @@ def _event(position: Position, content: dict[str, object]) -> Event:
     return Event(
         id=position.id,
         timestamp=calendar.rfc3339(position.timestamp),
-        action=content["action"],  # type: ignore[arg-type]  # the table's columns are checked when they are written
+        action=content["action"],  # type: ignore[arg-type]  # the run checked the columns when it wrote them
         kind=str(content["kind"]),
         resource=Resource(content["resource_type"], content["resource_id"], content["resource_name"]),  # type: ignore[arg-type]
         user=None if user_id is None else User(str(user_id), str(content["user_name"] or "")),

@@ -1,4 +1,7 @@
-"""`/usage/by-language`: what a workspace used in a range or view, by language."""
+"""`/usage/by-language`: what a workspace used in a range or view, by language.
+
+Reads the cube of one workspace through `tables.windows`.
+"""
 
 from datetime import date, timedelta
 from typing import Annotated, Literal
@@ -8,36 +11,35 @@ import msgspec
 from pipeline.contract import calendar
 from pipeline.contract.calendar import Range, View
 from service.api import envelope
-from service.api.envelope import Count, Period
+from service.api.envelope import Count, Period, quotient
 from service.api.locales import display_name
 from service.api.parameters import LanguageParameters
-from service.api.rounding import quotient
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import windows
 from service.tables.snapshots import Snapshots
-from service.tables.windows import LanguageUse
+from service.tables.windows import LanguageUsage
 
-_NOTHING = LanguageUse(0, 0, 0, 0)
+_NOTHING = LanguageUsage(0, 0, 0, 0)
 
 
 class Question(envelope.Question, frozen=True):
     """Everything that the answer depends on."""
 
     workspace_id: str
-    range: Range | None  # null where a view is asked for
+    range: Range | None  # None if the request names a view
     activity_view: View | None
     timezone: str
     today: date
 
     @property
     def until(self) -> int:
-        """Return when the same request means another day."""
+        """Return the start of the next local day."""
         return calendar.day_start(self.timezone, self.today + timedelta(days=1))
 
 
 class LanguageRow(msgspec.Struct, frozen=True):
-    """What one language used; `share` is its part of all credits, or of all characters where no credits were used."""
+    """Usage in one language. `share` is its part of all credits, or of all characters if no credits were used."""
 
     locale_code: str
     display_name: str
@@ -50,7 +52,7 @@ class LanguageRow(msgspec.Struct, frozen=True):
 
 
 class ByLanguage(msgspec.Struct, frozen=True):
-    """The whole answer; the rows' credits and the untagged ones make the total."""
+    """The whole answer. The credits of the rows and the untagged credits add up to the total."""
 
     range: Range | None
     activity_view: View | None
@@ -61,8 +63,8 @@ class ByLanguage(msgspec.Struct, frozen=True):
     untagged_credits: Count
 
 
-def ask(parameters: LanguageParameters, caller: Caller, directory: Directory, now: int) -> Question:  # noqa: ARG001 - every endpoint is asked alike
-    """Return the question that a request means at one instant."""
+def ask(parameters: LanguageParameters, caller: Caller, directory: Directory, now: int) -> Question:  # noqa: ARG001 - all endpoints have the same signature
+    """Return the question of a request at one instant."""
     return Question(
         workspace_id=str(caller.workspace_id),
         range=None if parameters.activity_view else parameters.range,
@@ -80,7 +82,7 @@ def answer(question: Question, snapshots: Snapshots) -> ByLanguage:
     all_characters = sum(row.characters for row in used.values())
     untagged = used.pop(None, _NOTHING)
 
-    def share(row: LanguageUse) -> float:
+    def share(row: LanguageUsage) -> float:
         if all_credits:
             return quotient(row.credits, all_credits, 6)
         return quotient(row.characters, all_characters, 6) if all_characters else 0.0

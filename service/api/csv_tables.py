@@ -1,7 +1,7 @@
-"""Answers as tables for people with spreadsheets: CSV (RFC 4180), made from the JSON of the same answer.
+"""Answers as CSV (RFC 4180) for spreadsheets, made from the JSON of the same answer.
 
-Opens in Excel with a double click, hence the byte order mark: without it, Excel takes UTF-8 for the code page of the
-country and spoils every name that is not ASCII. Text that a spreadsheet would run is disarmed with an apostrophe.
+The file starts with a byte order mark: without it, Excel reads UTF-8 in the code page of the country and garbles every
+name that is not ASCII. An apostrophe is put before text that a spreadsheet would run as a formula.
 """
 
 import csv
@@ -14,17 +14,16 @@ import msgspec
 
 from service.api.activity import Event
 from service.api.by_language import ByLanguage, LanguageRow
-from service.api.envelope import Answer
-from service.api.rounding import quotient
+from service.api.envelope import Answer, quotient
 from service.api.summary import ActivityBucket, Day, Summary
 
-# What starts a formula, in full width too; at the start of a cell, or after what starts one where commas do not: in
-# half of Europe Excel separates at semicolons, and to it our quotes are then part of the text.
+# The characters that start a formula, also in full width: at the start of a cell, or after a separator other than the
+# comma. In half of Europe Excel separates at semicolons, and then our quotes are part of the text.
 _FORMULA: Final = re.compile(r'(?:\A|(?<=[;\t\r\n]))(?="*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A(?=[\t\r\n])')
 
 
 class CsvTable(NamedTuple):
-    """One way to lay out an answer in rows."""
+    """A layout of an answer as rows."""
 
     name: str  # of the file, without its suffix
     columns: tuple[str, ...]
@@ -32,7 +31,7 @@ class CsvTable(NamedTuple):
 
 
 class _Event(Event, frozen=True):
-    """An event as it is read back: the text of `metadata` whatever it is."""
+    """An event decoded from the answer; `metadata` stays JSON text."""
 
     metadata: msgspec.Raw
 
@@ -43,9 +42,9 @@ _EVENTS: Final = msgspec.json.Decoder(Answer[list[_Event]])
 
 
 def write(csv_table: CsvTable, data: bytes) -> bytes:
-    """Return the CSV of an answer from its JSON; null is an empty cell."""
+    """Return the CSV of an answer, given its JSON. Null is an empty cell."""
     text = StringIO(newline="")
-    writer = csv.writer(text)  # its own dialect is RFC 4180's
+    writer = csv.writer(text)  # the default dialect is RFC 4180's
     writer.writerow(csv_table.columns)
     writer.writerows(map(_cell, row) for row in csv_table.rows(data))
     return text.getvalue().encode("utf-8-sig")
@@ -64,7 +63,10 @@ def _buckets(data: bytes) -> Iterator[Sequence[object]]:
 
 
 def _languages(data: bytes) -> Iterator[Sequence[object]]:
-    """Yield the languages, and what has none, so that credits and shares add up; its other numbers are not told."""
+    """Yield the languages, then the untagged credits, so that credits and shares add up.
+
+    The answer has no other untagged numbers, so those cells are empty.
+    """
     answer = _BY_LANGUAGE.decode(data).data
     yield from map(msgspec.structs.astuple, answer.languages)
     untagged = answer.untagged_credits

@@ -1,8 +1,8 @@
-"""Where a page of the feed begins: an opaque token, and back.
+"""Cursors of the feed: where a page begins, as an opaque token, and back.
 
-A cursor carries the position (microseconds and id), the direction, the first page's window and the parameters it
-belongs to. It is no secret and needs none: the workspace comes from the credential. Anything may come back, so nothing
-of it is trusted: `decode` accepts exactly what `encode` can make.
+A cursor carries the position (microseconds and id), the direction, the window of the first page, and the parameters of
+the request. It is not secret and needs no signature: the workspace comes from the credential. Clients may send
+anything, so nothing in it is trusted: `decode` accepts exactly what `encode` can make.
 """
 
 import base64
@@ -14,9 +14,9 @@ from pipeline.contract.calendar import DAY_US, Range, zone_names
 from pipeline.contract.tables import Action
 
 _VERSION: Final = 1
-# An id of 128 four-byte characters, the longest zone name and everything else make 900.
+# Characters: an id of 128 four-byte characters, the longest zone name and everything else make 900.
 _LONGEST_TOKEN: Final = 1024
-# The longest range and a day for the odd hours of zones.
+# The longest range, and a day because local days may be longer than 24 hours.
 _LONGEST_WINDOW_US: Final = 91 * DAY_US
 _YEAR_9999_US: Final = 253_370_764_800_000_000
 
@@ -24,11 +24,11 @@ _Instant = Annotated[int, msgspec.Meta(ge=-1, le=_YEAR_9999_US)]
 
 
 class CursorError(ValueError):
-    """Raised when a token is not one that `encode` could have made."""
+    """Raised when `encode` could not have made the token."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A position in the feed: `next` asks for what is older, `prev` for what is newer."""
+    """A position in the feed. `next` asks for older events, `prev` for newer ones."""
 
     version: Literal[1]
     direction: Literal["next", "prev"]
@@ -56,7 +56,7 @@ def decode(token: str) -> Cursor:
     """Return the cursor of a token.
 
     Raises:
-        CursorError: `encode` did not make it.
+        CursorError: `encode` could not have made it.
     """
     if len(token) > _LONGEST_TOKEN:
         raise CursorError
@@ -64,7 +64,7 @@ def decode(token: str) -> Cursor:
         raw = base64.urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
         cursor = msgspec.msgpack.decode(raw, type=Cursor)
         canonical = encode(cursor) == token
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # broken bytes, base64 or text; nested without end
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # broken bytes, base64 or text; endless nesting
         raise CursorError from None
     if not (canonical and _is_sane(cursor)):
         raise CursorError

@@ -1,4 +1,4 @@
-"""The envelope of every answer, and the fields that several of them share."""
+"""What all answers share: the envelope, the types of their fields, and how quotients are rounded."""
 
 import sys
 from functools import lru_cache
@@ -14,27 +14,27 @@ Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-# The same boundaries come again and again: a local midnight is one of the quarter-hours of some year.
+# Few different boundaries are ever written: local midnights lie on quarter-hours.
 boundary: Final = lru_cache(maxsize=1 << 15)(rfc3339)
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Everything that an answer depends on besides the tables: equal questions have equal answers."""
+    """Everything that an answer depends on besides the tables. Equal questions have equal answers."""
 
     @property
     def until(self) -> int:
-        """Return when the same request means another question, in microseconds UTC."""
+        """Return the instant from which the same request means another question, in microseconds UTC."""
         return sys.maxsize
 
 
 class Answer(msgspec.Struct, Generic[_Data], frozen=True):
-    """What a handler returns; `meta` is added to its bytes for each request anew."""
+    """What a handler returns. For each request, `meta` is added to its bytes."""
 
     data: _Data
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What is true of one request, also where its data were computed before."""
+    """What belongs to one request, also if its data were computed before."""
 
     request_id: str
     timestamp: Instant
@@ -49,5 +49,17 @@ class Period(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, start: int, end: int) -> "Period":
-        """Write a window of microseconds."""
+        """Return the window `[start, end)`, given in microseconds UTC."""
         return cls(boundary(start), boundary(end))
+
+
+def quotient(numerator: int, denominator: int, digits: int) -> float:
+    """Return `numerator / denominator` rounded half to even, on the exact value; neither is negative.
+
+    `round(a / b, digits)` would round twice: 0.285 as a float is a little less than 0.285, so that its two digits would
+    be 0.28 by accident.
+    """
+    scale: int = 10**digits
+    whole, rest = divmod(numerator * scale, denominator)
+    whole += 2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1)
+    return whole / scale

@@ -1,4 +1,7 @@
-"""English names of locales, from CLDR."""
+"""English names of locales, from CLDR.
+
+Reads the locale data of the package Babel.
+"""
 
 from functools import lru_cache
 from typing import Final
@@ -6,7 +9,7 @@ from typing import Final
 from babel import Locale, UnknownLocaleError
 from babel.core import parse_locale
 
-# Read once at the start: the file behind them takes a tenth of a second.
+# Read once, at import: reading the file takes a tenth of a second.
 _ENGLISH: Final = Locale("en")
 _LANGUAGES, _SCRIPTS, _TERRITORIES, _VARIANTS = (
     _ENGLISH.languages,
@@ -18,7 +21,7 @@ _LANGUAGES, _SCRIPTS, _TERRITORIES, _VARIANTS = (
 
 @lru_cache(maxsize=4096)
 def display_name(tag: str) -> str:
-    """Return the English name of a tag, `en-us` → `English (United States)`; one CLDR does not know is its own."""
+    """Return the English name of a tag: `en-us` → `English (United States)`. A tag unknown to CLDR is its own name."""
     try:
         language, territory, script, variant = parse_locale(tag, sep="-")[:4]
     except ValueError:
@@ -33,11 +36,11 @@ def display_name(tag: str) -> str:
 
 
 def _resolved(tag: str, script: str | None, territory: str | None, language: str) -> tuple[str | None, str | None, str]:
-    """Replace aliases, `iw` → `he`, and name the script where a language has several, `zh-tw` → Traditional."""
+    """Replace aliases (`iw` → `he`), and add the script if the language has several (`zh-tw` → Traditional)."""
     try:
         locale = Locale.parse(tag, sep="-")
     except (UnknownLocaleError, ValueError):
         return script, territory, language
     if script not in {None, locale.script} or territory not in {None, locale.territory}:
-        return script, territory, language  # what is unknown was replaced by what is likely
+        return script, territory, language  # an unknown part was replaced by a likely one
     return locale.script, territory, locale.language

@@ -1,6 +1,6 @@
-"""What each endpoint takes: typed values, one rule beside each name, every error at once.
+"""The parameters of each endpoint: a typed value and a rule for each name, and all faults reported at once.
 
-The rules are also where the OpenAPI document gets its enums, bounds and defaults from.
+Reads the query string. The OpenAPI document takes its enums, bounds and defaults from the same rules.
 """
 
 import re
@@ -17,7 +17,6 @@ from service.api import cursors
 from service.api import query_string as query
 from service.errors import Detail, InvalidParametersError
 
-WORKSPACE_HEADER: Final = "X-Workspace-Id"
 LARGEST_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
 
@@ -27,10 +26,10 @@ _UUID_PATTERN: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One parameter: how to read its text, what stands for it when it is absent, how the document shows it."""
+    """One parameter: how its text is read, its default, and how the OpenAPI document describes it."""
 
     name: str
-    read: Callable[[str], Any]  # raises ValueError with what the caller should have sent
+    read: Callable[[str], Any]  # raises ValueError; the message says what is accepted
     default: Any
     schema: dict[str, Any]
     description: str
@@ -46,22 +45,21 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 
 def _timezone(text: str) -> str:
-    # Names only, never paths: a name is looked up in the list before anything is opened.
+    # A name, never a path: it is looked up in the list before any file is opened.
     if text not in zone_names():
         raise ValueError("must be an IANA time zone name such as Europe/Berlin, in its own case")
     return text
 
 
-def read_uuid(text: str) -> str:
-    """Return a UUID in lower case, as ids are stored; raise ValueError otherwise."""
+def _uuid(text: str) -> str:
     try:
-        return formats.uuid(text)
+        return formats.uuid(text)  # lower-case, as ids are stored
     except formats.FormatError:
         raise ValueError("must be a UUID of 8-4-4-4-12 hex digits") from None
 
 
 def _limit(text: str) -> int:
-    # `int` would also take signs, spaces, underscores and the digits of other scripts.
+    # `int` alone would also accept signs, spaces, underscores and the digits of other scripts.
     if not (_DIGITS(text) and 1 <= int(text) <= LARGEST_PAGE):
         raise ValueError(f"must be a whole number from 1 to {LARGEST_PAGE}")
     return int(text)
@@ -106,7 +104,7 @@ _TIMEZONE: Final = Rule(
 _TYPE: Final = Rule("type", _one_of(*ACTIONS), None, _enum(ACTIONS), "Only events of this action.")
 _USER: Final = Rule(
     "user_id",
-    read_uuid,
+    _uuid,
     None,
     {"type": "string", "format": "uuid", "pattern": _UUID_PATTERN},
     "Only events of this active member.",
@@ -128,13 +126,13 @@ _CURSOR: Final = Rule(
 
 
 class Parameters(msgspec.Struct, frozen=True):
-    """The typed values of a query string, one field for each rule."""
+    """The typed values of a query string, with one field per rule."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
 
 class SummaryParameters(Parameters, frozen=True):
-    """What `/usage/summary` takes."""
+    """The parameters of `/usage/summary`."""
 
     rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _VIEW, _TIMEZONE)
 
@@ -144,7 +142,7 @@ class SummaryParameters(Parameters, frozen=True):
 
 
 class LanguageParameters(Parameters, frozen=True):
-    """What `/usage/by-language` takes."""
+    """The parameters of `/usage/by-language`."""
 
     rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _OPTIONAL_VIEW, _TIMEZONE)
 
@@ -154,7 +152,7 @@ class LanguageParameters(Parameters, frozen=True):
 
 
 class FeedParameters(Parameters, frozen=True):
-    """What `/usage/activity` takes."""
+    """The parameters of `/usage/activity`."""
 
     rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _TYPE, _USER, _LIMIT, _CURSOR, _TIMEZONE)
 
@@ -167,37 +165,37 @@ class FeedParameters(Parameters, frozen=True):
 
 
 class NoParameters(Parameters, frozen=True):
-    """What `/auth/whoami` takes."""
+    """`/auth/whoami` takes no parameters."""
 
 
-# A longer query string is read anew each time.
-_LONGEST_KEPT: Final = 1024
+_LONGEST_CACHED: Final = 1024  # bytes of a query string
 
-_CURSOR_OF: Final = ("range", "type", "user_id", "timezone")
+# A cursor is valid only together with the values that these had on the first page.
+_BOUND_TO_CURSOR: Final = ("range", "type", "user_id", "timezone")
 
 
-def read(kind: type[_Parameters], query_string: bytes, known_problems: Sequence[Detail] = ()) -> _Parameters:
+def read(kind: type[_Parameters], query_string: bytes, header_faults: Sequence[Detail] = ()) -> _Parameters:
     """Return the typed values of a query string.
 
     Args:
-        kind: what the endpoint takes.
+        kind: the parameters of the endpoint.
         query_string: as received.
-        known_problems: what is already wrong with the headers, to be told in the same answer.
+        header_faults: the faults of the headers, which are reported in the same answer.
 
     Raises:
-        InvalidParametersError: anything is wrong; every problem is in it.
+        InvalidParametersError: there are faults; it names all of them.
     """
-    examine = _examine if len(query_string) <= _LONGEST_KEPT else _examine.__wrapped__
-    values, problems = examine(kind, query_string)
-    if problems or known_problems:
-        raise InvalidParametersError([*known_problems, *problems])
+    parse = _parse if len(query_string) <= _LONGEST_CACHED else _parse.__wrapped__
+    values, faults = parse(kind, query_string)
+    if faults or header_faults:
+        raise InvalidParametersError([*header_faults, *faults])
     return kind(**values)
 
 
-@lru_cache(maxsize=1024)  # clients ask the same again and again
-def _examine(kind: type[Parameters], query_string: bytes) -> tuple[dict[str, Any], list[Detail]]:
-    """Return the values of a query string and its problems."""
-    texts, problems = query.parse(query_string, {rule.name for rule in kind.rules})
+@lru_cache(maxsize=1024)  # clients repeat their requests
+def _parse(kind: type[Parameters], query_string: bytes) -> tuple[dict[str, Any], list[Detail]]:
+    """Return the values of a query string, by name, and its faults."""
+    texts, faults = query.parse(query_string, {rule.name for rule in kind.rules})
     values: dict[str, Any] = {}
     for rule in kind.rules:
         values[rule.name] = rule.default
@@ -205,22 +203,10 @@ def _examine(kind: type[Parameters], query_string: bytes) -> tuple[dict[str, Any
             try:
                 values[rule.name] = rule.read(texts[rule.name])
             except ValueError as error:
-                problems.append(Detail(rule.name, str(error)))
+                faults.append(Detail(rule.name, str(error)))
     cursor = values.get("cursor")
     if isinstance(cursor, cursors.Cursor):
-        wrong = {problem.field for problem in problems}  # these have their own problem and nothing to compare to
-        if any(getattr(cursor, name) != values[name] for name in _CURSOR_OF if name not in wrong):
-            problems.append(Detail("cursor", "belongs to another range, type, user_id or timezone"))
-    return values, problems
-
-
-def read_workspace_header(values: Sequence[bytes]) -> tuple[str | None, list[Detail]]:
-    """Return the workspace that the header names, or None and what is wrong with it."""
-    if not values:
-        return None, []
-    if len(values) > 1:
-        return None, [Detail(WORKSPACE_HEADER, "is given more than once")]
-    try:
-        return read_uuid(values[0].decode("latin-1").strip(" \t")), []
-    except ValueError as error:
-        return None, [Detail(WORKSPACE_HEADER, str(error))]
+        faulty = {fault.field for fault in faults}  # reported already, and without a value to compare
+        if any(getattr(cursor, name) != values[name] for name in _BOUND_TO_CURSOR if name not in faulty):
+            faults.append(Detail("cursor", "belongs to another range, type, user_id or timezone"))
+    return values, faults

@@ -1,7 +1,7 @@
-"""A query string taken apart to the letter.
+"""Strict parsing of a query string.
 
-Pure: bytes in, values and problems out. The usual parsers keep broken text by replacing it and let an empty value pass
-for an absent one; a client that sends such a thing is better told.
+Pure: bytes in, values and faults out. The usual parsers replace broken text and treat an empty value like a missing
+one; a client that sends such a query is better served by an error.
 """
 
 import re
@@ -12,39 +12,39 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from service.errors import Detail
 
 _BROKEN_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})").search
-_PLAIN: Final = "!$'()*+,-./:;=?@_~%"  # of a query string (RFC 3986), and what is encoded already
+_PLAIN: Final = "!$'()*+,-./:;=?@_~%"  # allowed in a query string (RFC 3986), or encoded already
 
 
 def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[Detail]]:
-    """Return the values of the known parameters, and what is wrong; unknown ones are ignored.
+    """Return the values of the known parameters, and the faults. Unknown parameters are ignored.
 
-    A parameter with a problem has no value.
+    A parameter with a fault has no value.
     """
     found: dict[str, list[bytes]] = {}
-    problems: list[Detail] = []
+    faults: list[Detail] = []
     for piece in query.split(b"&"):
         raw_name, _, raw_value = piece.partition(b"=")
         name = _decode(raw_name)
         if name is None:
-            problems.append(Detail("query", "has a name that is no percent-encoded UTF-8"))
+            faults.append(Detail("query", "has a name that is not percent-encoded UTF-8"))
         elif name in known:
             found.setdefault(name, []).append(raw_value)
     values: dict[str, str] = {}
     for name, raw_values in found.items():
         value = _decode(raw_values[0])
         if len(raw_values) > 1:
-            problems.append(Detail(name, "is given more than once"))
+            faults.append(Detail(name, "is given more than once"))
         elif value is None:
-            problems.append(Detail(name, "is no percent-encoded UTF-8"))
+            faults.append(Detail(name, "is not percent-encoded UTF-8"))
         elif not value:
-            problems.append(Detail(name, "is empty; leave it out to get the default"))
+            faults.append(Detail(name, "is empty; leave it out to get the default"))
         else:
             values[name] = value
-    return values, problems
+    return values, faults
 
 
 def without(query: bytes, name: str) -> list[str]:
-    """Return the pieces of a query string but for one parameter, as sent and fit for a URL."""
+    """Return the pieces of a query string except one parameter, as sent, quoted for use in a URL."""
     return [
         quote_from_bytes(piece, safe=_PLAIN)
         for piece in query.split(b"&")

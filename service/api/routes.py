@@ -1,11 +1,11 @@
-"""The routes of the service, in one list: what each needs, takes and asks."""
+"""The routes of the service in one list: what each requires, which parameters it takes, and how it is answered."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from pipeline.keys import READ_SCOPE
+from pipeline.contract.directory import READ_SCOPE
 from service.api import activity, by_language, summary, whoami
 from service.api.csv_tables import BUCKETS, DAYS, EVENTS, LANGUAGES, CsvTable
 from service.api.envelope import Question
@@ -28,15 +28,15 @@ METRICS: Final = "/metrics"
 SCHEMA_PAGE: Final = "/schema"
 SCHEMA: Final = "/schema/openapi.json"
 
-# These need no credential and hold nothing of any tenant.
+# These need no credential and show nothing of any tenant.
 OPEN_ROUTES: Final = frozenset({LIVE, READY, METRICS, SCHEMA_PAGE, SCHEMA})
 
 
 class Endpoint(msgspec.Struct, frozen=True):
     """One route of the API.
 
-    `ask(parameters, caller, directory, now)` turns a request into a question; the bytes of one answer serve every equal
-    one. `csv_tables` are its forms as CSV: of two, the second is for requests that name a view.
+    `ask(parameters, caller, directory, now)` returns the question of a request; one answer serves all equal questions.
+    `csv_tables` are the layouts as CSV; if there are two, the second is for requests that name a view.
     """
 
     path: str

@@ -1,6 +1,7 @@
 """`/usage/summary`: what a workspace used in a range, in buckets and by day, and the caller's own credits.
 
-A `Question` says everything the answer depends on, the tables apart: equal questions have equal answers.
+Reads the cube of the workspace through `tables.windows`, and the actors of every workspace that lists the caller
+through `tables.billing`.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,8 @@ from pipeline.contract import calendar
 from pipeline.contract.calendar import Bucket, Range, View
 from pipeline.contract.tables import STATUSES
 from service.api import envelope
-from service.api.envelope import Count, Instant, Period, boundary
+from service.api.envelope import Count, Instant, Period, boundary, quotient
 from service.api.parameters import SummaryParameters
-from service.api.rounding import quotient
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import billing, windows
@@ -46,12 +46,12 @@ class Question(envelope.Question, frozen=True):
 
     @property
     def until(self) -> int:
-        """Return when the same request means another day or billing period."""
+        """Return the start of the next local day or billing period, whichever comes first."""
         return min(calendar.day_start(self.timezone, self.today + timedelta(days=1)), self.billing_period[1])
 
 
 class Credits(msgspec.Struct, frozen=True):
-    """The caller's own credits in their billing period, in every workspace that lists them."""
+    """The caller's own credits in their billing period, in all workspaces that list them."""
 
     used: Count
     quota: Count | None
@@ -65,14 +65,14 @@ class Total(msgspec.Struct, frozen=True):
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """Lines of the range; no average without lines."""
+    """Lines of the range. The average is null without lines."""
 
     total: Count
     avg_chars_per_line: float | None
 
 
 class Audio(msgspec.Struct, frozen=True):
-    """Audio of the range, runs that are still open left out."""
+    """Audio of the range. Runs that have not ended are left out."""
 
     total_ms: Count
 
@@ -112,7 +112,7 @@ class ActivityBucket(msgspec.Struct, frozen=True):
 
 
 class Peak(msgspec.Struct, frozen=True):
-    """The bucket with most credits, the earliest of several."""
+    """The bucket with the most credits, on a tie the earliest."""
 
     value: Count
     label: str
@@ -121,7 +121,7 @@ class Peak(msgspec.Struct, frozen=True):
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """The chart: buckets of the view, oldest first, and their credits."""
+    """The activity chart: the buckets of the view, oldest first, and their credits."""
 
     view: View
     bucket_unit: Literal["day", "week", "month"]
@@ -150,7 +150,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def ask(parameters: SummaryParameters, caller: Caller, directory: Directory, now: int) -> Question:
-    """Return the question that a request means at one instant."""
+    """Return the question of a request at one instant."""
     account = directory.accounts.get(caller.user_id)
     return Question(
         workspace_id=str(caller.workspace_id),
@@ -202,7 +202,7 @@ def _daily(dates: Sequence[str], used: Windows) -> list[Day]:
     return [Day(*row) for row in zip(dates, used.credits, used.characters, used.lines, used.runs, strict=True)]
 
 
-@lru_cache(maxsize=64)  # the few dates that it is today somewhere, in all ranges
+@lru_cache(maxsize=64)  # the few dates that are today somewhere, in all ranges
 def _dates(range_: Range, today: date) -> tuple[str, ...]:
     first, last = calendar.range_first_day(range_, today).toordinal(), today.toordinal()
     return tuple(date.fromordinal(ordinal).isoformat() for ordinal in range(first, last + 1))
@@ -214,7 +214,7 @@ def _activity(view: View, buckets: Sequence[Bucket], used: Windows) -> Activity:
         for bucket, *numbers in zip(buckets, used.credits, used.characters, used.lines, used.runs, strict=True)
     ]
     total = sum(row.credits for row in rows)
-    most = max(rows, key=lambda row: row.credits)  # the first of several
+    most = max(rows, key=lambda row: row.credits)  # on a tie the first
     return Activity(
         view=view,
         bucket_unit=_UNITS[view],

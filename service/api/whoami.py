@@ -1,4 +1,7 @@
-"""`/auth/whoami`: what a credential stands for."""
+"""`/auth/whoami`: what a credential stands for.
+
+Reads no tables.
+"""
 
 from typing import Literal
 
@@ -9,7 +12,7 @@ from service.auth.directory import Directory
 
 
 class Whoami(Question, frozen=True):
-    """The caller, as question and as answer: it depends on nothing else."""
+    """The caller, as the question and as the answer, which depends on nothing else."""
 
     auth_kind: Literal["api_key", "clerk"]
     user_id: str
@@ -18,6 +21,6 @@ class Whoami(Question, frozen=True):
     scopes: tuple[str, ...]
 
 
-def ask(parameters: NoParameters, caller: Caller, directory: Directory, now: int) -> Whoami:  # noqa: ARG001 - every endpoint is asked alike
+def ask(parameters: NoParameters, caller: Caller, directory: Directory, now: int) -> Whoami:  # noqa: ARG001 - all endpoints have the same signature
     """Return what the caller's credential stands for."""
     return Whoami(caller.auth_kind, caller.user_id, caller.workspace_id, caller.api_key_id, caller.scopes)

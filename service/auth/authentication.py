@@ -1,7 +1,8 @@
-"""From credential to caller: who asks, and for which workspace.
+"""From the request's headers to a caller: who asks, and for which workspace.
 
-An API key is found by its SHA-256 and compared in constant time; a session token is left to `session_tokens`. Every
-credential that is not in force is refused in the same words, so that nobody learns what exists.
+Reads the credential and the workspace header. An API key is looked up by its SHA-256 and compared in constant time; a
+session token is verified by `session_tokens`. Every credential that is not in force is refused in the same words, so
+that nobody learns what exists.
 """
 
 import hmac
@@ -12,21 +13,23 @@ from typing import Final, Literal
 
 import msgspec
 
-from pipeline.keys import PREFIX, READ_SCOPE, sha256
-from service.api.parameters import WORKSPACE_HEADER
-from service.auth.directory import ApiKey, Directory
-from service.auth.session_tokens import Sessions
+from pipeline.contract.directory import KEY_CHARACTERS, KEY_PREFIX, READ_SCOPE, ApiKey, sha256_hex
+from pipeline.contract.formats import FormatError, uuid
+from service.auth.directory import Directory
+from service.auth.session_tokens import TokenVerifier
 from service.errors import Detail, ForbiddenError, InvalidApiKeyError, UnauthenticatedError
 
-Headers = Mapping[bytes, Sequence[bytes]]  # by lower-case name, in the order received
+Headers = Mapping[bytes, Sequence[bytes]]  # values by lower-case name, in the order received
 
-_API_KEY: Final = re.compile(PREFIX + "[0-9A-Za-z]{32}").fullmatch
-_RESERVED_PREFIX: Final = "op_"
-_WORKSPACE_MISSING: Final = "is needed: this session may read several workspaces"
+WORKSPACE_HEADER: Final = "X-Workspace-Id"
+
+_WORKSPACE_FIELD: Final = WORKSPACE_HEADER.lower().encode()
+_API_KEY: Final = re.compile(f"{KEY_PREFIX}[0-9A-Za-z]{{{KEY_CHARACTERS}}}").fullmatch
+_RESERVED_PREFIX: Final = "op_"  # of API keys of any kind, never of a session token
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks. `workspace_id` is what the request is about once `authorise` has let it pass."""
+    """Who asks. Once `authorise` has passed the request, `workspace_id` is the workspace that it is about."""
 
     auth_kind: Literal["api_key", "clerk"]
     user_id: str
@@ -35,43 +38,50 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]  # sorted, unique
 
 
-async def authenticate(headers: Headers, directory: Directory, sessions: Sessions, now: int) -> Caller:
-    """Return whom the credential speaks for.
+async def authenticate(headers: Headers, directory: Directory, tokens: TokenVerifier, now: int) -> Caller:
+    """Return the caller that the credential belongs to.
+
+    Args:
+        headers: of the request.
+        directory: the directory in force.
+        tokens: verifies session tokens.
+        now: the request's instant, in microseconds UTC.
 
     Raises:
-        CredentialError: there is none, or it is not in force.
-        ForbiddenError: it is a session of nobody in the directory.
-        KeysUnavailableError: it is a session that cannot be verified now.
+        CredentialError: there is no credential, or it is not in force.
+        ForbiddenError: a session token is valid, but its user is not in the directory.
+        KeysUnavailableError: a session token cannot be verified now.
     """
     token = _bearer_token(headers.get(b"authorization", ()))
     if not token.startswith(_RESERVED_PREFIX):
-        user_id = await sessions.user(token, directory, now)
+        user_id = await tokens.user_id(token, directory, now)
         return Caller(auth_kind="clerk", user_id=user_id, workspace_id=None, api_key_id=None, scopes=(READ_SCOPE,))
-    key = _key(token, directory)
+    key = _find_key(token, directory)
     if key is None or key.revoked_at is not None:
         raise InvalidApiKeyError
-    return _caller(key.id, key.user_id, key.workspace_id, key.scopes)
+    return _caller_of_key(key.id, key.user_id, key.workspace_id, key.scopes)
 
 
 @lru_cache(maxsize=1 << 14)
-def _caller(key_id: str, user_id: str, workspace_id: str, scopes: tuple[str, ...]) -> Caller:
+def _caller_of_key(key_id: str, user_id: str, workspace_id: str, scopes: tuple[str, ...]) -> Caller:
     return Caller("api_key", user_id.lower(), workspace_id.lower(), key_id, tuple(sorted(set(scopes))))
 
 
 def authorise(caller: Caller, workspace_id: str | None, directory: Directory, scope: str | None) -> Caller:
     """Return the caller bound to the workspace of the request.
 
-    A key has its own. A session has what the header names; without it the only one that its user may read, or still
-    none: for a route that takes any credential, and where there are several (see `ambiguous`).
+    A key is bound to its own workspace. A session is bound to the workspace that the header names. Without the header
+    it is bound to the only workspace that its user may read. It stays unbound if there are several (see
+    `missing_workspace`), or if the route takes any credential.
 
     Args:
         caller: who asks.
-        workspace_id: what the `X-Workspace-Id` header names, lower-case.
-        directory: the members in force.
-        scope: what the route needs, None where any credential will do.
+        workspace_id: the workspace that the header names, lower-case; None without the header.
+        directory: the directory in force.
+        scope: the scope that the route requires, None if the route takes any credential.
 
     Raises:
-        ForbiddenError: another workspace, no active member, or the scope is missing.
+        ForbiddenError: the workspace is another one, the user is not an active member, or the scope is missing.
     """
     if caller.workspace_id is None:
         readable = directory.active_workspaces_of(caller.user_id)
@@ -87,14 +97,27 @@ def authorise(caller: Caller, workspace_id: str | None, directory: Directory, sc
     return msgspec.structs.replace(caller, workspace_id=workspace_id or only)
 
 
-def ambiguous(caller: Caller, scope: str | None) -> list[Detail]:
-    """Return what is wrong with a request for figures that does not say of which workspace."""
+def read_workspace_header(headers: Headers) -> tuple[str | None, list[Detail]]:
+    """Return the workspace that the header names, lower-case, or None, and the faults of the header."""
+    values = headers.get(_WORKSPACE_FIELD, ())
+    if not values:
+        return None, []
+    if len(values) > 1:
+        return None, [Detail(WORKSPACE_HEADER, "is given more than once")]
+    try:
+        return uuid(values[0].decode("latin-1").strip(" \t")), []
+    except FormatError:
+        return None, [Detail(WORKSPACE_HEADER, "must be a UUID of 8-4-4-4-12 hex digits")]
+
+
+def missing_workspace(caller: Caller, scope: str | None) -> list[Detail]:
+    """Return the fault of a request for figures whose caller is bound to no workspace."""
     missing = caller.workspace_id is None and scope is not None
-    return [Detail(WORKSPACE_HEADER, _WORKSPACE_MISSING)] if missing else []
+    return [Detail(WORKSPACE_HEADER, "is needed: this session may read several workspaces")] if missing else []
 
 
 def _bearer_token(values: Sequence[bytes]) -> str:
-    if len(values) != 1:  # with several, a proxy before us and we might each take another one
+    if len(values) != 1:  # of several, a proxy in front and this service might each take another one
         raise UnauthenticatedError
     scheme, _, token = values[0].decode("latin-1").strip().partition(" ")
     token = token.strip()
@@ -103,10 +126,10 @@ def _bearer_token(values: Sequence[bytes]) -> str:
     return token
 
 
-def _key(token: str, directory: Directory) -> ApiKey | None:
+def _find_key(token: str, directory: Directory) -> ApiKey | None:
     if not _API_KEY(token):
         return None
-    digest = sha256(token)
+    digest = sha256_hex(token)
     key = directory.keys.get(digest)
     if key is None or not hmac.compare_digest(digest, key.key_sha256.lower()):
         return None

@@ -1,96 +1,45 @@
-"""Who is who: workspaces' members, users' plans and API keys.
+"""The directory as the service uses it: members, accounts and API keys, indexed and kept fresh.
 
-Reads `directory/members.jsonl`, `accounts.jsonl`, `api_keys.jsonl` and `api_keys.local.jsonl` (the keys that
-`usage keys` makes, merged after the product's) of the data folder. A file that changed is read again at most once a
-second; a broken one is refused with a log line, and what it said before stays in force.
+Reads the four files of `pipeline.contract.directory` in `directory/` of the data folder. A file that changed is read
+again within a second. A broken file is refused with a log line, and its last good rows stay in force.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
-import msgspec
 import structlog
 
-from pipeline.contract import formats
-from pipeline.contract.calendar import utc_day
+from pipeline.contract.directory import (
+    ACCOUNTS,
+    LOCAL_KEYS,
+    MEMBERS,
+    PRODUCT_KEYS,
+    Account,
+    ApiKey,
+    DirectoryError,
+    Member,
+    read_rows,
+)
 from pipeline.contract.tables import DIRECTORY
-from pipeline.keys import ACCOUNTS, LOCAL_KEYS, MEMBERS, PRODUCT_KEYS
-
-_CHECK_INTERVAL_SECONDS: Final = 1.0
-_UTF8_BOM: Final = b"\xef\xbb\xbf"
 
 _log: Final = structlog.stdlib.get_logger("service.auth.directory")
 
-_Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Identity = tuple[int, int, int, int] | None  # of a file; None: not there
-
-
-_instant: Final = lru_cache(maxsize=1 << 14)(formats.instant)  # an anchor is read for every summary
-
-
-class DirectoryError(Exception):
-    """Raised when a directory file cannot be read; the text names the file and the line."""
-
-
-class Member(msgspec.Struct, frozen=True):
-    """One row of `members.jsonl`."""
-
-    workspace_id: _Uuid
-    user_id: _Uuid
-    name: str
-    role: Literal["admin", "editor", "viewer"]
-    status: Literal["active", "removed"]
-
-
-class Account(msgspec.Struct, frozen=True):
-    """One row of `accounts.jsonl`."""
-
-    user_id: _Uuid
-    subject: str | None = None
-    quota: _Count | None = None
-    period_anchor: str | None = None  # RFC 3339
-
-    def __post_init__(self) -> None:
-        try:
-            utc_day(self.anchor or 0)
-        except ValueError:
-            raise ValueError("period_anchor is no RFC 3339 date-time of the years 1 to 9999 in UTC") from None
-
-    @property
-    def anchor(self) -> int | None:
-        """Return `period_anchor` in microseconds UTC."""
-        return None if self.period_anchor is None else _instant(self.period_anchor)
-
-
-class ApiKey(msgspec.Struct, frozen=True):
-    """One row of `api_keys.jsonl` or `api_keys.local.jsonl`."""
-
-    id: str
-    key_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}\\Z")]
-    workspace_id: _Uuid
-    user_id: _Uuid
-    scopes: tuple[str, ...]
-    rate_limit_per_min: _Count | None = None
-    revoked_at: Any = None  # anything but null revokes, also what is no date
-
-
-_Row = TypeVar("_Row", Member, Account, ApiKey)
+# Of a file: modification time, change time, inode, size. None: there is no such file.
+Identity = tuple[int, int, int, int] | None
 
 
 class Directory(NamedTuple):
-    """What the files said at one moment; ids are lower-case."""
+    """The contents of the files at one moment. All ids are lower-case."""
 
-    members: dict[tuple[str, str], Member]
-    accounts: dict[str, Account]
-    keys: dict[str, ApiKey]
-    workspaces: dict[str, tuple[str, ...]]
-    rate_limits: dict[str | None, int]  # answers a minute, by the ids of the keys that are limited
-    subjects: dict[str, str]  # users by what a session token calls them
+    members: dict[tuple[str, str], Member]  # by workspace and user
+    accounts: dict[str, Account]  # by user
+    keys: dict[str, ApiKey]  # by the SHA-256 of the key
+    workspaces: dict[str, tuple[str, ...]]  # that list a user, sorted; by user
+    rate_limits: dict[str | None, int]  # answers a minute, by key id; keys without a limit are missing
+    subjects: dict[str, str]  # users, by their name in session tokens
 
     def is_active(self, workspace_id: str, user_id: str) -> bool:
         """Return whether a user is an active member of a workspace."""
@@ -107,7 +56,7 @@ class Directory(NamedTuple):
 
 
 def build(members: Iterable[Member], accounts: Iterable[Account], keys: Iterable[ApiKey]) -> Directory:
-    """Index the rows; of a repeated key the last one counts."""
+    """Index the rows. Of a repeated key the last row counts."""
     by_member = {(row.workspace_id.lower(), row.user_id.lower()): row for row in members}
     by_user = {row.user_id.lower(): row for row in accounts}
     by_id = {row.id: row for row in keys}
@@ -124,38 +73,21 @@ def build(members: Iterable[Member], accounts: Iterable[Account], keys: Iterable
     )
 
 
-def read_rows(path: Path, kind: type[_Row]) -> list[_Row]:
-    """Return the rows of one file, an absent file counting as empty.
-
-    Raises:
-        DirectoryError: the file cannot be read or a line is not what it has to be.
-    """
-    decoder = msgspec.json.Decoder(kind)
-    rows = []
-    try:
-        lines = path.read_bytes().removeprefix(_UTF8_BOM).split(b"\n")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise DirectoryError(f"{path}: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(decoder.decode(line))
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise DirectoryError(f"{path}, line {number}: {error}") from None
-    return rows
-
-
 class DirectoryReader:
-    """The directory in force, kept fresh.
+    """Keeps the directory of one data folder fresh.
+
+    Args:
+        data_dir: the data folder.
+        monotonic: the clock that the interval is measured by, in seconds.
+        check_interval_seconds: how long the files are trusted before the next look at them.
 
     Raises:
-        DirectoryError: a file is broken and there is no good one yet, at construction only.
+        DirectoryError: a file is broken. At construction only, when there are no good rows to keep.
     """
 
-    def __init__(self, data_dir: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, data_dir: Path, monotonic: Callable[[], float] = time.monotonic, check_interval_seconds: float = 1.0
+    ) -> None:
         folder = data_dir / DIRECTORY
         self._kinds: dict[Path, type[Member | Account | ApiKey]] = {
             folder / MEMBERS: Member,
@@ -164,6 +96,7 @@ class DirectoryReader:
             folder / LOCAL_KEYS: ApiKey,
         }
         self._monotonic = monotonic
+        self._check_interval_seconds = check_interval_seconds
         self._checked = monotonic()
         self._identities: dict[Path, Identity] = {}
         self._rows: dict[Path, Sequence[Any]] = {}
@@ -173,9 +106,9 @@ class DirectoryReader:
         self._directory = self._build()
 
     def current(self) -> Directory:
-        """Return the directory in force, read again where a file changed."""
+        """Return the directory in force. It is the same object until a file changes."""
         now = self._monotonic()
-        if now - self._checked >= _CHECK_INTERVAL_SECONDS:
+        if now - self._checked >= self._check_interval_seconds:
             self._checked = now
             changed = [path for path in self._kinds if self._refresh(path)]
             if changed:
@@ -183,7 +116,8 @@ class DirectoryReader:
         return self._directory
 
     def _refresh(self, path: Path) -> bool:
-        identity = file_identity(path)  # before reading: a change meanwhile is seen the next time
+        """Read a file again if it changed; return whether its rows were replaced."""
+        identity = file_identity(path)  # before reading: a change during the read is noticed at the next look
         if identity == self._identities[path]:
             return False
         self._identities[path] = identity
@@ -191,18 +125,19 @@ class DirectoryReader:
             self._rows[path] = read_rows(path, self._kinds[path])
         except DirectoryError as error:
             _log.error("directory file refused, the last good one stays in force", reason=str(error))
-            if isinstance(error.__cause__, OSError):  # the same file may be readable the next time
+            if isinstance(error.__cause__, OSError):  # the unchanged file may be readable at the next look
                 self._identities[path] = None
             return False
         return True
 
     def _build(self) -> Directory:
         members, accounts, product_keys, local_keys = self._rows.values()
+        # The local keys come last, so that of a repeated id they count.
         return build(members, accounts, [*product_keys, *local_keys])
 
 
 def file_identity(path: Path) -> Identity:
-    """Return what changes whenever a file does."""
+    """Return a value that changes whenever the file does."""
     try:
         stat = os.stat(path)  # noqa: PTH116 - runs for four files a second, under load
     except OSError:

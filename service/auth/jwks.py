@@ -1,9 +1,10 @@
 """The public keys of session tokens, kept fresh.
 
-A file is looked at every second. A URL is fetched in the background when its keys are five minutes old, and at once
-when a token names a key that is not among them, but never sooner than ten seconds after the last try: inventing key ids
-causes no fetches. Keys older than ten minutes, after a quiet night, are fetched before they are used again. Whatever is
-broken or out of reach leaves the last good keys in force, with a log line.
+Reads a key source: a file or a URL (`jwks_source`). A file is looked at every second. A URL is fetched in the
+background when its keys are five minutes old, and at once when a token names an unknown key, but never sooner than ten
+seconds after the last try, so that invented key ids cause no storm of fetches. Keys older than ten minutes, as after a
+quiet night, are fetched before they are used again. If the source is broken or out of reach, the last good keys stay in
+force, with a log line.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import msgspec
 import structlog
 from jwt import PyJWK, PyJWTError
 
-from service.auth.jwks_source import KeySetError, key_source
+from service.auth.jwks_source import KeySetError, KeySource
 from service.errors import KeysUnavailableError
 
 ALGORITHMS: Final = ("RS256", "ES256")
@@ -24,7 +25,7 @@ _log: Final = structlog.stdlib.get_logger("service.auth.jwks")
 
 
 class _Key(msgspec.Struct, omit_defaults=True):
-    """One RSA or P-256 key that verifies; a key that does not fit this is not for us."""
+    """One RSA or P-256 key that verifies signatures. A key that does not fit this type is left out."""
 
     kty: Literal["RSA", "EC"]
     kid: str | None = None
@@ -36,7 +37,7 @@ class _Key(msgspec.Struct, omit_defaults=True):
     crv: Literal["P-256"] | None = None
     x: str | None = None
     y: str | None = None
-    d: None = None  # a private key that lies about is anybody's
+    d: None = None  # private keys are left out: once published, they are known to anybody
 
 
 class _Document(msgspec.Struct):
@@ -50,7 +51,7 @@ class KeySet:
         self._keys = {(key.key_id, key.algorithm_name): key for key in keys}
 
     def find(self, key_id: str | None, algorithm: str) -> PyJWK | None:
-        """Return the key of this id and algorithm; without an id, the only one of the algorithm."""
+        """Return the key of this id and algorithm; without an id, the algorithm's only key, None if it has several."""
         if key_id is not None:
             return self._keys.get((key_id, algorithm))
         fitting = [key for (_, name), key in self._keys.items() if name == algorithm]
@@ -58,22 +59,22 @@ class KeySet:
 
     @property
     def ids(self) -> list[str | None]:
-        """Return the key ids, which are no secret."""
+        """Return the key ids, which are not secret."""
         return [key_id for key_id, _ in self._keys]
 
 
 def read_key_set(content: bytes) -> KeySet:
-    """Return the usable keys of a JWKS; the others are left out.
+    """Return the usable keys of a JWKS.
 
     Raises:
-        KeySetError: it is no JWKS, or not one of its keys is usable.
+        KeySetError: the content is not a JWKS, or none of its keys is usable.
     """
     try:
         keys = KeySet(filter(None, map(_usable, msgspec.json.decode(content, type=_Document).keys)))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise KeySetError(f"no JWKS: {error}") from None
+        raise KeySetError(f"not a JWKS: {error}") from None
     if not keys.ids:
-        raise KeySetError("no key of it can verify RS256 or ES256")
+        raise KeySetError("none of its keys can verify RS256 or ES256")
     return keys
 
 
@@ -91,32 +92,33 @@ def _usable(jwk: Any) -> PyJWK | None:
 class KeyRing:
     """The keys in force.
 
-    Raises:
-        SettingError: the location is neither a path nor a URL that may be fetched, at construction only.
+    Args:
+        source: where the keys are read from.
+        monotonic: the clock that their age is measured by, in seconds.
     """
 
-    def __init__(self, location: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._source = key_source(location)
+    def __init__(self, source: KeySource, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
         self._monotonic = monotonic
         self._keys = KeySet()
         self._content: bytes | None = None
         self._refreshed = self._tried = float("-inf")
-        self._reachable = False  # the last try went well
+        self._reachable = False  # whether the last try succeeded
         self._try: asyncio.Task[None] | None = None
 
     async def current(self) -> KeySet:
-        """Return the keys in force: the very same object for as long as they stay the same."""
+        """Return the keys in force. It is the same object until they change."""
         age = self._monotonic() - self._refreshed
         if age >= self._source.fresh_seconds:
-            # Only a source that answered the last time is waited for: an outage must not slow down every request.
+            # Wait only for a source that answered the last time: an outage must not slow down every request.
             await self._refresh(wait=age >= self._source.stale_seconds and self._reachable)
         return self._keys
 
     async def find(self, key_id: str | None, algorithm: str) -> PyJWK | None:
-        """Return the key that verifies such a token, None if there is none.
+        """Return the key that verifies a token with this id and algorithm, None if there is none.
 
         Raises:
-            KeysUnavailableError: there is none here, and nobody to ask now.
+            KeysUnavailableError: the key is unknown, and the source cannot be read now.
         """
         key = (await self.current()).find(key_id, algorithm)
         if key is None:
@@ -127,24 +129,24 @@ class KeyRing:
         return key
 
     async def open(self) -> None:
-        """Begin to read the keys, so that the first token finds them."""
+        """Begin to read the keys, so that the first token finds them loaded."""
         await self._refresh(wait=False)
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel a read that is under way."""
         if self._try is not None and not self._try.done():
             self._try.cancel()
             await asyncio.wait([self._try])
 
     async def _refresh(self, *, wait: bool) -> None:
-        """Have the source read, once for all who ask meanwhile, unless that was tried a moment ago."""
+        """Read the source, once for all concurrent callers, unless the last try was a moment ago."""
         if self._try is None or self._try.done():
             if self._monotonic() - self._tried < self._source.retry_seconds:
                 return
             self._tried = self._monotonic()
             self._try = asyncio.create_task(self._read())
         if wait:
-            await asyncio.wait([self._try])  # who goes away while waiting leaves the task to the others
+            await asyncio.wait([self._try])  # a cancelled caller leaves the read to the others
 
     async def _read(self) -> None:
         try:
@@ -152,9 +154,9 @@ class KeyRing:
             if content is not None and content != self._content:
                 self._keys, self._content = read_key_set(content), content
                 _log.info("session keys read", keys=self._keys.ids)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the last good keys are better than none
+        except Exception as error:  # noqa: BLE001 - for any failure, the last good keys are better than none
             self._reachable = False
             _log.error("session keys refused, the last good ones stay in force", reason=repr(error))
         else:
-            self._reachable = self._reachable or content is not None  # an unchanged file is as broken as it was
+            self._reachable = self._reachable or content is not None  # an unchanged file may be the broken one
             self._refreshed = self._tried

@@ -1,4 +1,4 @@
-"""Where the public keys of session tokens come from: a file, or a URL that is fetched without blocking the event loop.
+"""Where the public keys of session tokens come from: a file, or a URL fetched without blocking the event loop.
 
 Reads what `USAGE_JWKS` names, bounded in bytes and in time. A URL is https, or http on this machine's loopback.
 """
@@ -13,42 +13,41 @@ import httpx
 from pipeline.contract.settings import SettingError
 from service.auth.directory import Identity, file_identity
 
-_FETCH_SECONDS: Final = 5.0  # from the name's resolution to the last byte
 _LARGEST_BYTES: Final = 1 << 18  # some hundred keys
 
 
 class KeySetError(Exception):
-    """Raised when a key set cannot be had or used; the text is for the log only."""
+    """Raised when a key set cannot be read or used; the message is for the log only."""
 
 
-class Source(Protocol):
-    """Where a key set comes from."""
+class KeySource(Protocol):
+    """A place that a key set is read from."""
 
-    fresh_seconds: float  # until it is read again, in the background
-    stale_seconds: float  # until it is read again before it is used
-    retry_seconds: float  # between two tries, whatever came of the first
+    fresh_seconds: float  # the age at which it is read again in the background
+    stale_seconds: float  # the age at which it is read again before it is used
+    retry_seconds: float  # the least time between two reads, whether the first succeeded or not
 
     async def read(self) -> bytes | None:
-        """Return the content, None where it is surely the one of the last time; raise KeySetError or OSError."""
+        """Return the content, or None if it is known to be unchanged; raise KeySetError or OSError."""
 
 
 class _File:
-    """A file, which costs no more than a `stat` while it stays the same."""
+    """A file. As long as it stays the same, a read costs no more than a `stat`."""
 
     fresh_seconds = stale_seconds = retry_seconds = 1.0
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._identity: Identity | Literal[False] = False  # not looked at yet; None: not there
+        self._identity: Identity | Literal[False] = False  # False: not read yet; None: there was no file
 
     async def read(self) -> bytes | None:
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> bytes | None:
-        identity = file_identity(self._path)  # before reading: a change meanwhile is seen the next time
+        identity = file_identity(self._path)  # before reading: a change during the read is noticed the next time
         if identity == self._identity:
             return None
-        self._identity = None if identity is None else False  # until it could be read
+        self._identity = None if identity is None else False  # until it has been read
         with self._path.open("rb") as file:
             content = file.read(_LARGEST_BYTES + 1)
         self._identity = identity
@@ -56,16 +55,17 @@ class _File:
 
 
 class _Url:
-    """A URL: https, or http on this machine."""
+    """A URL: https, or http on this machine's loopback."""
 
     fresh_seconds = 300.0
     stale_seconds = 600.0
     retry_seconds = 10.0
 
-    def __init__(self, url: httpx.URL) -> None:
+    def __init__(self, url: httpx.URL, fetch_seconds: float) -> None:
         self._url = url
+        self._fetch_seconds = fetch_seconds
         encrypted = url.scheme == "https"
-        # Made once, since reading the certificates takes long. A proxy of the environment has no business on loopback.
+        # Made once, since reading the certificates takes long. The environment's proxies do not apply to loopback.
         self._options: dict[str, Any] = {
             "verify": httpx.create_ssl_context() if encrypted else False,
             "trust_env": encrypted,
@@ -74,10 +74,10 @@ class _Url:
 
     async def read(self) -> bytes | None:
         try:
-            async with asyncio.timeout(_FETCH_SECONDS):
+            async with asyncio.timeout(self._fetch_seconds):
                 return await self._fetch()
         except TimeoutError:
-            raise KeySetError(f"no complete answer within {_FETCH_SECONDS:.0f} s") from None
+            raise KeySetError(f"no complete answer within {self._fetch_seconds:g} s") from None
         except httpx.HTTPError as error:
             raise KeySetError(f"{type(error).__name__}: {error}") from None
 
@@ -97,8 +97,12 @@ def _bounded(content: bytes) -> bytes:
     return content
 
 
-def key_source(location: str) -> Source:
-    """Return the source at a path or URL; nothing is read yet.
+def key_source(location: str, fetch_seconds: float = 5.0) -> KeySource:
+    """Return the key source at a path or URL; nothing is read yet.
+
+    Args:
+        location: the path or URL.
+        fetch_seconds: how long a fetch may take, from the name's resolution to the last byte.
 
     Raises:
         SettingError: it is neither a path nor a URL that may be fetched.
@@ -113,7 +117,7 @@ def key_source(location: str) -> Source:
         raise SettingError("USAGE_JWKS must hold no user name or password")
     if not url.host or (url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host))):
         raise SettingError("USAGE_JWKS must be a path or an https URL; http is for this machine's loopback only")
-    return _Url(url)
+    return _Url(url, fetch_seconds)
 
 
 def _is_loopback(host: str) -> bool:

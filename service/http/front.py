@@ -16,11 +16,17 @@ from ulid_transform import ulid_now
 
 from pipeline.contract.calendar import rfc3339
 from service.api.envelope import Meta, Question
-from service.api.parameters import WORKSPACE_HEADER, read, read_workspace_header
+from service.api.parameters import read
 from service.api.routes import ENDPOINTS, OPEN_ROUTES, Endpoint
-from service.auth.authentication import Headers, ambiguous, authenticate, authorise
+from service.auth.authentication import (
+    Headers,
+    authenticate,
+    authorise,
+    missing_workspace,
+    read_workspace_header,
+)
 from service.auth.directory import DirectoryReader
-from service.auth.session_tokens import Sessions
+from service.auth.session_tokens import TokenVerifier
 from service.errors import (
     ALLOWED_METHODS,
     ApiError,
@@ -88,7 +94,7 @@ class Front:
         self,
         handlers: Callable[..., Awaitable[None]],
         directory: DirectoryReader,
-        sessions: Sessions,
+        tokens: TokenVerifier,
         snapshots: Snapshots,
         clock: Callable[[], int],
         limiter: RateLimiter,
@@ -99,7 +105,7 @@ class Front:
     ) -> None:
         self._handlers = handlers
         self._directory = directory
-        self._sessions = sessions
+        self._tokens = tokens
         self._snapshots = snapshots
         self._clock = clock
         self._limiter = limiter
@@ -112,7 +118,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life from start to end."""
         if scope["type"] == "lifespan":
-            await _live(receive, send, self._sessions, self._log)
+            await _live(receive, send, self._tokens, self._log)
         elif scope["type"] == "http":
             await self._exchange(scope, send)
         else:
@@ -180,15 +186,15 @@ class Front:
 
     async def _read(self, endpoint: Endpoint, exchange: Exchange, scope: Scope) -> Reply:
         directory = self._directory.current()
-        caller = await authenticate(exchange.headers, directory, self._sessions, exchange.now)
+        caller = await authenticate(exchange.headers, directory, self._tokens, exchange.now)
         exchange.key_id = caller.api_key_id
         exchange.limit = directory.rate_limits.get(caller.api_key_id)
         if caller.api_key_id is not None and exchange.limit is not None:
             self._limiter.check(caller.api_key_id, exchange.limit, exchange.now)
-        workspace_id, problems = read_workspace_header(exchange.headers.get(WORKSPACE_HEADER.lower().encode(), ()))
+        workspace_id, problems = read_workspace_header(exchange.headers)
         caller = authorise(caller, workspace_id, directory, endpoint.scope)
         exchange.workspace_id = caller.workspace_id
-        problems = problems or ambiguous(caller, endpoint.scope)
+        problems = problems or missing_workspace(caller, endpoint.scope)
         snapshot, failure = self._tables()
         tables = snapshot and snapshot.identity
         request = Request(endpoint.path, exchange.query_string, caller)
@@ -275,9 +281,9 @@ def _timing(exchange: Exchange, nanoseconds: int) -> bytes:
     return b"%btotal;dur=%.3f" % (cached, nanoseconds / 1e6)
 
 
-async def _live(receive: Receive, send: Send, sessions: Sessions, log: RequestLog) -> None:
+async def _live(receive: Receive, send: Send, tokens: TokenVerifier, log: RequestLog) -> None:
     await receive()
-    async with sessions:
+    async with tokens:
         await send({"type": "lifespan.startup.complete"})
         await receive()
     log.close()

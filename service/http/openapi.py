@@ -14,8 +14,9 @@ import msgspec
 
 from service.api.activity import Pagination
 from service.api.envelope import Meta
-from service.api.parameters import WORKSPACE_HEADER, Rule
+from service.api.parameters import Rule
 from service.api.routes import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
+from service.auth.authentication import WORKSPACE_HEADER
 from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
 
 _REFERENCE: Final = "#/components/schemas/{name}"

@@ -1,6 +1,7 @@
-"""A user's billing period, and the credits they used in it wherever they are listed.
+"""A user's billing period, and the credits that they used in it in one workspace.
 
-Reads the actors of whole UTC days, and the events of the at most two days that the period's ends cut.
+Reads the actors table for whole UTC days, and the events of the days that the period's start and end split (at most
+two).
 """
 
 from datetime import date
@@ -14,23 +15,28 @@ from pipeline.contract.calendar import DAY_US, add_months, utc_day, utc_day_star
 from service.tables.snapshots import Workspace
 
 _MONTHS_A_YEAR: Final = 12
-_KEPT_BYTES: Final = 300  # a number, and a key of other texts than usual
+_SUM_BYTES: Final = 300  # of a cached sum: the number and the texts of its key
 
 
 def period(anchor: int | None, now: int) -> tuple[int, int]:
     """Return the billing period `[start, end)` that contains `now`.
 
-    Periods start at the anchor's day and time of day each month, the day clamped from the anchor's own:
-    Jan 31 10:00, Feb 28 10:00, Mar 31 10:00. Without anchor they are the calendar months of UTC.
+    A period starts every month at the anchor's day and time of day. In shorter months the day is clamped, always from
+    the anchor's own day: Jan 31 10:00, Feb 28 10:00, Mar 31 10:00. Without an anchor, periods are calendar months of
+    UTC.
+
+    Args:
+        anchor: the start of any period, None without one; in microseconds UTC, like everything here.
+        now: an instant.
     """
-    # Without an anchor the first of a month at midnight.
+    # Without an anchor the epoch will do: the first of a month at midnight.
     before, start, after = _starts(anchor or 0, utc_day(now))
     return (start, after) if start <= now else (before, start)
 
 
 @lru_cache(maxsize=1 << 14)
 def _starts(anchor: int, day: date) -> list[int]:
-    """Return the starts of the periods that begin in the month before that of a day, in it, and in the month after."""
+    """Return the starts of the three periods that begin in the calendar month before a day's, in it, and after it."""
     first = utc_day(anchor)
     months = (day.year - first.year) * _MONTHS_A_YEAR + day.month - first.month
     days = [add_months(first, months + k) for k in (-1, 0, 1)]
@@ -40,24 +46,25 @@ def _starts(anchor: int, day: date) -> list[int]:
 def used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
     """Return the credits of a user's events in `[start, end)` in one workspace."""
     key = (user_id, start, end, workspace.version(start, end))
-    return workspace.keep(key, lambda: _used(workspace, user_id, start, end), lambda _: _KEPT_BYTES)
+    return workspace.cached(key, lambda: _used(workspace, user_id, start, end), lambda _: _SUM_BYTES)
 
 
 def _used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
     days = [row for actors in workspace.actors(start, end) for row in actors.credits_of(user_id)]
     first_whole, last_whole = -(-start // DAY_US), end // DAY_US
     total = sum(credits_used for day, credits_used in days if first_whole <= day < last_whole)
-    cut = {instant // DAY_US for instant in (start, end) if instant % DAY_US}
-    for day in sorted(cut & {day for day, credits_used in days if credits_used}):
+    split = {instant // DAY_US for instant in (start, end) if instant % DAY_US}
+    for day in sorted(split & {day for day, credits_used in days if credits_used}):
         total += _used_in_part(workspace, day, user_id, start, end)
     return total
 
 
 def _used_in_part(workspace: Workspace, day: int, user_id: str, start: int, end: int) -> int:
+    """Return the credits of a user's events of one UTC day (since 1970-01-01) that lie in `[start, end)`."""
     try:
         with pq.ParquetFile(workspace.events_path(utc_day(day * DAY_US)), page_checksum_verification=True) as file:
             events: Any = file.read(["timestamp", "user_id", "credits"], use_threads=False)
-    except FileNotFoundError:  # forgotten or expired a moment ago
+    except FileNotFoundError:  # erased a moment ago
         return 0
     instants = events.column("timestamp").cast("int64")
     theirs = pc.and_(pc.greater_equal(instants, start), pc.less(instants, end))

@@ -1,8 +1,9 @@
-"""The events of one workspace that match a filter, in order, read from as few places as possible.
+"""The events of one workspace that match a filter, in order, with as few reads as possible.
 
-Reads the day partitions (rows newest first, by timestamp and id descending): only days on which the actors table saw a
-match, only row groups whose times overlap, the key columns before the others. What was read is kept under the identity
-of its file. Files stay open until the page is finished, so that one that is replaced meanwhile is still read as it was.
+Reads the day partitions, whose rows are newest first (by timestamp and id descending). Only days on which the actors
+table has a match are opened, only row groups that overlap the window are read, and key columns are read before the
+others. Results are cached under the identity of their file. Files stay open until the page is finished: a file that is
+replaced meanwhile is still read as it was.
 """
 
 import os
@@ -34,17 +35,17 @@ _CONTENT: Final = [
     "metadata",
     "ip",
 ]
-# Columns of few values, which take less as they are in the file.
+# Columns of few distinct values, which take less memory as the dictionaries of the file.
 _REPETITIVE: Final = ["action", "kind", "resource_type", "user_id", "user_name"]
-# Of a row group without statistics.
+# The span of a row group without statistics.
 _ANY_TIME: Final = (-(2**63), 2**63 - 1)
-# What Arrow takes besides the bytes that it counts, as measured. A footer takes 40 kB and more: none is kept.
+# What Arrow takes besides the bytes that it counts, as measured. A footer takes 40 kB or more, so none is cached.
 _KEYS_BYTES: Final = 3_000
 _CONTENT_BYTES: Final = 18_000
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which events are meant: those in `[start, end)`, of an action and a user, None meaning any."""
+    """Selects the events in `[start, end)` of an action and a user, where None means any."""
 
     start: int
     end: int
@@ -53,37 +54,37 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Position(NamedTuple):
-    """A place in the order of events; ids compare by code point, as Python's strings do."""
+    """A place in the order of events. Ids compare by code point, as Python strings do."""
 
     timestamp: int
     id: str
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What decides which events of a row group match, and in which order they come: newest first."""
+    """The columns of a row group that decide which events match and in which order. The arrays are (rows,)."""
 
-    timestamps: Integers
-    ids: Any  # Arrow strings: turned into Python's only where one is looked at
+    timestamps: Integers  # descending
+    ids: Any  # Arrow strings, converted to Python's only one by one
     actions: Encoded
     users: Encoded
 
     @property
     def size_bytes(self) -> int:
-        """Return what it takes in memory."""
+        """Return how much memory it takes."""
         arrays = (self.timestamps, self.ids, self.actions.codes, self.users.codes)
         return _KEYS_BYTES + sum(array.nbytes for array in arrays) + ENTRY_BYTES * len(self.users.values)
 
     def matching(self, wanted: Filter) -> NDArray[np.intp]:
-        """Return the rows that match."""
-        matching = (self.timestamps >= wanted.start) & (self.timestamps < wanted.end)
+        """Return the positions of the rows that match, ascending: newest first."""
+        mask = (self.timestamps >= wanted.start) & (self.timestamps < wanted.end)
         for column, value in ((self.actions, wanted.action), (self.users, wanted.user_id)):
             if value is not None:
-                matching &= column.equals(value)
-        return np.flatnonzero(matching)
+                mask &= column.equals(value)
+        return np.flatnonzero(mask)
 
 
 class Hit(NamedTuple):
-    """One match: which one of its row group."""
+    """One match: `group.rows[number]`."""
 
     group: "_Group"
     number: int
@@ -95,8 +96,8 @@ class Hit(NamedTuple):
         return Position(int(self.group.keys.timestamps[row]), self.group.keys.ids[row].as_py())
 
 
-class _Day:
-    """A day's partition as it was when this was opened; what is kept of it bears its file's identity."""
+class _Partition:
+    """The partition of a day as it was when it was opened. Cached results bear the identity of its file."""
 
     def __init__(self, path: Path) -> None:
         self._file = pa.OSFile(str(path))
@@ -108,31 +109,31 @@ class _Day:
         return pq.ParquetFile(self._file, read_dictionary=_REPETITIVE, page_checksum_verification=True)
 
     def spans(self) -> list[tuple[int, int]]:
-        """Return the earliest and the latest instant of every row group."""
+        """Return the first and the last instant of every row group."""
         metadata = self._reader.metadata
         column = {name: number for number, name in enumerate(metadata.schema.names)}["timestamp"]
-        found = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
-        return [(known.min_raw, known.max_raw) if known and known.has_min_max else _ANY_TIME for known in found]
+        statistics = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
+        return [(known.min_raw, known.max_raw) if known and known.has_min_max else _ANY_TIME for known in statistics]
 
     def read(self, number: int, columns: list[str]) -> Any:
-        """Return columns of a row group."""
+        """Return some columns of a row group."""
         return self._reader.read_row_group(number, columns=columns, use_threads=False)
 
     def close(self) -> None:
-        """Close its file."""
+        """Close the file."""
         self._file.close()
 
 
 class _Group(NamedTuple):
     """The matches of one row group, newest first."""
 
-    day: _Day
-    number: int
+    partition: _Partition
+    number: int  # of the row group in its file
     keys: Keys
-    rows: NDArray[np.intp]
+    rows: NDArray[np.intp]  # (matches,): their positions in the row group
 
     def split(self, position: Position) -> tuple[int, int]:
-        """Return how many matches are newer than a position, and the first index that is older."""
+        """Return how many matches are newer than a position, and the index of the first that is older."""
         ascending = -self.keys.timestamps[self.rows]
         first, last = (int(np.searchsorted(ascending, -position.timestamp, side)) for side in ("left", "right"))
         ids = self.keys.ids.take(pa.array(self.rows[first:last])).to_pylist()
@@ -140,78 +141,79 @@ class _Group(NamedTuple):
 
 
 class Matches:
-    """The matches of a filter in one workspace, as a stream in either direction."""
+    """The events of one workspace that match a filter, streamed in either direction."""
 
     def __init__(self, workspace: Workspace, wanted: Filter) -> None:
         self._workspace = workspace
         self._wanted = wanted
         first, last = wanted.start // DAY_US, (wanted.end - 1) // DAY_US
-        numbers: set[int] = set()
+        days: set[int] = set()
         for actors in workspace.actors(wanted.start, wanted.end):
-            numbers.update(actors.days_of(wanted.action, wanted.user_id))
-        self._numbers = sorted(number for number in numbers if first <= number <= last)
-        self._days: dict[int, _Day | None] = {}
+            days.update(actors.days_of(wanted.action, wanted.user_id))
+        self._days = sorted(day for day in days if first <= day <= last)  # with a match, since 1970-01-01
+        self._partitions: dict[int, _Partition | None] = {}  # opened, by day; None: there is none
 
     def close(self) -> None:
-        """Close the files that were opened."""
-        for day in self._days.values():
-            if day is not None:
-                day.close()
+        """Close all files that were opened."""
+        for partition in self._partitions.values():
+            if partition is not None:
+                partition.close()
 
     def older(self, position: Position) -> Iterator[Hit]:
         """Yield the matches older than a position, newest first."""
-        for number in reversed(self._numbers):
-            if number * DAY_US <= position.timestamp:
-                for group in self._overlapping(number, self._wanted.start, position.timestamp):
+        for day in reversed(self._days):
+            if day * DAY_US <= position.timestamp:
+                for group in self._overlapping(day, self._wanted.start, position.timestamp):
                     for index in range(group.split(position)[1], len(group.rows)):
                         yield Hit(group, index)
 
     def newer(self, position: Position) -> Iterator[Hit]:
         """Yield the matches newer than a position, oldest first."""
-        for number in self._numbers:
-            if (number + 1) * DAY_US > position.timestamp:
-                for group in self._overlapping(number, position.timestamp, self._wanted.end - 1, backwards=True):
+        for day in self._days:
+            if (day + 1) * DAY_US > position.timestamp:
+                for group in self._overlapping(day, position.timestamp, self._wanted.end - 1, backwards=True):
                     for index in reversed(range(group.split(position)[0])):
                         yield Hit(group, index)
 
     def contents(self, hits: list[Hit]) -> list[dict[str, Any]]:
-        """Return what matches say, in the same order; instants and ids are in their positions."""
+        """Return the other columns of some matches, in the same order; instants and ids are in their positions."""
         found: list[dict[str, Any]] = []
-        for (day, number), theirs in groupby(hits, key=lambda hit: (hit.group.day, hit.group.number)):
+        for (partition, number), theirs in groupby(hits, key=lambda hit: (hit.group.partition, hit.group.number)):
             rows = np.array([hit.group.rows[hit.number] for hit in theirs])
-            found += self._content(day, number).take(pa.array(rows)).to_pylist()
+            found += self._content(partition, number).take(pa.array(rows)).to_pylist()
         return found
 
-    def _overlapping(self, number: int, earliest: int, latest: int, *, backwards: bool = False) -> Iterator[_Group]:
-        if number not in self._days:
-            self._days[number] = self._open(number)
-        day = self._days[number]
-        if day is None:
+    def _overlapping(self, day: int, earliest: int, latest: int, *, backwards: bool = False) -> Iterator[_Group]:
+        """Yield the matches of a day's row groups that overlap `[earliest, latest]`, newest first unless backwards."""
+        if day not in self._partitions:
+            self._partitions[day] = self._open(day)
+        partition = self._partitions[day]
+        if partition is None:
             return
-        spans = self._workspace.keep(day.identity, day.spans, lambda spans: ENTRY_BYTES * len(spans))
-        groups = range(len(spans))
-        for group in reversed(groups) if backwards else groups:
-            if spans[group][0] <= latest and spans[group][1] >= earliest:
-                keys = self._keys(day, group)
-                yield _Group(day, group, keys, keys.matching(self._wanted))
+        spans = self._workspace.cached(partition.identity, partition.spans, lambda spans: ENTRY_BYTES * len(spans))
+        numbers = range(len(spans))
+        for number in reversed(numbers) if backwards else numbers:
+            if spans[number][0] <= latest and spans[number][1] >= earliest:
+                keys = self._keys(partition, number)
+                yield _Group(partition, number, keys, keys.matching(self._wanted))
 
-    def _open(self, number: int) -> _Day | None:
+    def _open(self, day: int) -> _Partition | None:
         try:
-            return _Day(self._workspace.events_path(utc_day(number * DAY_US)))
-        except FileNotFoundError:  # forgotten or expired a moment ago
+            return _Partition(self._workspace.events_path(utc_day(day * DAY_US)))
+        except FileNotFoundError:  # erased a moment ago
             return None
 
-    def _keys(self, day: _Day, number: int) -> Keys:
+    def _keys(self, partition: _Partition, number: int) -> Keys:
         def read() -> Keys:
-            table = day.read(number, ["timestamp", "id", "action", "user_id"])
+            table = partition.read(number, ["timestamp", "id", "action", "user_id"])
             ids = table.column("id").combine_chunks()
             return Keys(integers(table, "timestamp"), ids, encoded(table, "action"), encoded(table, "user_id"))
 
-        return self._workspace.keep((day.identity, number, "keys"), read, lambda keys: keys.size_bytes)
+        return self._workspace.cached((partition.identity, number, "keys"), read, lambda keys: keys.size_bytes)
 
-    def _content(self, day: _Day, number: int) -> Any:
-        return self._workspace.keep(
-            (day.identity, number, "content"),
-            lambda: day.read(number, _CONTENT),
+    def _content(self, partition: _Partition, number: int) -> Any:
+        return self._workspace.cached(
+            (partition.identity, number, "content"),
+            lambda: partition.read(number, _CONTENT),
             lambda content: _CONTENT_BYTES + content.nbytes,
         )

@@ -1,7 +1,9 @@
-"""The tables as they stand: what is published, and each workspace's months, loaded when they are needed.
+"""The published tables of one data folder: the current commit, and each workspace's months, loaded on demand.
 
-Reads `published.json`, the manifests, and through `month_blocks` the cube and actors files. One `stat` a request
-tells whether anything changed. Nothing is written, and what is kept is bounded in bytes.
+Reads `published.json`, the manifests, and through `month_blocks` the cube and actors files; writes nothing. One `stat`
+a request shows whether anything changed. The caches are bounded in bytes.
+
+    StoreError  nothing is published yet, or the tables cannot be read
 """
 
 import os
@@ -18,16 +20,16 @@ from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month,
 from service.lru import LruCache
 from service.tables.month_blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
 
-Identity = tuple[int, int, int]  # modification time, inode, size: a rename changes at least one
+# Of a file: modification time, inode, size. A rename changes at least one of them.
+Identity = tuple[int, int, int]
 
-DEFAULT_BLOCK_BYTES: Final = 64 << 20  # with all else, a worker stays about 300 MB
-# What a workspace takes in memory: as Python objects, its manifest is several times its text.
-_KNOWN_BYTES: Final = 1000
+DEFAULT_BLOCK_BYTES: Final = 64 << 20  # a worker takes about 300 MB in all
+# What a workspace takes in memory: as Python objects, a manifest takes several times its text.
+_WORKSPACE_BYTES: Final = 1000
 _OBJECT_FACTOR: Final = 4
-# What is kept takes this besides its own size: its key, its place, the objects around its arrays.
-_KEPT_BYTES: Final = 700
-# What is raised where a file is no longer what was written; footers have no checksum, so that a column may have another
-# name or a text be none.
+# What a cached value takes besides its own size: its key, its cache entry, the objects around its arrays.
+_ENTRY_BYTES: Final = 700
+# Raised by damaged files. Parquet footers have no checksum, so a column may have lost its name, or a text its encoding.
 _DAMAGED: Final = (OSError, pa.ArrowException, msgspec.MsgspecError, UnicodeDecodeError, KeyError)
 
 _T = TypeVar("_T")
@@ -35,11 +37,11 @@ _Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
 
 
 class StoreError(Exception):
-    """Raised when the tables cannot be read, or nothing is published yet; the text is for the log only."""
+    """Raised when nothing is published yet, or the tables cannot be read; the message is for the log only."""
 
 
 class Snapshot(NamedTuple):
-    """What is published, the identity of the file that says so, and `data_as_of` as text."""
+    """What `published.json` says, the identity of that file, and `data_as_of` as text."""
 
     published: Published
     identity: Identity
@@ -56,31 +58,37 @@ class Workspace:
         self.workspace_id = workspace_id
 
     def totals(self, start: int, end: int) -> Iterator[Totals]:
-        """Yield the running totals of every month that `[start, end)` touches."""
+        """Yield the running totals of every month that `[start, end)` touches, oldest first."""
         return (self._block(month.cube, read_totals) for month in self._touched(start, end))
 
     def locale_totals(self, start: int, end: int) -> Iterator[LocaleTotals]:
-        """Yield the same of each locale."""
+        """Yield the running totals with the locales apart, of the same months."""
         return (self._block(month.cube, read_locale_totals) for month in self._touched(start, end))
 
     def actors(self, start: int, end: int) -> Iterator[Actors]:
-        """Yield who did what in every month that `[start, end)` touches."""
+        """Yield the actors of the same months."""
         return (self._block(month.actors, read_actors) for month in self._touched(start, end))
 
     def events_path(self, day: date) -> Path:
-        """Return where the events of a UTC day lie."""
+        """Return the path of the events of a UTC day."""
         return self._data_dir / events_path(self.workspace_id, day.isoformat())
 
     def version(self, start: int, end: int) -> tuple[str, ...]:
-        """Return a key of the months that `[start, end)` touches: another one as soon as any of them changed."""
+        """Return a key that is another one as soon as a month that `[start, end)` touches has changed."""
         return tuple(month.actors for month in self._touched(start, end))
 
-    def keep(self, key: Hashable, make: Callable[[], _T], size_bytes: Callable[[_T], int]) -> _T:
-        """Return what was made before under a key, which says everything it depends on, or make it now."""
-        known: _T | None = self._blocks.get(key)  # type: ignore[assignment]  # whatever was put under this key
+    def cached(self, key: Hashable, make: Callable[[], _T], size_bytes: Callable[[_T], int]) -> _T:
+        """Return the cached value of a key, or make it now and cache it.
+
+        Args:
+            key: everything that the value depends on.
+            make: returns the value.
+            size_bytes: returns how much memory a value takes.
+        """
+        known: _T | None = self._blocks.get(key)  # type: ignore[assignment]  # a key is always made by the same caller
         if known is None:
             known = make()
-            self._blocks.put(key, known, _KEPT_BYTES + size_bytes(known))
+            self._blocks.put(key, known, _ENTRY_BYTES + size_bytes(known))
         return known
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:
@@ -88,16 +96,16 @@ class Workspace:
         return (month for name, month in sorted(self._months.items()) if first <= name <= last)
 
     def _block(self, path: str, read: Callable[[Path], _Block]) -> _Block:
-        # A file never changes under its name: the next commit's has another one.
-        return self.keep((path, read), lambda: read(self._data_dir / path), lambda block: block.size_bytes)
+        # A file never changes under its name: the next commit writes another file.
+        return self.cached((path, read), lambda: read(self._data_dir / path), lambda block: block.size_bytes)
 
 
-class _Known(NamedTuple):
-    """A workspace read once, and what was published when its manifest was last looked at."""
+class _Loaded(NamedTuple):
+    """A workspace in memory."""
 
     workspace: Workspace
-    identity: Identity | None
-    published: Identity
+    manifest: Identity | None  # None: it has no manifest
+    published: Identity  # of `published.json` when the manifest was last looked at
     size_bytes: int
 
 
@@ -106,9 +114,9 @@ class Snapshots:
 
     def __init__(self, data_dir: Path, block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
         self._data_dir = data_dir
-        self._published = str(data_dir / PUBLISHED)  # asked for so often that a Path would cost something
+        self._published = str(data_dir / PUBLISHED)  # not a Path, which would cost something at every request
         self._blocks: LruCache[object] = LruCache(block_bytes)
-        self._workspaces: LruCache[_Known] = LruCache(block_bytes // 8)
+        self._workspaces: LruCache[_Loaded] = LruCache(block_bytes // 8)
         self._snapshot: Snapshot | None = None
 
     @property
@@ -118,14 +126,14 @@ class Snapshots:
 
     @property
     def block_bytes(self) -> int:
-        """Return what their months take there."""
+        """Return how much memory the cached months, events and sums take."""
         return self._blocks.size_bytes
 
     def current(self) -> Snapshot:
         """Return what is published now.
 
         Raises:
-            StoreError: nothing is, or it cannot be read.
+            StoreError: nothing is published yet, or `published.json` cannot be read.
         """
         try:
             stat = os.stat(self._published)  # noqa: PTH116 - the one file that every request touches
@@ -134,7 +142,7 @@ class Snapshots:
                 published = msgspec.json.decode(content, type=Published)
                 if published.schema_version != SCHEMA_VERSION:
                     raise StoreError(
-                        f"published tables are of version {published.schema_version}, not {SCHEMA_VERSION}"
+                        f"published tables have schema version {published.schema_version}, not {SCHEMA_VERSION}"
                     )
                 self._snapshot = Snapshot(published, identity, published.as_of)
         except FileNotFoundError:
@@ -144,12 +152,12 @@ class Snapshots:
         return self._snapshot
 
     def read(self, workspace_id: str, compute: Callable[[Workspace], _T]) -> _T:
-        """Return what `compute` makes of one workspace's tables, all of one commit.
+        """Return the result of `compute` on the tables of one workspace, all of one commit.
 
-        A file that is gone was replaced a moment ago: the manifest is read once more.
+        If a file is missing, a commit has just replaced it: the manifest is read again, and `compute` called once more.
 
         Raises:
-            StoreError: they cannot be read.
+            StoreError: the tables cannot be read.
         """
         try:
             try:
@@ -161,12 +169,12 @@ class Snapshots:
             raise StoreError(f"workspace {workspace_id}: {error}") from error
 
     def _workspace(self, workspace_id: str) -> Workspace:
-        published = (self._snapshot or self.current()).identity  # one `stat` a request, whatever it reads
+        published = (self._snapshot or self.current()).identity  # one `stat` a request, however much it reads
         path = self._data_dir / manifest_path(workspace_id)
         known = self._workspaces.get(workspace_id)
         if known is not None and known.published == published:
             return known.workspace
-        if known is not None and known.identity == _stat(path):
+        if known is not None and known.manifest == _stat(path):
             known = known._replace(published=published)
         else:
             try:
@@ -175,13 +183,13 @@ class Snapshots:
             except FileNotFoundError:  # no events so far
                 content, identity, months = b"", None, {}
             workspace = Workspace(self._data_dir, workspace_id, months, self._blocks)
-            known = _Known(workspace, identity, published, _KNOWN_BYTES + _OBJECT_FACTOR * len(content))
+            known = _Loaded(workspace, identity, published, _WORKSPACE_BYTES + _OBJECT_FACTOR * len(content))
         self._workspaces.put(workspace_id, known, known.size_bytes)
         return known.workspace
 
 
 def _read(path: Path) -> tuple[bytes, Identity]:
-    """Return a file's content and identity, both of the same file where it is being replaced."""
+    """Return the content and the identity of a file, both of the same file even if it is being replaced."""
     with path.open("rb") as file:
         return file.read(), _identity(os.fstat(file.fileno()))
 

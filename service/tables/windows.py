@@ -1,6 +1,6 @@
-"""What lies in windows of time: differences of a workspace's running totals.
+"""What a workspace used in windows of time: differences of its running totals.
 
-Pure arithmetic on the month blocks of one workspace; windows are half-open and in microseconds UTC.
+Arithmetic on the month blocks of one workspace. Windows are half-open, in microseconds UTC.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ _RUNS: Final = slice(MEASURES.index(f"runs_{STATUSES[0]}"), len(MEASURES))
 
 
 class Windows(NamedTuple):
-    """What was used in windows that touch: a column for each number, oldest window first."""
+    """What was used in a series of touching windows. Each list has one value per window, oldest first."""
 
     credits: list[int]
     characters: list[int]
     lines: list[int]
     runs: list[int]
-    totals: dict[str, int]  # of all windows together, by measure
+    totals: dict[str, int]  # over all windows, by measure
 
 
-class LanguageUse(NamedTuple):
-    """What one locale used in one window, in the order of `LANGUAGE_MEASURES`."""
+class LanguageUsage(NamedTuple):
+    """What was used in one locale in one window, in the order of `LANGUAGE_MEASURES`."""
 
     credits: int
     characters: int
@@ -35,7 +35,7 @@ class LanguageUse(NamedTuple):
 
 
 def between(workspace: Workspace, *series: Sequence[int]) -> list[Windows]:
-    """Return, for each series of boundaries, what was used between each boundary and the next."""
+    """Return, for each series of ascending boundaries, what was used between each boundary and the next."""
     instants = np.array([instant for boundaries in series for instant in boundaries], dtype=np.int64)
     before = np.zeros((len(instants), len(MEASURES)), dtype=np.int64)
     for month in workspace.totals(int(instants.min()), int(instants.max())):
@@ -45,6 +45,7 @@ def between(workspace: Workspace, *series: Sequence[int]) -> list[Windows]:
 
 
 def _windows(sums: Integers) -> Windows:
+    """Return the windows whose sums are the rows of `sums`: (windows, measures)."""
     credits_used, characters, lines = (sums[:, MEASURES.index(name)] for name in ("credits", "characters", "lines"))
     return Windows(
         credits=credits_used.tolist(),
@@ -55,11 +56,11 @@ def _windows(sums: Integers) -> Windows:
     )
 
 
-def by_locale(workspace: Workspace, start: int, end: int) -> dict[str | None, LanguageUse]:
-    """Return what each locale used in `[start, end)`; None is what bears no locale."""
+def by_locale(workspace: Workspace, start: int, end: int) -> dict[str | None, LanguageUsage]:
+    """Return what was used in `[start, end)` by locale; None stands for untagged use."""
     sums: dict[str | None, list[int]] = {}
     for month in workspace.locale_totals(start, end):
         for locale, row in zip(month.locales, month.between(start, end).tolist(), strict=True):
             known = sums.get(locale, [0] * len(LANGUAGE_MEASURES))
             sums[locale] = [a + b for a, b in zip(known, row, strict=True)]
-    return {locale: LanguageUse(*row) for locale, row in sums.items()}
+    return {locale: LanguageUsage(*row) for locale, row in sums.items()}

@@ -1,4 +1,4 @@
-"""API keys made by `usage keys`: who may have one, what is stored, what is shown."""
+"""`usage keys`: who may have a key, what is stored, and what is shown."""
 
 import re
 import stat
@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline import keys
 from pipeline.commands import app
+from pipeline.contract.directory import MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 MEMBER = "11111111-1111-4111-8111-111111111111"
@@ -22,24 +23,24 @@ STRANGER = "33333333-3333-4333-8333-333333333333"
 def data_dir(tmp_path: Path) -> Path:
     """Return a data folder whose workspace has one active and one removed member."""
     keys.write_rows(
-        tmp_path / "directory" / keys.MEMBERS,
+        tmp_path / "directory" / MEMBERS,
         [
-            keys.Member(WORKSPACE.upper(), MEMBER.upper(), "Ada", "viewer", "removed"),
-            keys.Member(WORKSPACE, MEMBER, "Ada", "admin", "active"),
-            keys.Member(WORKSPACE, REMOVED, "Bob", "editor", "active"),
-            keys.Member(WORKSPACE, REMOVED, "Bob", "editor", "removed"),
+            Member(WORKSPACE.upper(), MEMBER.upper(), "Ada", "viewer", "removed"),
+            Member(WORKSPACE, MEMBER, "Ada", "admin", "active"),
+            Member(WORKSPACE, REMOVED, "Bob", "editor", "active"),
+            Member(WORKSPACE, REMOVED, "Bob", "editor", "removed"),
         ],
     )
     return tmp_path
 
 
 def usage(data_dir: Path, *arguments: str) -> Result:
-    """Give a `usage keys` command."""
+    """Run a `usage keys` command."""
     return CliRunner().invoke(app, ["keys", *arguments, "--data-dir", str(data_dir)])
 
 
 def create(data_dir: Path, user: str = MEMBER, *more: str) -> Result:
-    """Give `usage keys create` for a user of the workspace."""
+    """Run `usage keys create` for a user of the workspace."""
     return usage(data_dir, "create", "--workspace", WORKSPACE, "--user", user, *more)
 
 
@@ -49,7 +50,7 @@ def local_file(data_dir: Path) -> Path:
 
 
 def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
-    """Stdout is the key and nothing else; the file holds its SHA-256 and what it may do."""
+    """Stdout is the key alone; the file holds its SHA-256 and what it may do."""
     result = create(
         data_dir, MEMBER, "--scope", "workspace:read", "--scope", "voices:read", "--rate-limit-per-min", "60"
     )
@@ -59,7 +60,7 @@ def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
     assert result.stderr == f"id {row['id']}\n"
     assert row == {
         "id": row["id"],
-        "key_sha256": keys.sha256(secret),
+        "key_sha256": sha256_hex(secret),
         "workspace_id": WORKSPACE,
         "user_id": MEMBER,
         "scopes": ["voices:read", "workspace:read"],
@@ -68,14 +69,14 @@ def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
     }
 
 
-def test_nothing_on_disk_or_in_the_list_gives_the_key_away(data_dir: Path) -> None:
-    """Neither the secret nor the whole hash is listed, and only the owner may read the file."""
+def test_neither_files_nor_the_list_reveal_the_key(data_dir: Path) -> None:
+    """The key is in no file, the list shows neither key nor whole hash, and only the owner may read the file."""
     secret = create(data_dir).stdout.strip()
     assert all(secret.encode() not in path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     listed = usage(data_dir, "list")
     assert secret not in listed.output
-    assert keys.sha256(secret) not in listed.output
-    assert keys.sha256(secret)[:8] in listed.output
+    assert sha256_hex(secret) not in listed.output
+    assert sha256_hex(secret)[:8] in listed.output
     assert "no limit\tactive" in listed.stdout
     assert stat.S_IMODE(local_file(data_dir).stat().st_mode) == 0o600
 
@@ -89,37 +90,80 @@ def test_ids_may_be_given_in_any_case(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("user", [REMOVED, STRANGER])
 def test_only_active_members_get_a_key(data_dir: Path, user: str) -> None:
-    """The last row of a member counts, and the message says what is wrong."""
+    """A removed member and a stranger are refused in one sentence; a member's last row counts."""
     result = create(data_dir, user)
     assert result.exit_code == 2
-    assert f"user {user} is no active member of workspace {WORKSPACE}" in result.stderr
+    assert f"user {user} is not an active member of workspace {WORKSPACE}" in result.stderr
     assert not result.stdout
     assert not local_file(data_dir).exists()
 
 
 def test_a_missing_directory_has_no_members(tmp_path: Path) -> None:
-    """An empty data folder refuses like an unknown user."""
+    """In an empty data folder every user is unknown."""
     assert create(tmp_path).exit_code == 2
 
 
-def test_what_is_no_uuid_is_refused(data_dir: Path) -> None:
-    """A wrong option is named."""
+def test_a_malformed_uuid_is_refused(data_dir: Path) -> None:
+    """The message names the option."""
     result = create(data_dir, "ada")
     assert result.exit_code == 2
     assert "--user" in result.stderr
 
 
-def test_a_broken_directory_is_no_ground_to_give_a_key(data_dir: Path) -> None:
-    """File and line are named."""
-    with (data_dir / "directory" / keys.MEMBERS).open("ab") as file:
-        file.write(b'\n{"workspace_id": 5}\n')
+BROKEN_MEMBERS = {
+    "no fields": b'{"workspace_id": 5}',
+    "malformed UUID": b'{"workspace_id": "w1", "user_id": "u1", "name": "Ada", "role": "admin", "status": "active"}',
+    "not JSON": b"workspace,user",
+    "not UTF-8": b'{"name": "\xff"}',
+    "nested": b"[" * 9000,
+}
+
+
+@pytest.mark.parametrize("line", BROKEN_MEMBERS.values(), ids=BROKEN_MEMBERS)
+def test_a_broken_members_file_gives_no_key(data_dir: Path, line: bytes) -> None:
+    """A members file that the service would refuse is refused here too; the message names file and line."""
+    with (data_dir / "directory" / MEMBERS).open("ab") as file:
+        file.write(b"\n" + line + b"\n")
     result = create(data_dir)
     assert result.exit_code == 2
-    assert "members.jsonl, line 6" in result.stderr
+    assert f"{data_dir / 'directory' / MEMBERS}, line 6: " in result.stderr
+    assert not local_file(data_dir).exists()
+
+
+def test_a_members_file_with_a_byte_order_mark(data_dir: Path) -> None:
+    """The byte order mark that some editors write is accepted, as by the service."""
+    path = data_dir / "directory" / MEMBERS
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert create(data_dir).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["api_keys.jsonl", "api_keys.local.jsonl"])
+def test_a_broken_key_file(data_dir: Path, name: str) -> None:
+    """A key file that the service would refuse is neither listed nor changed."""
+    path = data_dir / "directory" / name
+    path.write_text(
+        f'{{"id": "k", "key_sha256": "ab", "workspace_id": "{WORKSPACE}", "user_id": "{MEMBER}", "scopes": []}}\n'
+    )
+    before = path.read_bytes()
+    for arguments in (["list"], ["revoke", "x"]):
+        result = usage(data_dir, *arguments)
+        assert result.exit_code == 2
+        assert f"{name}, line 1: " in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_an_unreadable_members_file(data_dir: Path) -> None:
+    """A folder in the place of the members file is refused in one line."""
+    (data_dir / "directory" / MEMBERS).unlink()
+    (data_dir / "directory" / MEMBERS).mkdir()
+    result = create(data_dir)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "members.jsonl" in result.stderr
 
 
 def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
-    """Revoking marks one row, keeps the others and the first instant."""
+    """Revoking marks one row and keeps the others; revoking again keeps the first instant."""
     create(data_dir)
     create(data_dir)
     first, second = (key for _, key in keys.stored(data_dir))
@@ -133,9 +177,9 @@ def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
 
 
 def test_the_products_keys_are_listed_but_not_revoked_here(data_dir: Path) -> None:
-    """Its next export would bring such a key back: the message says where to do it."""
-    key = keys.ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ["workspace:read"])
-    keys.write_rows(data_dir / "directory" / keys.PRODUCT_KEYS, [key])
+    """A key of the product must be revoked in the product, whose next export would bring it back."""
+    key = ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ("workspace:read",))
+    keys.write_rows(data_dir / "directory" / PRODUCT_KEYS, [key])
     assert keys.stored(data_dir) == [("api_keys.jsonl", key)]
     result = usage(data_dir, "revoke", "key_p")
     assert result.exit_code == 2
@@ -143,14 +187,14 @@ def test_the_products_keys_are_listed_but_not_revoked_here(data_dir: Path) -> No
 
 
 def test_an_unknown_key_cannot_be_revoked(data_dir: Path) -> None:
-    """The id is named."""
+    """The message names the id."""
     result = usage(data_dir, "revoke", "key_x")
     assert result.exit_code == 2
     assert "no key key_x" in result.stderr
 
 
 def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
-    """Commands wait for each other around read and replace."""
+    """Concurrent commands wait for each other while they read and replace the file."""
     ids = {f"key_{number}" for number in range(24)}
 
     def make(key_id: str) -> None:
@@ -163,7 +207,7 @@ def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
 
 
 def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is replaced whole or not at all."""
+    """A write that fails leaves the file as it was, and no temporary file."""
     create(data_dir)
     before = local_file(data_dir).read_bytes()
 

@@ -1,4 +1,4 @@
-"""The calendar against brute force: every IANA name, every day 2011-2037, and the windows and buckets made of them."""
+"""The calendar against brute force: every day from 2011 to 2037 of every IANA zone, and the windows made of days."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from pipeline.contract.zones import UnknownZoneError
 from tests.hostile import ZONES
 from tests.oracle import read_instant, write_instant
 from tests.oracle.days import find_today, list_buckets, list_days, read_zone
-from tests.oracle.test_answers import LOCAL_DAYS
+from tests.oracle.local_days import LOCAL_DAYS
 from tests.support.zone_walk import FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
 
 NAMES = sorted(calendar.zone_names())
@@ -42,14 +42,14 @@ moments = instants_near_midnight() | st.tuples(zones, instants)
 
 
 def test_names_are_those_of_the_package() -> None:
-    """There are 598 names in this release, and each can be read."""
+    """This release has 598 names, among them the links that users may have in their settings."""
     assert len(NAMES) == 598
     assert {"UTC", "Europe/Kyiv", "Europe/Kiev", "America/Argentina/ComodRivadavia", "Etc/GMT+12"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_day_of_every_zone(part: int) -> None:
-    """Days touch, never overlap, lie on the quarter-hours of UTC, and start where brute force finds it."""
+    """Days touch without overlap, start on quarter-hours of UTC, and start where brute force says."""
     count = (LAST - FIRST).days + 1
     zero_length_days = set()
     for name in NAMES[part::PARTS]:
@@ -67,20 +67,20 @@ def test_every_day_of_every_zone(part: int) -> None:
 
 
 def test_every_local_day_is_one_interval() -> None:
-    """Since 2011 no clock change goes back to a date that was over."""
+    """Since 2011 no clock change goes back to a date that had ended."""
     assert [name for name in NAMES if count_returns(read_zone_file(name))] == []
 
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours"), LOCAL_DAYS)
 def test_worked_examples(zone: str, day: date, start: str, hours: float) -> None:
-    """Days that start at odd times or last long."""
+    """Days that start at unusual times or are unusually long are right."""
     starts = calendar.days(zone, day, 1)
     assert calendar.rfc3339(starts[0]) == start
     assert starts[1] - starts[0] == hours * 3600 * SECOND_US
 
 
 def test_days_off_the_grid_raise() -> None:
-    """Liberia's midnights fell between two quarter-hours until 1972: an error, not a rounded answer."""
+    """A day that starts between two quarter-hours, as in Liberia until 1972, is an error, not a rounded answer."""
     with pytest.raises(calendar.OffGridError):
         calendar.day_start("Africa/Monrovia", date(1971, 6, 1))
     assert calendar.day_start("Africa/Monrovia", date(1973, 6, 1)) == read_instant("1973-06-01T00:00:00Z")
@@ -88,7 +88,7 @@ def test_days_off_the_grid_raise() -> None:
 
 @given(moments)
 def test_today_contains_now(moment: tuple[str, int]) -> None:
-    """The window of today contains now, to the microsecond."""
+    """Today's window contains now, to the microsecond."""
     zone, now_us = moment
     today = calendar.today(zone, now_us)
     start_us, end_us = calendar.days(zone, today, 1)
@@ -98,7 +98,7 @@ def test_today_contains_now(moment: tuple[str, int]) -> None:
 
 @given(moments, st.sampled_from(calendar.RANGES))
 def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
-    """A range is its days, oldest first, and the last one is today."""
+    """A range consists of its days, oldest first, and ends with today."""
     zone, now_us = moment
     today = calendar.today(zone, now_us)
     edges = calendar.range_days(zone, range_, today)
@@ -111,7 +111,7 @@ def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
 
 @given(moments, st.sampled_from(calendar.VIEWS))
 def test_buckets(moment: tuple[str, int], view: calendar.View) -> None:
-    """Buckets touch, the last one contains now, and each is where brute force puts it."""
+    """Buckets touch, the last one contains now, and each is where brute force says."""
     zone, now_us = moment
     buckets = calendar.view_buckets(zone, view, calendar.today(zone, now_us))
     assert len(buckets) == {"daily": 7, "weekly": 12, "monthly": 12}[view]
@@ -138,13 +138,13 @@ def test_buckets(moment: tuple[str, int], view: calendar.View) -> None:
     ],
 )
 def test_adding_months_clamps_the_day(day: date, months: int, expected: date) -> None:
-    """A month later is the same day, or the last of a shorter month."""
+    """Adding months keeps the day of the month, or takes the last day of a shorter month."""
     assert calendar.add_months(day, months) == expected
 
 
 @given(st.integers(-62_000_000_000 * SECOND_US, 253_402_300_799_999_999))
 def test_utc_days_and_rfc_3339(instant_us: int) -> None:
-    """UTC days contain their instants, before 1970 too; what is written reads back, without idle digits."""
+    """UTC days contain their instants, also before 1970; instants are written without needless digits and read back."""
     day_start_us = calendar.utc_day_start(calendar.utc_day(instant_us))
     assert day_start_us <= instant_us < day_start_us + calendar.DAY_US
     assert calendar.rfc3339(instant_us) == write_instant(instant_us)
@@ -189,7 +189,7 @@ def test_utc_days_and_rfc_3339(instant_us: int) -> None:
     ],
 )
 def test_unknown_names_raise(name: str) -> None:
-    """A name that the package does not list is unknown, whatever path it would make."""
+    """A name that the package does not list is unknown, whatever path it would lead to."""
     calls: list[Callable[[], object]] = [
         lambda: calendar.day_start(name, FIRST),
         lambda: calendar.today(name, NEWEST_US),
@@ -206,7 +206,7 @@ ASK_FOR_DAYS = """
 import json, sys
 from datetime import date, datetime, timezone
 from zoneinfo import ZoneInfo
-from pipeline import calendar
+from pipeline.contract import calendar
 try:
     system = datetime(2026, 7, 1, tzinfo=ZoneInfo("Europe/Paris")).utcoffset().total_seconds() / 3600
 except LookupError:
@@ -217,7 +217,7 @@ json.dump([system, calendar.zone_data_version(), days], sys.stdout)
 
 
 def test_the_operating_system_has_no_say(tmp_path: Path) -> None:
-    """With poisoned zone files on the search path, or none at all, every day starts where it did."""
+    """Poisoned zone files on the search path, or none at all, change no day's start."""
     poison = read_zone_file("Asia/Tokyo")
     for name in NAMES:
         path = tmp_path.joinpath(*name.split("/"))
@@ -229,7 +229,7 @@ def test_the_operating_system_has_no_say(tmp_path: Path) -> None:
         command = [sys.executable, "-c", ASK_FOR_DAYS]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
         answers[label] = json.loads(result.stdout)
-    assert answers["poisoned"][0] == 9, "the poison does not work, so this test would prove nothing"
+    assert answers["poisoned"][0] == 9, "the poisoned files are not used, so this test would prove nothing"
     assert answers["none"][0] == 2
     expected = {name: [*calendar.days(name, date(2026, 1, 1), 365)] for name in NAMES[::9]}
     for _, version, days in answers.values():

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline import keys
+from pipeline.contract.directory import READ_SCOPE, ApiKey, Member, sha256_hex
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
 from pipeline.storage.tombstones import TOMBSTONES
@@ -63,7 +64,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     )
     folder.run()
     pairs = [(workspace, user) for workspace in (WORKSPACE, OTHER) for user in (ADA, BOB)]
-    members = [keys.Member(workspace, user, "", "admin", "active") for workspace, user in pairs]
+    members = [Member(workspace, user, "", "admin", "active") for workspace, user in pairs]
     keys.write_rows(folder.root / "directory/members.jsonl", members)
     for number, (workspace, user) in enumerate(pairs):
         keys.create(folder.root, key_id=f"key_{number}", workspace_id=workspace, user_id=user)
@@ -143,7 +144,7 @@ def test_readers(template: DataFolder, tmp_path: Path, which: str) -> None:
     keys.write_rows(
         folder.root / "directory/api_keys.jsonl",
         [
-            keys.ApiKey(f"product_{number}", keys.sha256(token), workspace, BOB, [keys.READ_SCOPE])
+            ApiKey(f"product_{number}", sha256_hex(token), workspace, BOB, (READ_SCOPE,))
             for number, (workspace, token) in enumerate(tokens.items())
         ],
     )

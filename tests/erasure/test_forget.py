@@ -11,6 +11,7 @@ from filelock import FileLock
 from pipeline import keys
 from pipeline.check.check import check
 from pipeline.load.job import Limits
+from pipeline.contract.directory import Member
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.hostile import deliver
 from tests.oracle import load
@@ -59,7 +60,7 @@ def loaded(folder: DataFolder) -> DataFolder:
     folder.drop("c.jsonl", [by(ADA, "with others", recorded_at="2026-11-24T11:00:00Z", usage=used(2))])
     folder.run()
     members = [
-        keys.Member(workspace, user, "", "admin", "active") for workspace in (WORKSPACE, OTHER) for user in (ADA, BOB)
+        Member(workspace, user, "", "admin", "active") for workspace in (WORKSPACE, OTHER) for user in (ADA, BOB)
     ]
     keys.write_rows(folder.root / "directory/members.jsonl", members)
     for number, member in enumerate(members):

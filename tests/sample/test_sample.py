@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline import keys
 from pipeline.commands import app
 from pipeline.contract.calendar import DAY_US
+from pipeline.contract.directory import ACCOUNTS, MEMBERS, PRODUCT_KEYS, sha256_hex
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS
 from pipeline.sample import generate
@@ -79,8 +79,8 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, written: tuple[Path,
     assert raw_bytes(tmp_path) == raw_bytes(written[0])
     assert all(file[4:8] == bytes(4) for name, file in raw_bytes(tmp_path).items() if name.endswith(".gz")), "no clock"
     assert again.key != written[1].key
-    assert list(rows(tmp_path, keys.MEMBERS)) == list(rows(written[0], keys.MEMBERS))
-    assert list(rows(tmp_path, keys.ACCOUNTS)) == list(rows(written[0], keys.ACCOUNTS))
+    assert list(rows(tmp_path, MEMBERS)) == list(rows(written[0], MEMBERS))
+    assert list(rows(tmp_path, ACCOUNTS)) == list(rows(written[0], ACCOUNTS))
 
 
 def test_another_seed_gives_another_log(tmp_path: Path, written: tuple[Path, generate.Sample]) -> None:
@@ -193,7 +193,7 @@ def test_the_directory_agrees_with_the_log(
 ) -> None:
     """Actors are members, the removed ones act no more after some instant, and the printed key works."""
     folder, result = written
-    members = list(rows(folder, keys.MEMBERS))
+    members = list(rows(folder, MEMBERS))
     places = {(member["workspace_id"], member["user_id"]): member for member in members}
     assert len(places) == len(members)
     acting = {(record["workspace_id"], record["user"]["id"]) for record in records if "user" in record}
@@ -206,7 +206,7 @@ def test_the_directory_agrees_with_the_log(
         assert "user" not in record or instant(record["timestamp"]) < ends[record["workspace_id"], record["user"]["id"]]
     assert len({user for _, user in places}) < len(places), "somebody works in two workspaces"
 
-    key = next(row for row in rows(folder, keys.PRODUCT_KEYS) if row["key_sha256"] == keys.sha256(result.key))
+    key = next(row for row in rows(folder, PRODUCT_KEYS) if row["key_sha256"] == sha256_hex(result.key))
     assert (key["workspace_id"], key["user_id"]) == (result.workspace_id, result.user_id)
     assert key["scopes"] == ["workspace:read"]
     assert key["revoked_at"] is key["rate_limit_per_min"] is None
@@ -214,7 +214,7 @@ def test_the_directory_agrees_with_the_log(
     counts = Counter(record["workspace_id"] for record in records)
     assert counts.most_common(1)[0][0] == result.workspace_id, "the key reads the busiest workspace"
 
-    accounts = list(rows(folder, keys.ACCOUNTS))
+    accounts = list(rows(folder, ACCOUNTS))
     assert len({account["user_id"] for account in accounts}) == len(accounts)
     assert len({account["quota"] for account in accounts}) > 3
     assert None in {account["period_anchor"] for account in accounts}
@@ -250,7 +250,7 @@ def test_the_command_prints_the_key(tmp_path: Path) -> None:
     result = usage_sample(tmp_path)
     values = dict(line.split("\t") for line in result.stdout.splitlines())
     assert list(values) == ["key", "workspace", "user"]
-    assert keys.sha256(values["key"]) in {row["key_sha256"] for row in rows(tmp_path, keys.PRODUCT_KEYS)}
+    assert sha256_hex(values["key"]) in {row["key_sha256"] for row in rows(tmp_path, PRODUCT_KEYS)}
     assert "200 events of 8 workspaces" in result.stderr
 
 

@@ -1,4 +1,4 @@
-"""An identity provider by hand: its keys, its tokens, also forged ones, and the server of its JWKS."""
+"""An identity provider for tests: its keys, its tokens, forged ones too, and a server of its JWKS."""
 
 import base64
 import json
@@ -21,14 +21,14 @@ NOW_SECONDS = NOW // SECOND_US
 
 @cache
 def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """Return the same key for the same name, since making one takes long."""
+    """Return an RSA key, the same for the same name, since making one takes long."""
     assert name
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 @cache
 def ec_key(name: str, curve: type[ec.EllipticCurve] = ec.SECP256R1) -> ec.EllipticCurvePrivateKey:
-    """Return the same key for the same name."""
+    """Return an elliptic-curve key, the same for the same name."""
     assert name
     return ec.generate_private_key(curve())
 
@@ -40,28 +40,28 @@ def jwk(key: Any, **fields: Any) -> dict[str, Any]:
 
 
 def jwks(**keys: Any) -> bytes:
-    """Return the JWKS of private keys by id."""
+    """Return the JWKS of private keys, named by their ids."""
     return json.dumps({"keys": [jwk(key, kid=name) for name, key in keys.items()]}).encode()
 
 
 def claims(**fields: Any) -> dict[str, Any]:
-    """Return the claims of a good token of the first user; a field that is None is left out."""
+    """Return the claims of a valid token of the first user; a field that is None is left out."""
     found = {"sub": USER, "exp": NOW_SECONDS + 60, "nbf": NOW_SECONDS - 10, "iat": NOW_SECONDS - 10} | fields
     return {name: value for name, value in found.items() if value is not None}
 
 
 def sign(
-    key: Any, kid: str | None, said: Mapping[str, Any] | bytes, algorithm: str | None = None, **header: Any
+    key: Any, kid: str | None, payload: Mapping[str, Any] | bytes, algorithm: str | None = None, **header: Any
 ) -> str:
-    """Return a token; the claims may be raw bytes."""
+    """Return a signed token. The payload is claims or raw bytes."""
     algorithm = algorithm or ("RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256")
-    unsigned = forge({"alg": algorithm, **({} if kid is None else {"kid": kid}), **header}, said).rstrip(".")
+    unsigned = forge({"alg": algorithm, **({} if kid is None else {"kid": kid}), **header}, payload).rstrip(".")
     return f"{unsigned}.{_base64(jwt.PyJWS().get_algorithm_by_name(algorithm).sign(unsigned.encode(), key))}"
 
 
-def forge(header: Mapping[str, Any] | bytes, said: Mapping[str, Any] | bytes, signature: bytes = b"") -> str:
-    """Return a token of any header and signature."""
-    parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, said))
+def forge(header: Mapping[str, Any] | bytes, payload: Mapping[str, Any] | bytes, signature: bytes = b"") -> str:
+    """Return a token with any header, payload and signature."""
+    parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload))
     return ".".join(map(_base64, (*parts, signature)))
 
 
@@ -70,7 +70,7 @@ def _base64(part: bytes) -> str:
 
 
 class JwksServer:
-    """A JWKS endpoint on loopback that does as it is told and counts."""
+    """A JWKS endpoint on loopback whose answers the test decides, and which counts the fetches."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -80,30 +80,30 @@ class JwksServer:
         self.asked = threading.Event()
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.drips = False  # a byte now and then instead of the content
+        self.drips = False  # whether it sends one byte after another instead of the content
         self.url = ""
 
 
 @contextmanager
 def serve_jwks(content: bytes, port: int = 0) -> Iterator[JwksServer]:
-    """Yield a running server, gone when left."""
-    told, never = JwksServer(content), threading.Event()
+    """Yield a running server, which stops at the end of the block."""
+    endpoint, never = JwksServer(content), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told.fetches += 1
-            told.asked.set()
-            told.may_answer.wait(30)
-            self.send_response(told.status)
-            for name, value in {"Content-Length": str(len(told.content)), **told.headers}.items():
+            endpoint.fetches += 1
+            endpoint.asked.set()
+            endpoint.may_answer.wait(30)
+            self.send_response(endpoint.status)
+            for name, value in {"Content-Length": str(len(endpoint.content)), **endpoint.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             try:
-                while told.drips:
+                while endpoint.drips:
                     self.wfile.write(b" ")
                     never.wait(0.01)
-                self.wfile.write(told.content)
-            except OSError:  # who asked had enough
+                self.wfile.write(endpoint.content)
+            except OSError:  # the client gave up
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
@@ -112,11 +112,11 @@ def serve_jwks(content: bytes, port: int = 0) -> Iterator[JwksServer]:
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        told.url = f"http://127.0.0.1:{server.server_port}/jwks.json"
+        endpoint.url = f"http://127.0.0.1:{server.server_port}/jwks.json"
         try:
-            yield told
+            yield endpoint
         finally:
-            told.may_answer.set()
-            told.drips = False
+            endpoint.may_answer.set()
+            endpoint.drips = False
             server.shutdown()
             thread.join()

@@ -1,10 +1,11 @@
-"""A data folder by hand: events folded into tables in plain Python, a directory, and the application over them."""
+"""A data folder made by hand: events rolled up into tables in plain Python, a directory, and the application."""
 
 import asyncio
 import hashlib
 import json
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ _CLOSED = {None, "completed", "failed", "cancelled"}
 
 
 class Reply(NamedTuple):
-    """What the application sent."""
+    """An answer of the application."""
 
     status: int
     headers: dict[str, str]
@@ -56,7 +57,7 @@ class Reply(NamedTuple):
 
 
 class ServiceFolder:
-    """One data folder and whoever lives in it."""
+    """One data folder: its tables and its directory, with one member and one key."""
 
     now = NOW
     workspace = WORKSPACE
@@ -144,11 +145,16 @@ class ServiceFolder:
         (self.root / f"{path}.tmp").rename(self.root / path)
 
     def app(
-        self, now: int | None = None, counters_dir: Path | None = None, log: RequestLog | None = None, **environ: str
+        self,
+        now: int | None = None,
+        counters_dir: Path | None = None,
+        log: RequestLog | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        **environ: str,
     ) -> Front:
         """Return a fresh application over the folder, with settings such as `USAGE_JWKS`."""
         settings = Settings.read(environ, data_dir=self.root)
-        return create_app(settings, lambda: self.now if now is None else now, counters_dir, log)
+        return create_app(settings, lambda: self.now if now is None else now, counters_dir, log, monotonic)
 
     def ask(self, path: str, query: str = "", app: Front | None = None, **headers: str) -> Reply:
         """Ask a usage endpoint with the first key; header names with `_` for `-`."""

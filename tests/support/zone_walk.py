@@ -1,4 +1,4 @@
-"""Local days of a whole zone at once, by brute force: the local date at every quarter-hour and every clock change."""
+"""The local days of a whole zone by brute force: the local date at every quarter-hour and every clock change."""
 
 import importlib.resources
 import io
@@ -16,7 +16,7 @@ EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY_S, QUARTER_S = 86_400, 900
 _FROM_S = (FIRST.toordinal() - EPOCH_DAY - 3) * DAY_S
 _TO_S = (LAST.toordinal() - EPOCH_DAY + 4) * DAY_S
-Seconds = npt.NDArray[np.int64]
+Seconds = npt.NDArray[np.int64]  # Unix time
 
 
 def read_zone_file(name: str) -> bytes:
@@ -26,7 +26,10 @@ def read_zone_file(name: str) -> bytes:
 
 @cache
 def walk_day_starts(zone_file: bytes) -> Seconds:
-    """Return the first second of every local day, or later date, from `FIRST` to the day after `LAST`."""
+    """Return the first second of every local day from `FIRST` to the day after `LAST`: (days + 1,).
+
+    A day that the zone skipped starts with the next one.
+    """
     changes, offsets = _find_changes(zone_file)
     assert not np.any(offsets % QUARTER_S), "midnight of a constant offset would fall between two quarter-hours"
     between = changes[changes % QUARTER_S != 0]
@@ -40,7 +43,7 @@ def walk_day_starts(zone_file: bytes) -> Seconds:
 
 
 def count_returns(zone_file: bytes) -> int:
-    """Count the instants whose local date is earlier than one that was reached before."""
+    """Count the clock changes that go back to an earlier local date."""
     changes, offsets = _find_changes(zone_file)
     before, after = (changes[1:] - 1 + offsets[:-1]) // DAY_S, (changes[1:] + offsets[1:]) // DAY_S
     return int(np.sum(after < before))
@@ -48,7 +51,7 @@ def count_returns(zone_file: bytes) -> int:
 
 @cache
 def _find_changes(zone_file: bytes) -> tuple[Seconds, Seconds]:
-    """Return the seconds at which the offset becomes another, the first instant included, and the offsets from then."""
+    """Return when the offset changes, from the start of the walk on, and the offsets from then: two (changes,)."""
     zone = ZoneInfo.from_file(io.BytesIO(zone_file))
     known = [second for second in _list_transitions(zone_file) if _FROM_S < second < _TO_S]
     samples = sorted({*range(_FROM_S, _TO_S, DAY_S), *known, *(second - 1 for second in known)})

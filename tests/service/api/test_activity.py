@@ -1,4 +1,4 @@
-"""`/usage/activity`: order, filters, and walking in both directions against a plain list."""
+"""`/usage/activity`: order, filters, and walks in both directions, compared to a plain list."""
 
 import random
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def _crowd(folder: Any, event: Maker, count: int, seed: int = 1) -> list[dict[st
 
 
 def test_row(folder: Any, event: Maker) -> None:
-    """A row has the contract's keys; user is null for the system; fractions of a second only where not zero."""
+    """A row has the documented keys; user is null for the system; zero fractions of a second are left out."""
     folder.publish(
         [
             event("2026-11-24T11:00:00Z", id="1", ip="::1", metadata="{}"),
@@ -93,13 +93,13 @@ def test_row(folder: Any, event: Maker) -> None:
     ['{"b":1.00,"a":1e400,"b2":-0}', '{"z":"\\u00e9é","a":[1,{"n":null}]}', '{"a":' + "[" * 100 + "]" * 100 + "}"],
 )
 def test_metadata_is_kept_to_the_letter(folder: Any, event: Maker, metadata: str) -> None:
-    """Number text, key order and nesting of metadata come out as they are in the table."""
+    """The spelling of numbers, the order of keys and the nesting of metadata are those of the table."""
     folder.publish([event("2026-11-24T11:00:00Z", metadata=metadata)])
     assert f'"metadata":{metadata},"ip"'.encode() in folder.ask(ACTIVITY).body
 
 
 def test_empty_feed(folder: Any) -> None:
-    """No events make an empty page without cursors."""
+    """Without events the page is empty and has no cursors."""
     folder.publish()
     body = folder.ask(ACTIVITY, "limit=7").json()
     assert (body["data"], body["pagination"]) == ([], {"limit": 7, "next": None, "prev": None})
@@ -122,7 +122,7 @@ def test_window(folder: Any, event: Maker) -> None:
 @pytest.mark.parametrize("row_group_rows", [4, 10_000])
 @pytest.mark.parametrize("query", ["", "type=workflow_run", "user_id={user}", "type=member_invited&user_id={user}"])
 def test_walk_both_ways(folder: Any, event: Maker, limit: int, row_group_rows: int, query: str) -> None:
-    """Next from the first page yields every match once, newest first; prev leads back from the last page."""
+    """Following next from the first page yields every match once, newest first; prev leads back from the last page."""
     folder.member(folder.workspace, folder.other_user)
     events = _crowd(folder, event, 60)
     folder.publish(events, row_group_rows)
@@ -150,7 +150,7 @@ def test_walk_both_ways(folder: Any, event: Maker, limit: int, row_group_rows: i
 
 
 def test_prev_and_next_of_each_page(folder: Any, event: Maker) -> None:
-    """A first page has no prev; prev of a page is the page before it and its next leads back to the page."""
+    """The first page has no prev; prev of a page leads to the page before it, and next of that one leads back."""
     events = _crowd(folder, event, 30)
     folder.publish(events)
     app = folder.app()
@@ -164,7 +164,7 @@ def test_prev_and_next_of_each_page(folder: Any, event: Maker) -> None:
 
 
 def test_limit_may_change(folder: Any, event: Maker) -> None:
-    """A cursor goes with any limit: prev gives the `limit` matches directly newer than the page."""
+    """A cursor works with any limit: prev yields the `limit` matches directly newer than the page."""
     events = _crowd(folder, event, 30)
     folder.publish(events)
     app, expected = folder.app(), _ids(events)
@@ -175,7 +175,7 @@ def test_limit_may_change(folder: Any, event: Maker) -> None:
 
 
 def test_new_events_do_not_disturb_a_walk(folder: Any, event: Maker) -> None:
-    """Events published during a walk, also the next local day, neither repeat nor skip what matched when it began."""
+    """Events published during a walk, even a local day later, neither repeat nor skip a match from its beginning."""
     events = _crowd(folder, event, 40)
     folder.publish(events)
     app = folder.app()
@@ -191,7 +191,7 @@ def test_new_events_do_not_disturb_a_walk(folder: Any, event: Maker) -> None:
 
 
 def test_cursors_beyond_the_events(folder: Any, event: Maker) -> None:
-    """A page that became empty still leads back to every event that is left, in either direction."""
+    """A page that has become empty still leads to all events that are left, in either direction."""
     events = _crowd(folder, event, 10)
     folder.publish(events)
     app, expected = folder.app(), _ids(events)
@@ -222,7 +222,7 @@ def test_cursor_belongs_to_its_parameters(folder: Any, event: Maker, other: str)
 
 
 def test_only_days_with_matches_are_read(folder: Any, event: Maker) -> None:
-    """A user's three events are found without touching the partitions of the days they did nothing."""
+    """A user's events are found without reading the partitions of days on which the user did nothing."""
     events = [event(folder.now - k * DAY_US, id=str(k), user_id=None, user_name=None) for k in range(90)]
     mine = [event(folder.now - k * DAY_US, id=f"mine{k}") for k in (3, 40, 80)]
     folder.publish(events + mine)
@@ -234,7 +234,7 @@ def test_only_days_with_matches_are_read(folder: Any, event: Maker) -> None:
 
 
 def test_vanished_partition_is_an_empty_day(folder: Any, event: Maker) -> None:
-    """A day that retention has just removed holds no events."""
+    """A day that retention has just removed has no events."""
     folder.publish([event(folder.now - k * DAY_US, id=str(k)) for k in range(3)])
     (folder.root / f"events/workspace_id={folder.workspace}/day=2026-11-23/events.parquet").unlink()
     assert _page(folder, folder.app(), "")[0] == ["0", "2"]
@@ -247,7 +247,7 @@ def test_vanished_partition_is_an_empty_day(folder: Any, event: Maker) -> None:
     rows=st.integers(1, 3),
 )
 def test_any_order_of_ids(folder: Any, event: Maker, moments: list[tuple[int, str]], limit: int, rows: int) -> None:
-    """Ids of one microsecond go by code point, whatever row groups and pages cut them."""
+    """Events of one microsecond are ordered by the code points of their ids, across row groups and pages."""
     folder.publish([], rows)
     for path in folder.root.glob("manifests/*"):
         path.unlink()

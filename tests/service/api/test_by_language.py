@@ -1,4 +1,4 @@
-"""`/usage/by-language`: rows, shares, and their sums."""
+"""`/usage/by-language`: rows, shares and sums."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +14,7 @@ TODAY = "2026-11-24T01:00:00Z"
 
 
 def test_rows(folder: Any, event: Maker) -> None:
-    """Rows by credits, then locale; untagged credits stand apart; total is both together; share has 6 decimals."""
+    """Rows are ordered by credits, then locale; untagged credits are apart; shares of the total have 6 decimals."""
     languages = [
         {"locale": "ko-kr", "characters": 10},
         {"locale": "en-us", "characters": 10, "lines": 3, "corrected": 2},
@@ -46,7 +46,7 @@ def test_rows(folder: Any, event: Maker) -> None:
 
 
 def test_share_without_credits(folder: Any, event: Maker) -> None:
-    """When no credits were used, share is of all characters, untagged included; 0 when there are none."""
+    """Without credits, a share is that of all characters, untagged included; without characters it is 0."""
     languages = [{"locale": "de", "characters": 1}, {"locale": None, "characters": 2}, {"locale": "fr", "lines": 1}]
     folder.publish([event(TODAY, languages=languages)])
     assert [row["share"] for row in folder.data("by-language")["languages"]] == [0.333333, 0.0]
@@ -66,7 +66,7 @@ def test_no_events(folder: Any) -> None:
     ("view", "start"), [("daily", "2026-11-18"), ("weekly", "2026-09-07"), ("monthly", "2025-12-01")]
 )
 def test_view_replaces_the_range(folder: Any, event: Maker, view: str, start: str) -> None:
-    """With activity_view its whole period counts, range is null, and the total is the view's."""
+    """With activity_view the whole period of the view counts, range is null, and the total is that of the view."""
     first = instant(f"{start}T00:00:00Z")
     folder.publish([event(first - 1, credits=1), event(first, credits=20), event(TODAY, credits=300)])
     data = folder.data("by-language", f"activity_view={view}&range=90d")
@@ -76,7 +76,7 @@ def test_view_replaces_the_range(folder: Any, event: Maker, view: str, start: st
 
 
 def test_windows_of_many_locales(folder: Any, event: Maker) -> None:
-    """Each locale's numbers equal adding up its events, wherever its first and last quarter lie."""
+    """The numbers of a locale equal the sum of its events, wherever its first and last quarter-hours lie."""
     draw = random.Random(5)
     zone = "timezone=Australia/Lord_Howe"
     start, end = instant("2026-10-25T13:00:00Z"), instant("2026-11-24T13:00:00Z")  # UTC+11 in November

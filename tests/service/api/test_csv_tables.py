@@ -1,4 +1,4 @@
-"""Text in CSV: whatever it is, it comes back, and no spreadsheet runs it."""
+"""Text in CSV: it can be read back, and no spreadsheet runs it as a formula."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ _tricky = st.text("=+-@\t\r\n＝＋－＠;,\"' a", max_size=8)
 @example(["=1", ";=1", '"', "x\n=1", "\t=1", ';"=1"'], "")
 @given(st.lists(st.one_of(_text, _tricky), min_size=6, max_size=6), _tricky)
 def test_any_text(texts: list[str], value: str) -> None:
-    """Any text comes back but for apostrophes, no cell starts a formula, and only text that could is touched."""
+    """Text reads back unchanged except for apostrophes, which are only put before what could start a formula."""
     metadata = json.dumps({"k": value}, ensure_ascii=False)
     row: dict[str, Any] = {
         "id": texts[0],
@@ -48,7 +48,7 @@ def test_any_text(texts: list[str], value: str) -> None:
 @example(["=1", ";=1", ';"=1', "x\t-1", "x\n@1", '"=1'])
 @given(st.lists(st.one_of(_text, _tricky), min_size=6, max_size=6))
 def test_other_separators(texts: list[str]) -> None:
-    """A spreadsheet that separates at semicolons or tabs, where our quotes are mere text, finds no formula either."""
+    """A spreadsheet that separates at semicolons or tabs, and so reads our quotes as text, finds no formula either."""
     row: dict[str, Any] = {"id": "1", "timestamp": "t", "action": "voice_generated", "kind": texts[0]}
     row |= {"resource": {"type": texts[1], "id": texts[2], "name": texts[3]}}
     row |= {"user": {"id": "u", "name": texts[4]}, "metadata": None, "ip": texts[5]}

@@ -1,4 +1,4 @@
-"""Cursors: exactly what was encoded comes back, and nothing else does."""
+"""Cursors: exactly what was encoded is decoded, and nothing else."""
 
 import base64
 from typing import Any
@@ -41,7 +41,7 @@ def _cursors(draw: Any) -> Cursor:
 
 @given(cursor=_cursors())
 def test_round_trip(cursor: Cursor) -> None:
-    """A cursor comes back as it was, from a token of URL-safe characters."""
+    """A cursor is decoded as it was encoded, and its token consists of URL-safe characters."""
     token = cursors.encode(cursor)
     assert cursors.decode(token) == cursor
     assert token.isascii()
@@ -50,7 +50,7 @@ def test_round_trip(cursor: Cursor) -> None:
 
 @given(cursor=_cursors(), cut=st.integers(1, 400), extra=st.text(max_size=3))
 def test_truncated_or_extended(cursor: Cursor, cut: int, extra: str) -> None:
-    """A token that was cut or lengthened is refused."""
+    """A token that was cut off or extended is refused."""
     token = cursors.encode(cursor)
     with pytest.raises(CursorError):
         cursors.decode(token[:-cut])
@@ -63,7 +63,7 @@ def test_truncated_or_extended(cursor: Cursor, cut: int, extra: str) -> None:
     token=st.one_of(st.text(max_size=300), st.binary(max_size=300).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 )
 def test_arbitrary_tokens(token: str) -> None:
-    """Arbitrary text and bytes are refused, never a crash."""
+    """Arbitrary text and bytes are refused without any other error."""
     with pytest.raises(CursorError):
         cursors.decode(token)
 
@@ -95,7 +95,7 @@ def test_arbitrary_tokens(token: str) -> None:
     ],
 )
 def test_fields_out_of_bounds(fields: dict[str, Any]) -> None:
-    """Every field is checked: type, bounds, a window of at most 91 days with the position in it."""
+    """Every field is checked: its type, its bounds, and that the position lies in a window of at most 91 days."""
     values = {name: getattr(FIRST, name) for name in FIRST.__struct_fields__} | fields
     with pytest.raises(CursorError):
         cursors.decode(_raw(list(values.values())))
@@ -118,11 +118,11 @@ def test_fields_out_of_bounds(fields: dict[str, Any]) -> None:
     ],
 )
 def test_other_shapes(token: str) -> None:
-    """Too many or too few fields, another container, padding, white space, endless nesting and size are refused."""
+    """Wrong numbers of fields, other containers, padding, white space, endless nesting and large tokens are refused."""
     with pytest.raises(CursorError):
         cursors.decode(token)
 
 
 def test_smallest_valid_token() -> None:
-    """The example that the refused ones are made from is itself accepted."""
+    """The token that the refused tokens are made from is accepted."""
     assert cursors.decode(_raw(list(msgspec.structs.astuple(FIRST)))) == FIRST

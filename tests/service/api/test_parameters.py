@@ -1,4 +1,4 @@
-"""Query parameters: every rule, all errors at once, never a 500."""
+"""Query parameters: every rule, all faults at once, never a 500."""
 
 from typing import Any
 from urllib.parse import quote
@@ -68,13 +68,13 @@ def _fields(folder: Any, endpoint: str, query: str) -> list[str]:
     ],
 )
 def test_rules(folder: Any, endpoint: str, query: str, fields: list[str]) -> None:
-    """Each bad parameter has its detail; repeated and empty ones are bad, unknown ones are ignored."""
+    """Each faulty parameter has one detail; repeated and empty ones are faulty, unknown ones are ignored."""
     folder.publish()
     assert _fields(folder, endpoint, query) == fields
 
 
 def test_defaults_and_echo(folder: Any) -> None:
-    """The range is 30d, activity_view daily (none by language), limit 20, timezone UTC; the zone is echoed as sent."""
+    """Defaults: range 30d, activity_view daily (none by language), limit 20, timezone UTC; the zone is echoed."""
     folder.publish()
     summary = folder.data("summary")
     assert (summary["range"], summary["activity_view"], summary["timezone"]) == ("30d", "daily", "UTC")
@@ -84,7 +84,7 @@ def test_defaults_and_echo(folder: Any) -> None:
 
 
 def test_user_id_that_is_no_active_member(folder: Any) -> None:
-    """user_id in any case is fine for an active member, 404 for anybody else."""
+    """user_id may be in any case; of anyone but an active member it is 404."""
     folder.publish()
     folder.member(folder.workspace, folder.other_user, status="removed")
     folder.member(folder.other_workspace, "e0000000-0000-4000-8000-00000000000e")
@@ -109,7 +109,7 @@ _values = st.one_of(
     pairs=st.lists(st.tuples(_names, _values, st.sampled_from([b"=", b"", b"=="])), max_size=6),
 )
 def test_any_query_is_answered(folder: Any, send: Any, endpoint: str, pairs: list[tuple[str, bytes, bytes]]) -> None:
-    """Whatever bytes a query is made of, the answer is 200 or 422 and names fields only."""
+    """Whatever bytes a query consists of, the answer is 200, or 422 with the names of fields and no values."""
     if not folder.runs:
         folder.publish()
     query = b"&".join(name.encode() + middle + value for name, value, middle in pairs)

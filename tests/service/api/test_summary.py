@@ -1,4 +1,4 @@
-"""`/usage/summary`: CONTRACT §2 and §3 on tables made by hand."""
+"""`/usage/summary`: totals, days, buckets, rounding and the caller's credits, on tables made by hand."""
 
 import random
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe", "Pa
 
 
 def test_shape(folder: Any) -> None:
-    """A known workspace without events is all zeros: every day and bucket, oldest first, every key of the contract."""
+    """A workspace without events is all zeros, with every documented key, and every day and bucket, oldest first."""
     folder.publish()
     data = folder.data("summary")
     assert list(data) == [
@@ -51,7 +51,7 @@ def test_shape(folder: Any) -> None:
     ],
 )
 def test_views(folder: Any, view: str, unit: str, label: str, labels: list[str]) -> None:
-    """Each view has its buckets, unit and labels, and its buckets touch."""
+    """Each view has its own buckets, unit and labels; the buckets touch."""
     folder.publish()
     activity = folder.data("summary", f"activity_view={view}")["activity"]
     assert (activity["view"], activity["bucket_unit"], activity["range_label"]) == (view, unit, label)
@@ -69,14 +69,14 @@ def test_microsecond_neighbours_of_local_midnight(folder: Any, event: Maker) -> 
 
 
 def test_ends_of_the_range(folder: Any, event: Maker) -> None:
-    """`[start of the first day, start of tomorrow)`: events just outside are not counted, events of the future are."""
+    """A range counts `[start of its first day, start of tomorrow)`, today's future included, and nothing outside."""
     start, end = instant("2026-10-26T00:00:00Z"), instant("2026-11-25T00:00:00Z")
     folder.publish([event(moment, credits=1) for moment in (start - 1, start, end - 1, end)])
     assert sum(day["credits"] for day in folder.data("summary")["daily"]) == 2
 
 
 def test_runs_and_audio(folder: Any, event: Maker) -> None:
-    """Runs are counted under their status; audio of open runs is 0, and so are non-runs among the runs."""
+    """Runs are counted by status; the audio of open runs is 0; other events are not runs."""
     when = "2026-11-24T01:00:00Z"
     statuses = ("pending", "running", "paused", "completed", "completed", "failed", "cancelled")
     events = [
@@ -97,7 +97,7 @@ def test_runs_and_audio(folder: Any, event: Maker) -> None:
 
 
 def test_peak(folder: Any, event: Maker) -> None:
-    """The peak is the bucket with most credits, the earliest on a tie."""
+    """The peak is the bucket with the most credits, on a tie the earliest."""
     folder.publish([event(f"2026-11-{day}T05:00:00Z", credits=used) for day, used in ((19, 3), (21, 8), (23, 8))])
     activity = folder.data("summary")["activity"]
     assert activity["peak"] == {
@@ -113,7 +113,7 @@ def test_peak(folder: Any, event: Maker) -> None:
 def test_average_is_rounded_half_to_even(
     folder: Any, event: Maker, characters: int, lines: int, average: float
 ) -> None:
-    """0.25 → 0.2, 0.35 → 0.4, 0.15 → 0.2, 0.45 → 0.4: on the exact quotient, not on its nearest float."""
+    """Averages round half to even on the exact quotient, not its nearest float: 0.25 → 0.2, 0.35 → 0.4, 0.15 → 0.2."""
     row = {"locale": "de", "characters": characters, "lines": lines, "corrected": 4}
     folder.publish([event("2026-11-24T01:00:00Z", languages=[row])])
     data = folder.data("summary")
@@ -122,7 +122,7 @@ def test_average_is_rounded_half_to_even(
 
 
 def test_sums_near_the_end_of_64_bits(folder: Any, event: Maker) -> None:
-    """A day whose own sum fits is exact although the running totals before it wrap around."""
+    """A day whose sum fits into 64 bits is exact although the running totals before it wrap around."""
     huge = 2**62
     events = [event(f"2026-11-{day:02}T05:00:00Z", credits=huge + day) for day in (3, 5, 7, 9, 24)]
     folder.publish(events)
@@ -133,7 +133,7 @@ def test_sums_near_the_end_of_64_bits(folder: Any, event: Maker) -> None:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_any_window_equals_the_sum_of_its_events(folder: Any, event: Maker, zone: str) -> None:
-    """Every day and bucket of every range and view equals adding up its events one by one."""
+    """Every day and bucket of every range and view equals the sum of its events."""
     draw = random.Random(zone)
     first = folder.now - 400 * 96 * QUARTER_US
     events = _random_events(event, draw, first, folder.now)
@@ -186,7 +186,7 @@ def _sums(events: list[dict[str, Any]], start: int, end: int) -> tuple[int, ...]
 
 
 def test_own_credits(folder: Any, event: Maker) -> None:
-    """credits.used is the caller's own, in every workspace that lists them, active or removed, and nowhere else."""
+    """credits.used counts the caller's events in all workspaces that list them, active or removed, and no others."""
     folder.member(folder.other_workspace, folder.user, status="removed")
     folder.account(folder.user, quota=3000)
     unlisted = "f0000000-0000-4000-8000-00000000000f"
@@ -208,14 +208,14 @@ def test_own_credits(folder: Any, event: Maker) -> None:
     ("quota", "percent"), [(None, None), (0, None), (1, 100.0), (21, 100.0), (63, 33.33), (100_000, 0.02), (3200, 0.66)]
 )
 def test_percent(folder: Any, event: Maker, quota: int | None, percent: float | None) -> None:
-    """The percentage is 100 used / quota to 2 decimals, at most 100, null where quota is null or 0."""
+    """The percentage is 100 * used / quota to 2 decimals, at most 100, and null if the quota is null or 0."""
     folder.account(folder.user, quota=quota)
     folder.publish([event("2026-11-05T05:00:00Z", credits=21)])
     assert folder.data("summary")["credits"] == {"used": 21, "quota": quota, "percent": percent}
 
 
 def test_billing_period_cuts_days(folder: Any, event: Maker) -> None:
-    """A period that starts at 10:30 counts the events of its first and last day from and to that microsecond."""
+    """A period that starts at 10:30 counts its first day from that microsecond and its last day up to it."""
     folder.account(folder.user, quota=None, period_anchor="2026-01-20T12:30:00.5+02:00")
     start, end = instant("2026-11-20T10:30:00.5Z"), instant("2026-12-20T10:30:00.5Z")
     moments = (start - 1, start, start + 86_400_000_000, end - 1, end)
@@ -224,7 +224,7 @@ def test_billing_period_cuts_days(folder: Any, event: Maker) -> None:
 
 
 def test_changed_account_counts_at_once_in_a_fresh_directory(folder: Any, event: Maker) -> None:
-    """The same tables and another quota or anchor give another answer and another ETag."""
+    """With the same tables, another quota or anchor gives another answer and another ETag."""
     folder.publish([event("2026-11-05T05:00:00Z", credits=21)])
     before = folder.ask("/api/v1/usage/summary")
     folder.account(folder.user, quota=42, period_anchor="2026-11-06T00:00:00Z")

@@ -1,4 +1,4 @@
-"""Who may read: CONTRACT §4 and the 401 and 403 rows of §5, through the whole front."""
+"""Who may read: API keys, scopes and workspaces, with the refusals 401 and 403, through the whole front."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def _code(reply: Any) -> tuple[int, str]:
     ],
 )
 def test_credentials(folder: Any, send: Any, route: str, headers: list[tuple[str, str]], code: str | None) -> None:
-    """No token is UNAUTHENTICATED, what starts op_ INVALID_API_KEY, all else INVALID_TOKEN; each 401 names Bearer."""
+    """A missing token is UNAUTHENTICATED, a bad `op_…` INVALID_API_KEY, the rest INVALID_TOKEN; a 401 names Bearer."""
     folder.publish()
     reply = send(folder.app(), route, headers=headers)
     if code is None:
@@ -47,13 +47,13 @@ def test_credentials(folder: Any, send: Any, route: str, headers: list[tuple[str
 
 
 def test_scheme_in_any_case(folder: Any, send: Any) -> None:
-    """The scheme's name is not case-sensitive."""
+    """The name of the scheme may be in any case."""
     folder.publish()
     assert send(folder.app(), SUMMARY, headers=[("AUTHORIZATION", f"bearer  {folder.token}")]).status == 200
 
 
 def test_unknown_and_revoked_keys_look_alike(folder: Any, send: Any) -> None:
-    """A revoked key, whatever its `revoked_at` says, gets the very words of an unknown one."""
+    """A revoked key, whatever its `revoked_at` is, is refused in the same words as an unknown key."""
     folder.publish()
     bodies = []
     for token in (folder.key(revoked_at="2026-01-01T00:00:00Z"), folder.key(revoked_at=""), "op_live_" + "q" * 32):
@@ -65,7 +65,7 @@ def test_unknown_and_revoked_keys_look_alike(folder: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_key_of_no_active_member(folder: Any, send: Any, route: str) -> None:
-    """A key whose user is removed or unknown to its workspace is forbidden."""
+    """A key whose user was removed from its workspace, or never belonged to it, is forbidden."""
     folder.publish()
     folder.member(folder.workspace, folder.other_user, status="removed")
     for token in (folder.key(user_id=folder.other_user), folder.key(workspace_id=folder.other_workspace)):
@@ -73,7 +73,7 @@ def test_key_of_no_active_member(folder: Any, send: Any, route: str) -> None:
 
 
 def test_scope(folder: Any, send: Any) -> None:
-    """The usage routes need workspace:read; whoami takes any valid credential and shows its scopes sorted and once."""
+    """Usage needs the scope workspace:read; whoami takes any valid key and shows its scopes, sorted and unique."""
     folder.publish()
     token = folder.key(scopes=["voices:read", "catalog:read", "voices:read"])
     headers = [("Authorization", f"Bearer {token}")]
@@ -89,7 +89,7 @@ def test_scope(folder: Any, send: Any) -> None:
 
 
 def test_workspace_header(folder: Any) -> None:
-    """X-Workspace-Id is optional and must match the key's workspace, in any case; another one is forbidden."""
+    """X-Workspace-Id is optional; a workspace other than the key's is forbidden, whether it exists or not."""
     folder.publish()
     folder.member(folder.other_workspace, folder.user)
     assert folder.ask(SUMMARY, X_Workspace_Id=folder.workspace.upper()).status == 200
@@ -103,7 +103,7 @@ def test_workspace_header(folder: Any) -> None:
     "value", ["", "x", "a0000000000040008000000000000001", "{a0000000-0000-4000-8000-000000000001}"]
 )
 def test_malformed_workspace_header(folder: Any, value: str) -> None:
-    """A malformed X-Workspace-Id is 422, told together with the other problems."""
+    """A malformed X-Workspace-Id is 422, together with the other faults."""
     folder.publish()
     reply = folder.ask(SUMMARY, "range=1d", X_Workspace_Id=value)
     assert _code(reply) == (422, "VALIDATION_ERROR")
@@ -119,7 +119,7 @@ def test_repeated_workspace_header(folder: Any, send: Any) -> None:
 
 
 def test_order_of_checks(folder: Any, send: Any) -> None:
-    """Route, credential, workspace and scope, parameters, user_id, tables: the first that fails is the answer."""
+    """Route, credential, workspace and scope, parameters, user_id, tables: the first failing check decides."""
     bad, stranger = "range=1d", f"user_id={folder.other_user}"
     wrong_workspace = {"X_Workspace_Id": folder.other_workspace}
     activity = "/api/v1/usage/activity"

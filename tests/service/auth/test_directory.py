@@ -1,4 +1,4 @@
-"""The directory files: rows, repeated keys, hot reload."""
+"""The directory in the service: repeated keys, and files that change, break and come back."""
 
 import errno
 import json
@@ -9,19 +9,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.auth.directory import Account, ApiKey, DirectoryError, DirectoryReader, Member, build, read_rows
+from pipeline.contract.directory import Account, ApiKey, DirectoryError, Member
+from service.auth.directory import DirectoryReader, build
+from tests.support.clock import ManualClock
 
 W, U = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
-
-
-class Clock:
-    """Seconds that pass when told."""
-
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.seconds
 
 
 def _member(**fields: Any) -> Member:
@@ -34,7 +26,7 @@ def _write(path: Path, *rows: Any) -> None:
 
 
 def test_last_row_of_a_repeated_key_counts() -> None:
-    """Of a repeated (workspace, user), user or key id the last row counts, ids compared in lower case."""
+    """Of a repeated (workspace, user), user or key id the last row counts; UUIDs are compared in lower case."""
     directory = build(
         [_member(), _member(workspace_id=W.upper(), user_id=U.upper(), status="removed")],
         [Account(U, quota=1), Account(U.upper(), quota=2)],
@@ -46,50 +38,16 @@ def test_last_row_of_a_repeated_key_counts() -> None:
 
 
 def test_workspaces_of_a_user_include_those_they_left() -> None:
-    """A user is listed in every workspace with a row of theirs, active or removed."""
+    """A user's workspaces include those that list the user as removed."""
     other = W.replace("1", "2")
     directory = build([_member(workspace_id=other, status="removed"), _member()], [], [])
     assert directory.workspaces_of(U) == (W, other)
     assert directory.workspaces_of("nobody") == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "row"),
-    [
-        (Member, {"workspace_id": W, "user_id": U, "name": "Ada", "role": "owner", "status": "active"}),
-        (Member, {"workspace_id": "x", "user_id": U, "name": "Ada", "role": "admin", "status": "active"}),
-        (Member, {"workspace_id": W, "user_id": U, "role": "admin", "status": "active"}),
-        (Account, {"user_id": U, "quota": "5", "period_anchor": None}),
-        (Account, {"user_id": U, "quota": -1, "period_anchor": None}),
-        (Account, {"user_id": U, "quota": 5, "period_anchor": "2026-02-30T00:00:00Z"}),
-        (Account, {"user_id": U, "quota": 5, "period_anchor": "9999-12-31T23:00:00-02:00"}),
-        (ApiKey, {"id": "k", "key_sha256": "ab", "workspace_id": W, "user_id": U, "scopes": []}),
-        (ApiKey, {"id": "k", "key_sha256": "a" * 64, "workspace_id": W, "user_id": U, "scopes": None}),
-        (Account, "{"),
-        (Account, '"\\ud800'),
-    ],
-)
-def test_broken_row_names_file_and_line(tmp_path: Path, kind: Any, row: Any) -> None:
-    """A row that is not what it has to be raises an error with the file and the line."""
-    path = tmp_path / "rows.jsonl"
-    _write(path, "", row)
-    with pytest.raises(DirectoryError, match=r"rows\.jsonl, line 2"):
-        read_rows(path, kind)
-
-
-def test_optional_fields_and_unknown_ones(tmp_path: Path) -> None:
-    """A BOM, blank lines, CR LF and unknown fields are accepted; an absent file is empty."""
-    path = tmp_path / "accounts.jsonl"
-    path.write_bytes(
-        b'\xef\xbb\xbf{"user_id": "%b", "quota": null, "period_anchor": null, "x": 1}\r\n\n  \n' % U.encode()
-    )
-    assert read_rows(path, Account) == [Account(U)]
-    assert read_rows(tmp_path / "absent.jsonl", Account) == []
-
-
 def test_change_is_picked_up_within_a_second(folder: Any) -> None:
-    """A changed file is read again at most once a second; nothing is read twice within one."""
-    clock = Clock()
+    """A changed file is read again after a second, not earlier."""
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     folder.member(folder.workspace, folder.other_user)
     clock.seconds += 0.9
@@ -99,8 +57,8 @@ def test_change_is_picked_up_within_a_second(folder: Any) -> None:
 
 
 def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
-    """`api_keys.local.jsonl` is read after the product's file, so that its row of the same id counts."""
-    clock = Clock()
+    """Of an id in both key files, the row of `api_keys.local.jsonl` counts."""
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
     _write(folder.root / "directory" / "api_keys.local.jsonl", row | {"revoked_at": "2026-01-01T00:00:00Z"})
@@ -109,8 +67,8 @@ def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
 
 
 def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> None:
-    """A broken file is logged with its line and what it said before stays; a revocation elsewhere still counts."""
-    clock = Clock()
+    """A broken file is logged with the line, and its last rows stay; a revocation in another file still counts."""
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     (folder.root / "directory" / "members.jsonl").write_text("{}\n")
     folder.key(revoked_at="now")
@@ -129,8 +87,8 @@ def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> Non
 
 
 def test_file_that_could_not_be_read_is_tried_again(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A revocation that met with too many open files is read a second later, though the file did not change since."""
-    clock = Clock()
+    """A file that could not be opened for lack of file descriptors is read a second later, though it is unchanged."""
+    clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
     _write(folder.root / "directory" / "api_keys.local.jsonl", row | {"revoked_at": "now"})
@@ -149,7 +107,7 @@ def test_file_that_could_not_be_read_is_tried_again(folder: Any, monkeypatch: py
 
 def test_replaced_file_with_the_same_size_and_time_is_noticed(folder: Any) -> None:
     """A file replaced by one of the same size and modification time is read again."""
-    clock = Clock()
+    clock = ManualClock()
     path = folder.root / "directory" / "members.jsonl"
     reader = DirectoryReader(folder.root, clock)
     before = path.stat()
@@ -163,7 +121,7 @@ def test_replaced_file_with_the_same_size_and_time_is_noticed(folder: Any) -> No
 
 
 def test_broken_file_at_the_start(folder: Any) -> None:
-    """Where there is no good one to keep, a broken file stops the start."""
+    """At the start a broken file is an error, since there are no good rows to keep."""
     (folder.root / "directory" / "accounts.jsonl").write_text("nonsense\n")
     with pytest.raises(DirectoryError, match="line 1"):
         DirectoryReader(folder.root)

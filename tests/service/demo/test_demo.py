@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.keys import sha256
+from pipeline.contract.directory import sha256_hex
 from service.demo import __main__ as module
 
 PROC = Path("/proc")
@@ -67,7 +67,7 @@ def test_it_shows_the_three_answers_and_how_to_go_on_twice(tmp_path: Path) -> No
 
         key = (folder / "demo-key.txt").read_text("ascii").strip()
         keys.append(key)
-        assert sha256(key) in (folder / "directory/api_keys.jsonl").read_text()
+        assert sha256_hex(key) in (folder / "directory/api_keys.jsonl").read_text()
         assert key in out
         for line in ("http://127.0.0.1:8123/schema", f"USAGE_DATA_DIR={folder}", "onepin login --key ", "curl -H "):
             assert line in out

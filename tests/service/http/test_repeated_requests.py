@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.formats import instant
-from service.auth import directory
+from tests.support.clock import ManualClock
 from tests.support.service_folder import OTHER_USER, USER, WORKSPACE
 
 KATHMANDU = "timezone=Asia/Kathmandu"
@@ -29,13 +29,13 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_as_a_fresh_service(folder: Any, event: Any, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_as_a_fresh_service(folder: Any, event: Any, seed: int) -> None:
     """However clock, directory and tables change between them, requests are answered as by a service just started."""
-    monkeypatch.setattr(directory, "_CHECK_INTERVAL_SECONDS", 0)
     rng = random.Random(seed)
     folder.member(WORKSPACE, OTHER_USER)
     folder.publish()
-    app = folder.app()
+    clock = ManualClock()
+    app = folder.app(monotonic=clock)
 
     def publish() -> None:
         folder.publish([event(moment, id=f"{moment}", credits=rng.randrange(9)) for moment in MOMENTS])
@@ -49,6 +49,7 @@ def test_as_a_fresh_service(folder: Any, event: Any, monkeypatch: pytest.MonkeyP
     ]
     for _ in range(40):
         rng.choice(changes)()
+        clock.seconds += 1  # after which the service looks at the directory again
         for name, query in rng.choices(REQUESTS, k=3):
             path = f"/api/v1/usage/{name}"
             ours, fresh = folder.ask(path, query, app), folder.ask(path, query)

@@ -1,4 +1,4 @@
-"""Billing periods: calendar months from an anchor, days clamped from the anchor's own."""
+"""Billing periods: calendar months from an anchor, with days clamped from the anchor's own."""
 
 import pytest
 from hypothesis import given
@@ -24,14 +24,14 @@ from service.tables import billing
     ],
 )
 def test_worked_examples(anchor: str | None, now: str, start: str, end: str) -> None:
-    """31 → 28 → 31, time of day kept, in UTC, also before the anchor; without anchor the UTC calendar month."""
+    """31 → 28 → 31, in UTC, with the time of day, also before the anchor; without one the UTC calendar month."""
     period = billing.period(instant(anchor) if anchor else None, instant(now))
     assert tuple(map(rfc3339, period)) == (start, end)
 
 
 @given(anchor=st.integers(0, 2 * 10**15), now=st.integers(10**15, 3 * 10**15))
 def test_periods_touch(anchor: int, now: int) -> None:
-    """The period contains now, and the next one starts where it ends."""
+    """The period contains now; the next one starts where it ends, and the one before ends where it starts."""
     start, end = billing.period(anchor, now)
     assert start <= now < end
     assert billing.period(anchor, end)[0] == end

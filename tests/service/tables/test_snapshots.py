@@ -1,4 +1,4 @@
-"""What is read of the tables, when, and what happens while they change."""
+"""Which files of the tables are read, when, and what happens while they change."""
 
 import mmap
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.calendar import DAY_US
-from service.tables import month_blocks, snapshots
 from service.tables.event_scan import Filter, Matches, Position
 from service.tables.snapshots import Snapshots, StoreError, Workspace
 
@@ -28,7 +28,7 @@ def _credits(folder: Any, store: Snapshots) -> int:
 
 
 def test_new_commit_is_seen(folder: Any, event: Maker) -> None:
-    """What a commit published is in the next answer."""
+    """The next answer includes what a commit published."""
     store = Snapshots(folder.root)
     folder.publish([event(folder.now, credits=1)])
     assert _credits(folder, store) == 1
@@ -37,32 +37,33 @@ def test_new_commit_is_seen(folder: Any, event: Maker) -> None:
 
 
 def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between commits nothing but published.json is looked at; after one, only what changed is read again."""
+    """Between commits no file is opened; after one, only the changed ones are read again."""
     store = Snapshots(folder.root)
     folder.publish([event(folder.now, credits=1)])
     _credits(folder, store)
     reads: list[str] = []
 
-    def watch(module: Any) -> None:
-        real = module._read  # noqa: SLF001 - the one place that opens files
+    def watch(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
 
-        def read(path: Path, *columns: Any) -> Any:
+        def opened(path: Path, *arguments: Any, **options: Any) -> Any:
             reads.append(path.name)
-            return real(path, *columns)
+            return real(path, *arguments, **options)
 
-        monkeypatch.setattr(module, "_read", read)
+        monkeypatch.setattr(owner, name, opened)
 
-    watch(snapshots)
-    watch(month_blocks)
+    watch(Path, "open")
+    watch(pq, "ParquetFile")
     assert _credits(folder, store) == 1
     assert reads == []
     folder.publish([event(folder.now, credits=5, workspace_id=folder.other_workspace)])
+    reads.clear()  # of what publishing itself opened
     assert _credits(folder, store) == 1
     assert reads == ["published.json"]
 
 
 def test_file_that_vanished(folder: Any, event: Maker) -> None:
-    """A month file that a commit replaced before published.json was: the manifest is read once more."""
+    """If a commit has replaced a month file but not yet published.json, the manifest is read once more."""
     store = Snapshots(folder.root)
     folder.publish([event(folder.now, credits=1)])
     store.current()
@@ -80,7 +81,7 @@ def test_file_that_vanished(folder: Any, event: Maker) -> None:
 
 
 def test_file_that_stays_away(folder: Any, event: Maker) -> None:
-    """A month file that is missing although the manifest names it makes the tables unreadable."""
+    """A month file that the manifest names and that stays missing is 503; the answer shows no path."""
     folder.publish([event(folder.now, credits=1)])
     for path in folder.root.glob("cube/*/*/*.parquet"):
         path.unlink()
@@ -94,7 +95,7 @@ def test_file_that_stays_away(folder: Any, event: Maker) -> None:
 
 @pytest.mark.parametrize("path", ["published.json", "manifests/*.json", "cube/*/*/*.parquet"])
 def test_broken_file(folder: Any, event: Maker, path: str) -> None:
-    """A file that cannot be understood is 503, not 500."""
+    """A file that cannot be decoded is 503, not 500."""
     folder.publish([event(folder.now, credits=1)])
     for file in folder.root.glob(path):
         file.write_bytes(b"\xff{broken")
@@ -112,7 +113,7 @@ def test_broken_file(folder: Any, event: Maker, path: str) -> None:
     ],
 )
 def test_damaged_byte(folder: Any, event: Maker, path: str, text: bytes, byte: bytes) -> None:
-    """The same where one byte is wrong, and what reads the file stumbles over a text or a missing column."""
+    """One wrong byte, which spoils a text or a column's name, is 503 too."""
     folder.publish([event(folder.now, credits=1)])
     for file in folder.root.glob(path):
         content = file.read_bytes()
@@ -122,7 +123,7 @@ def test_damaged_byte(folder: Any, event: Maker, path: str, text: bytes, byte: b
 
 
 def test_other_schema_version(folder: Any) -> None:
-    """Tables of a version that this service does not know are not read."""
+    """Tables of an unknown schema version are not read."""
     folder.publish()
     path = folder.root / "published.json"
     path.write_bytes(path.read_bytes().replace(b'"schema_version":1', b'"schema_version":99'))
@@ -131,14 +132,14 @@ def test_other_schema_version(folder: Any) -> None:
 
 
 def test_memory_is_bounded(folder: Any, event: Maker) -> None:
-    """With room for nothing at all, every answer is still right."""
+    """Without any room in the cache, every answer is still right."""
     folder.publish([event(folder.now - k * DAY_US, credits=1) for k in range(80)])
     store = Snapshots(folder.root, block_bytes=1)
     assert _credits(folder, store) == _credits(folder, store) == 80
 
 
 def test_memory_is_what_it_says(folder: Any, event: Maker) -> None:
-    """What is counted of small days, of which footers and Arrow's own objects are the most, is what they take."""
+    """Small days, mostly Arrow's own objects, take little more memory than is counted for them."""
     days = [folder.now - k * DAY_US for k in range(80)]
     workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
     folder.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])

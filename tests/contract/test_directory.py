@@ -1,0 +1,73 @@
+"""The rows of the directory files: which lines are accepted, and what an error names."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.contract.directory import Account, ApiKey, DirectoryError, Member, read_rows
+
+WORKSPACE, USER = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
+MEMBER = {"workspace_id": WORKSPACE, "user_id": USER, "name": "Ada", "role": "admin", "status": "active"}
+KEY = {"id": "k", "key_sha256": "a" * 64, "workspace_id": WORKSPACE, "user_id": USER, "scopes": ["workspace:read"]}
+
+
+def _write(path: Path, *lines: str | bytes) -> Path:
+    path.write_bytes(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        (Member, MEMBER | {"role": "owner"}),
+        (Member, MEMBER | {"status": "invited"}),
+        (Member, MEMBER | {"workspace_id": "x"}),
+        (Member, MEMBER | {"user_id": USER + "\n"}),
+        (Member, {name: value for name, value in MEMBER.items() if name != "name"}),
+        (Account, {"user_id": USER, "quota": "5", "period_anchor": None}),
+        (Account, {"user_id": USER, "quota": -1, "period_anchor": None}),
+        (Account, {"user_id": USER, "quota": 2**63, "period_anchor": None}),
+        (Account, {"user_id": USER, "quota": 5, "period_anchor": "2026-02-30T00:00:00Z"}),
+        (Account, {"user_id": USER, "quota": 5, "period_anchor": "9999-12-31T23:00:00-02:00"}),
+        (ApiKey, KEY | {"key_sha256": "ab"}),
+        (ApiKey, KEY | {"user_id": None}),
+        (ApiKey, KEY | {"scopes": None}),
+        (ApiKey, KEY | {"rate_limit_per_min": -1}),
+        (Account, "{"),
+        (Account, b'"\\ud800'),
+        (Account, b'{"user_id": "\xff"}'),
+        (Account, b"[" * 9000),
+    ],
+)
+def test_broken_row_names_file_and_line(tmp_path: Path, kind: Any, row: Any) -> None:
+    """A line that breaks a rule raises an error with the file and the line number."""
+    path = _write(tmp_path / "rows.jsonl", "", json.dumps(row) if isinstance(row, dict) else row)
+    with pytest.raises(DirectoryError, match=r"rows\.jsonl, line 2: "):
+        read_rows(path, kind)
+
+
+def test_optional_and_unknown_fields(tmp_path: Path) -> None:
+    """A byte order mark, blank lines, CR LF and unknown fields are accepted; a missing file has no rows."""
+    path = tmp_path / "accounts.jsonl"
+    path.write_bytes(
+        b'\xef\xbb\xbf{"user_id": "%b", "quota": null, "period_anchor": null, "x": 1}\r\n\n  \n' % USER.encode()
+    )
+    assert read_rows(path, Account) == [Account(USER)]
+    assert read_rows(tmp_path / "missing.jsonl", Account) == []
+
+
+@pytest.mark.parametrize("revoked_at", ["2026-01-01T00:00:00Z", "", 0, False, []])
+def test_anything_revokes(tmp_path: Path, revoked_at: Any) -> None:
+    """Any `revoked_at` but null is accepted and revokes, so that an odd value cannot keep a key alive."""
+    path = _write(tmp_path / "api_keys.jsonl", json.dumps(KEY | {"revoked_at": revoked_at}))
+    assert [key.revoked_at is not None for key in read_rows(path, ApiKey)] == [True]
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    """A file that cannot be opened is an error that names it and carries the cause."""
+    (tmp_path / "members.jsonl").mkdir()
+    with pytest.raises(DirectoryError, match=r"members\.jsonl") as refused:
+        read_rows(tmp_path / "members.jsonl", Member)
+    assert isinstance(refused.value.__cause__, IsADirectoryError)

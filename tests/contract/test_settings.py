@@ -1,0 +1,37 @@
+"""Settings: where a value comes from, and what the message about a wrong one says."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.contract.settings import SettingError, Settings
+
+
+def test_command_line_before_environment_before_default() -> None:
+    """An override that is not None takes precedence over the environment, which takes precedence over the default."""
+    settings = Settings.read({"USAGE_PORT": "1", "USAGE_HOST": "::1", "USAGE_DEBUG": "TRUE"}, port=2, host=None)
+    assert (settings.port, settings.host, settings.debug, settings.data_dir) == (2, "::1", True, Path("data"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [("USAGE_PORT", "must be a whole number"), ("USAGE_DEBUG", "must be true or false")],
+)
+def test_wrong_value_names_the_variable(variable: str, message: str) -> None:
+    """A value of the wrong type is refused with the variable, the type that it needs and the value."""
+    with pytest.raises(SettingError) as refused:
+        Settings.read({variable: "x"})
+    assert str(refused.value) == f"{variable}='x' {message}"
+
+
+def test_secrets_are_not_shown() -> None:
+    """Passwords in URIs are left out of what is shown, wherever the URI holds them."""
+    settings = Settings.read(
+        {
+            "USAGE_RATE_LIMIT_STORE": "redis://user:secret@host:1?password=secret",
+            "USAGE_JWKS": "https://id.example/jwks",
+        }
+    )
+    shown = settings.shown()
+    assert shown["USAGE_RATE_LIMIT_STORE"] == "redis://…@host:1?…"
+    assert shown["USAGE_JWKS"] == "https://id.example/jwks"
