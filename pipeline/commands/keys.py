@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, instant, refuse, settings
 from pipeline.contract import formats
 from pipeline.contract.calendar import rfc3339

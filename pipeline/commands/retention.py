@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.erasing import erase
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.commands.outcome import load
 from pipeline.commands.schedule import repeat

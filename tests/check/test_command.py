@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.check import check
 from pipeline.check.report import CheckReport, Limits
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.session import BusyError
 from tests.support.checked import checked, monthly, partition, rewrite

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline import keys
-from pipeline.commands import app
+from pipeline.commands.app import app
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 MEMBER = "11111111-1111-4111-8111-111111111111"

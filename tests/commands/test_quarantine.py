@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.load.results import RunReport
 from pipeline.storage.state import State

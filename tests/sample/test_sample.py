@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline import keys
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import ACTIONS
