@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.app import app
+from pipeline.commands.exit_codes import BUSY, FAILED
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
     from pipeline.check.check import CheckReport
-
-_WRONG = 1
-_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
 @app.command()
@@ -50,17 +48,17 @@ def check(
             report = checking.check(found, instant(now), workspaces=workspaces, days=days, progress=progress)
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(_BUSY) from None
+        raise typer.Exit(BUSY) from None
     except (OSError, EngineError) as error:
         typer.echo(f"error: {error}\nnot everything could be checked", err=True)
-        raise typer.Exit(_WRONG) from None
+        raise typer.Exit(FAILED) from None
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:
         _show(report)
     if not report.agrees:
         typer.echo("where a table is wrong, `usage run --rebuild` makes it anew from the raw files", err=True)
-        raise typer.Exit(_WRONG)
+        raise typer.Exit(FAILED)
 
 
 def _show(report: "CheckReport") -> None:

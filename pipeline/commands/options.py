@@ -7,10 +7,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from pipeline.commands.exit_codes import WRONG_USAGE
 from pipeline.contract import formats
 from pipeline.contract.settings import SettingError, Settings
-
-_USAGE_ERROR = 2
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="The data folder, else USAGE_DATA_DIR.", show_default=False)
@@ -41,4 +40,4 @@ def instant(now: str | None) -> int:
 def refuse(message: str) -> NoReturn:
     """Say on stderr what is wrong with the command, and exit 2."""
     typer.echo(message, err=True)
-    raise typer.Exit(_USAGE_ERROR)
+    raise typer.Exit(WRONG_USAGE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pipeline.commands.exit_codes import BUSY, FAILED, REJECTED, UNREADABLE
 from pipeline.commands.options import refuse
 from pipeline.commands.signals import Stop, stoppable
 
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
 
     from pipeline.contract.settings import Settings
     from pipeline.load.results import RunReport
-
-_FAILED = 1
-_REJECTED = 3
-_UNREADABLE = 4
-_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
 def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -> None:
@@ -31,10 +27,10 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
         what: as `pipeline.run.run` takes it.
     """
     with stoppable() as stop:
-        attempt(settings, now, stop, strict=strict, **what)
+        run_once(settings, now, stop, strict=strict, **what)
 
 
-def attempt(settings: "Settings", now: int, stop: Stop, *, strict: bool = False, **what: Any) -> None:
+def run_once(settings: "Settings", now: int, stop: Stop, *, strict: bool = False, **what: Any) -> None:
     """Do the same, to be stopped at a safe point."""
     from pipeline import run as pipeline_run
     from pipeline.commands.progress import shown
@@ -44,9 +40,9 @@ def attempt(settings: "Settings", now: int, stop: Stop, *, strict: bool = False,
     _say(report)
     _refresh_views(settings)
     if report.errors:
-        raise typer.Exit(_UNREADABLE)
+        raise typer.Exit(UNREADABLE)
     if strict and report.rejected:
-        raise typer.Exit(_REJECTED)
+        raise typer.Exit(REJECTED)
 
 
 def _refresh_views(settings: "Settings") -> None:
@@ -73,7 +69,7 @@ def failing(*paths: "Path") -> Iterator[None]:
         yield
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(_BUSY) from None
+        raise typer.Exit(BUSY) from None
     except RawGoneError as error:
         refuse(f"{error}; bring them back, or add --accept-loss")
     except PathError as error:
@@ -84,7 +80,7 @@ def failing(*paths: "Path") -> Iterator[None]:
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
         typer.echo(f"error: {where}{error}", err=True)
         typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
-        raise typer.Exit(_FAILED) from None
+        raise typer.Exit(FAILED) from None
 
 
 def _say(report: "RunReport") -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.commands.outcome import load
 
@@ -234,7 +235,7 @@ def _name_failures(found: "Quarantine") -> None:
     for uri, failure in found.failures.items():
         typer.echo(f"{uri}: {failure}", err=True)
     if found.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _columns(rejected: "Rejected") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.commands.outcome import load
-from pipeline.commands.schedule import repeat
+from pipeline.commands.schedule import IntervalError, parse_interval, repeat
 
 if TYPE_CHECKING:
     from pipeline.load.rebuild import Rebuild
@@ -58,10 +58,8 @@ def run(
 
 
 def _interval(text: str) -> int:
-    from pipeline.ticks import IntervalError, interval
-
     try:
-        return interval(text)
+        return parse_interval(text)
     except IntervalError as error:
         refuse(f"--every must be {error}")
 

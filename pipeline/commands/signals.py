@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import typer
 
-_SIGNALLED = 128  # plus the signal's number, as shells have it
+from pipeline.commands.exit_codes import SIGNALLED
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -64,7 +65,7 @@ def stoppable() -> Iterator[Stop]:
         yield stop
     except StoppedError as stopped:
         typer.echo("stopped; what was not published is for the next run", err=True)
-        raise typer.Exit(_SIGNALLED + stopped.number) from None
+        raise typer.Exit(SIGNALLED + stopped.number) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _judge_age(status: "Status", limit: int, wanted: str | None) -> None:
         typer.echo(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}", err=True)
     else:
         return
-    raise typer.Exit(1)
+    raise typer.Exit(FAILED)
 
 
 def _show(status: "Status") -> None:
