@@ -379,7 +379,7 @@ def test_damaged_files(loaded: DataFolder, tmp_path: Path, damage: str) -> None:
     """A damaged file is named with what mends it, the others are read, and the exit is 1."""
     uri = quarantine_path("deep/newer.jsonl")
     DAMAGES[damage](loaded.root / uri)
-    hint = f"{uri}: the file is damaged; `usage run --rebuild` makes it anew\n"
+    hint = f"{uri}: the file is damaged; `usage run --rebuild` rebuilds it\n"
     result = usage(loaded, "--list", "--json")
     assert (result.exit_code, result.stderr) == (1, hint)
     assert [(row["source_file"]) for row in json_lines(result)] == ["bad.jsonl"] * 10

@@ -203,7 +203,7 @@ def test_broken_files(loaded: DataFolder) -> None:
         "state.sqlite",
         "stale:",
     ]
-    assert "waiting: cannot be told" in result.stdout
+    assert "waiting: unknown" in result.stdout
     assert "last runs" in result.stdout
     status = found(loaded)
     assert (status["published"], status["waiting"], len(status["runs"])) == (None, None, 1)
