@@ -17,6 +17,7 @@ from pipeline.commands.outcome import load
 if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
 
+_LINE_NUMBER_MAX = 2**63 - 1
 _WIDTH = 120  # of a line where the terminal's width is unknown
 
 
@@ -109,8 +110,9 @@ def _check(
 def _place(text: str) -> tuple[str, int]:
     """Return the file and the line number of `FILE:LINE`; the name of a file may contain colons."""
     file, _, number = text.rpartition(":")
-    # The Parquet column is an int64: a number with more digits is not in it.
-    if not file or not number.isascii() or not number.isdigit() or len(number) > len(str(2**63)):
+    # The quarantine stores line numbers in 64 bits; a longer text is refused before `int` has to parse it.
+    is_number = number.isascii() and number.isdigit() and len(number) <= len(str(_LINE_NUMBER_MAX))
+    if not file or not is_number or int(number) > _LINE_NUMBER_MAX:
         refuse(f"--show needs FILE:LINE such as logs/a.jsonl:3, not {text!r}")
     return file, int(number)
 

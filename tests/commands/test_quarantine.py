@@ -200,7 +200,19 @@ def test_show(loaded: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["bad.jsonl:1", "bad.jsonl:99", "gone.jsonl:1", "bad.jsonl", "bad.jsonl:", ":2", "bad.jsonl:²", "a:-2"]
+    "place",
+    [
+        "bad.jsonl:1",
+        "bad.jsonl:99",
+        "gone.jsonl:1",
+        "bad.jsonl",
+        "bad.jsonl:",
+        ":2",
+        "bad.jsonl:²",
+        "a:-2",
+        f"bad.jsonl:{2**63}",
+        f"bad.jsonl:{2**63 - 1}",
+    ],
 )
 def test_show_what_is_not_there(loaded: DataFolder, place: str) -> None:
     """A good line, no line, another file or no number at all: exit 2, and why."""
