@@ -1,8 +1,8 @@
-"""What was rejected: the files of the quarantine counted, listed, and handed back as the lines that they were.
+"""The quarantine: count, list and export the rejected lines.
 
-Reads `quarantine/`, one file at a time and of it a few lines at a time: there may be millions, of up to 16 MiB each.
-A file that a run replaces meanwhile is read to its end as it was, and one that it takes away is passed over.
-Writes nothing but an export, where it is asked to.
+Reads `quarantine/`, a few lines of one file at a time: there may be millions of lines, of up to 16 MiB each. A file
+that a run replaces meanwhile is read to its end in its old state; a file that a run deletes is skipped. Writes the file
+of an export, and nothing else.
 """
 
 from collections import Counter
@@ -20,22 +20,23 @@ from pipeline.storage import atomic, catalog
 from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Store
 
-# So many lines are in memory at once, and fewer where the average says that they are long. More would not do: that
-# average counts lines which repeat, and are stored once, too low.
+# At most this many lines are in memory at once, and fewer where their average size is large. 64 is low because equal
+# lines are stored once, so that the average may be far below the size in memory.
 _LINES_AT_ONCE: Final = 64
 _BYTES_AT_ONCE: Final = 16 << 20
-# Without the lines themselves a row is short.
+# More rows at once where the lines themselves are not read.
 _COUNTED_AT_ONCE: Final = 8192
 _BUFFER_BYTES: Final = 1 << 20
-# A longer line is cut to about this much on its way into the quarantine, which does not record whether it was.
+# The load cuts a longer line to about this size; the quarantine does not record whether a line was cut.
 _CUT_BYTES: Final = 16 << 20
 
+# Columns that a summary needs, and those that select rows.
 _COUNTED: Final = ["source_file", "line_number", "reason", "loaded_at"]
 _SELECTED: Final = ["line_number", "reason"]
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """One rejected line, `loaded_at` in microseconds UTC."""
+    """One rejected line; `loaded_at` is in microseconds UTC."""
 
     source_file: str
     line_number: int
@@ -47,21 +48,21 @@ class Rejected(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """Return the line as text, bytes that are no UTF-8 as escapes."""
+        """Return the line as text, with bytes that are not UTF-8 as escapes."""
         return self.line.decode(errors="backslashreplace")
 
     @property
     def caveat(self) -> str | None:
-        """Say why the bytes of the line would not be that line again; None where they would."""
+        """Return why the exported bytes would not be this line when read again; None if they would."""
         if b"\n" in self.line:
-            return "it holds a newline: exported, it is several lines"
+            return "it holds a newline: exported, it becomes several lines"
         if len(self.line) >= _CUT_BYTES:
-            return f"it had {len(self.line):,} bytes or more: so long a line is cut, and not all of it is here"
+            return f"it had {len(self.line):,} bytes or more: so long a line is cut, and its end is not stored"
         return None
 
 
 class RejectedFile(msgspec.Struct):
-    """What was rejected of one raw file; `loaded_at` is when the last of it was, in microseconds UTC."""
+    """The rejected lines of one raw file, counted; `loaded_at` is the latest of theirs, in microseconds UTC."""
 
     source_file: str
     lines: int
@@ -71,9 +72,9 @@ class RejectedFile(msgspec.Struct):
 
 
 class Quarantine:
-    """The quarantine, or what of it has one reason or comes from one raw file.
+    """The rejected lines, or those with one reason or from one raw file.
 
-    What cannot be read is left out; `failures` then says why, by the file's path in the data folder.
+    Files that cannot be read are skipped; `failures` has the reason by the file's path in the data folder.
     """
 
     def __init__(self, store: Store, *, reason: str | None = None, file: str | None = None) -> None:
@@ -83,26 +84,30 @@ class Quarantine:
         self.failures: dict[str, str] = {}
 
     def files(self) -> list[RejectedFile]:
-        """Return the raw files with rejected lines, the one that was loaded last first."""
+        """Return the raw files with rejected lines, the last loaded first."""
         found = [summary for uri in self._uris() if (summary := self._summary(uri))]
         return sorted(found, key=lambda summary: (-summary.loaded_at, summary.source_file))
 
     def lines(self) -> Iterator[Rejected]:
-        """Yield the rejected lines in the order of `files()`, those of one file as they stand in it."""
+        """Yield the rejected lines, by file in the order of `files()`, then by line number."""
         for summary in self.files():
             yield from self._lines(quarantine_path(summary.source_file), self._wanted)
 
     def refuse_damage(self) -> None:
-        """Go on only if everything could be read so far.
+        """Raise an error if a file could not be read so far.
 
         Raises:
-            DamagedError: a file could not be read.
+            DamagedError: names the first such file.
         """
         for uri, failure in self.failures.items():
             raise DamagedError(uri, failure)
 
     def line(self, line_number: int) -> Rejected | None:
-        """Return one line of the raw file; None where it is not in quarantine."""
+        """Return one line of the raw file; None if it is not in quarantine.
+
+        Raises:
+            ValueError: the quarantine was opened without `file`.
+        """
         if self._file is None:
             raise ValueError("a line number means nothing without its file")
         wanted = self._wanted & (pc.field("line_number") == line_number)
@@ -135,9 +140,9 @@ class Quarantine:
                 yield Rejected(**row)
 
     def _read(self, uri: str, wanted: pc.Expression, columns: list[str], rows: int) -> Iterator[pa.Table]:
-        """Yield the wanted rows of one file, at most so many at once; none where it is gone.
+        """Yield the wanted rows of one file, at most `rows` at once; none if the file is gone.
 
-        Instants come as integers. A row group is decoded in full only where it has wanted rows.
+        Instants are returned as integers. A row group without wanted rows is not decoded in full.
         """
         try:
             file = self._store.path(uri).open("rb")
@@ -149,10 +154,10 @@ class Quarantine:
         with file:
             try:
                 parquet = pq.ParquetFile(file, buffer_size=_BUFFER_BYTES)
-                held = set(parquet.schema_arrow.names)
-                if missing := {field.name for field in QUARANTINE if not field.nullable} - held:
+                stored = set(parquet.schema_arrow.names)
+                if missing := {field.name for field in QUARANTINE if not field.nullable} - stored:
                     raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
-                wanted_columns = [name for name in columns if name in held]
+                wanted_columns = [name for name in columns if name in stored]
                 for group in range(parquet.num_row_groups):
                     if not parquet.read_row_group(group, _SELECTED).filter(wanted).num_rows:
                         continue
@@ -162,51 +167,55 @@ class Quarantine:
                         if found.num_rows:
                             yield found
             except (OSError, ValueError, pa.ArrowException):
-                self.failures[uri] = "the file is damaged; `usage run --rebuild` makes it anew"
+                self.failures[uri] = "the file is damaged; `usage run --rebuild` rebuilds it"
 
 
-def write(lines: Iterable[Rejected], file: IO[bytes], tell: Callable[[Rejected], None]) -> int:
-    """Write lines to a file, byte for byte, each with a newline behind it; return how many.
+def write(lines: Iterable[Rejected], file: IO[bytes], warn: Callable[[Rejected], None]) -> int:
+    """Write lines to a file, byte for byte, each followed by a newline; return how many.
 
     Args:
-        lines: what is written.
-        file: where to.
-        tell: is told of each line that will not be the same one again when the file is read.
+        lines: the lines to write.
+        file: the file to write to.
+        warn: called with each line that has a `caveat`.
     """
     written = 0
     for rejected in lines:
         if rejected.caveat:
-            tell(rejected)
+            warn(rejected)
         file.write(rejected.line)
         file.write(b"\n")
         written += 1
     return written
 
 
-def export(lines: Iterable[Rejected], path: Path, tell: Callable[[Rejected], None], *, force: bool) -> int:
-    """Write lines to a file of that name, which appears when it is whole; return how many.
+def export(lines: Iterable[Rejected], path: Path, warn: Callable[[Rejected], None], *, force: bool) -> int:
+    """Write lines to the file `path`, which appears when it is complete; return how many.
 
     Raises:
-        FileExistsError: there is one already and it may not be replaced, or it is no file.
-        OSError: it cannot be written.
+        FileExistsError: the path exists, and `force` is not given or it is not a regular file.
+        OSError: the file cannot be written.
     """
     path = path.resolve()
     if path.exists() and not (force and path.is_file()):
         raise FileExistsError(path)
     with atomic.replacing(path) as file:
-        return write(lines, file, tell)
+        return write(lines, file, warn)
 
 
 def _rows_at_once(group: Any) -> int:
-    """Return how many rows of a row group make up what may be in memory, by what it says of its size."""
+    """Return how many rows of a row group fit into `_BYTES_AT_ONCE`, by the size in its metadata."""
     return int(max(1, _BYTES_AT_ONCE * group.num_rows // max(1, group.total_byte_size)))
 
 
 def _typed(batch: pa.RecordBatch, columns: list[str]) -> pa.Table:
-    """Return rows in the published types, but for instants, which become microseconds.
+    """Return rows in the types of the quarantine's schema, except that instants become int64 microseconds.
+
+    Args:
+        batch: the rows, with some of `columns`; missing ones become null.
+        columns: names of the result's columns, in their order.
 
     Raises:
-        ValueError: they cannot be.
+        ValueError: the rows do not fit the schema.
     """
     schema = pa.schema([QUARANTINE.field(name) for name in columns])
     rows = to_schema(pa.Table.from_batches([batch]), schema)

@@ -1,11 +1,9 @@
-"""What stands and what waits: the published tables, the last runs, raw files not read yet, the settings in force.
+"""What is published and what waits: the published tables, the last runs, new raw files, the settings in force.
 
-Reads `published.json`, `runs/`, the ledger and `raw/`; writes nothing, and makes no file either.
+Reads `published.json`, `runs/`, the ledger and `raw/`; writes nothing and creates no file.
 """
 
 import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,31 +12,25 @@ from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, RAW, Published
 from pipeline.load import discovery
+from pipeline.load.discovery import Waiting
 from pipeline.load.results import RunReport
 from pipeline.storage import catalog
-from pipeline.storage.state import Entry
+from pipeline.storage.state import read_entries
 from pipeline.storage.store import Store
 
-# What a decoder raises at bytes that are no JSON, no UTF-8, or nested without end.
+# What a decoder raises where bytes are not JSON, not UTF-8, or nested too deep.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """Raw files that the next run will read; `bytes` is about how many it will judge."""
-
-    files: int
-    bytes: int
-
-
 class Status(msgspec.Struct, frozen=True):
-    """What `usage status` shows; `age_seconds` is how old the published data is, if that can be told."""
+    """What `usage status` shows."""
 
     published: Published | None
-    age_seconds: float | None
-    waiting: Waiting | None  # None: it cannot be told
+    age_seconds: float | None  # of the published data; None: unknown
+    waiting: Waiting | None  # None: unknown
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
-    problems: list[str]  # what of this could not be read
+    problems: list[str]  # which of these could not be read, and why
 
 
 def read(settings: Settings, now: int, runs: int) -> Status:
@@ -47,7 +39,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
     Args:
         settings: name the folder.
         now: microseconds UTC.
-        runs: how many of the last runs are wanted.
+        runs: how many of the last runs to return.
     """
     store = Store(settings.data_dir.absolute())
     problems: list[str] = []
@@ -81,28 +73,12 @@ def _waiting(store: Store, problems: list[str]) -> Waiting | None:
     if not store.exists(RAW):
         return Waiting(0, 0)
     try:
-        parts = discovery.changed(store.path(RAW), _entries(store.path("state.sqlite")))
+        return Waiting.of(discovery.changed(store.path(RAW), read_entries(store.path("state.sqlite"))))
     except (sqlite3.Error, *_UNDECODABLE) as error:
         problems.append(f"state.sqlite cannot be read now: {error}")
     except OSError as error:
         problems.append(f"{RAW}/ cannot be listed: {error}")
-    else:
-        return Waiting(len(parts), sum(part.bytes for part in parts))
     return None
-
-
-def _entries(path: Path) -> dict[str, Entry]:
-    """Return the ledger by path, without taking part in its database.
-
-    Opened to be read, a database with a write-ahead log still makes the log's files where there are none; declared
-    immutable it does not. And where there are none, nobody is writing.
-    """
-    if not path.exists():
-        return {}
-    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    with closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as database:
-        rows = database.execute("select path, entry from files")
-        return {name: msgspec.json.decode(entry, type=Entry) for name, entry in rows}
 
 
 def _last_runs(store: Store, wanted: int, problems: list[str]) -> list[RunReport]:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
 from pipeline.startup import start_lean
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from pipeline.check.report import CheckReport, TableResult
 from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load import discovery
+from pipeline.load.discovery import Waiting
 from pipeline.load.results import RunReport
-from pipeline.status import Waiting
 from pipeline.storage import catalog
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Store
@@ -60,8 +60,7 @@ def account(store: Store, report: CheckReport) -> None:
         if strange := set(catalog.quarantine_files(store)) - known:
             report.notes.append(f"{len(strange):,} quarantine files are of raw files that the ledger does not know")
     if store.exists(RAW):
-        parts = discovery.changed(store.path(RAW), entries or {})
-        report.waiting = Waiting(len(parts), sum(part.bytes for part in parts))
+        report.waiting = Waiting.of(discovery.changed(store.path(RAW), entries or {}))
 
 
 def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from pipeline.contract.calendar import DAY_US, utc_day
-from pipeline.status import Waiting
+from pipeline.load.discovery import Waiting
 
 # Of the faults of a table as many are told; all are counted.
 SHOWN: Final = 5

@@ -1,26 +1,8 @@
-"""The commands of `usage`, one file each; `service.commands` adds the one that serves."""
+"""The commands of `usage`: they check the options, call the room that does the work, and print the result.
 
-import typer
+One file a command, and what several commands share: options, outcome, erasing, schedule, signals and progress. The door
+is `app.app`; `service.commands` adds `usage serve` to it.
+"""
 
-app = typer.Typer(
-    name="usage",
-    help="Usage analytics: activity logs in, every workspace's usage out.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-# Each registers itself; what it needs to do its work it imports when it is called.
-from pipeline.commands import (  # noqa: E402, F401
-    check,
-    forget,
-    keys,
-    quarantine,
-    retention,
-    run,
-    sample,
-    sql,
-    status,
-    tz_diff,
-)
+# Each module adds its command to `app`. A command imports what it needs only when it is called.
+from pipeline.commands import check, forget, keys, quarantine, retention, run, sample, sql, status, tz_diff  # noqa: F401

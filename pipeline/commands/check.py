@@ -1,39 +1,39 @@
-"""`usage check`: recompute what is published from the events, compare, and account for every raw line."""
+"""`usage check`: recompute the published numbers from the events, and account for every raw line."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
+from pipeline.commands.exit_codes import BUSY, FAILED
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
     from pipeline.check.check import CheckReport
 
-_WRONG = 1
-_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
-
 
 @app.command()
 def check(
     workspace: Annotated[
-        list[str] | None, typer.Option(help="UUID of a workspace to look at, else all; repeat for more.")
+        list[str] | None, typer.Option(help="UUID of a workspace; repeat for more.", show_default="all")
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, help="Look at the last so many UTC days only, today included.")
+        int | None, typer.Option(min=1, help="The last UTC days, today included.", show_default="all")
     ] = None,
     data_dir: DataDir = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
     now: Now = None,
 ) -> None:
-    """Recompute every published number from the events and compare; account for every raw line.
+    """Check every published number and raw line.
 
-    Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 the command is wrong; 75 a run is at work.
+    Every published number is recomputed from the events and compared. Every raw line is accounted for.
+
+    Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 wrong options; 75 a run is at work.
     """
     import msgspec
 
     from pipeline.check import check as checking
-    from pipeline.commands.progress import shown
+    from pipeline.commands.progress import show_progress
     from pipeline.contract import formats
     from pipeline.load.session import BusyError
     from pipeline.storage.engine import EngineError
@@ -46,25 +46,25 @@ def check(
     if not found.data_dir.is_dir():
         refuse(f"{found.data_dir}: no such folder")
     try:
-        with shown() as progress:
+        with show_progress() as progress:
             report = checking.check(found, instant(now), workspaces=workspaces, days=days, progress=progress)
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(_BUSY) from None
+        raise typer.Exit(BUSY) from None
     except (OSError, EngineError) as error:
         typer.echo(f"error: {error}\nnot everything could be checked", err=True)
-        raise typer.Exit(_WRONG) from None
+        raise typer.Exit(FAILED) from None
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(report)))
     else:
         _show(report)
     if not report.agrees:
-        typer.echo("where a table is wrong, `usage run --rebuild` makes it anew from the raw files", err=True)
-        raise typer.Exit(_WRONG)
+        typer.echo("`usage run --rebuild` rebuilds tables that are wrong from the raw files", err=True)
+        raise typer.Exit(FAILED)
 
 
 def _show(report: "CheckReport") -> None:
-    """Write a line for each table, and the first of its faults below."""
+    """Print a line for each table, and below it the first of its faults."""
     events, manifests, cube, actors = report.events, report.manifests, report.cube, report.actors
     quarantine, ledger, runs = report.quarantine, report.ledger, report.runs
     looked_at = {
@@ -91,7 +91,7 @@ def _show(report: "CheckReport") -> None:
             f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run"
         )
     if report.moved.ids:
-        typer.echo(f"warning: {report.moved.ids:,} ids stand on several UTC days, as that many events")
+        typer.echo(f"warning: {report.moved.ids:,} ids occur on several UTC days, and count as separate events")
         for moved in report.moved.first:
             typer.echo(
                 f"  workspace {moved.workspace_id}, id {moved.id!r}: {moved.rows:,} events"

@@ -1,4 +1,4 @@
-"""What `usage forget` and `usage retention` share: how tombstones are laid, and what goes, in words."""
+"""What `usage forget` and `usage retention` share: they add tombstones, erase what these cover, and print how much."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.commands.options import refuse
-from pipeline.commands.outcome import failing
+from pipeline.commands.outcome import reporting_failures
 from pipeline.commands.signals import stoppable
 
 if TYPE_CHECKING:
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, apply: bool) -> None:
-    """Lay tombstones, take away what stands of them, and say what that was; without `apply` only say it."""
-    from pipeline.commands.progress import shown
+    """Add tombstones, erase what they cover, and print how much that is; without `apply` only print it."""
+    from pipeline.commands.progress import show_progress
     from pipeline.erasure import erase
 
     if not settings.data_dir.is_dir():
         refuse(f"{settings.data_dir}: no such folder")
-    with stoppable() as stop, failing(), shown() as progress:
+    with stoppable() as stop, reporting_failures(), show_progress() as progress:
         plan = erase.erase(settings, now, tombstones, progress, stop.pause, dry=not apply)
     _show(plan)
     if not apply:
-        typer.echo("nothing was changed; with --apply this goes, and does not come back", err=True)
+        typer.echo("nothing was changed; add --apply to erase this for good", err=True)
 
 
 def _show(plan: "ErasurePlan") -> None:
@@ -34,7 +34,7 @@ def _show(plan: "ErasurePlan") -> None:
 
     events, cube, actors = plan.events, plan.cube, plan.actors
     rows = [
-        ("table", "rows that go", "files that go", "bytes", "files rewritten"),
+        ("table", "rows erased", "files deleted", "bytes deleted", "files rewritten"),
         (
             "events",
             f"{events.rows + plan.rerun_events:,}",

@@ -1,10 +1,10 @@
-"""`usage forget`: take away all that stands of some users or workspaces, for good."""
+"""`usage forget`: erase some users or workspaces for good."""
 
 from typing import Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.erasing import erase
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
@@ -13,15 +13,16 @@ from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 def forget(
     user: Annotated[list[str] | None, typer.Option(help="UUID of a user to forget; repeat for more.")] = None,
     workspace: Annotated[list[str] | None, typer.Option(help="UUID of a workspace to forget; repeat for more.")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; else only say what would go.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Erase; else only print how much.")] = False,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:
-    """Take away the events, numbers, rejected lines and keys of users or workspaces, and keep them away.
+    """Erase users or workspaces for good.
 
-    Without --apply nothing is changed. Raw files, backups and the product's directory are never touched.
+    Their events, numbers, rejected lines and keys are erased, and never loaded again. Without --apply nothing is
+    changed. Raw files, backups and the product's directory are never changed.
 
-    Exit codes: 0 done; 1 failed, the next run does the rest; 2 the command is wrong; 75 a run is at work; 130, 143
+    Exit codes: 0 done; 1 failed, the next run does the rest; 2 wrong options; 75 a run is at work; 130, 143
     stopped by SIGINT, SIGTERM, the next run does the rest.
     """
     from pipeline.contract.calendar import rfc3339
@@ -29,13 +30,13 @@ def forget(
 
     users, workspaces = _uuids(user, "--user"), _uuids(workspace, "--workspace")
     if not users and not workspaces:
-        refuse("name whom to forget, with --user or --workspace")
+        refuse("name a user or a workspace, with --user or --workspace")
     at = instant(now)
     tombstones = [Tombstone("user", rfc3339(at), sha256=hashed(id_)) for id_ in users]
     tombstones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
     erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
     typer.echo(
-        "raw/, backups and the product's export in directory/ may still hold them; raw files are found by"
+        "raw/, backups and the product's export in directory/ may still contain them; to find raw files:"
         f" grep -ril{''.join(f' -e {id_}' for id_ in [*users, *workspaces])} raw/ (zgrep, zstdgrep)",
         err=True,
     )

@@ -1,31 +1,34 @@
-"""`usage keys`: make, list and revoke API keys. A new key goes to stdout once; what is not data goes to stderr."""
+"""`usage keys`: create, list and revoke API keys. Only data goes to stdout, so that a new key can be piped."""
 
 from typing import Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, instant, refuse, settings
 from pipeline.contract import formats
 from pipeline.contract.calendar import rfc3339
 
-keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke API keys.")
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Create, list and revoke API keys.")
 app.add_typer(keys, name="keys")
 
 
 @keys.command()
 def create(
-    workspace: Annotated[str, typer.Option(help="UUID of the workspace that the key may read.", show_default=False)],
-    user: Annotated[str, typer.Option(help="UUID of the active member it speaks for.", show_default=False)],
+    workspace: Annotated[str, typer.Option(help="UUID of the workspace that the key reads.", show_default=False)],
+    user: Annotated[str, typer.Option(help="UUID of the active member who owns the key.", show_default=False)],
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it may do, else workspace:read; repeat for more.")
+        list[str] | None, typer.Option(help="A scope; repeat for more.", show_default="workspace:read")
     ] = None,
     rate_limit_per_min: Annotated[
-        int | None, typer.Option(min=1, help="Requests a minute, else no limit.", show_default=False)
+        int | None, typer.Option(min=1, help="Requests a minute.", show_default="no limit")
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a key and print it: it is shown this once and stored as a hash only."""
+    """Create a key and print it, this once.
+
+    Only its hash is stored.
+    """
     from ulid_transform import ulid_now
 
     from pipeline import keys as key_files
@@ -49,7 +52,10 @@ def create(
 
 @keys.command("list")
 def list_keys(data_dir: DataDir = None) -> None:
-    """List the keys: id, file, workspace, user, scopes, limit, state and the first digits of the hash."""
+    """List the keys.
+
+    Columns: id, file, workspace, user, scopes, limit, state, first digits of the hash.
+    """
     from pipeline import keys as key_files
     from pipeline.contract.directory import DirectoryError
 
@@ -66,10 +72,13 @@ def list_keys(data_dir: DataDir = None) -> None:
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As `usage keys list` shows it.")],
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="As printed by `usage keys list`.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Revoke a key made here; the service notices within seconds."""
+    """Revoke a key that `usage keys create` made.
+
+    The service notices within 5 seconds.
+    """
     from pipeline import keys as key_files
     from pipeline.contract.directory import DirectoryError
 

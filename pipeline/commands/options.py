@@ -1,4 +1,4 @@
-"""What several commands ask for in the same words."""
+"""Options that several commands share, and how a wrong one is refused."""
 
 import os
 import time
@@ -7,21 +7,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from pipeline.commands.exit_codes import WRONG_USAGE
 from pipeline.contract import formats
 from pipeline.contract.settings import SettingError, Settings
 
-_USAGE_ERROR = 2
-
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="The data folder, else USAGE_DATA_DIR.", show_default=False)
-]
-Now = Annotated[
-    str | None, typer.Option("--now", help="Act as if it were this instant (RFC 3339).", show_default=False)
-]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="The data folder.", show_default="USAGE_DATA_DIR")]
+Now = Annotated[str | None, typer.Option("--now", help="Take this instant as now (RFC 3339).", show_default=False)]
 
 
 def settings(**overrides: Any) -> Settings:
-    """Return the settings of the environment with those given on the command line; exit 2 where one is wrong."""
+    """Return the settings: those of the command line, else of the environment. Exit 2 if one is wrong."""
     try:
         return Settings.read(os.environ, **overrides)
     except SettingError as error:
@@ -29,7 +24,7 @@ def settings(**overrides: Any) -> Settings:
 
 
 def instant(now: str | None) -> int:
-    """Return `--now`, or the clock's now, in microseconds UTC; exit 2 where it is no instant."""
+    """Return `--now`, else the clock's time, in microseconds UTC. Exit 2 if `--now` is not an instant."""
     if now is None:
         return time.time_ns() // 1000
     try:
@@ -39,6 +34,6 @@ def instant(now: str | None) -> int:
 
 
 def refuse(message: str) -> NoReturn:
-    """Say on stderr what is wrong with the command, and exit 2."""
+    """Print on stderr what is wrong with the command, and exit 2."""
     typer.echo(message, err=True)
-    raise typer.Exit(_USAGE_ERROR)
+    raise typer.Exit(WRONG_USAGE)

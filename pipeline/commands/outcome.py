@@ -1,4 +1,4 @@
-"""What the commands that load or take away share: progress, failures, the report in words, exit codes."""
+"""What the commands that load or erase share: they show progress, report failures, and print a run's numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pipeline.commands.exit_codes import BUSY, FAILED, REJECTED, UNREADABLE
 from pipeline.commands.options import refuse
 from pipeline.commands.signals import Stop, stoppable
 
@@ -15,53 +16,48 @@ if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
     from pipeline.load.results import RunReport
 
-_FAILED = 1
-_REJECTED = 3
-_UNREADABLE = 4
-_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
-
 
 def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -> None:
-    """Run the pipeline, say what came of it, and exit as documented.
+    """Run the pipeline, print its numbers, and exit as documented.
 
     Args:
         settings: name the data folder.
         now: when the run starts, in microseconds UTC.
-        strict: whether rejected lines are a failure.
-        what: as `pipeline.run.run` takes it.
+        strict: exit 3 if lines were rejected.
+        what: further arguments of `pipeline.run.run`.
     """
     with stoppable() as stop:
-        attempt(settings, now, stop, strict=strict, **what)
+        run_once(settings, now, stop, strict=strict, **what)
 
 
-def attempt(settings: "Settings", now: int, stop: Stop, *, strict: bool = False, **what: Any) -> None:
-    """Do the same, to be stopped at a safe point."""
+def run_once(settings: "Settings", now: int, stop: Stop, *, strict: bool = False, **what: Any) -> None:
+    """Do the same as `load`, with signals handled by the caller: `stop` ends the run at a safe point."""
     from pipeline import run as pipeline_run
-    from pipeline.commands.progress import shown
+    from pipeline.commands.progress import show_progress
 
-    with failing(*what.get("paths", ())), shown() as progress:
+    with reporting_failures(*what.get("paths", ())), show_progress() as progress:
         report = pipeline_run.run(settings, now, progress=progress, pause=stop.pause, **what)
-    _say(report)
+    _print_report(report)
     _refresh_views(settings)
     if report.errors:
-        raise typer.Exit(_UNREADABLE)
+        raise typer.Exit(UNREADABLE)
     if strict and report.rejected:
-        raise typer.Exit(_REJECTED)
+        raise typer.Exit(REJECTED)
 
 
 def _refresh_views(settings: "Settings") -> None:
-    """See to it that `usage.duckdb` fits; the tables are published, and without it they are just as good."""
+    """Update `usage.duckdb` to the published tables; they are complete without it, so that a failure is a warning."""
     from pipeline.analysis import database
 
     try:
         database.refresh(settings.data_dir.absolute())
     except OSError as error:
-        typer.echo(f"warning: {database.DATABASE} could not be written, the tables are all right: {error}", err=True)
+        typer.echo(f"warning: {database.DATABASE} could not be written, but the tables are complete: {error}", err=True)
 
 
 @contextmanager
-def failing(*paths: "Path") -> Iterator[None]:
-    """Say in one line why something could not be done, and exit as documented; `paths` were named by the user."""
+def reporting_failures(*paths: "Path") -> Iterator[None]:
+    """Print in one line why a command failed, and exit as documented; `paths` are those that the user named."""
     import sqlite3
 
     from pipeline.contract.directory import DirectoryError
@@ -73,9 +69,9 @@ def failing(*paths: "Path") -> Iterator[None]:
         yield
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(_BUSY) from None
+        raise typer.Exit(BUSY) from None
     except RawGoneError as error:
-        refuse(f"{error}; bring them back, or add --accept-loss")
+        refuse(f"{error}; restore them, or add --accept-loss")
     except PathError as error:
         refuse(str(error))
     except (OSError, RuntimeError, DirectoryError, sqlite3.Error) as error:
@@ -83,17 +79,17 @@ def failing(*paths: "Path") -> Iterator[None]:
             refuse(f"{error.filename}: no such file")
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
         typer.echo(f"error: {where}{error}", err=True)
-        typer.echo("what was not published is for the next run; a damaged file is mended by --rebuild", err=True)
-        raise typer.Exit(_FAILED) from None
+        typer.echo("the next run does the rest; `usage run --rebuild` repairs damaged files", err=True)
+        raise typer.Exit(FAILED) from None
 
 
-def _say(report: "RunReport") -> None:
+def _print_report(report: "RunReport") -> None:
     typer.echo(
         f"{report.lines:,} lines = {report.accepted:,} accepted + {report.duplicates:,} duplicates"
         f" + {report.rejected:,} rejected + {report.blank:,} blank, from {report.files:,} files"
         f" in {sum(report.seconds.values()):.2f} s;"
         f" {report.partitions:,} partitions of {report.workspaces:,} workspaces written;"
-        f" data as of {report.data_as_of or 'no time, for no run has read all of raw/ yet'}"
+        f" data as of {report.data_as_of or 'an unknown time: no run has read all of raw/ yet'}"
     )
     for reason, lines in report.reasons.items():
         typer.echo(f"  rejected {lines:,} {reason}", err=True)

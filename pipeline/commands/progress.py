@@ -1,4 +1,4 @@
-"""How a run shows what it is doing, on stderr: a bar for each stage on a terminal, else a line."""
+"""How a command shows its progress on stderr: a bar for each stage on a terminal, else a line."""
 
 import sys
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def shown() -> Iterator[Progress]:
-    """Offer what is right for where stderr goes."""
+def show_progress() -> Iterator[Progress]:
+    """Yield bars if stderr is a terminal, else lines."""
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -38,15 +38,15 @@ def shown() -> Iterator[Progress]:
 
 
 class _Lines(Progress):
-    """Says a line for each stage."""
+    """Prints a line for each stage."""
 
     def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
-        """Say it."""
+        """Print what the stage does."""
         typer.echo(what, err=True)
 
 
 class _Bars(Progress):
-    """Shows a bar for each stage that has something to count."""
+    """Shows a bar for each stage whose total is known."""
 
     def __init__(self, bars: "rich.progress.Progress") -> None:
         self._bars = bars
@@ -54,12 +54,12 @@ class _Bars(Progress):
         self._lines, self._start = 0, 0.0
 
     def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
-        """Begin a bar, where there is a total."""
+        """Begin a bar if the total is known."""
         self._task = self._bars.add_task(what, total=total, speed="") if total else None
         self._lines, self._start = 0, perf_counter()
 
     def advance(self, done: int, lines: int = 0) -> None:
-        """Move the bar on."""
+        """Advance the bar."""
         if self._task is None:
             return
         self._lines += lines

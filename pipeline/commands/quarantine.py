@@ -1,4 +1,4 @@
-"""`usage quarantine`: what was rejected and why, and the lines themselves, to be corrected."""
+"""`usage quarantine`: count, show, export and retry rejected lines."""
 
 import json
 import os
@@ -9,49 +9,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.commands.outcome import load
 
 if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
 
-_WIDTH = 120  # where no terminal says how wide it is
+_LINE_NUMBER_MAX = 2**63 - 1
+_WIDTH = 120  # of a line where the terminal's width is unknown
 
 
 @app.command()
 def quarantine(
-    reason: Annotated[
-        str | None, typer.Option(help="Only lines rejected for this reason code.", show_default=False)
-    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Only lines with this reason code.", show_default=False)] = None,
     file: Annotated[
-        str | None, typer.Option(help="Only lines of this raw file, named relative to raw/.", show_default=False)
+        str | None, typer.Option(help="Only lines of this file, relative to raw/.", show_default=False)
     ] = None,
     show: Annotated[
-        str | None, typer.Option(metavar="FILE:LINE", help="One rejected line in full.", show_default=False)
+        str | None, typer.Option(metavar="FILE:LINE", help="Show one rejected line in full.", show_default=False)
     ] = None,
-    list_lines: Annotated[bool, typer.Option("--list", help="The lines one by one, newest file first.")] = False,
+    list_lines: Annotated[bool, typer.Option("--list", help="List the lines, newest file first.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="With --list: at most so many lines.", show_default=False)
+        int | None, typer.Option(min=1, help="With --list: at most this many lines.", show_default=False)
     ] = None,
     export: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Write the raw lines to a file, or - for stdout.", show_default=False),
+        typer.Option(metavar="PATH", help="Write the raw lines to a file; - is stdout.", show_default=False),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="With --export: replace a file that is there.")] = False,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Judge the lines again, and load those that are good.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON, and with --list JSON Lines of all columns.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --export: replace an existing file.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Validate the lines again; load the good ones.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON; with --list JSON Lines of all columns.")] = False,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:
-    """Show how many lines were rejected, why and where; with an option, the lines themselves.
+    """Show how many lines were rejected, and why.
 
-    What --export writes, byte for byte as it stood, can be corrected and dropped into raw/ under a new name.
+    With an option, the lines themselves. --export writes them byte for byte as they were in the raw file; correct them
+    and drop them into raw/ under a new name.
 
-    Exit codes: 0 done, also when nothing is in quarantine; 1 a file of the quarantine cannot be read, the others
-    are shown; 2 no such line, or the export's file is there already; with --retry those of `usage run`.
+    Exit codes: 0 done, even if nothing is in quarantine; 1 a file of the quarantine cannot be read, the others are
+    shown; 2 wrong options, no such line, or the export's file exists; with --retry those of `usage run`.
     """
     from pipeline.quarantine import Quarantine
     from pipeline.storage.store import Store
@@ -65,7 +64,7 @@ def quarantine(
     store = Store(settings(data_dir=data_dir).data_dir.absolute())
     if show is not None:
         if reason is not None or file is not None:
-            refuse("--show names its line: leave out --reason and --file")
+            refuse("--show names one line: leave out --reason and --file")
         file, number = _place(show)
         found = Quarantine(store, file=_named(file))
         _show(found, file, number, as_json=as_json)
@@ -77,7 +76,7 @@ def quarantine(
             _export(found, export, force=force)
         else:
             _summarise(found, as_json=as_json)
-    _name_failures(found)
+    _report_failures(found)
 
 
 def _check(
@@ -91,7 +90,7 @@ def _check(
     retry: bool,
     as_json: bool,
 ) -> None:
-    """Exit 2 where the options do not go together."""
+    """Exit 2 if the options do not go together."""
     from typing import get_args
 
     from pipeline.validation.records import Reason
@@ -99,26 +98,27 @@ def _check(
     if reason is not None and reason not in get_args(Reason):
         refuse(f"--reason must be one of {', '.join(get_args(Reason))}, not {reason!r}")
     if (show is not None) + list_lines + (export is not None) + retry > 1:
-        refuse("--show, --list, --export and --retry do different things: give one of them")
+        refuse("--show, --list, --export and --retry exclude each other: give one of them")
     if limit is not None and not list_lines:
-        refuse("--limit goes with --list")
+        refuse("--limit needs --list")
     if force and export is None:
-        refuse("--force goes with --export")
+        refuse("--force needs --export")
     if as_json and (retry or export is not None):
-        refuse("--json goes with the summary, --show and --list")
+        refuse("--json does not go with --export and --retry")
 
 
 def _place(text: str) -> tuple[str, int]:
-    """Return the file and the line number of `FILE:LINE`; a file's name may hold colons itself."""
+    """Return the file and the line number of `FILE:LINE`; the name of a file may contain colons."""
     file, _, number = text.rpartition(":")
-    # No file has so many lines that their number needs more digits than these.
-    if not file or not number.isascii() or not number.isdigit() or len(number) > len(str(2**63)):
+    # The quarantine stores line numbers in 64 bits; a longer text is refused before `int` has to parse it.
+    is_number = number.isascii() and number.isdigit() and len(number) <= len(str(_LINE_NUMBER_MAX))
+    if not file or not is_number or int(number) > _LINE_NUMBER_MAX:
         refuse(f"--show needs FILE:LINE such as logs/a.jsonl:3, not {text!r}")
     return file, int(number)
 
 
 def _named(file: str | None) -> str | None:
-    """Return a raw file's name as the quarantine has it: bytes that are no UTF-8 as escapes."""
+    """Return a raw file's name as the quarantine stores it: bytes that are not UTF-8 as escapes."""
     return None if file is None else os.fsencode(file).decode(errors="backslashreplace")
 
 
@@ -128,8 +128,8 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
 
     rejected = found.line(number)
     if rejected is None:
-        _name_failures(found)
-        refuse(f"line {number} of {printable(file)} is not in quarantine; `usage quarantine --list` shows what is")
+        _report_failures(found)
+        refuse(f"line {number} of {printable(file)} is not in quarantine; `usage quarantine --list` lists what is")
     if as_json:
         typer.echo(_json(_columns(rejected)))
         return
@@ -180,7 +180,7 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
         try:
             written = quarantine.export(found.lines(), Path(target), warn, force=force)
         except FileExistsError:
-            refuse(f"{target} is there already; choose another name, or add --force to replace a file")
+            refuse(f"{target} exists; choose another name, or add --force to replace a file")
         except OSError as error:
             refuse(f"{target} cannot be written: {error.strerror or error}")
     typer.echo(f"{written:,} lines exported", err=True)
@@ -229,16 +229,16 @@ def _nothing(found: "Quarantine") -> str:
     return "nothing in quarantine matches" if found.is_filtered else "nothing is in quarantine"
 
 
-def _name_failures(found: "Quarantine") -> None:
-    """Exit 1 where files of the quarantine could not be read, after naming them."""
+def _report_failures(found: "Quarantine") -> None:
+    """If files of the quarantine could not be read, print why and exit 1."""
     for uri, failure in found.failures.items():
         typer.echo(f"{uri}: {failure}", err=True)
     if found.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _columns(rejected: "Rejected") -> dict[str, Any]:
-    """Return all columns of a line, as JSON has them."""
+    """Return all columns of a line as JSON values."""
     from pipeline.contract.calendar import rfc3339
     from pipeline.contract.tables import QUARANTINE
 
@@ -247,5 +247,5 @@ def _columns(rejected: "Rejected") -> dict[str, Any]:
 
 
 def _json(value: dict[str, Any]) -> str:
-    # In ASCII alone, so that no control character of a line reaches a terminal this way either.
+    # ASCII only, so that no control character of a line reaches a terminal.
     return json.dumps(value)

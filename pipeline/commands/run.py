@@ -1,4 +1,4 @@
-"""`usage run`: load what is new and publish it."""
+"""`usage run`: load new raw logs and publish the results, once or on a schedule."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.commands.outcome import load
-from pipeline.commands.schedule import repeat
+from pipeline.commands.schedule import IntervalError, parse_interval, repeat
 
 if TYPE_CHECKING:
     from pipeline.load.rebuild import Rebuild
@@ -18,36 +18,34 @@ if TYPE_CHECKING:
 @app.command()
 def run(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Raw files or folders to read instead of all of raw/.")
+        list[Path] | None, typer.Argument(help="Raw files or folders to read.", show_default="all of raw/")
     ] = None,
     data_dir: DataDir = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that work at once, else USAGE_WORKERS.", show_default=False)
+        int | None, typer.Option(min=0, help="Processes; 0 means one a core.", show_default="USAGE_WORKERS")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 when lines were rejected.")] = False,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make the tables anew from all raw files, as if nothing stood.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if lines were rejected.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild the tables from all raw files.")] = False,
     workspace: Annotated[
-        list[str] | None, typer.Option(help="With --rebuild: only this workspace; repeat for more.")
+        list[str] | None, typer.Option(help="With --rebuild: its UUID; repeat for more.", show_default="all")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="With --rebuild: only from this UTC month on, such as 2026-10.")
+        str | None, typer.Option(help="With --rebuild: first UTC month, e.g. 2026-10.", show_default="all")
     ] = None,
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="With --rebuild: even when raw files that were read are gone.")
+        bool, typer.Option("--accept-loss", help="With --rebuild: lose events of missing raw files.")
     ] = False,
     every: Annotated[
         str | None,
-        typer.Option(metavar="30s|5m|1h", help="Go on: run now, then at the clock's ticks.", show_default=False),
+        typer.Option(metavar="30s|5m|1h", help="Run now, then at the clock's ticks.", show_default=False),
     ] = None,
     now: Now = None,
 ) -> None:
-    """Load new raw logs, aggregate what they touch, publish it.
+    """Load new raw logs and publish the results.
 
-    Exit codes: 0 done; 1 failed, nothing published; 3 done, but lines were rejected (with --strict); 4 done, but for
+    Exit codes: 0 done; 1 failed, nothing published; 3 done, but lines were rejected (with --strict); 4 done, except for
     raw files that could not be read; 75 another run is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only
-    a signal ends it: what each run came to is said, and the next one comes.
+    a signal ends the command: the outcome of each run is printed, and the next run follows.
     """
     rebuilt = _rebuild(rebuild, paths, workspace, since, accept_loss)
     if every is not None:
@@ -58,10 +56,8 @@ def run(
 
 
 def _interval(text: str) -> int:
-    from pipeline.ticks import IntervalError, interval
-
     try:
-        return interval(text)
+        return parse_interval(text)
     except IntervalError as error:
         refuse(f"--every must be {error}")
 
@@ -69,16 +65,16 @@ def _interval(text: str) -> int:
 def _rebuild(
     wanted: bool, paths: list[Path] | None, workspaces: list[str] | None, since: str | None, accept_loss: bool
 ) -> "Rebuild | None":
-    """Return what is to be made anew; exit 2 where the options do not go together."""
+    """Return what to rebuild; exit 2 if the options do not go together."""
     from pipeline.contract import formats
     from pipeline.load.rebuild import Rebuild
 
     if not wanted:
         if workspaces or since or accept_loss:
-            refuse("--workspace, --since and --accept-loss go with --rebuild")
+            refuse("--workspace, --since and --accept-loss need --rebuild")
         return None
     if paths:
-        refuse("--rebuild reads all raw files: name no PATH with it")
+        refuse("--rebuild reads all raw files: leave out PATH")
     if since and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", since):
         refuse(f"--since must be a month such as 2026-10, not {since!r}")
     try:

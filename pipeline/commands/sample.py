@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import Now, instant, refuse, settings
 from pipeline.contract.calendar import DAY_US, FIRST_DAY, utc_day_start
 

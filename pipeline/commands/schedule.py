@@ -1,41 +1,75 @@
-"""`usage run --every`: one run after the other, at the ticks of the clock, until a signal stops it."""
+"""`usage run --every`: one run after another, at the ticks of the clock, until a signal stops it.
 
-from typing import TYPE_CHECKING
+The interval divides every UTC day into ticks. A tick that passes during a run is skipped:
+
+    every 5m   a run from 12:05:00 to 12:05:40 is followed by one at 12:10:00
+    every 5m   a run from 12:05:00 to 12:13:00 is followed by one at 12:15:00
+"""
+
+import re
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
 from pipeline.commands.options import instant
-from pipeline.commands.outcome import attempt
+from pipeline.commands.outcome import run_once
 from pipeline.commands.signals import stoppable
+from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
 
-# So long at most until it is noticed that the clock was set, or that the machine had slept.
-_WAIT_SECONDS = 60.0
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])", re.ASCII).fullmatch
+_UNITS_US: Final = {"s": SECOND_US, "m": 60 * SECOND_US, "h": 3600 * SECOND_US}
+# After the clock was set or the machine slept, it takes at most this long until the wait is corrected.
+_WAIT_SECONDS: Final = 60.0
 
 
-def repeat(settings: "Settings", every: int) -> None:
-    """Run at once, then at every tick; what made a run fail is said, and the next one tries again.
+class IntervalError(ValueError):
+    """Raised when a text is not an interval that divides a day; the message says why."""
+
+
+def parse_interval(text: str) -> int:
+    """Return an interval such as `30s`, `5m` or `1h` in microseconds.
+
+    Raises:
+        IntervalError: the text is not an interval, or the ticks would differ from day to day.
+    """
+    match = _DURATION(text)
+    if match is None:
+        raise IntervalError(f"a number and s, m or h, such as 30s, 5m or 1h, not {text!r}")
+    interval = int(match[1]) * _UNITS_US[match[2]]
+    if DAY_US % interval:
+        raise IntervalError(f"a part of a day, so that runs start at the same times every day; {text} is not")
+    return interval
+
+
+def next_tick(now: int, interval: int) -> int:
+    """Return the first tick after `now`, both in microseconds UTC."""
+    return (now // interval + 1) * interval
+
+
+def repeat(settings: "Settings", interval: int) -> NoReturn:
+    """Run at once, then at every tick. A run that fails is reported, and the next tick tries again.
 
     Args:
         settings: name the data folder.
-        every: the time from tick to tick, in microseconds.
-    """
-    from pipeline import ticks
-    from pipeline.contract.calendar import SECOND_US, rfc3339
+        interval: the time from tick to tick, in microseconds.
 
+    Raises:
+        typer.Exit: a signal stopped the command.
+    """
     with stoppable() as stop:
         while True:
-            due = ticks.following(instant(None), every)
+            due = next_tick(instant(None), interval)
             try:
-                attempt(settings, instant(None), stop)
+                run_once(settings, instant(None), stop)
             except typer.Exit as ended:
-                typer.echo(f"that run ended with exit code {ended.exit_code}", err=True)
-            missed = (instant(None) - due) // every + 1
+                typer.echo(f"the run ended with exit code {ended.exit_code}", err=True)
+            missed = (instant(None) - due) // interval + 1
             if missed > 0:
-                typer.echo(f"{missed:,} runs were due meanwhile and are left out", err=True)
-            due = ticks.following(instant(None), every)
+                typer.echo(f"{missed:,} runs were due meanwhile and were skipped", err=True)
+            due = next_tick(instant(None), interval)
             typer.echo(f"the next run is due at {rfc3339(due)}", err=True)
             while (left := due - instant(None)) > 0:
                 stop.wait(min(left / SECOND_US, _WAIT_SECONDS))

@@ -1,4 +1,4 @@
-"""How commands that write are stopped: SIGTERM and SIGINT are remembered until it can be done without harm."""
+"""How commands that write are stopped: SIGTERM and SIGINT are remembered until a point where it is safe to stop."""
 
 import select
 import signal
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import typer
 
-_SIGNALLED = 128  # plus the signal's number, as shells have it
+from pipeline.commands.exit_codes import SIGNALLED
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -21,7 +22,7 @@ class StoppedError(Exception):
 
 
 class Stop:
-    """What signals asked for so far."""
+    """The signals that asked the command to stop."""
 
     def __init__(self, woken: socket.socket) -> None:
         self._woken = woken
@@ -32,19 +33,19 @@ class Stop:
         self._asked.append(number)
 
     def pause(self) -> None:
-        """Let the command be stopped here.
+        """Stop the command here if a signal asked for it.
 
         Raises:
-            StoppedError: it was asked to stop.
+            StoppedError: a signal came.
         """
         if self._asked:
             raise StoppedError(self._asked[0])
 
     def wait(self, seconds: float) -> None:
-        """Wait, no longer than until a signal comes.
+        """Wait for some seconds, or until a signal comes.
 
         Raises:
-            StoppedError: it was asked to stop.
+            StoppedError: a signal came.
         """
         self.pause()
         select.select([self._woken], [], [], seconds)
@@ -53,18 +54,18 @@ class Stop:
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Remember SIGTERM and SIGINT; exit with 128 and the signal's number where that stopped the command."""
+    """Remember SIGTERM and SIGINT; if one stopped the command, exit with 128 plus its number."""
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     stop = Stop(woken)
-    # A signal may come just before the waiting begins, or to another thread than the one that waits.
+    # `select` alone misses a signal that comes just before it starts, or that another thread receives.
     woken_before = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     before = {number: signal.signal(number, lambda number, _: stop.ask(number)) for number in _SIGNALS}
     try:
         yield stop
     except StoppedError as stopped:
-        typer.echo("stopped; what was not published is for the next run", err=True)
-        raise typer.Exit(_SIGNALLED + stopped.number) from None
+        typer.echo("stopped; the next run does the rest", err=True)
+        raise typer.Exit(SIGNALLED + stopped.number) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:

@@ -1,11 +1,12 @@
-"""`usage status`: what stands, what waits, the last runs, the settings in force."""
+"""`usage status`: what is published, what waits in raw/, the last runs, the settings in force."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
     max_age: Annotated[
         str | None,
-        typer.Option(
-            metavar="AGE", help="Exit 1 when the published data is older, e.g. 90s, 30m, 2h, 1d.", show_default=False
-        ),
+        typer.Option(metavar="AGE", help="Exit 1 if the data is older: 90s, 30m, 2h, 1d.", show_default=False),
     ] = None,
     now: Now = None,
 ) -> None:
-    """Show what stands and how old it is, what waits in raw/, the last runs and the settings in force.
+    """Show what is published and what waits.
 
-    Exit codes: 0 shown; 1 with --max-age, nothing is published, or it is older or of no age.
+    Prints how old the published data is, which raw files wait, the last runs and the settings in force.
+
+    Exit codes: 0 done; 1 with --max-age, if nothing is published, or if its age is greater or unknown; 2 wrong options.
     """
     import msgspec
 
@@ -49,17 +50,17 @@ def status(
     for problem in found.problems:
         typer.echo(printable(problem), err=True)
     if limit is not None:
-        _judge_age(found, limit, max_age)
+        _check_age(found, limit, max_age)
 
 
 def _age(text: str) -> int:
-    """Return an age such as `30m` in seconds; exit 2 where it is none."""
+    """Return an age such as `30m` in seconds; exit 2 if it is not one."""
     if not re.fullmatch(r"[0-9]{1,9}[smhd]", text):
         refuse(f"--max-age must be a number of s, m, h or d such as 30m, not {text!r}")
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
-def _judge_age(status: "Status", limit: int, wanted: str | None) -> None:
+def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
     if status.published is None:
         typer.echo("stale: nothing is published", err=True)
     elif status.age_seconds is None:
@@ -68,7 +69,7 @@ def _judge_age(status: "Status", limit: int, wanted: str | None) -> None:
         typer.echo(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}", err=True)
     else:
         return
-    raise typer.Exit(1)
+    raise typer.Exit(FAILED)
 
 
 def _show(status: "Status") -> None:
@@ -83,7 +84,7 @@ def _show(status: "Status") -> None:
             f"published: {age}; sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
         )
     if status.waiting is None:
-        typer.echo("waiting: cannot be told")
+        typer.echo("waiting: unknown")
     else:
         typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
     if status.runs:
@@ -96,7 +97,7 @@ def _show(status: "Status") -> None:
 
 
 def _runs(runs: "list[RunReport]") -> "Iterator[str]":
-    """Yield one line of numbers for each run, and below it how long its stages took and what was wrong."""
+    """Yield a line of numbers for each run, and below it the times of its stages, its rejects and its errors."""
     from pipeline.terminal import aligned, printable
 
     numbers = ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "partitions", "workspaces")
@@ -119,6 +120,6 @@ def _runs(runs: "list[RunReport]") -> "Iterator[str]":
 
 
 def _span(seconds: float) -> str:
-    """Return a time in the largest unit of which it has at least two."""
+    """Return a duration in the largest unit in which it is at least 2."""
     unit = next((unit for unit in "dhm" if abs(seconds) >= 2 * _SECONDS[unit]), "s")
     return f"{seconds / _SECONDS[unit]:,.0f} {unit}"

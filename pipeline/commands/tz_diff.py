@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 from pipeline.contract.calendar import FIRST_DAY, SECOND_US, rfc3339, utc_day
 

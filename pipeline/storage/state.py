@@ -6,6 +6,7 @@ Reads and writes `state.sqlite`. Losing it is harmless: raw files are read again
 import operator
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -91,8 +92,7 @@ class State:
 
     def entries(self) -> dict[str, Entry]:
         """Return the ledger by path."""
-        rows = self._database.execute("select path, entry from files")
-        return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
+        return _entries(self._database)
 
     def is_trusted(self) -> bool:
         """Return whether the tables are known to hold nothing half published by a run that this ledger never knew."""
@@ -193,6 +193,28 @@ class State:
     def forgotten(self) -> set[str]:
         """Return the files that were forgotten and not read again since: what they touch may be half published."""
         return {path for (path,) in self._database.execute("select path from forgotten")}
+
+
+def read_entries(path: Path) -> dict[str, Entry]:
+    """Return the ledger by path, without creating or changing a file; empty where there is no database.
+
+    SQLite creates the files of a missing write-ahead log even for a read-only connection, unless the database is
+    declared immutable. That is safe here: without these files nobody is writing.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+        msgspec.MsgspecError: an entry cannot be decoded.
+    """
+    if not path.exists():
+        return {}
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)) as database:
+        return _entries(database)
+
+
+def _entries(database: sqlite3.Connection) -> dict[str, Entry]:
+    rows = database.execute("select path, entry from files")
+    return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
 
 
 def _json(value: Operation | Entry | Tombstones) -> str:

@@ -217,7 +217,8 @@ def test_a_run_with_nothing_new_imports_no_engine(loaded: DataFolder) -> None:
     """Where the file fits, a run with nothing new is over without DuckDB."""
     done(usage(loaded))
     code = (
-        "import sys; from pipeline.commands import app; app(standalone_mode=False); sys.exit('duckdb' in sys.modules)"
+        "import sys; from pipeline.commands.app import app; "
+        "app(standalone_mode=False); sys.exit('duckdb' in sys.modules)"
     )
     command = [sys.executable, "-c", code, "run", "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:01Z"]
     root = str(ROOT)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from pipeline.analysis.session import opened
 from pipeline.analysis.statements import statements
 from pipeline.analysis.writing import write_table
-from pipeline.commands import app
+from pipeline.commands.app import app
 from tests.support.data_folder import NOW, DataFolder, record
 from tests.support.project import ROOT
 
@@ -201,7 +201,7 @@ def test_a_folder_that_is_read_only(loaded: DataFolder) -> None:
 
 def test_interrupted(loaded: DataFolder) -> None:
     """SIGINT stops a statement at once: exit 130, one line, nothing on stdout."""
-    code = "from pipeline.commands import app; app()"
+    code = "from pipeline.commands.app import app; app()"
     statement = "select count(*) from range(10000000) a, range(10000000) b where (a.range * b.range) % 7 = 3"
     arguments = [sys.executable, "-c", code, "sql", statement, "--data-dir", str(loaded.root)]
     env = os.environ | {"PYTHONPATH": str(ROOT)}

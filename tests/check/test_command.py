@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from pipeline.check import check
 from pipeline.check.report import CheckReport, Limits
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.session import BusyError
 from tests.support.checked import checked, monthly, partition, rewrite
@@ -34,7 +34,7 @@ def test_command_all_right(good: DataFolder) -> None:
     assert "events: 19 rows in 7 partitions of 3 workspaces agree" in lines
     assert "ledger: 24 lines of 3 raw files agree" in lines
     assert any(line.startswith("waiting: 1 raw files") for line in lines)
-    warning = lines.index("warning: 1 ids stand on several UTC days, as that many events")
+    warning = lines.index("warning: 1 ids occur on several UTC days, and count as separate events")
     assert lines[warning + 1] == f"  workspace {WORKSPACE}, id 'late': 2 events from 2026-10-05 to 2026-11-05"
 
 

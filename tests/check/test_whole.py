@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.discovery import Retry
 from pipeline.load.rebuild import Rebuild

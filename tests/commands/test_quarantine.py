@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine
@@ -200,7 +200,19 @@ def test_show(loaded: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["bad.jsonl:1", "bad.jsonl:99", "gone.jsonl:1", "bad.jsonl", "bad.jsonl:", ":2", "bad.jsonl:²", "a:-2"]
+    "place",
+    [
+        "bad.jsonl:1",
+        "bad.jsonl:99",
+        "gone.jsonl:1",
+        "bad.jsonl",
+        "bad.jsonl:",
+        ":2",
+        "bad.jsonl:²",
+        "a:-2",
+        f"bad.jsonl:{2**63}",
+        f"bad.jsonl:{2**63 - 1}",
+    ],
 )
 def test_show_what_is_not_there(loaded: DataFolder, place: str) -> None:
     """A good line, no line, another file or no number at all: exit 2, and why."""
@@ -379,7 +391,7 @@ def test_damaged_files(loaded: DataFolder, tmp_path: Path, damage: str) -> None:
     """A damaged file is named with what mends it, the others are read, and the exit is 1."""
     uri = quarantine_path("deep/newer.jsonl")
     DAMAGES[damage](loaded.root / uri)
-    hint = f"{uri}: the file is damaged; `usage run --rebuild` makes it anew\n"
+    hint = f"{uri}: the file is damaged; `usage run --rebuild` rebuilds it\n"
     result = usage(loaded, "--list", "--json")
     assert (result.exit_code, result.stderr) == (1, hint)
     assert [(row["source_file"]) for row in json_lines(result)] == ["bad.jsonl"] * 10

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from tests.crash.test_kills import ENVIRONMENT, await_of, halted
 from tests.support.command import done
 from tests.support.data_folder import NOW, DataFolder, record

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.load.results import RunReport
 from pipeline.storage.state import State
@@ -203,7 +203,7 @@ def test_broken_files(loaded: DataFolder) -> None:
         "state.sqlite",
         "stale:",
     ]
-    assert "waiting: cannot be told" in result.stdout
+    assert "waiting: unknown" in result.stdout
     assert "last runs" in result.stdout
     status = found(loaded)
     assert (status["published"], status["waiting"], len(status["runs"])) == (None, None, 1)

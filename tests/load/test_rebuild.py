@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.load.rebuild import RawGoneError, Rebuild
 from pipeline.load.results import RunReport
 from pipeline.run import run

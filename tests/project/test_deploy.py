@@ -17,7 +17,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline.commands import outcome
+from pipeline.commands.exit_codes import BUSY
 from pipeline.contract.settings import SETTINGS
 from service import server
 from service.api.routes import OPEN_ROUTES
@@ -121,11 +121,11 @@ def test_exit_codes() -> None:
     load = (ROOT / "docs/load.md").read_text("utf-8")
     (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", load)
     known = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
-    assert outcome._BUSY in known  # noqa: SLF001 - the one place that says it
-    assert f"SuccessExitStatus={outcome._BUSY}\n" in (DEPLOY / "systemd/usage-run.service").read_text()  # noqa: SLF001
+    assert BUSY in known
+    assert f"SuccessExitStatus={BUSY}\n" in (DEPLOY / "systemd/usage-run.service").read_text()
     job = the("CronJob")["spec"]["jobTemplate"]["spec"]
     (codes,) = (rule["onExitCodes"] for rule in job["podFailurePolicy"]["rules"] if "onExitCodes" in rule)
-    assert outcome._BUSY in codes["values"]  # noqa: SLF001
+    assert BUSY in codes["values"]
     assert set(codes["values"]) <= known - {0}
     assert codes["containerName"] == job["template"]["spec"]["containers"][0]["name"]
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import service.commands  # noqa: F401 - adds `serve`
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.settings import SETTINGS
 from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from tests.support.command import parse

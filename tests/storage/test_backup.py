@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed

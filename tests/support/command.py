@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline import run
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.tables import quarantine_path
 from pipeline.erasure import erase
 from pipeline.storage.state import Counts, Entry, State

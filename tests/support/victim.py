@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from pipeline import keys
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.erasure import erase, stage
 from pipeline.load import stages
 from pipeline.storage.state import State

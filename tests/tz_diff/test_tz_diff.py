@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.commands import app
+from pipeline.commands.app import app
 from pipeline.contract.calendar import SECOND_US, day_start, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.zones import PINNED
