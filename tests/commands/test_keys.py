@@ -10,9 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline import keys
-from pipeline.commands import app
-from pipeline.contract.directory import MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
 from pipeline.commands.app import app
+from pipeline.contract.directory import MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 MEMBER = "11111111-1111-4111-8111-111111111111"

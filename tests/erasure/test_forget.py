@@ -10,8 +10,8 @@ from filelock import FileLock
 
 from pipeline import keys
 from pipeline.check.check import check
-from pipeline.load.job import Limits
 from pipeline.contract.directory import Member
+from pipeline.load.job import Limits
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.hostile import deliver
 from tests.oracle import load

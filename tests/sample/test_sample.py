@@ -13,8 +13,6 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.commands import app
-from pipeline import keys
 from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.directory import ACCOUNTS, MEMBERS, PRODUCT_KEYS, sha256_hex
