@@ -1,4 +1,4 @@
--- one value: the local day that contains `instant()`. A day that a zone skips has no length and starts with the next day;
+-- one value: the local day that contains `instant()`. A day that a zone skips has no length and starts with the next;
 -- of days that start together the last counts
 create macro local_today(zone) as (
   select coalesce(max(known.day), error('unknown time zone: ' || zone))
