@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from benchmarks.contenders import OURS, SERVED
+from benchmarks.engines import OURS, SERVED
 from benchmarks.results import Run
 
 _WIDTH: Final = 190

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.contenders import CONTENDERS, HOURS, OURS
+from benchmarks.engines import ENGINES, HOURS, OURS
 from benchmarks.engines.engine import Logs, UnavailableError
 from benchmarks.load import NOW
 from benchmarks.logs import BATCH, write_late, write_logs
@@ -79,7 +79,7 @@ class Ground:
             return self._loads[OURS]
         if not has_load(name, self.root):
             return None
-        base = CONTENDERS[name].based_on
+        base = ENGINES[name].based_on
         if base is not None:
             inherit(base, name, self.root)
         cost = self.step("load", name)
@@ -87,23 +87,23 @@ class Ground:
 
     def append(self, name: str) -> Appended | None:
         """Append to what was loaded."""
-        if not CONTENDERS[name].takes_more:
+        if not ENGINES[name].can_append:
             return None
         self.step("append", name)
         return msgspec.json.decode(self._result("append", name), type=Appended)
 
     def result(self, name: str) -> Result:
         """Load, ask, and ask by local days of the engine's own."""
-        contender = CONTENDERS[name]
+        engine = ENGINES[name]
         load = self.load(name)
         reading = asked = zone_data = None
         if name != HOURS:
             reading = self.step("ask", name)
             asked = msgspec.json.decode(self._result("ask", name), type=Asked)
-        if contender.own_zones or name == HOURS:
+        if engine.own_zones or name == HOURS:
             self.step("zones", name)
             zone_data = msgspec.json.decode(self._result("zones", name), type=ZoneData)
-        return Result(contender.title, load, asked, reading, None, zone_data)
+        return Result(engine.title, load, asked, reading, None, zone_data)
 
     def zone_rollup(self) -> ZoneRollup:
         """Roll up by the local days of one zone."""
@@ -119,13 +119,13 @@ class Ground:
 
 def has_load(name: str, root: Path) -> bool:
     """Return whether an engine keeps something of its own, and does not read the folder of another one."""
-    base = CONTENDERS[name].based_on
-    return base is None or CONTENDERS[base].make(root).folder != CONTENDERS[name].make(root).folder
+    base = ENGINES[name].based_on
+    return base is None or ENGINES[base].create(root).folder != ENGINES[name].create(root).folder
 
 
 def inherit(base: str, name: str, root: Path) -> None:
     """Give an engine a copy of what another one keeps, owners too."""
-    source, target = (str(CONTENDERS[engine].make(root).folder) for engine in (base, name))
+    source, target = (str(ENGINES[engine].create(root).folder) for engine in (base, name))
     subprocess.run(["cp", "-a", source, target], check=True)  # noqa: S603, S607 - a tool
 
 
@@ -138,7 +138,7 @@ def compare(root: Path, events: int, asked: argparse.Namespace, names: Iterable[
         few = _plan(asked, round(events * share), round(asked.days * share))
         _say(f"{few.events:,} events, {few.days} days")
         ground = Ground(root / str(few.events), few, asked, batch_lines)
-        ready = [name for name in names if CONTENDERS[name].takes_more]
+        ready = [name for name in names if ENGINES[name].can_append]
         for name in ready:
             ground.load(name)
         grown += _grown(ground, ready)
@@ -199,13 +199,13 @@ def _counted(logs: Logs) -> tuple[int, int]:
 def _ready(without: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """Return which engines take part, and why the others do not."""
     found, skipped = list[str](), dict.fromkeys(without, "not asked for")
-    for name, contender in CONTENDERS.items():
-        if contender.based_on in skipped:
-            skipped.setdefault(name, skipped[contender.based_on])
+    for name, engine in ENGINES.items():
+        if engine.based_on in skipped:
+            skipped.setdefault(name, skipped[engine.based_on])
         if name in skipped:
             continue
         try:
-            contender.make(Path())
+            engine.create(Path())
         except UnavailableError as error:
             skipped[name] = str(error)
         else:
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--crowd", type=int, default=16)
-    parser.add_argument("--without", nargs="+", choices=[name for name in CONTENDERS if name != OURS], default=[])
+    parser.add_argument("--without", nargs="+", choices=[name for name in ENGINES if name != OURS], default=[])
     parser.add_argument("--folder", type=Path, help="where all files go meanwhile; the temporary folder")
     asked = parser.parse_args()
     begun, busy = time.monotonic(), round(os.getloadavg()[0], 1)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benchmarks.contenders import CONTENDERS, OURS, SERVED
+from benchmarks.engines import ENGINES, OURS, SERVED
 from benchmarks.results import Result, Run
 
 _RATE = "a second"
@@ -42,7 +42,7 @@ def leads(run: Run) -> list[Lead]:
     for name, result in run.results.items():
         if name in {OURS, SERVED}:
             continue
-        for figure in _figures(run, result, keeps_all=CONTENDERS[name].based_on != OURS):
+        for figure in _figures(run, result, keeps_all=ENGINES[name].based_on != OURS):
             if (mine := ours.get(figure.what)) is None:
                 continue
             lead = Lead(mine, result.title, figure)

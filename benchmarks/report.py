@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from benchmarks import tables
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.engines import ENGINES, OURS
 from benchmarks.results import Asked, Comparison, Run, ZoneRollup
 
 _TEMPLATE: Final = Template(Path(__file__).with_suffix(".md.txt").read_text("utf-8"))
@@ -118,7 +118,7 @@ def _busy(comparison: Comparison) -> str:
 
 
 def _skipped(skipped: dict[str, str]) -> str:
-    return " ".join(f"Left out: {CONTENDERS[name].title} ({reason})." for name, reason in skipped.items())
+    return " ".join(f"Left out: {ENGINES[name].title} ({reason})." for name, reason in skipped.items())
 
 
 def _comparison(path: Path) -> Comparison:

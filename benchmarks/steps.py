@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from benchmarks.contenders import CONTENDERS, HOURS
+from benchmarks.engines import ENGINES, HOURS
 from benchmarks.engines.engine import Engine, Logs, Reader, RollingUp, ZonedReader
 from benchmarks.questions import Question, agree, document
 from benchmarks.results import Appended, Asked, ZoneData, ZoneRollup, Zones
@@ -187,7 +187,7 @@ def main() -> None:
     step, name, folder = sys.argv[1:]
     root = Path(folder)
     task = msgspec.json.decode((root / TASK).read_bytes(), type=Task, dec_hook=_path)
-    result = STEPS[step](name, CONTENDERS[name].make(root), task, root)
+    result = STEPS[step](name, ENGINES[name].create(root), task, root)
     (root / f"{name}.{step}.json").write_bytes(msgspec.json.encode(result))
 
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from benchmarks.contenders import HOURS, OURS
+from benchmarks.engines import HOURS, OURS
 from benchmarks.figures import Figure, leads, own
 from benchmarks.measuring import Cost
 from benchmarks.results import Appended, Asked, Run, ZoneData

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import regression
 from benchmarks.comparison import has_load, inherit
-from benchmarks.contenders import CONTENDERS, HOURS, OURS
+from benchmarks.engines import ENGINES, HOURS, OURS
 from benchmarks.engines.engine import UnavailableError
 from benchmarks.figures import leads, own
 from benchmarks.load import NOW
@@ -42,7 +42,7 @@ def prepared(root: Path) -> Task:
     """Load a small sample with this project, and let it say what is right in three workspaces and some zones."""
     now = instant(NOW)
     logs = write_logs(root / "logs", Plan(now=now, events=1500, workspaces=3, days=20, seed=1), held_back=200)
-    engine = CONTENDERS[OURS].make(root)
+    engine = ENGINES[OURS].create(root)
     engine.load(logs)
     workspaces = chosen(root / OURS, now)
     questions, every_zone = asked_of(workspaces, now)
@@ -58,11 +58,11 @@ def compared(root: Path, task: Task, *names: str) -> None:
     """Load, ask and append with these engines; any answer that is not this project's ends it."""
     for name in names:
         try:
-            engine = CONTENDERS[name].make(root)
+            engine = ENGINES[name].create(root)
         except UnavailableError as error:
             pytest.skip(str(error))
         if has_load(name, root):
-            if base := CONTENDERS[name].based_on:
+            if base := ENGINES[name].based_on:
                 inherit(base, name, root)
             load(name, engine, task, root)
         asked = ask(name, engine, task, root)
@@ -70,21 +70,21 @@ def compared(root: Path, task: Task, *names: str) -> None:
         assert {timing.size for timing in asked.timings} == {"largest", "small"}
         assert asked.bytes_on_disk > 0
     for name in (OURS, *names):
-        if CONTENDERS[name].takes_more:
-            assert append(name, CONTENDERS[name].make(root), task, root).batch_lines > 0
+        if ENGINES[name].can_append:
+            assert append(name, ENGINES[name].create(root), task, root).batch_lines > 0
 
 
 def test_libraries(root: Path) -> None:
     """DuckDB and Polars answer every question as this project does, also after late events; a wrong number is found."""
     task = prepared(root)
     compared(root, task, *LIBRARIES)
-    expect(OURS, CONTENDERS[OURS].make(root), task, root)
+    expect(OURS, ENGINES[OURS].create(root), task, root)
     with duckdb.connect(root / "duckdb/usage.duckdb") as connection:
         connection.execute(
             "update languages set credits = credits + 1 where timestamp = (select max(timestamp) from languages)"
         )
     with pytest.raises(UnequalError, match="kind='by_language'"):
-        ask("duckdb", CONTENDERS["duckdb"].make(root), task, root)
+        ask("duckdb", ENGINES["duckdb"].create(root), task, root)
 
 
 def test_postgres(root: Path) -> None:
@@ -92,10 +92,10 @@ def test_postgres(root: Path) -> None:
     pytest.importorskip("psycopg")
     task = prepared(root)
     compared(root, task, "postgres", "postgres-quarters")
-    expect(OURS, CONTENDERS[OURS].make(root), task, root)
+    expect(OURS, ENGINES[OURS].create(root), task, root)
     inherit("postgres", HOURS, root)
-    load(HOURS, CONTENDERS[HOURS].make(root), task, root)
-    wrong = zones(HOURS, CONTENDERS[HOURS].make(root), task, root)
+    load(HOURS, ENGINES[HOURS].create(root), task, root)
+    wrong = zones(HOURS, ENGINES[HOURS].create(root), task, root)
     assert wrong.differing
     assert wrong.differing.keys() <= OFF_THE_HOUR
 
