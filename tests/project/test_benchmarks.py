@@ -1,4 +1,4 @@
-"""The comparison with other engines: equal answers before any time, and a page of nothing but the results."""
+"""The comparison with other engines: answers are equal before anything is timed, and the page shows stored results."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from benchmarks.questions import UnequalError
 from benchmarks.report import page
 from benchmarks.results import Comparison, Run
 from benchmarks.steps import Task, append, ask, expect, load, zones
-from benchmarks.workspaces import asked_of, chosen
+from benchmarks.workspaces import choose, questions_about
 from pipeline.contract.formats import instant
 from pipeline.sample.cast import Plan
 from tests.support.project import ROOT
@@ -32,20 +32,20 @@ LIBRARIES = ("duckdb", "duckdb-files", "polars-files")
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """Return a folder that is open to PostgreSQL's user too."""
+    """Return a folder that PostgreSQL's user may enter too."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
 
 
-def prepared(root: Path) -> Task:
-    """Load a small sample with this project, and let it say what is right in three workspaces and some zones."""
+def prepare(root: Path) -> Task:
+    """Load a small sample with this project, and store its answers about three workspaces as the expected ones."""
     now = instant(NOW)
     logs = write_logs(root / "logs", Plan(now=now, events=1500, workspaces=3, days=20, seed=1), held_back=200)
     engine = ENGINES[OURS].create(root)
     engine.load(logs)
-    workspaces = chosen(root / OURS, now)
-    questions, every_zone = asked_of(workspaces, now)
+    workspaces = choose(root / OURS, now)
+    questions, every_zone = questions_about(workspaces, now)
     questions = [asking for asking in questions if asking.size != "middle"]
     some_zones = [question for question in every_zone if question.timezone in ZONES]
     late = write_late(logs.folder, workspaces["largest"].id, now, 1)
@@ -54,8 +54,8 @@ def prepared(root: Path) -> Task:
     return task
 
 
-def compared(root: Path, task: Task, *names: str) -> None:
-    """Load, ask and append with these engines; any answer that is not this project's ends it."""
+def compare(root: Path, task: Task, *names: str) -> None:
+    """Load, ask and append with these engines; an answer that differs from this project's is an error."""
     for name in names:
         try:
             engine = ENGINES[name].create(root)
@@ -75,9 +75,9 @@ def compared(root: Path, task: Task, *names: str) -> None:
 
 
 def test_libraries(root: Path) -> None:
-    """DuckDB and Polars answer every question as this project does, also after late events; a wrong number is found."""
-    task = prepared(root)
-    compared(root, task, *LIBRARIES)
+    """DuckDB and Polars answer like this project, also after late events; a wrong number is detected."""
+    task = prepare(root)
+    compare(root, task, *LIBRARIES)
     expect(OURS, ENGINES[OURS].create(root), task, root)
     with duckdb.connect(root / "duckdb/usage.duckdb") as connection:
         connection.execute(
@@ -88,10 +88,10 @@ def test_libraries(root: Path) -> None:
 
 
 def test_postgres(root: Path) -> None:
-    """PostgreSQL does too, by its tables and by a roll-up of quarter-hours; one of hours is wrong off the hour."""
+    """PostgreSQL answers like this project; its hourly roll-up is wrong only in zones that are off the hour."""
     pytest.importorskip("psycopg")
-    task = prepared(root)
-    compared(root, task, "postgres", "postgres-quarters")
+    task = prepare(root)
+    compare(root, task, "postgres", "postgres-quarters")
     expect(OURS, ENGINES[OURS].create(root), task, root)
     inherit("postgres", HOURS, root)
     load(HOURS, ENGINES[HOURS].create(root), task, root)
@@ -101,23 +101,23 @@ def test_postgres(root: Path) -> None:
 
 
 def test_clickhouse(root: Path) -> None:
-    """ClickHouse does too."""
+    """ClickHouse answers like this project."""
     pytest.importorskip("chdb")
-    compared(root, prepared(root), "clickhouse", "clickhouse-quarters")
+    compare(root, prepare(root), "clickhouse", "clickhouse-quarters")
 
 
 def stored(name: str = "benchmarks.json") -> Comparison:
-    """Return the results that the page was made of."""
+    """Return the stored results."""
     return msgspec.json.decode((DOCS / name).read_bytes(), type=Comparison)
 
 
 def test_page() -> None:
-    """The page is what the stored results make it."""
+    """The page is made from the stored results."""
     assert page(stored(), "benchmarks", stored("benchmarks/before.json")) == (DOCS / "benchmarks.md").read_text("utf-8")
 
 
 def test_losses() -> None:
-    """Where another engine is better the page says so, and by how much; where none is, it says nothing."""
+    """The page lists a figure in which another engine is better, with the factor, and no other figure."""
 
     def late(run: Run, milliseconds: float) -> dict[str, float]:
         ours = run.results[OURS]
@@ -132,7 +132,7 @@ def test_losses() -> None:
 
 
 def test_before() -> None:
-    """An earlier state stands beside this one where machine and logs are the same, better where it took more."""
+    """Earlier results are shown beside the present ones if machine and logs are the same; a faster batch is better."""
     now = stored()
     run = now.runs[0]
     ours = run.results[OURS]
@@ -153,6 +153,6 @@ def test_before() -> None:
 
 
 def test_regression() -> None:
-    """A ratio that is worse than the stored one by more than noise, or was never stored, is named."""
+    """A ratio is reported if it exceeds the stored one by more than noise, or was never stored."""
     known = {"a": 1.0, "b": 1.0}
     assert regression.worse({"a": 1.0, "b": 1.3, "c": 0.1}, known) == ["b", "c"]
