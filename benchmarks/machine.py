@@ -36,10 +36,10 @@ def _version(package: str) -> str | None:
 
 def _postgres() -> dict[str, str]:
     try:
-        said = subprocess.run([programs() / "postgres", "--version"], check=True, capture_output=True, text=True)  # noqa: S603 - a tool
+        done = subprocess.run([programs() / "postgres", "--version"], check=True, capture_output=True, text=True)  # noqa: S603 - a tool
     except UnavailableError:
         return {}
-    return {"PostgreSQL": said.stdout.split()[2]}
+    return {"PostgreSQL": done.stdout.split()[2]}
 
 
 def _processor() -> str:
