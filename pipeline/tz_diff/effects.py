@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from pipeline.contract.calendar import QUARTER_US, utc_day
 from pipeline.contract.tables import Manifest, manifest_path
+from pipeline.storage import catalog
 from pipeline.storage.engine import Engine, EngineError
 from pipeline.storage.store import Store
 from pipeline.tz_diff.changes import Change
@@ -63,7 +64,7 @@ def effects(data_dir: Path, changes: Sequence[Change], *, files_at_once: int = _
         EngineError: a file of the cube cannot be read.
     """
     store = Store(data_dir.absolute())
-    names = sorted(path.stem for path in store.path("manifests").glob("*.json"))
+    names = catalog.published_workspaces(store)
     months = _months(changes)
     with (
         TemporaryDirectory(prefix="usage-") as spill,
