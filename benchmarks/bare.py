@@ -1,6 +1,8 @@
-"""The bare statement that a run is measured against: DuckDB reads the logs and writes the partitions, nothing else.
+"""The bare statement that a run is compared with: DuckDB reads the logs and writes the partitions, nothing else.
 
-No judging, no versions, no cube, no sync. Takes the raw folder and the folder to write to, which is not there yet.
+    python -m benchmarks.bare RAW OUT
+
+No validation, no versions, no cube, no sync. Reads the logs in RAW; writes to OUT, which must not exist yet.
 """
 
 import sys

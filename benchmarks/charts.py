@@ -1,11 +1,11 @@
-"""Charts of the benchmark's page: results in, SVG files out."""
+"""Draw the charts of the benchmark page: results in, SVG files out."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import altair as alt
 
-from benchmarks.contenders import OURS, SERVED
+from benchmarks.engines import OURS, SERVED
 from benchmarks.results import Run
 
 _WIDTH: Final = 190
@@ -13,11 +13,11 @@ _OURS_COLOUR: Final = "#c2410c"
 _OTHERS_COLOUR: Final = "#64748b"
 _POWERS: Final = alt.Axis(values=[10.0**exponent for exponent in range(-3, 6)], format="~g")
 _LOG: Final = alt.Scale(type="log")
-_WHAT: Final = {"batch_ms": "batch appended", "summary_ms": "summary", "feed_ms": "feed, first page"}
+_MEASURES: Final = {"batch_ms": "batch appended", "summary_ms": "summary", "feed_ms": "feed, first page"}
 
 
 def answers(run: Run, path: Path) -> None:
-    """Draw how long one client waits for each question about the largest workspace."""
+    """Draw the latency of each question about the largest workspace, for one client."""
     rows = [
         {"engine": result.title, "question": timing.name, "ms": timing.median_ms, "ours": name in {OURS, SERVED}}
         for name, result in run.results.items()
@@ -40,11 +40,11 @@ def answers(run: Run, path: Path) -> None:
 
 
 def history(run: Run, path: Path) -> None:
-    """Draw what a batch and answers take with more and more history."""
+    """Draw how long an appended batch and answers take as the history grows."""
     rows = [
         {"engine": run.results[row.engine].title, "days": row.days, "what": what, "ms": getattr(row.appended, field)}
         for row in run.grown
-        for field, what in _WHAT.items()
+        for field, what in _MEASURES.items()
     ]
     lines = (
         alt.Chart(alt.Data(values=rows))
@@ -56,11 +56,11 @@ def history(run: Run, path: Path) -> None:
         )
         .properties(width=_WIDTH)
     )
-    _save(_beside(lines, "what", list(_WHAT.values())), path)
+    _save(_beside(lines, "what", list(_MEASURES.values())), path)
 
 
 def _beside(chart: Any, field: str, order: list[Any]) -> Any:
-    """Return the chart once for each value of a field, side by side."""
+    """Return one chart for each value of a field, side by side."""
     return chart.facet(column=alt.Column(f"{field}:N", sort=list(dict.fromkeys(order)), title=None))
 
 

@@ -1,10 +1,10 @@
-"""This project beside what people would take instead: the same logs, the same questions, the same answers, in one run.
+"""Compare this project with other engines in one run, on the same logs, with the same questions and equal answers.
 
     python -m benchmarks.comparison OUT.json [--events 200000 …] [--workspaces 20] [--days 120] [--seconds 0.5]
-        [--without clickhouse …] [--folder DIR]
+        [--crowd 16] [--without clickhouse …] [--folder DIR]
 
-Every step of every engine is a process of its own, one after the other. Engines that are not installed are left out and
-named. The results go to `OUT.json`, from which `benchmarks.report` makes the page.
+Every step of every engine is its own process, one after the other. Engines that are not installed are left out and
+listed. Writes the results to `OUT.json`, from which `benchmarks.report` makes the page.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.contenders import CONTENDERS, HOURS, OURS
+from benchmarks.engines import ENGINES, HOURS, OURS
 from benchmarks.engines.engine import Logs, UnavailableError
 from benchmarks.load import NOW
 from benchmarks.logs import BATCH, write_late, write_logs
@@ -29,21 +29,28 @@ from benchmarks.machine import machine
 from benchmarks.measuring import Cost, proportional_kib, run
 from benchmarks.results import Appended, Asked, Comparison, Grown, Result, Run, ZoneData, ZoneRollup
 from benchmarks.steps import TASK, Task
-from benchmarks.workspaces import asked_of, chosen
+from benchmarks.workspaces import choose, questions_about
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.formats import instant
 from pipeline.sample.cast import Plan
 
-_FACTORS: Final = (1, 3, 10)  # of the history before a batch; the last is everything
+_FACTORS: Final = (1, 3, 10)  # relative lengths of the history before a batch; the last is all of it
 _EVENTS_A_BATCH_LINE: Final = 1_000
 _FEWEST_BATCH_LINES: Final = 100
 _LATE_EVENTS: Final = 5
-_ROLLED_UP: Final = "postgres"  # by the local days of a zone
-_TRAVERSABLE: Final = 0o711  # for PostgreSQL, which runs as somebody else where this runs as root
+_ROLLED_UP: Final = "postgres"  # the engine that rolls up by the local days of a zone
+_TRAVERSABLE: Final = 0o711  # PostgreSQL runs as another user if this runs as root
 
 
-class Ground:
-    """One set of logs and what the engines make of it, in a root folder."""
+class Workbench:
+    """One set of logs and the engines' data, in a root folder.
+
+    Args:
+        root: the folder.
+        plan: the sample logs to write.
+        asked: the command's arguments.
+        batch_lines: the number of lines to hold back and append later.
+    """
 
     def __init__(self, root: Path, plan: Plan, asked: argparse.Namespace, batch_lines: int) -> None:
         self.root, self.plan = root, plan
@@ -59,51 +66,55 @@ class Ground:
         )
         self._write_task()
         self._loads = {OURS: self.step("load", OURS)}
-        self.sizes = chosen(root / OURS, plan.now)
-        questions, zones = asked_of(self.sizes, plan.now)
+        self.sizes = choose(root / OURS, plan.now)
+        questions, zones = questions_about(self.sizes, plan.now)
         late = write_late(self.logs.folder, questions[0].question.workspace_id, plan.now, _LATE_EVENTS)
         self._task = msgspec.structs.replace(self._task, questions=questions, zones=zones, late=late)
         self._write_task()
         self.step("expect", OURS)
 
     def step(self, step: str, name: str) -> Cost:
-        """Take a step of an engine."""
+        """Run one step of an engine in its own process."""
         command = [sys.executable, "-m", "benchmarks.steps", step, name, str(self.root)]
         cost = run(command, memory=proportional_kib, quiet=False)
         _say(f"{name:>20} {step:<7} {cost.wall_seconds:7.1f} s {cost.peak_mib:7.0f} MiB")
         return cost
 
     def load(self, name: str) -> Cost | None:
-        """Load the logs, on top of a copy of what another engine made of them where this one is based on it."""
+        """Load the logs, or add to a copy of the data of the engine that this one is based on.
+
+        Returns:
+            The cost, including that of the other engine's load; None if the engine reads the other's folder.
+        """
         if name == OURS:
             return self._loads[OURS]
         if not has_load(name, self.root):
             return None
-        base = CONTENDERS[name].based_on
+        base = ENGINES[name].based_on
         if base is not None:
             inherit(base, name, self.root)
         cost = self.step("load", name)
         return self._loads.setdefault(name, _added(cost, self._loads.get(base or name)))
 
     def append(self, name: str) -> Appended | None:
-        """Append to what was loaded."""
-        if not CONTENDERS[name].takes_more:
+        """Append the batch and the late events to the loaded logs; return None if the engine cannot append."""
+        if not ENGINES[name].can_append:
             return None
         self.step("append", name)
         return msgspec.json.decode(self._result("append", name), type=Appended)
 
     def result(self, name: str) -> Result:
-        """Load, ask, and ask by local days of the engine's own."""
-        contender = CONTENDERS[name]
+        """Load the logs, ask all questions, and ask for local days by the engine's own zone data."""
+        engine = ENGINES[name]
         load = self.load(name)
         reading = asked = zone_data = None
         if name != HOURS:
             reading = self.step("ask", name)
             asked = msgspec.json.decode(self._result("ask", name), type=Asked)
-        if contender.own_zones or name == HOURS:
+        if engine.own_zones or name == HOURS:
             self.step("zones", name)
             zone_data = msgspec.json.decode(self._result("zones", name), type=ZoneData)
-        return Result(contender.title, load, asked, reading, None, zone_data)
+        return Result(engine.title, load, asked, reading, None, zone_data)
 
     def zone_rollup(self) -> ZoneRollup:
         """Roll up by the local days of one zone."""
@@ -118,49 +129,49 @@ class Ground:
 
 
 def has_load(name: str, root: Path) -> bool:
-    """Return whether an engine keeps something of its own, and does not read the folder of another one."""
-    base = CONTENDERS[name].based_on
-    return base is None or CONTENDERS[base].make(root).folder != CONTENDERS[name].make(root).folder
+    """Return whether an engine has its own data, rather than reading another engine's folder."""
+    base = ENGINES[name].based_on
+    return base is None or ENGINES[base].create(root).folder != ENGINES[name].create(root).folder
 
 
 def inherit(base: str, name: str, root: Path) -> None:
-    """Give an engine a copy of what another one keeps, owners too."""
-    source, target = (str(CONTENDERS[engine].make(root).folder) for engine in (base, name))
+    """Give an engine a copy of another engine's data, with the same file owners."""
+    source, target = (str(ENGINES[engine].create(root).folder) for engine in (base, name))
     subprocess.run(["cp", "-a", source, target], check=True)  # noqa: S603, S607 - a tool
 
 
 def compare(root: Path, events: int, asked: argparse.Namespace, names: Iterable[str], skipped: dict[str, str]) -> Run:
-    """Take all steps at one size, and those of appending with less history too."""
+    """Run all steps at one size, and the appending steps with shorter histories too."""
     names, batch_lines = list(names), max(_FEWEST_BATCH_LINES, events // _EVENTS_A_BATCH_LINE)
     grown: list[Grown] = []
     for factor in _FACTORS[:-1]:
         share = factor / _FACTORS[-1]
         few = _plan(asked, round(events * share), round(asked.days * share))
         _say(f"{few.events:,} events, {few.days} days")
-        ground = Ground(root / str(few.events), few, asked, batch_lines)
-        ready = [name for name in names if CONTENDERS[name].takes_more]
-        for name in ready:
-            ground.load(name)
-        grown += _grown(ground, ready)
-        shutil.rmtree(ground.root)
+        bench = Workbench(root / str(few.events), few, asked, batch_lines)
+        appending = [name for name in names if ENGINES[name].can_append]
+        for name in appending:
+            bench.load(name)
+        grown += _grown(bench, appending)
+        shutil.rmtree(bench.root)
     plan = _plan(asked, events, asked.days)
     _say(f"{events:,} events, {plan.days} days")
-    ground = Ground(root / str(events), plan, asked, batch_lines)
-    results = {name: ground.result(name) for name in names}
-    rollup = ground.zone_rollup() if _ROLLED_UP in results else None
-    # All answers are in before the tables change.
-    last = _grown(ground, names)
+    bench = Workbench(root / str(events), plan, asked, batch_lines)
+    results = {name: bench.result(name) for name in names}
+    rollup = bench.zone_rollup() if _ROLLED_UP in results else None
+    # Appending comes last, because it changes the tables.
+    last = _grown(bench, names)
     for row in last:
         results[row.engine] = msgspec.structs.replace(results[row.engine], appended=row.appended)
-    lines, size = _counted(ground.logs)
-    shutil.rmtree(ground.root)
+    lines, size = _count(bench.logs)
+    shutil.rmtree(bench.root)
     return Run(
         events=events,
         lines=lines,
         clean_bytes=size,
         workspaces=plan.workspaces,
         days=plan.days,
-        sizes={size: workspace.events for size, workspace in ground.sizes.items()},
+        sizes={size: workspace.events for size, workspace in bench.sizes.items()},
         crowd=asked.crowd,
         results=results,
         skipped=skipped,
@@ -170,13 +181,13 @@ def compare(root: Path, events: int, asked: argparse.Namespace, names: Iterable[
     )
 
 
-def _grown(ground: Ground, names: Iterable[str]) -> list[Grown]:
-    appended = [(name, ground.append(name)) for name in names]
-    return [Grown(name, ground.plan.days, ground.plan.events, row) for name, row in appended if row is not None]
+def _grown(bench: Workbench, names: Iterable[str]) -> list[Grown]:
+    appended = [(name, bench.append(name)) for name in names]
+    return [Grown(name, bench.plan.days, bench.plan.events, row) for name, row in appended if row is not None]
 
 
 def _added(cost: Cost, base: Cost | None) -> Cost:
-    """Return what one load on top of another took together."""
+    """Return the cost of two loads, one after the other."""
     if base is None:
         return cost
     return Cost(
@@ -190,22 +201,22 @@ def _plan(asked: argparse.Namespace, events: int, days: int) -> Plan:
     return Plan(now=instant(NOW), events=events, workspaces=asked.workspaces, days=days, seed=1)
 
 
-def _counted(logs: Logs) -> tuple[int, int]:
-    """Return how many good lines there are, and their bytes."""
+def _count(logs: Logs) -> tuple[int, int]:
+    """Return the number of valid lines, and of their bytes."""
     counts = [(sum(1 for _ in path.open("rb")), path.stat().st_size) for path in logs.clean]
     return sum(lines for lines, _ in counts), sum(size for _, size in counts)
 
 
 def _ready(without: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """Return which engines take part, and why the others do not."""
+    """Return the names of the engines that take part, and by name why the others do not."""
     found, skipped = list[str](), dict.fromkeys(without, "not asked for")
-    for name, contender in CONTENDERS.items():
-        if contender.based_on in skipped:
-            skipped.setdefault(name, skipped[contender.based_on])
+    for name, engine in ENGINES.items():
+        if engine.based_on in skipped:
+            skipped.setdefault(name, skipped[engine.based_on])
         if name in skipped:
             continue
         try:
-            contender.make(Path())
+            engine.create(Path())
         except UnavailableError as error:
             skipped[name] = str(error)
         else:
@@ -218,7 +229,7 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Compare at each size."""
+    """Run the comparison at each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--events", type=int, nargs="+", default=[200_000])
@@ -226,8 +237,8 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--crowd", type=int, default=16)
-    parser.add_argument("--without", nargs="+", choices=[name for name in CONTENDERS if name != OURS], default=[])
-    parser.add_argument("--folder", type=Path, help="where all files go meanwhile; the temporary folder")
+    parser.add_argument("--without", nargs="+", choices=[name for name in ENGINES if name != OURS], default=[])
+    parser.add_argument("--folder", type=Path, help="for the files of the run; default: the temporary folder")
     asked = parser.parse_args()
     begun, busy = time.monotonic(), round(os.getloadavg()[0], 1)
     names, skipped = _ready(asked.without)

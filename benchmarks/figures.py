@@ -1,29 +1,29 @@
-"""Where another engine did better than this project, and how this project did before: results in, figures out."""
+"""Find the figures in which another engine is better, and this project's own: results in, figures out."""
 
 import statistics
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benchmarks.contenders import CONTENDERS, OURS, SERVED
+from benchmarks.engines import ENGINES, OURS, SERVED
 from benchmarks.results import Result, Run
 
 _RATE = "a second"
 
 
 class Figure(NamedTuple):
-    """One thing that was measured of an engine."""
+    """One measurement of an engine."""
 
     what: str
     value: float
     unit: str
 
     def worse_than(self, other: "Figure") -> float:
-        """Return how many times worse it is; of rates more is better, of all else less."""
+        """Return how many times worse this figure is; higher rates are better, lower values of anything else."""
         return other.value / self.value if self.unit == _RATE else self.value / other.value
 
 
 class Lead(NamedTuple):
-    """One thing in which another engine did better, the best of all."""
+    """A figure in which another engine is better than this project, with the best engine's."""
 
     ours: Figure
     title: str
@@ -31,18 +31,18 @@ class Lead(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """How many times better."""
+        """Return how many times better the other engine is."""
         return self.ours.worse_than(self.theirs)
 
 
 def leads(run: Run) -> list[Lead]:
-    """Return all of them, the greatest first."""
+    """Return the leads of other engines over this project, the greatest first."""
     ours = own(run)
     best: dict[str, Lead] = {}
     for name, result in run.results.items():
         if name in {OURS, SERVED}:
             continue
-        for figure in _figures(run, result, keeps_all=CONTENDERS[name].based_on != OURS):
+        for figure in _figures(run, result, keeps_all=ENGINES[name].based_on != OURS):
             if (mine := ours.get(figure.what)) is None:
                 continue
             lead = Lead(mine, result.title, figure)
@@ -52,7 +52,7 @@ def leads(run: Run) -> list[Lead]:
 
 
 def own(run: Run) -> dict[str, Figure]:
-    """Return this project's figures, by what they are; answers are those of the service over HTTP, if it was asked."""
+    """Return this project's figures by name; answers are from the service over HTTP, if it took part."""
     ours = run.results[OURS]
     served = run.results.get(SERVED, ours)
     whole = Result(ours.title, ours.load, served.asked, served.reading, ours.appended, ours.zone_data)

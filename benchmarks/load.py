@@ -1,10 +1,10 @@
-"""The load against what it is measured by; needs minutes and a few GB in the temporary folder.
+"""Measure the load against its references; needs minutes and a few GB in the temporary folder.
 
     python -m benchmarks.load [full] [shuffled] [bad] [nothing] [append] [partitions] [history] [late]
         [--events 375000] [--workspaces 200] [--days 30] [--times 3]
 
-Prints for each figure, all unless some are named, this and its reference, taken in turn: medians and the median of the
-ratios, or minimums where a run is so short that the machine's noise outweighs it.
+Prints each figure beside its reference, measured in turn: medians and the median of the ratios, or minimums if a run is
+so short that noise would outweigh it. Measures all figures unless some are named.
 """
 
 import argparse
@@ -26,25 +26,25 @@ from pipeline.sample.generate import write
 NOW = "2026-11-24T00:00:00Z"
 BAD_SHARE = 0.1
 MICRO_BATCH_EVENTS = 10_000
-_GIVEN = {"raw", "directory"}  # of a data folder, what a run does not make
+_INPUTS = {"raw", "directory"}  # what a run reads and does not make
 _USAGE = str(Path(sys.executable).with_name("usage"))
 
 _Figure = tuple[Callable[[], Cost], Callable[[], Cost]]
 
 
-def load_logs(data: Path, *, afresh: bool = False) -> Cost:
-    """Run the pipeline, on an empty folder or on what stands."""
-    if afresh:
-        # Kept until the end: for a minute ext4 looks at each file number that was freed before it takes another one.
+def load_logs(data: Path, *, from_scratch: bool = False) -> Cost:
+    """Run the pipeline on a data folder; `from_scratch` moves all earlier results away first."""
+    if from_scratch:
+        # Moved rather than deleted: for a minute ext4 checks each freed inode number before it uses another one.
         kept = Path(tempfile.mkdtemp(prefix="before-", dir=data.parent))
         for path in list(data.iterdir()):
-            if path.name not in _GIVEN:
+            if path.name not in _INPUTS:
                 path.rename(kept / path.name)
     return run([_USAGE, "run", "--data-dir", str(data), "--now", NOW])
 
 
 def rewritten(source: Path, target: Path, change: Callable[[random.Random, bytes], bytes]) -> Path:
-    """Write a copy of plain raw files with every line changed."""
+    """Write a copy of uncompressed raw files with every line changed, unless `target` exists; return `target`."""
     if target.exists():
         return target
     rng = random.Random(1)  # noqa: S311 - a benchmark's dice
@@ -56,7 +56,7 @@ def rewritten(source: Path, target: Path, change: Callable[[random.Random, bytes
 
 
 def shuffled(rng: random.Random, line: bytes) -> bytes:
-    """Return a line with its keys in another order and with spaces; a line that is no object as it is."""
+    """Return a line with its keys shuffled and spaces added; leave a line alone that is not an object."""
     try:
         record = json.loads(line)
         members = list(record.items())
@@ -67,12 +67,12 @@ def shuffled(rng: random.Random, line: bytes) -> bytes:
 
 
 def spoiled(rng: random.Random, line: bytes) -> bytes:
-    """Return every tenth line with an action that there is not."""
+    """Return about every tenth line with an unknown action, the others unchanged."""
     return line.replace(b'"action":"', b'"action":"_', 1) if rng.random() < BAD_SHARE else line
 
 
 def events(workspaces: int, days: range, number: int, name: str) -> Iterator[bytes]:
-    """Yield the lines of as many events, dealt out to workspaces and days before the last."""
+    """Yield the lines of `number` events, spread evenly over workspaces and over `days` days before now."""
     places = [(workspace, day) for day in days for workspace in range(workspaces)]
     for event in range(number):
         workspace, day = places[event % len(places)]
@@ -90,8 +90,8 @@ def events(workspaces: int, days: range, number: int, name: str) -> Iterator[byt
         yield json.dumps(record).encode() + b"\n"
 
 
-def folder_of(root: Path, name: str, workspaces: int, days: int, per_partition: int) -> Path:
-    """Return a data folder that holds as many partitions already."""
+def loaded_folder(root: Path, name: str, workspaces: int, days: int, per_partition: int) -> Path:
+    """Return a loaded data folder with `workspaces` times `days` partitions of `per_partition` events."""
     (root / name / "raw").mkdir(parents=True)
     with (root / name / "raw" / "history.jsonl").open("wb") as file:
         file.writelines(events(workspaces, range(days), workspaces * days * per_partition, "history"))
@@ -100,7 +100,7 @@ def folder_of(root: Path, name: str, workspaces: int, days: int, per_partition: 
 
 
 class Figures:
-    """What is measured, by its name: this and the reference."""
+    """The measurements, one method each: the measured command and its reference. Docstrings are their titles."""
 
     def __init__(self, root: Path, plan: Plan) -> None:
         self._root = root
@@ -115,17 +115,17 @@ class Figures:
             target = self._root / f"bare-{next(self._batches)}"
             return run([sys.executable, "-m", "benchmarks.bare", str(data / "raw"), str(target)])
 
-        return lambda: load_logs(data, afresh=True), bare
+        return lambda: load_logs(data, from_scratch=True), bare
 
     def shuffled(self) -> _Figure:
         """Keys shuffled and spaces added ÷ as generated."""
         other = rewritten(self._sample(), self._root / "shuffled", shuffled)
-        return lambda: load_logs(other, afresh=True), lambda: load_logs(self._plain(), afresh=True)
+        return lambda: load_logs(other, from_scratch=True), lambda: load_logs(self._plain(), from_scratch=True)
 
     def bad(self) -> _Figure:
         """10 % bad lines ÷ none."""
         other = rewritten(self._sample(), self._root / "spoiled", spoiled)
-        return lambda: load_logs(other, afresh=True), lambda: load_logs(self._plain(), afresh=True)
+        return lambda: load_logs(other, from_scratch=True), lambda: load_logs(self._plain(), from_scratch=True)
 
     def nothing(self) -> _Figure:
         """A run with nothing new ÷ importing the libraries."""
@@ -159,20 +159,20 @@ class Figures:
         return self._micro_batches(100, 300, 30)
 
     def late(self) -> _Figure:
-        """One event for each of 2,000 partitions of 1,000 events ÷ for each of 200, which tells of memory."""
-        data = folder_of(self._root, "late", 50, 40, 1000)
+        """One event for each of 2,000 partitions of 1,000 events ÷ for each of 200; shows how memory grows."""
+        data = loaded_folder(self._root, "late", 50, 40, 1000)
         return lambda: self._batch(data, 50, 40, 2000), lambda: self._batch(data, 50, 4, 200)
 
     def _micro_batches(self, workspaces: int, many_days: int, few_days: int) -> _Figure:
-        many = folder_of(self._root, f"{many_days}-days", workspaces, many_days, 20)
-        few = folder_of(self._root, f"{few_days}-days", workspaces, few_days, 20)
+        many = loaded_folder(self._root, f"{many_days}-days", workspaces, many_days, 20)
+        few = loaded_folder(self._root, f"{few_days}-days", workspaces, few_days, 20)
         return (
             lambda: self._batch(many, workspaces, 1, MICRO_BATCH_EVENTS),
             lambda: self._batch(few, workspaces, 1, MICRO_BATCH_EVENTS),
         )
 
     def _batch(self, data: Path, workspaces: int, days: int, number: int) -> Cost:
-        """Load as many events of the workspaces' last days."""
+        """Load a new file of `number` events in the last `days` days of the workspaces."""
         name = f"batch-{next(self._batches)}"
         with (data / "raw" / f"{name}.jsonl").open("wb") as file:
             file.writelines(events(workspaces, range(days), number, name))
@@ -193,7 +193,7 @@ _NAMES = ("full", "shuffled", "bad", "nothing", "append", "partitions", "history
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure the figures that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", choices=[*_NAMES, []])
     parser.add_argument("--events", type=int, default=375_000)

@@ -1,6 +1,7 @@
-"""The logs that all engines load: the sample as it came, and its good lines alone as plain files.
+"""Write the logs that all engines load: the sample as delivered, and its valid lines alone, uncompressed.
 
-No other engine has a judge of bad lines, so each is spared them, and the decompression, which is to its advantage.
+The other engines do not validate lines, so they load only the valid ones, and are also spared the decompression. Both
+are to their advantage.
 """
 
 import io
@@ -22,25 +23,31 @@ BATCH: Final = "batch.jsonl"
 
 
 def write_logs(folder: Path, plan: Plan, *, held_back: int = 0) -> Logs:
-    """Write a sample and its good lines; the last lines of all go to `batch.jsonl`, as if they had not come yet."""
+    """Write a sample and its valid lines.
+
+    Args:
+        folder: where the logs go.
+        plan: the sample.
+        held_back: the number of last lines that go to `batch.jsonl` instead, to be appended later.
+    """
     write(folder, plan)
     clean = folder / "clean"
     clean.mkdir()
     raw = sorted((folder / RAW).iterdir())
-    newest = raw[-1].read_bytes().splitlines(keepends=True)  # the one file that is always plain
+    newest = raw[-1].read_bytes().splitlines(keepends=True)  # the newest file is never compressed
     first_late = len(newest) - held_back
     raw[-1].write_bytes(b"".join(newest[:first_late]))
     with (folder / BATCH).open("wb") as file:
-        file.writelines(line for line in newest[first_late:] if _is_good(line, plan))
+        file.writelines(line for line in newest[first_late:] if _is_valid(line, plan))
     for path in raw:
         stream = io.BufferedReader(pa.input_stream(str(path), compression="detect"))
         with stream, (clean / f"{path.name.partition('.')[0]}.jsonl").open("wb") as file:
-            file.writelines(line for line in stream if _is_good(line, plan))
+            file.writelines(line for line in stream if _is_valid(line, plan))
     return Logs(folder, sorted(clean.iterdir()))
 
 
 def write_late(folder: Path, workspace_id: str, now: int, number: int) -> list[Path]:
-    """Write single events of one workspace, each days ago, in a file of its own."""
+    """Write `number` files with one event each, which happened three or more days before `now` (microseconds UTC)."""
     paths = [folder / f"late-{place}.jsonl" for place in range(number)]
     for place, path in enumerate(paths):
         record = {
@@ -57,5 +64,5 @@ def write_late(folder: Path, workspace_id: str, now: int, number: int) -> list[P
     return paths
 
 
-def _is_good(line: bytes, plan: Plan) -> bool:
+def _is_valid(line: bytes, plan: Plan) -> bool:
     return isinstance(validate(line.removesuffix(b"\n"), plan.now + DAY_US), Row)

@@ -1,4 +1,4 @@
-"""Where a measurement was taken, as the machine itself says."""
+"""Describe the machine that a measurement ran on: processor, memory, system, and versions of packages."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _PACKAGES: Final = ("duckdb", "polars", "pyarrow", "msgspec", "litestar", "grani
 
 
 def machine() -> Machine:
-    """Describe it."""
+    """Describe this machine."""
     gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return Machine(
         processor=_processor(),
@@ -36,10 +36,10 @@ def _version(package: str) -> str | None:
 
 def _postgres() -> dict[str, str]:
     try:
-        said = subprocess.run([programs() / "postgres", "--version"], check=True, capture_output=True, text=True)  # noqa: S603 - a tool
+        done = subprocess.run([programs() / "postgres", "--version"], check=True, capture_output=True, text=True)  # noqa: S603 - a tool
     except UnavailableError:
         return {}
-    return {"PostgreSQL": said.stdout.split()[2]}
+    return {"PostgreSQL": done.stdout.split()[2]}
 
 
 def _processor() -> str:

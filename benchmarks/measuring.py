@@ -1,4 +1,4 @@
-"""How a command is timed: as a whole process with its children, against another one in turn, as a ratio."""
+"""Measure the time and memory of a command with all its child processes, alone or as a ratio to another command."""
 
 import os
 import statistics
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.02
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What one command took, all its processes together; memory is the highest sum of resident sizes seen."""
+    """The cost of one command, all its processes together; memory is the highest sum seen at one time."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -26,8 +26,11 @@ def run(command: Sequence[str], *, memory: "Callable[[int], int] | None" = None,
 
     Args:
         command: the program and its arguments.
-        memory: what of a process counts, in KiB; its resident size, if nothing is said.
-        quiet: whether what it says on stderr is thrown away.
+        memory: returns the memory of a process, by id, in KiB; by default its resident size.
+        quiet: discard the command's stderr.
+
+    Raises:
+        CalledProcessError: the command fails.
     """
     before = os.times()
     start = time.perf_counter()
@@ -46,7 +49,14 @@ def run(command: Sequence[str], *, memory: "Callable[[int], int] | None" = None,
 
 
 def compare(ours: Callable[[], Cost], other: Callable[[], Cost], times: int, *, minimum: bool = False) -> str:
-    """Take both in turn; return medians and the median of the ratios pair by pair, or minimums and their ratio."""
+    """Run two commands in turn and return a table of their costs.
+
+    Args:
+        ours: runs the measured command.
+        other: runs the reference.
+        times: how often each runs.
+        minimum: compare minimums and their ratio, instead of medians and the median of the pairwise ratios.
+    """
     pairs = [(ours(), other()) for _ in range(times)]
 
     def row(name: str, cost: Callable[[Cost], float]) -> str:
@@ -72,7 +82,7 @@ def _watch(process: "subprocess.Popen[bytes]", peak: list[int], memory: Callable
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all that it started."""
+    """Return the ids of a process and of all its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -81,12 +91,12 @@ def family(pid: int) -> list[int]:
 
 
 def resident_kib(pid: int) -> int:
-    """Return what a process has in memory."""
+    """Return the resident memory of a process."""
     return _kib(pid, "status", "VmRSS:")
 
 
 def proportional_kib(pid: int) -> int:
-    """Return the same with what it shares with other processes divided among them; takes longer to find out."""
+    """Return the resident memory of a process, shared pages divided among their users; slower to read."""
     return _kib(pid, "smaps_rollup", "Pss:")
 
 

@@ -1,7 +1,9 @@
-"""What every engine is asked, and its answers in one form, so that they can be compared number by number.
+"""The questions that every engine is asked, and a common form of its answers, to compare them number by number.
 
-Pure. A question carries its local days as instants, from the one calendar of this project: engines' own zone data
-differ, and that is measured by itself (`zones` of `benchmarks.steps`).
+Pure. A question contains its local days as instants, from this project's calendar. What changes when an engine uses its
+own zone data is measured separately (`zones` of `benchmarks.steps`).
+
+    UnequalError  an engine's answer is not the expected one
 """
 
 from collections.abc import Sequence
@@ -28,38 +30,39 @@ _EVENT: Final = ("id", "timestamp", "action", "kind", "resource", "user", "metad
 
 
 class UnequalError(AssertionError):
-    """Raised when two engines answer a question differently: then nothing is timed."""
+    """Raised when an engine's answer is not the expected one; then nothing is timed."""
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One question about one workspace; instants in microseconds UTC.
+    """One question about one workspace.
 
-    `instants` are the boundaries of all days and buckets of a summary together, for any other question its window.
+    `instants`, in microseconds UTC, are all boundaries of a summary's days and buckets, or the start and the end of any
+    other question's window.
     """
 
     kind: Kind
-    name: str  # what its figures are listed under
+    name: str  # its heading in tables
     workspace_id: str
     timezone: str
     range: Range
     view: View
     today: date
     instants: tuple[int, ...]
-    after: tuple[int, str] | None = None  # of a feed: the page below this event
+    after: tuple[int, str] | None = None  # (microseconds UTC, id): a feed's page starts after this event
 
     @property
     def start(self) -> int:
-        """Return where its window starts."""
+        """Return the start of its window, in microseconds UTC."""
         return self.instants[0]
 
     @property
     def end(self) -> int:
-        """Return where its window ends."""
+        """Return the end of its window, in microseconds UTC."""
         return self.instants[-1]
 
 
 def summary(workspace_id: str, zone: str, range_: Range, view: View, now: int, name: str = "summary") -> Question:
-    """Ask for the totals, days and buckets of a workspace."""
+    """Return the question for the totals, days and buckets of a workspace."""
     today = calendar.today(zone, now)
     buckets = calendar.view_buckets(zone, view, today)
     instants = {*calendar.range_days(zone, range_, today), *(bucket.start for bucket in buckets), buckets[-1].end}
@@ -67,7 +70,7 @@ def summary(workspace_id: str, zone: str, range_: Range, view: View, now: int, n
 
 
 def by_language(workspace_id: str, zone: str, range_: Range, now: int, name: str = "by language") -> Question:
-    """Ask what each language used."""
+    """Return the question for usage by language."""
     today = calendar.today(zone, now)
     days = calendar.range_days(zone, range_, today)
     return Question("by_language", name, workspace_id, zone, range_, "daily", today, (days[0], days[-1]))
@@ -82,14 +85,14 @@ def feed(
     after: tuple[int, str] | None = None,
     name: str = "feed, first page",
 ) -> Question:
-    """Ask for a page of events, newest first."""
+    """Return the question for a page of events, newest first."""
     today = calendar.today(zone, now)
     days = calendar.range_days(zone, range_, today)
     return Question("feed", name, workspace_id, zone, range_, "daily", today, (days[0], days[-1]), after)
 
 
 def usual(workspace_id: str, now: int, deep: tuple[int, str]) -> list[Question]:
-    """Return what is asked of one workspace in each of the usual zones; `deep` is an event in the middle of 90 days."""
+    """Return the questions about one workspace in each of `ZONES`; `deep` is an event in the middle of 90 days."""
     return [
         question
         for zone in ZONES
@@ -104,25 +107,25 @@ def usual(workspace_id: str, now: int, deep: tuple[int, str]) -> list[Question]:
 
 
 def every_zone(workspace_id: str, now: int) -> list[Question]:
-    """Return the summary of a workspace in each zone that there is."""
+    """Return the question for the summary of a workspace in every known zone."""
     return [summary(workspace_id, zone, "90d", "weekly", now) for zone in sorted(calendar.zone_names())]
 
 
 def document(question: Question, raw: Raw) -> Any:
-    """Return an answer in the form in which answers are compared."""
+    """Return an answer in the common form."""
     if isinstance(raw, bytes):
         return _of_json(question, msgspec.json.decode(raw))
     return {"summary": _summary, "by_language": _by_language, "feed": _feed}[question.kind](question, raw)
 
 
-def agree(question: Question, engine: str, answer: Any, expected: Any) -> None:
-    """Demand that an engine's answer is the expected one.
+def require_equal(question: Question, engine: str, answer: Any, expected: Any) -> None:
+    """Check that an engine's answer, in the common form, is the expected one.
 
     Raises:
         UnequalError: it is not.
     """
     if answer != expected:
-        raise UnequalError(f"{engine} answers {question} with\n{answer}\nand not\n{expected}")
+        raise UnequalError(f"{engine} answers {question} with\n{answer}\ninstead of\n{expected}")
 
 
 def _of_json(question: Question, body: Any) -> Any:
@@ -145,7 +148,7 @@ def _of_json(question: Question, body: Any) -> Any:
 
 
 def _summary(question: Question, rows: Sequence[Row]) -> Any:
-    """Add up rows of (window, measures…), the windows being those between the question's instants."""
+    """Add up rows of (window, measures…); window k lies between instants k and k + 1 of the question."""
     none = (0,) * len(MEASURES)
     used = {window: tuple(map(int, numbers)) for window, *numbers in rows}
     place = {instant: number for number, instant in enumerate(question.instants)}
@@ -171,7 +174,7 @@ def _summary(question: Question, rows: Sequence[Row]) -> Any:
 
 
 def _by_language(_: Question, rows: Sequence[Row]) -> Any:
-    """Put rows of (locale, credits, characters, lines, corrected) in order."""
+    """Order rows of (locale, credits, characters, lines, corrected), most credits first."""
     used = [[locale, *map(int, numbers)] for locale, *numbers in rows]
     return {
         "languages": sorted(
@@ -183,7 +186,7 @@ def _by_language(_: Question, rows: Sequence[Row]) -> Any:
 
 
 def _feed(_: Question, rows: Sequence[Row]) -> Any:
-    """Take one page of rows of (id, microseconds, action, kind, resource's and user's columns, metadata, ip)."""
+    """Turn rows of (id, microseconds UTC, action, kind, resource and user columns, metadata, ip) into one page."""
     events = []
     for id_, timestamp, action, kind, type_, resource_id, resource_name, user_id, user_name, metadata, ip in rows[
         :LIMIT

@@ -1,44 +1,37 @@
-"""The read path against what it is measured by; needs `wrk`, minutes, and a few GB in the temporary folder.
+"""Measure the read path against its references; needs `wrk`, minutes, and a few GB in the temporary folder.
 
-    python -m benchmarks.read [summary] [language] [feed] [unmodified] [zones] [unasked] [filtered] [cold] [history]
+    python -m benchmarks.read [summary] [language] [feed] [unmodified] [zones] [uncached] [filtered] [cold] [history]
         [memory] [workers] [engine] [--data DIR] [--events 375000] [--seconds 5] [--times 3]
 
-One worker and 16 connections. `--data` is a folder that `usage sample --now 2026-11-24T00:00:00Z` filled and
-`usage run` loaded; without it one is made. Rates are answers a second, in turn with those of a Litestar application of
-one route that returns fixed bytes of the same size under the same server.
+Uses one worker and 16 connections. `--data` is a folder that `usage sample --now 2026-11-24T00:00:00Z` filled and
+`usage run` loaded; without it one is made. Rates are answers per second. They alternate with those of a Litestar
+application whose single route returns fixed bytes of the same size, under the same server.
 """
 
 import argparse
-import http.client
-import json
 import random
 import statistics
 import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import duckdb
-import msgspec
 
+from benchmarks.data_folders import RARE_USER, USER, busiest, event, make_folder, readers, write_keys
 from benchmarks.load import NOW, load_logs
 from benchmarks.measuring import family, resident_kib
-from benchmarks.serving import Load, Process, load, served, static
-from pipeline.contract.calendar import DAY_US, QUARTER_US, RANGES, VIEWS, rfc3339, zone_names
-from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, READ_SCOPE, ApiKey, Member, sha256_hex
+from benchmarks.serving import Load, Process, ask, load, served, static, tag_of
+from pipeline.contract.calendar import DAY_US, QUARTER_US, RANGES, VIEWS, zone_names
 from pipeline.contract.formats import instant
-from pipeline.contract.tables import DIRECTORY
-from pipeline.keys import new_secret, write_rows
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
 
 SUMMARY = "/api/v1/usage/summary"
 LANGUAGE = "/api/v1/usage/by-language"
 ACTIVITY = "/api/v1/usage/activity"
-USER, RARE_USER = (str(uuid.UUID(int=number)) for number in (1, 2))
 
 _ZONES = sorted(zone_names())
 _VIEWS = [
@@ -49,68 +42,8 @@ _VIEWS = [
 EVERYTHING = [f"{path}&timezone={quote(zone)}" for zone in _ZONES for path in _VIEWS]
 
 
-def event(workspace: int, name: str, moment: int, user_id: str = USER, locale: str = "de-DE") -> bytes:
-    """Return one line of a log."""
-    record = {
-        "id": f"evt_{name}",
-        "workspace_id": str(uuid.UUID(int=workspace)),
-        "timestamp": rfc3339(moment),
-        "action": "voice_generated",
-        "kind": "text_to_speech",
-        "resource": {"type": "voice", "id": f"voice_{moment % 97}", "name": "Nova"},
-        "user": {"id": user_id, "name": "Ada"},
-        "metadata": {"request_id": name, "duration_ms": moment % 997},
-        "usage": {"credits": moment % 50, "languages": [{"locale": locale, "characters": moment % 700, "lines": 3}]},
-    }
-    return json.dumps(record).encode() + b"\n"
-
-
-def folder_of(data: Path, lines: Iterable[bytes], readers: Sequence[tuple[str, str]]) -> list[str]:
-    """Make a data folder of these lines; return a key of each (workspace, user)."""
-    (data / "raw").mkdir(parents=True)
-    with (data / "raw" / "events.jsonl").open("wb") as file:
-        file.writelines(lines)
-    load_logs(data)
-    users = [(workspace, user) for workspace, reader in readers for user in (reader, RARE_USER)]
-    (data / DIRECTORY).mkdir()
-    write_rows(data / DIRECTORY / MEMBERS, (Member(*user, "Ada", "admin", "active") for user in users))
-    return give_keys(data, readers)
-
-
-def give_keys(data: Path, members: Sequence[tuple[str, str]]) -> list[str]:
-    """Return a new key of each member, the only ones of the folder that were made here."""
-    secrets = [new_secret() for _ in members]
-    rows = [
-        ApiKey(f"bench_{number}", sha256_hex(secret), *member, (READ_SCOPE,))
-        for number, (secret, member) in enumerate(zip(secrets, members, strict=True))
-    ]
-    write_rows(data / DIRECTORY / LOCAL_KEYS, rows)
-    return secrets
-
-
-def ask(server: Process, path: str, key: str) -> tuple[float, bytes]:
-    """Ask once; return milliseconds and the body."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
-    start = time.perf_counter()
-    connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-    reply = connection.getresponse()
-    body = reply.read()
-    taken = (time.perf_counter() - start) * 1000
-    connection.close()
-    if reply.status != http.HTTPStatus.OK:
-        raise SystemExit(f"{path}: {reply.status} {body.decode()}")
-    return taken, body
-
-
-def tag_of(server: Process, path: str, key: str) -> str:
-    """Return the `ETag` of an answer."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
-    connection.request("HEAD", path, headers={"Authorization": f"Bearer {key}"})
-    return str(connection.getresponse().headers["ETag"])
-
-
 class Figures:
-    """What is measured, by its name."""
+    """The measurements, one method each; their docstrings are their titles."""
 
     def __init__(self, root: Path, asked: argparse.Namespace) -> None:
         self._root, self._seconds, self._times = root, asked.seconds, asked.times
@@ -118,11 +51,11 @@ class Figures:
         self._data: Path | None = asked.data
 
     def summary(self) -> str:
-        """The same summary ÷ the static route."""
+        """One summary, repeated ÷ the static route."""
         return self._beside([SUMMARY])
 
     def language(self) -> str:
-        """The same usage by language ÷ the static route."""
+        """One usage by language, repeated ÷ the static route."""
         return self._beside([LANGUAGE])
 
     def feed(self) -> str:
@@ -137,8 +70,8 @@ class Figures:
         """Any zone, range and view of one workspace ÷ the static route."""
         return self._beside(EVERYTHING)
 
-    def unasked(self) -> str:
-        """Summaries and languages that were not asked before, one after the other."""
+    def uncached(self) -> str:
+        """Summaries and usages by language that were not requested before, one after the other."""
         data, key = self._sample(), self._key()
         paths = random.Random(1).sample(EVERYTHING, 1000)  # noqa: S311 - a benchmark's dice
         with served(data, NOW) as server:
@@ -147,14 +80,14 @@ class Figures:
         return f"first answers to 1,000 different questions: {_spread(taken)}"
 
     def filtered(self) -> str:
-        """3 matches in 90 days of a workspace with a million events, ÷ the page without a filter."""
+        """A page with 3 matches in 90 days of a workspace with a million events ÷ the page without a filter."""
         end, step = instant(NOW), 90 * DAY_US // 1_000_000
         rare = {100_000, 500_000, 900_000}
         lines = (
             event(0, str(number), end - 1 - number * step, RARE_USER if number in rare else USER)
             for number in range(1_000_000)
         )
-        (key,) = folder_of(self._root / "million", lines, _readers(1))
+        (key,) = make_folder(self._root / "million", lines, readers(1))
         path, some = f"{ACTIVITY}?range=90d", f"{ACTIVITY}?range=90d&user_id={RARE_USER}"
         cold = []
         for _ in range(self._times):
@@ -174,7 +107,7 @@ class Figures:
         )
 
     def cold(self) -> str:
-        """The first answers about workspaces of 100,000 cube rows each, over 400 days."""
+        """The first answers about workspaces with 100,000 cube rows each, over 400 days."""
         workspaces, end = 12, instant(NOW)
         lines = (
             event(workspace, f"{quarter}-{locale}", end - quarter * QUARTER_US - 1, locale=locale)
@@ -182,7 +115,7 @@ class Figures:
             for quarter in range(400 * 96)
             for locale in ("de-DE", "en-US", "ja-JP")[: 2 + quarter % 2 * 1]
         )
-        keys = folder_of(self._root / "wide", lines, _readers(workspaces))
+        keys = make_folder(self._root / "wide", lines, readers(workspaces))
         rows = []
         with served(self._root / "wide", NOW) as server:
             for path in (SUMMARY, f"{SUMMARY}?range=90d&activity_view=monthly", LANGUAGE, ACTIVITY):
@@ -196,12 +129,12 @@ class Figures:
         )
 
     def history(self) -> str:
-        """Latency with ten times the events ÷ with once."""
+        """Latency with ten times the events ÷ latency with the events once."""
         end, folders = instant(NOW), list[tuple[Path, str]]()
         for name, number in (("once", 100_000), ("ten-times", 1_000_000)):
             step = 90 * DAY_US // number
             lines = (event(0, str(count), end - 1 - count * step) for count in range(number))
-            folders.append((self._root / name, folder_of(self._root / name, lines, _readers(1))[0]))
+            folders.append((self._root / name, make_folder(self._root / name, lines, readers(1))[0]))
         (few, few_key), (many, many_key) = folders
         paths = [*EVERYTHING, *(f"{ACTIVITY}?timezone={quote(zone)}" for zone in _ZONES)]
         with served(few, NOW) as one, served(many, NOW) as ten:
@@ -210,19 +143,19 @@ class Figures:
         return f"p50 {pairs[0][0].p50:.2f} ms ÷ {pairs[0][1].p50:.2f} ms = {ratio:.2f}"
 
     def memory(self) -> str:
-        """Memory of a worker after 10,000 workspaces were touched."""
-        # Each with a user of its own: a summary adds up what its user used wherever they are listed.
-        readers = [(workspace, workspace) for workspace, _ in _readers(10_000)]
-        lines = (event(number, "only", instant(NOW) - 1, user) for number, (_, user) in enumerate(readers))
-        keys = folder_of(self._root / "crowd", lines, readers)
+        """Memory of a worker after it answered about 10,000 workspaces."""
+        # Each workspace has its own user, because a summary adds up its user's credits in all of their workspaces.
+        members = [(workspace, workspace) for workspace, _ in readers(10_000)]
+        lines = (event(number, "only", instant(NOW) - 1, user) for number, (_, user) in enumerate(members))
+        keys = make_folder(self._root / "crowd", lines, members)
         with served(self._root / "crowd", NOW) as server:
             before = _worker_mib(server)
             for key, path in product(keys, (SUMMARY, LANGUAGE, ACTIVITY)):
                 ask(server, path, key)
-            return f"{before:.0f} MiB at first, {_worker_mib(server):.0f} MiB then"
+            return f"{before:.0f} MiB before, {_worker_mib(server):.0f} MiB after"
 
     def workers(self) -> str:
-        """The same summary from two workers ÷ from one, which shares two cores with `wrk`."""
+        """One summary, repeated, from two workers ÷ from one; both share two cores with `wrk`."""
         data, key = self._sample(), self._key()
         with served(data, NOW, workers=2) as two, served(data, NOW) as one:
             pairs = [(self._load(two, [SUMMARY], key), self._load(one, [SUMMARY], key)) for _ in range(self._times)]
@@ -230,7 +163,7 @@ class Figures:
         return f"{pairs[0][0].rate:,.0f} ÷ {pairs[0][1].rate:,.0f} a second = {ratio:.2f}"
 
     def engine(self) -> str:
-        """Summaries of the largest workspace ÷ DuckDB over its partitioned events for each request."""
+        """Summaries of the largest workspace ÷ a DuckDB query over its partitioned events for each request."""
         data, key = self._sample(), self._key()
         workspace = busiest(data)[0]
         connection = duckdb.connect()
@@ -251,6 +184,7 @@ class Figures:
         return f"{ours:,.0f} ÷ {rate:,.1f} a second = {ours / rate:,.0f}"
 
     def _beside(self, paths: Sequence[str], *, unmodified: bool = False) -> str:
+        """Measure the service and the static route in turn; `unmodified` sends the tag of the first path."""
         data, key = self._sample(), self._key()
         with served(data, NOW) as server:
             sizes = [len(ask(server, path, key)[1]) for path in paths[:: len(paths) // 50 + 1]]
@@ -280,18 +214,7 @@ class Figures:
         return self._data
 
     def _key(self) -> str:
-        return give_keys(self._sample(), [busiest(self._sample())])[0]
-
-
-def _readers(workspaces: int) -> list[tuple[str, str]]:
-    return [(str(uuid.UUID(int=number)), USER) for number in range(workspaces)]
-
-
-def busiest(data: Path) -> tuple[str, str]:
-    """Return the workspace and the user of the sample's own key."""
-    first = (data / DIRECTORY / "api_keys.jsonl").read_bytes().split(b"\n")[0]
-    row = msgspec.json.decode(first, type=ApiKey)
-    return row.workspace_id, row.user_id
+        return write_keys(self._sample(), [busiest(self._sample())])[0]
 
 
 def _worker_mib(server: Process) -> float:
@@ -312,7 +235,7 @@ _NAMES = (
     "feed",
     "unmodified",
     "zones",
-    "unasked",
+    "uncached",
     "filtered",
     "cold",
     "history",
@@ -323,7 +246,7 @@ _NAMES = (
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure the figures that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figures", nargs="*", choices=[*_NAMES, []])
     parser.add_argument("--data", type=Path)

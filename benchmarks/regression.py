@@ -1,9 +1,9 @@
-"""A few ratios beside those that were stored: a warning for each that got worse by more than noise.
+"""Measure a few ratios and warn about each that got worse than the stored one by more than noise.
 
     python -m benchmarks.regression [--store] [--events 20000]
 
-Needs `wrk` and some minutes. Ratios, unlike times, mean the same on another machine, more or less; `--store` writes
-what is measured to `regression.json`. Exits 1 when something got worse. It is no test: a busy machine may say anything.
+Needs `wrk` and some minutes. Ratios, unlike times, mean about the same on another machine. `--store` writes them to
+`regression.json`. Exits 1 if a ratio got worse. This is not a test: on a busy machine the result is random.
 """
 
 import argparse
@@ -16,15 +16,16 @@ from typing import Final
 
 import msgspec
 
+from benchmarks.data_folders import busiest, write_keys
 from benchmarks.load import NOW, Figures
 from benchmarks.measuring import Cost
-from benchmarks.read import EVERYTHING, LANGUAGE, SUMMARY, ask, busiest, give_keys
-from benchmarks.serving import load, served, static
+from benchmarks.read import EVERYTHING, LANGUAGE, SUMMARY
+from benchmarks.serving import ask, load, served, static
 from pipeline.contract.formats import instant
 from pipeline.sample.cast import Plan
 
 STORED: Final = Path(__file__).with_suffix(".json")
-TOLERATED: Final = 1.25  # as ratios vary from run to run
+TOLERATED: Final = 1.25  # ratios vary by about this much from run to run
 _TIMES: Final = 3
 _SECONDS: Final = 3
 
@@ -37,11 +38,11 @@ _READS: Final = {"summary": [SUMMARY], "by language": [LANGUAGE], "any zone, ran
 
 
 def measure(root: Path, events: int) -> dict[str, float]:
-    """Return the ratios, of which each is better the less it is."""
+    """Return the ratios by name; lower is better."""
     figures = Figures(root, Plan(now=instant(NOW), events=events, workspaces=100, days=30, seed=1))
     found = {name: _wall(*getattr(figures, figure)()) for name, figure in _LOADS.items()}
-    data = root / "sample"  # which the first figure has loaded
-    (key,) = give_keys(data, [busiest(data)])
+    data = root / "sample"  # loaded by the first figure
+    (key,) = write_keys(data, [busiest(data)])
     with served(data, NOW) as server:
         for name, paths in _READS.items():
             with static(len(ask(server, paths[0], key)[1])) as fixed:
@@ -55,7 +56,7 @@ def measure(root: Path, events: int) -> dict[str, float]:
 
 
 def worse(found: dict[str, float], stored: dict[str, float]) -> list[str]:
-    """Return which ratios are greater than what is stored, by more than noise, or were never stored."""
+    """Return the names of the ratios that exceed the stored ones by more than noise, or were never stored."""
     return [name for name, ratio in found.items() if ratio > stored.get(name, 0.0) * TOLERATED]
 
 
@@ -64,7 +65,7 @@ def _wall(ours: Callable[[], Cost], other: Callable[[], Cost]) -> float:
 
 
 def main() -> None:
-    """Measure, and compare or store."""
+    """Measure the ratios, and compare or store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--store", action="store_true")

@@ -1,9 +1,9 @@
-"""The benchmark's page: `benchmarks.comparison`'s JSON in, Markdown and its charts out.
+"""Write the benchmark page: the JSON of `benchmarks.comparison` in, Markdown and charts out.
 
     python -m benchmarks.report RESULTS.json PAGE.md [BEFORE.json]
 
-The charts go to a folder beside the page, of the same name. Everything that is a number comes from the results. Those
-of an earlier state of this project stand beside the new ones where both are of the same machine and the same logs.
+The charts go to a folder beside the page, of the same name. Every number comes from the results. Results of an earlier
+version of this project are shown beside the new ones if both are of the same machine and the same logs.
 """
 
 import sys
@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from benchmarks import tables
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.engines import ENGINES, OURS
 from benchmarks.results import Asked, Comparison, Run, ZoneRollup
 
 _TEMPLATE: Final = Template(Path(__file__).with_suffix(".md.txt").read_text("utf-8"))
@@ -23,7 +23,7 @@ _PROGRESS_TEMPLATE: Final = Template(Path(__file__).with_name("report_progress.m
 
 
 def page(comparison: Comparison, charts: str, before: Comparison | None) -> str:
-    """Return the page; `charts` is the folder of its charts, as it is linked."""
+    """Return the page; `charts` is the relative link to the folder of its charts."""
     machine, largest = comparison.machine, comparison.runs[-1]
     head = _TEMPLATE.substitute(
         msgspec.structs.asdict(machine),
@@ -42,12 +42,12 @@ def page(comparison: Comparison, charts: str, before: Comparison | None) -> str:
 
 
 def answers_chart(run: Run) -> str:
-    """Return the name of the chart of answers."""
+    """Return the file name of the chart of answers."""
     return f"answers-{run.events}.svg"
 
 
 def history_chart(run: Run) -> str:
-    """Return the name of the chart of history."""
+    """Return the file name of the chart of histories."""
     return f"history-{run.events}.svg"
 
 
@@ -76,12 +76,12 @@ def _run(run: Run, charts: str) -> str:
 
 def _asked(run: Run) -> Asked:
     asked = run.results[OURS].asked
-    assert asked is not None, "every run asks this project"  # noqa: S101 - a mistake in here
+    assert asked is not None, "every run asks this project"  # noqa: S101 - an internal error
     return asked
 
 
 def _progress(run: Run, comparison: Comparison, before: Comparison | None) -> str:
-    """Return what changed since an earlier state; nothing where it was measured elsewhere or otherwise."""
+    """Return the section on changes since an earlier version; empty if its machine or its logs differ."""
     if before is None or _place(before) != _place(comparison):
         return ""
     earlier = [old for old in before.runs if _logs(old) == _logs(run)]
@@ -118,7 +118,7 @@ def _busy(comparison: Comparison) -> str:
 
 
 def _skipped(skipped: dict[str, str]) -> str:
-    return " ".join(f"Left out: {CONTENDERS[name].title} ({reason})." for name, reason in skipped.items())
+    return " ".join(f"Left out: {ENGINES[name].title} ({reason})." for name, reason in skipped.items())
 
 
 def _comparison(path: Path) -> Comparison:
@@ -127,7 +127,7 @@ def _comparison(path: Path) -> Comparison:
 
 def main() -> None:
     """Write the page and its charts."""
-    from benchmarks import charts  # noqa: PLC0415 - the page can be made without what draws them
+    from benchmarks import charts  # noqa: PLC0415 - the page itself does not need the drawing library
 
     results, target, *earlier = map(Path, sys.argv[1:])
     comparison, *before = map(_comparison, [results, *earlier])

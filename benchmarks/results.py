@@ -1,4 +1,7 @@
-"""What the comparison measured, as it is kept in JSON: the report is made of nothing else."""
+"""The results of the comparison, as stored in JSON; the report is made from nothing else.
+
+Field names are keys of stored results: a renamed field makes them unreadable.
+"""
 
 import msgspec
 
@@ -6,15 +9,15 @@ from benchmarks.measuring import Cost
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """How fast one kind of question about one workspace was answered."""
+    """The speed of one kind of question about one workspace."""
 
     name: str
-    size: str  # of the workspace
+    size: str  # `largest`, `middle` or `small` workspace
     samples: int
     median_ms: float
     p99_ms: float
-    rate: float  # answers a second, one client
-    rate_crowd: float  # the same, all clients at once
+    rate: float  # answers per second, one client
+    rate_crowd: float  # answers per second, all clients at once
 
 
 class Zones(msgspec.Struct, frozen=True):
@@ -27,48 +30,48 @@ class Zones(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What one engine answered, all of it equal to what the others answered."""
+    """The answers of one engine, all of which equal this project's."""
 
-    equal: int  # answers compared
-    start_ms: float  # from nothing running to the first answer
+    equal: int  # number of answers compared
+    start_ms: float  # from starting the engine to its first answer
     bytes_on_disk: int
     timings: list[Timing]
     zones: Zones
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """How long until an answer showed what was appended, and how fast the largest workspace was read before that."""
+    """How long it takes until an answer shows an appended log, and the latencies before that."""
 
     batch_lines: int
     batch_ms: float
-    late_ms: list[float]  # one event each
-    summary_ms: float
+    late_ms: list[float]  # of logs with one late event each
+    summary_ms: float  # of the largest workspace, before anything is appended
     feed_ms: float
 
 
 class ZoneData(msgspec.Struct, frozen=True):
-    """How answers differ where an engine's own zone data make the local days, for the largest workspace, 90 days."""
+    """How answers differ if an engine computes local days itself, for 90 days of the largest workspace."""
 
     zones: int
     unknown: list[str]
-    differing: dict[str, int]  # numbers that differ, by zone
-    numbers: int  # compared
+    differing: dict[str, int]  # by zone, how many numbers differ
+    numbers: int  # how many were compared
     median_ms: float
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Everything about one engine; None where it does not take part in that."""
+    """Everything about one engine; None for the steps in which it does not take part."""
 
     title: str
-    load: Cost | None  # what it was based on included
+    load: Cost | None  # including the load of the engine that it is based on
     asked: Asked | None
-    reading: Cost | None  # of the process that asked
+    reading: Cost | None  # of the process that asked the questions
     appended: Appended | None
     zone_data: ZoneData | None
 
 
 class Grown(msgspec.Struct, frozen=True):
-    """One engine with some history behind it."""
+    """One engine, appending to a history of some length."""
 
     engine: str
     days: int
@@ -85,7 +88,7 @@ class ZoneRollup(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where it ran."""
+    """The machine that the comparison ran on."""
 
     processor: str
     cores: int
@@ -96,28 +99,28 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One size, all engines side by side."""
+    """The results of all engines at one size."""
 
     events: int
-    lines: int  # good ones
+    lines: int  # valid lines
     clean_bytes: int
     workspaces: int
     days: int
-    sizes: dict[str, int]  # events in 90 days, by the name of the workspace's size
-    crowd: int
-    results: dict[str, Result]
-    skipped: dict[str, str]  # why, by engine
-    harness_mib: float  # that every step needs for itself
+    sizes: dict[str, int]  # events in 90 days of the `largest`, `middle` and `small` workspace
+    crowd: int  # clients at once
+    results: dict[str, Result]  # by engine
+    skipped: dict[str, str]  # by engine, the reason
+    harness_mib: float  # memory that every step uses without an engine
     zone_rollup: ZoneRollup | None
     grown: list[Grown]
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All runs."""
+    """All runs of a comparison."""
 
-    taken: str
+    taken: str  # the date
     minutes: float
     machine: Machine
     zone_data: str
     runs: list[Run]
-    busy: float | None = None  # processes that others kept running before it began, on average
+    busy: float | None = None  # load average of the machine before the comparison began

@@ -1,8 +1,9 @@
-"""Servers under load: started as processes, asked by `wrk` from another process, as many answers a second.
+"""Start servers as processes, query them once, or load them with `wrk` from another process.
 
-`wrk` is not on PyPI; Debian has it as a package.
+`wrk` is not on PyPI; Debian has a package.
 """
 
+import http.client
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,7 +24,7 @@ _PAUSE_SECONDS: Final = 0.001
 _LISTENING: Final = re.compile(r"listening on (http://\S+)").search
 _UNITS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
-# Asks for the given paths in no order, each request for another one.
+# Requests the given paths in random order.
 _SCRIPT: Final = """
 local paths = {PATHS}
 math.randomseed(1)
@@ -31,16 +33,16 @@ request = function() return wrk.format("GET", paths[math.random(#paths)]) end
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What a server bore: answers a second, latencies in milliseconds, and answers that were none."""
+    """The result of a load test."""
 
-    rate: float
-    p50: float
+    rate: float  # answers per second
+    p50: float  # latency in milliseconds
     p99: float
-    errors: int
+    errors: int  # other statuses than 2xx and 3xx, and socket errors
 
 
 class Process(msgspec.Struct, frozen=True):
-    """A server that answers."""
+    """A server that is ready to answer."""
 
     url: str
     pid: int
@@ -48,7 +50,7 @@ class Process(msgspec.Struct, frozen=True):
 
 @contextmanager
 def served(data: Path, now: str | None, *, workers: int = 1) -> Iterator[Process]:
-    """Run `usage serve` on a data folder, at an instant or in real time."""
+    """Run `usage serve` on a data folder; `now` fixes its clock at an instant."""
     usage = str(Path(sys.executable).with_name("usage"))
     clock = [] if now is None else ["--now", now]
     with _listening(
@@ -59,14 +61,14 @@ def served(data: Path, now: str | None, *, workers: int = 1) -> Iterator[Process
 
 @contextmanager
 def static(size: int, *, workers: int = 1) -> Iterator[Process]:
-    """Run the application that returns as many fixed bytes."""
+    """Run the application whose answer is `size` fixed bytes."""
     with _listening([sys.executable, "-m", "benchmarks.static", str(size), "--workers", str(workers)]) as found:
         yield found
 
 
 @contextmanager
 def _listening(command: Sequence[str]) -> Iterator[Process]:
-    # The log goes to a file, as it does in service: a pipe that is read by this process would be measured too.
+    # The log goes to a file, as in production; reading it from a pipe would cost time that is measured.
     with tempfile.NamedTemporaryFile() as log, Path(log.name).open() as lines:
         process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own
         try:
@@ -74,11 +76,36 @@ def _listening(command: Sequence[str]) -> Iterator[Process]:
                 if match := _LISTENING(lines.readline()):
                     yield Process(match.group(1), process.pid)
                     return
-                time.sleep(_PAUSE_SECONDS)  # without which the server would start with a core less
+                time.sleep(_PAUSE_SECONDS)  # else this loop would take a core from the starting server
             raise SystemExit(f"{' '.join(command)} ended:\n{Path(log.name).read_text()}")
         finally:
             process.terminate()
             process.wait()
+
+
+def ask(server: Process, path: str, key: str) -> tuple[float, bytes]:
+    """Send one request on a new connection; return the milliseconds it took and the body.
+
+    Raises:
+        SystemExit: the status is not 200.
+    """
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    start = time.perf_counter()
+    connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+    reply = connection.getresponse()
+    body = reply.read()
+    taken = (time.perf_counter() - start) * 1000
+    connection.close()
+    if reply.status != http.HTTPStatus.OK:
+        raise SystemExit(f"{path}: {reply.status} {body.decode()}")
+    return taken, body
+
+
+def tag_of(server: Process, path: str, key: str) -> str:
+    """Return the `ETag` of an answer."""
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    connection.request("HEAD", path, headers={"Authorization": f"Bearer {key}"})
+    return str(connection.getresponse().headers["ETag"])
 
 
 def load(
@@ -89,10 +116,14 @@ def load(
     headers: Sequence[str] = (),
     connections: int = CONNECTIONS,
 ) -> Load:
-    """Ask for the paths again and again."""
+    """Request the paths in random order, on all connections, for some seconds.
+
+    Raises:
+        SystemExit: `wrk` is not installed.
+    """
     wrk = shutil.which("wrk")
     if wrk is None:
-        raise SystemExit("wrk is needed: apt install wrk")
+        raise SystemExit("wrk is not installed; Debian: apt install wrk")
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_SCRIPT.replace("PATHS", ",".join(map(json.dumps, paths))))
         script.flush()

@@ -1,11 +1,11 @@
-"""A service that is loaded for minutes while everything underneath it changes; exit 1 on any error.
+"""Load a service for minutes while its data change; exit 1 on any error.
 
     python -m benchmarks.soak [--minutes 5] [--workers 1]
 
-Runs commit new logs every few seconds, also late and repeated ones; users and a workspace are forgotten,
-the retention floor rises, keys come and go, the directory changes and breaks. All of it goes on under `wrk`, where that
-is installed, and under readers that examine every answer. The service sees the data folder read-only where root may
-mount it so. In the end all answers have to be those of a fresh service.
+Runs commit new logs every few seconds, including late and repeated records; users and a workspace are erased, the
+retention floor rises, keys are added and removed, the directory changes and breaks. Meanwhile `wrk`, if installed, adds
+load, and consistency readers check every answer. If root may mount it so, the service sees the data folder read-only.
+At the end all answers must equal those of a freshly started service.
 """
 
 import argparse
@@ -26,33 +26,33 @@ from urllib.parse import quote
 
 import msgspec
 
+from benchmarks.atomic_batches import PART_CREDITS, PARTS
+from benchmarks.churn import ERASED, USERS_ERASED, Churn
+from benchmarks.consistency_reader import ACTIVITY, LANGUAGE, SUMMARY, Client, Findings, Task, WatchedWorkspace
 from benchmarks.measuring import family, resident_kib
-from benchmarks.portions import PART_CREDITS, PARTS
 from benchmarks.serving import Load, Process, load, served
-from benchmarks.upheaval import DOOMED, FORGETFUL, Upheaval
-from benchmarks.witness import ACTIVITY, LANGUAGE, SUMMARY, Client, Reader, Task, Testimony
 from pipeline.contract.calendar import RANGES, VIEWS
 
 _PAUSE_SECONDS: Final = 2.0  # between runs
-_DIRECTORY_SECONDS: Final = 1.5  # until its last change is surely in force
+_DIRECTORY_SECONDS: Final = 1.5  # until the last change of the directory is certainly in force
 _THREADS: Final = 6
 _PRESSURE_CONNECTIONS: Final = 8
-_LEAK_FACTOR, _LEAK_MIB, _LEAK_FILES = 1.2, 24, 32  # more than this between the middle and the end is a leak
-_FILLED_SECONDS: Final = 120  # the service remembers answers, up to so many: sooner, to grow is no leak
+_LEAK_FACTOR, _LEAK_MIB, _LEAK_FILES = 1.2, 24, 32  # growth from the middle to the end that counts as a leak
+_FILLED_SECONDS: Final = 120  # the service's cache of answers is full by then; growth before that is not a leak
 _ZONES: Final = ("UTC", "Asia/Kathmandu", "America/St_Johns")
 _SHOWN: Final = 20  # errors
 _ROOT: Final = Path(__file__).parents[1]
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """What the largest worker holds."""
+    """Memory and open files of the largest worker."""
 
     mib: float
     files: int
 
 
 class Report(msgspec.Struct):
-    """How it went."""
+    """The result of a soak test."""
 
     commits: int = 0
     read_only: bool = False
@@ -62,19 +62,19 @@ class Report(msgspec.Struct):
     milliseconds: list[float] = msgspec.field(default_factory=list)
     compared: int = 0
     held: list[Worker] = msgspec.field(default_factory=list)  # at the start, in the middle, at the end
-    pressure: Load | None = None
+    pressure: Load | None = None  # from `wrk`
 
     def lines(self) -> Iterator[str]:
-        """Yield it for people."""
+        """Yield the lines of the printed report."""
         ordered = sorted(self.milliseconds)
         checks = ", ".join(f"{number:,} {name}" for name, number in sorted(self.checks.items()))
         yield f"{self.commits} commits in {self.seconds:.0f} s; data folder {'' if self.read_only else 'not '}read-only"
-        yield f"{len(ordered):,} answers examined ({len(ordered) / self.seconds:,.0f} a second) in checks: {checks}"
+        yield f"{len(ordered):,} answers checked ({len(ordered) / self.seconds:,.0f} per second); checks: {checks}"
         if ordered:
             yield f"p50 {statistics.median(ordered):.1f} ms, p99 {ordered[len(ordered) * 99 // 100]:.1f} ms"
         if self.pressure:
             yield (
-                f"besides, wrk: {self.pressure.rate:,.0f} a second, p50 {self.pressure.p50:.1f} ms,"
+                f"answers to wrk: {self.pressure.rate:,.0f} per second, p50 {self.pressure.p50:.1f} ms,"
                 f" p99 {self.pressure.p99:.1f} ms"
             )
         yield "largest worker, start / middle / end: " + " / ".join(f"{held.mib:.0f} MiB" for held in self.held)
@@ -88,82 +88,83 @@ def soak(seconds: float, workers: int, *, steps: int = 1, pressure: bool = True)
     """Load a service for some time while its data change.
 
     Args:
-        seconds: how long at least; what comes before and after takes about ten more.
-        workers: of the service.
-        steps: how many times the data change at least.
-        pressure: whether `wrk` loads it too, where that is installed.
+        seconds: the least time under load; preparation and comparison take about ten seconds more.
+        workers: the number of the service's workers.
+        steps: the least number of times that the data change.
+        pressure: add load from `wrk`, if it is installed.
     """
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
-        upheaval, over = Upheaval(Path(folder) / "data"), threading.Event()
+        churn, over = Churn(Path(folder) / "data"), threading.Event()
         with (
             _read_only(Path(folder) / "data") as (seen, report.read_only),
             served(seen, None, workers=workers) as server,
         ):
             sides = [
-                threading.Thread(target=_examine, args=(server, upheaval, over, report)),
-                threading.Thread(target=_hold, args=(server, seconds, over, report)),
+                threading.Thread(target=_read, args=(server, churn, over, report)),
+                threading.Thread(target=_measure_workers, args=(server, seconds, over, report)),
             ]
             if pressure and shutil.which("wrk"):
-                sides.append(threading.Thread(target=_press, args=(server, upheaval, seconds, report)))
+                sides.append(threading.Thread(target=_press, args=(server, churn, seconds, report)))
             start = time.monotonic()
             for side in sides:
                 side.start()
-            _change(upheaval, server, start + seconds, steps, report)
+            _change(churn, server, start + seconds, steps, report)
             over.set()
             for side in sides:
                 side.join()
-            report.seconds, report.commits = time.monotonic() - start, upheaval.commits
-            upheaval.settle(quota=1)
+            report.seconds, report.commits = time.monotonic() - start, churn.commits
+            churn.write_accounts(quota=1)
             time.sleep(_DIRECTORY_SECONDS)
             with served(seen, None) as fresh:
-                _compare(server, fresh, upheaval, report)
+                _compare(server, fresh, churn, report)
     _look_for_leaks(report)
     return report
 
 
-def _change(upheaval: Upheaval, server: Process, until: float, steps: int, report: Report) -> None:
+def _change(churn: Churn, server: Process, until: float, steps: int, report: Report) -> None:
     for number in count():
         if number >= steps and time.monotonic() > until:
             return
         try:
-            upheaval.step(number)
-            upheaval.turn_key(server.url)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is one
-            report.errors.append(f"upheaval: {error}")
+            churn.step(number)
+            churn.add_and_remove_key(server.url)
+        except Exception as error:  # noqa: BLE001 - any error is one of the report
+            report.errors.append(f"churn: {error}")
             return
         time.sleep(max(0, min(_PAUSE_SECONDS, until - time.monotonic())))
 
 
-def _examine(server: Process, upheaval: Upheaval, over: threading.Event, report: Report) -> None:
-    readers = [Reader(key, number not in {FORGETFUL, DOOMED}) for number, key in enumerate(upheaval.keys)]
-    command = [sys.executable, "-m", "benchmarks.witness"]
+def _read(server: Process, churn: Churn, over: threading.Event, report: Report) -> None:
+    """Run the consistency readers until `over`, and add their findings to the report."""
+    workspaces = [WatchedWorkspace(key, k not in {USERS_ERASED, ERASED}) for k, key in enumerate(churn.keys)]
+    command = [sys.executable, "-m", "benchmarks.consistency_reader"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=_ROOT) as witness:  # noqa: S603 - our own
-        if witness.stdin is not None:
-            witness.stdin.write(msgspec.json.encode(Task(server.url, readers, _THREADS, 1)) + b"\n")
-            witness.stdin.flush()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=_ROOT) as reader:  # noqa: S603 - our own
+        if reader.stdin is not None:
+            reader.stdin.write(msgspec.json.encode(Task(server.url, workspaces, _THREADS, 1)) + b"\n")
+            reader.stdin.flush()
         over.wait()
-        said, complaint = witness.communicate()
-    if witness.returncode:
-        report.errors.append(f"the witness exited with {witness.returncode}: {complaint.decode()[-500:]}")
+        output, errors = reader.communicate()
+    if reader.returncode:
+        report.errors.append(f"the consistency reader exited with {reader.returncode}: {errors.decode()[-500:]}")
         return
-    testimony = msgspec.json.decode(said, type=Testimony)
-    report.checks, report.milliseconds = testimony.checks, testimony.milliseconds
-    report.errors += testimony.errors
+    findings = msgspec.json.decode(output, type=Findings)
+    report.checks, report.milliseconds = findings.checks, findings.milliseconds
+    report.errors += findings.errors
 
 
-def _press(server: Process, upheaval: Upheaval, seconds: float, report: Report) -> None:
-    headers = [f"Authorization: Bearer {upheaval.keys[1]}"]
+def _press(server: Process, churn: Churn, seconds: float, report: Report) -> None:
+    headers = [f"Authorization: Bearer {churn.keys[1]}"]
     found = load(server.url, _paths(), seconds=max(1, int(seconds)), headers=headers, connections=_PRESSURE_CONNECTIONS)
     report.pressure = found
     if found.errors:
-        report.errors.append(f"wrk: {found.errors} answers were none")
+        report.errors.append(f"wrk: {found.errors} requests failed")
 
 
-def _hold(server: Process, seconds: float, over: threading.Event, report: Report) -> None:
+def _measure_workers(server: Process, seconds: float, over: threading.Event, report: Report) -> None:
     """Measure the largest worker when it is warm, in the middle and at the end."""
-    for share in (0.1, 0.4, 1):  # of the time, one after the other
+    for share in (0.1, 0.4, 1):  # of the time to wait before each measurement
         over.wait(share * seconds)
         pids = family(server.pid)[1:]
         if not pids:
@@ -183,17 +184,17 @@ def _look_for_leaks(report: Report) -> None:
         report.errors.append(f"open files grew from {middle.files} to {end.files}")
 
 
-def _compare(server: Process, fresh: Process, upheaval: Upheaval, report: Report) -> None:
-    """Demand that what was under load answers as one that has just begun, and with what was loaded."""
-    for key, workspace in zip(upheaval.keys, upheaval.workspaces, strict=True):
+def _compare(server: Process, fresh: Process, churn: Churn, report: Report) -> None:
+    """Check that the service that was under load answers like a fresh one, and with what was loaded."""
+    for key, workspace in zip(churn.keys, churn.workspaces, strict=True):
         both = [Client(each.url, key) for each in (server, fresh)]
         used = both[0].ask(f"{LANGUAGE}?range=90d").data["total_credits"]
-        if used != upheaval.portions[workspace] * PARTS * PART_CREDITS:
-            report.errors.append(f"workspace {workspace}: {used} credits, {upheaval.portions[workspace]} portions")
+        if used != churn.batches[workspace] * PARTS * PART_CREDITS:
+            report.errors.append(f"workspace {workspace}: {used} credits, {churn.batches[workspace]} batches")
         for path in _paths():
-            pairs = ([each.ask(path).data for each in both] for _ in range(2))  # twice: it may be midnight there
+            pairs = ([each.ask(path).data for each in both] for _ in range(2))  # twice: a day may begin in between
             if all(one != other for one, other in pairs):
-                report.errors.append(f"workspace {workspace}: {path} is another answer than a fresh service's")
+                report.errors.append(f"workspace {workspace}: {path} differs from a fresh service's answer")
             report.compared += 1
         for each in both:
             each.close()
@@ -208,7 +209,7 @@ def _paths() -> list[str]:
 
 @contextmanager
 def _read_only(data: Path) -> Iterator[tuple[Path, bool]]:
-    """Show a folder where nothing can be written, if this may be done."""
+    """Yield a read-only mount of a folder and True, or the folder itself and False if it cannot be mounted."""
     seen = data.with_name("seen")
     seen.mkdir()
     mount = shutil.which("mount")
@@ -223,7 +224,7 @@ def _read_only(data: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def main() -> None:
-    """Load it, and say how it went."""
+    """Run the soak test and print its report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--workers", type=int, default=1)

@@ -1,8 +1,8 @@
-"""What the read path is measured against: a Litestar application of one route that returns fixed bytes.
+"""The reference of the read path: a Litestar application whose single route returns fixed bytes.
 
     python -m benchmarks.static BYTES [--port 0] [--workers 1]
 
-Served by the same program under the same settings as `usage serve`; prints the URL on stderr as that does.
+Runs under the same server with the same settings as `usage serve`, and like it prints its URL on stderr.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from service.server import listen
 
 
 def application(size: int) -> Litestar:
-    """Return the application; its answer has as many bytes."""
+    """Return the application; its answer has `size` bytes."""
     body = b'{"data":"' + b"x" * (size - 11) + b'"}'
 
     @get("/", media_type=MediaType.JSON, sync_to_thread=False)

@@ -1,9 +1,9 @@
-"""One step of the comparison for one engine, in a process of its own, so that its time and memory are its own.
+"""Run one step of the comparison for one engine, in its own process, so that time and memory are that step's alone.
 
     python -m benchmarks.steps load|expect|ask|append|zones|roll-up ENGINE ROOT
 
-Reads `task.json` of the root folder and the answers that are expected; writes `<engine>.<step>.json` there. Whatever is
-answered is compared before anything is timed, and an answer that is not equal ends it.
+Reads `task.json` and the expected answers in the root folder; writes `<engine>.<step>.json` there. All answers are
+compared before anything is timed; one that differs ends the step with an error.
 """
 
 import sys
@@ -15,24 +15,24 @@ from typing import Any, Final
 
 import msgspec
 
-from benchmarks.contenders import CONTENDERS, HOURS
+from benchmarks.engines import ENGINES, HOURS
 from benchmarks.engines.engine import Engine, Logs, Reader, RollingUp, ZonedReader
-from benchmarks.questions import Question, agree, document
+from benchmarks.questions import Question, document, require_equal
 from benchmarks.results import Appended, Asked, ZoneData, ZoneRollup, Zones
 from benchmarks.timing import spread, timed, timing
 from pipeline.contract import calendar
 
 TASK: Final = "task.json"
-_EXPECTED: Final = "expected.msgpack"  # answers to the task's questions, then those of each zone
-_APPENDED: Final = "appended.msgpack"  # to its first question, after the batch and after each late event
+_EXPECTED: Final = "expected.msgpack"  # the answers to the task's questions, then to those in every zone
+_APPENDED: Final = "appended.msgpack"  # the answers to the first question after each appended log
 
-_ASKED_BEFORE: Final = ("summary, 30 days", "feed, first page")
+_ASKED_BEFORE: Final = ("summary, 30 days", "feed, first page")  # timed before anything is appended
 _REPEATS: Final = 20
 _ROLLED_UP: Final = "Asia/Kathmandu"
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """A question, and of what size the workspace is that it is about."""
+    """A question, and the size of the workspace that it is about."""
 
     size: str
     question: Question
@@ -42,11 +42,11 @@ class Task(msgspec.Struct, frozen=True):
     """What all engines do in one root folder."""
 
     logs: Logs
-    questions: list[Asking]  # a summary of the largest workspace first
-    zones: list[Question]
+    questions: list[Asking]  # the first is a summary of the largest workspace
+    zones: list[Question]  # the same question in every zone
     batch: Path
     late: list[Path]
-    seconds: float  # for each figure
+    seconds: float  # time to measure each figure
     crowd: int  # clients at once
 
 
@@ -57,7 +57,7 @@ def load(_: str, engine: Engine, task: Task, __: Path) -> None:
 
 
 def expect(_: str, engine: Engine, task: Task, root: Path) -> None:
-    """Write down the answers that all engines have to give."""
+    """Store the answers that all engines must give."""
     with engine.running(), engine.reader() as reader:
         questions = [*(asking.question for asking in task.questions), *task.zones]
         answers = [document(question, reader.ask(question)) for question in questions]
@@ -73,7 +73,7 @@ def ask(name: str, engine: Engine, task: Task, root: Path) -> Asked:
             reader.ask(task.questions[0].question)
             start_ms = (time.perf_counter() - begun) * 1000
             for asking, answer in zip(task.questions, expected, strict=False):
-                agree(asking.question, name, document(asking.question, reader.ask(asking.question)), answer)
+                require_equal(asking.question, name, document(asking.question, reader.ask(asking.question)), answer)
             zones = _ask_zones(name, reader, task.zones, expected[len(task.questions) :])
         cells: dict[tuple[str, str], list[Question]] = {}
         for asking in task.questions:
@@ -83,7 +83,10 @@ def ask(name: str, engine: Engine, task: Task, root: Path) -> Asked:
 
 
 def append(name: str, engine: Engine, task: Task, root: Path) -> Appended:
-    """Append a batch and single late events, and ask each time at once; the first engine's answers are the others'."""
+    """Append a batch and single late events, and ask for a summary after each.
+
+    The first engine's answers are stored; those of the others must equal them.
+    """
     path, question = root / _APPENDED, task.questions[0].question
     expected = msgspec.msgpack.decode(path.read_bytes()) if path.exists() else []
     answers: list[Any] = []
@@ -102,9 +105,9 @@ def append(name: str, engine: Engine, task: Task, root: Path) -> Appended:
             answers.append(document(question, answer))
     for last, answer in zip([before, *answers], answers, strict=False):
         if last == answer:
-            raise RuntimeError(f"{name}: what was appended does not show")
+            raise RuntimeError(f"{name}: an answer does not show what was appended")
     if expected:
-        agree(question, name, answers, expected)
+        require_equal(question, name, answers, expected)
     else:
         path.write_bytes(msgspec.msgpack.encode(answers))
     lines = len(task.batch.read_bytes().splitlines())
@@ -112,7 +115,7 @@ def append(name: str, engine: Engine, task: Task, root: Path) -> Appended:
 
 
 def zones(name: str, engine: Engine, task: Task, root: Path) -> ZoneData:
-    """Count how many numbers differ where an engine makes local days itself, or cannot cut what it rolled up."""
+    """Count the numbers that differ if an engine computes local days itself, or from hours that it rolled up."""
     expected = msgspec.msgpack.decode((root / _EXPECTED).read_bytes())[len(task.questions) :]
     unknown: list[str] = []
     differing: dict[str, int] = {}
@@ -134,7 +137,7 @@ def zones(name: str, engine: Engine, task: Task, root: Path) -> ZoneData:
 
 
 def roll_up(_: str, engine: Engine, __: Task, ___: Path) -> ZoneRollup:
-    """Make a roll-up of one zone's local days."""
+    """Roll up by the local days of one zone."""
     if not isinstance(engine, RollingUp):
         raise TypeError(engine)
     with engine.running():
@@ -147,13 +150,13 @@ def _ask_zones(name: str, reader: Reader, questions: Sequence[Question], expecte
     taken = []
     for question, answer in zip(questions, expected, strict=True):
         took, raw = timed(reader, question)
-        agree(question, name, document(question, raw), answer)
+        require_equal(question, name, document(question, raw), answer)
         taken.append(took)
     return Zones(len(taken), sum(taken) / 1000, *spread(taken))
 
 
 def _days(name: str, reader: Reader, question: Question) -> dict[date, list[int]] | None:
-    """Return (credits, characters, lines, runs) by local date, None where the engine does not know the zone."""
+    """Return (credits, characters, lines, runs) by local date, or None if the engine does not know the zone."""
     if name == HOURS or not isinstance(reader, ZonedReader):
         return _by_date(question, document(question, reader.ask(question))["daily"])
     rows = reader.local_days(question)
@@ -166,6 +169,7 @@ def _by_date(question: Question, rows: Sequence[list[int]]) -> dict[date, list[i
 
 
 def _differences(found: dict[date, list[int]], right: dict[date, list[int]]) -> int:
+    """Return how many numbers differ; a missing day has zeros."""
     none = [0] * 4
     days = found.keys() | right.keys()
     pairs = (zip(found.get(day, none), right.get(day, none), strict=True) for day in days)
@@ -183,11 +187,11 @@ STEPS: Final[dict[str, Callable[[str, Engine, Task, Path], Any]]] = {
 
 
 def main() -> None:
-    """Take the step."""
+    """Run the step that the arguments name."""
     step, name, folder = sys.argv[1:]
     root = Path(folder)
     task = msgspec.json.decode((root / TASK).read_bytes(), type=Task, dec_hook=_path)
-    result = STEPS[step](name, CONTENDERS[name].make(root), task, root)
+    result = STEPS[step](name, ENGINES[name].create(root), task, root)
     (root / f"{name}.{step}.json").write_bytes(msgspec.json.encode(result))
 
 

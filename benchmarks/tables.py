@@ -1,21 +1,21 @@
-"""Tables of the benchmark's page: results in, Markdown out."""
+"""Write the tables of the benchmark page: results in, Markdown out."""
 
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from benchmarks.contenders import HOURS, OURS
+from benchmarks.engines import HOURS, OURS
 from benchmarks.figures import Figure, leads, own
 from benchmarks.measuring import Cost
 from benchmarks.results import Appended, Asked, Run, ZoneData
 
 _NONE: Final = "–"
 _GROWN: Final = {"batch": "batch_ms", "summary": "summary_ms", "feed": "feed_ms"}
-_FEW: Final = 12  # zones that are named
+_FEW: Final = 12  # zones that are listed by name
 
 
 def load(run: Run) -> str:
-    """What loading took, what it left on disk, and what answering took in memory."""
+    """Return the cost of loading, the size on disk, and the memory of answering, by engine."""
     ours = _cost(run.results[OURS].load).wall_seconds
     rows = []
     for result in run.results.values():
@@ -32,7 +32,7 @@ def load(run: Run) -> str:
 
 
 def answers(run: Run, size: str) -> str:
-    """How long one client waits, by question, and how that relates to the service's own."""
+    """Return the latencies of one client by engine and question, with the ratio to this project's."""
     asked = {name: result.asked for name, result in run.results.items() if result.asked}
     names = _question_names(run)
     ours = {t.name: t for t in _asked(run, OURS).timings if t.size == size}
@@ -48,7 +48,7 @@ def answers(run: Run, size: str) -> str:
 
 
 def throughput(run: Run, size: str) -> str:
-    """Answers a second, of one client and of many at once."""
+    """Return the answers per second of one client and of many at once, by engine and question."""
     names = _question_names(run)
     rows = []
     for result in run.results.values():
@@ -59,7 +59,7 @@ def throughput(run: Run, size: str) -> str:
 
 
 def zones(run: Run) -> str:
-    """One summary in each zone."""
+    """Return how long one summary in every zone takes, by engine."""
     ours = _asked(run, OURS).zones.seconds
     rows = [
         [
@@ -76,7 +76,7 @@ def zones(run: Run) -> str:
 
 
 def fresh(run: Run) -> str:
-    """How long until an answer shows what was appended, and from nothing running to the first answer."""
+    """Return how long it takes until an answer shows an appended log, and from the start to the first answer."""
     rows = []
     for result in run.results.values():
         if result.asked:
@@ -88,7 +88,7 @@ def fresh(run: Run) -> str:
 
 
 def grown(run: Run) -> str:
-    """The same with less history behind it."""
+    """Return how long appending and answering take with histories of different lengths, by engine."""
     days = sorted({row.days for row in run.grown})
     rows = []
     for name in dict.fromkeys(row.engine for row in run.grown):
@@ -100,7 +100,7 @@ def grown(run: Run) -> str:
 
 
 def zone_data(run: Run) -> str:
-    """What is wrong where an engine makes local days itself, or rolled up by hours."""
+    """Return what is wrong if an engine computes local days itself, or from hours that it rolled up."""
     rows = []
     for name, result in run.results.items():
         if result.zone_data:
@@ -110,7 +110,7 @@ def zone_data(run: Run) -> str:
 
 
 def losses(run: Run) -> str:
-    """Everything in which another engine did better than this project, and which did best."""
+    """Return all figures in which another engine is better than this project, with the best engine."""
     rows = [
         [lead.ours.what, _figure(lead.ours), _figure(lead.theirs), lead.title, _ratio(lead.factor)]
         for lead in leads(run)
@@ -119,7 +119,7 @@ def losses(run: Run) -> str:
 
 
 def progress(run: Run, before: Run) -> str:
-    """What this project took before and takes now, what got better most first."""
+    """Return this project's earlier and present figures, those that improved most first."""
     earlier, now = own(before), own(run)
     pairs = sorted(
         ((earlier[what], now[what]) for what in now if what in earlier), key=lambda pair: -pair[0].worse_than(pair[1])
@@ -129,7 +129,7 @@ def progress(run: Run, before: Run) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -152,7 +152,7 @@ def _asked(run: Run, name: str) -> Asked:
 
 
 def _cost(cost: Cost | None) -> Cost:
-    assert cost is not None, "it was taken"  # noqa: S101 - as above
+    assert cost is not None, "not measured"  # noqa: S101 - as above
     return cost
 
 

@@ -1,4 +1,4 @@
-"""How long answers take: one client after the other, and many at once."""
+"""Measure how long answers take: one client's latencies, and the rate of many clients at once."""
 
 import statistics
 import threading
@@ -14,23 +14,32 @@ from benchmarks.questions import Question, Raw
 from benchmarks.results import Timing
 from benchmarks.serving import load
 
-_FEWEST: Final = 10  # answers that make a figure, however long they take; one where there is no time at all
+_FEWEST: Final = 10  # least number of answers for a figure; a single one if `seconds` is 0
 
 
 def timed(reader: Reader, question: Question) -> tuple[float, Raw]:
-    """Ask once; return milliseconds and the answer."""
+    """Ask a question; return the milliseconds it took and the answer."""
     start = time.perf_counter()
     answer = reader.ask(question)
     return (time.perf_counter() - start) * 1000, answer
 
 
 def spread(taken: Sequence[float]) -> tuple[float, float]:
-    """Return the median and the 99th percentile, which is the worst where there are fewer than a hundred."""
+    """Return the median and the 99th percentile, which is the worst of fewer than a hundred values."""
     return statistics.median(taken), sorted(taken)[ceil(len(taken) * 0.99) - 1]
 
 
 def timing(engine: Engine, name: str, size: str, questions: Sequence[Question], seconds: float, crowd: int) -> Timing:
-    """Ask the questions in turn for some seconds, as one client and as a crowd."""
+    """Ask the questions in turn for some seconds, with one client and with `crowd` clients at once.
+
+    Args:
+        engine: the engine, running.
+        name: the heading of the questions.
+        size: the size of the workspace that they are about.
+        questions: what to ask.
+        seconds: how long to measure; 0 asks once.
+        crowd: the number of clients at once.
+    """
     if isinstance(engine, Server):
         return _served(engine, name, size, questions, seconds, crowd)
     with engine.reader() as reader:
@@ -41,6 +50,7 @@ def timing(engine: Engine, name: str, size: str, questions: Sequence[Question], 
 
 
 def _taken(reader: Reader, questions: Sequence[Question], seconds: float) -> list[float]:
+    """Return the latencies in milliseconds, after a first round that is not measured."""
     for question in questions:
         reader.ask(question)
     taken: list[float] = []
@@ -53,7 +63,7 @@ def _taken(reader: Reader, questions: Sequence[Question], seconds: float) -> lis
 
 
 def _rate(engine: Engine, questions: Sequence[Question], seconds: float, crowd: int) -> float:
-    """Return answers a second of many clients, each a thread with its own connection."""
+    """Return the answers per second of many clients, each a thread with its own connection."""
     counts = [0] * crowd
     with ExitStack() as stack:
         readers = [stack.enter_context(engine.reader()) for _ in range(crowd)]
@@ -78,7 +88,7 @@ def _rate(engine: Engine, questions: Sequence[Question], seconds: float, crowd: 
 
 
 def _served(engine: Server, name: str, size: str, questions: Sequence[Question], seconds: float, crowd: int) -> Timing:
-    """Let `wrk` ask: a client in Python would be slower than the server."""
+    """Measure with `wrk`, because a client in Python would be slower than the server."""
     addresses = [engine.address(question) for question in questions]
     url, _, key = addresses[0]
     paths, headers = [path for _, path, _ in addresses], [f"Authorization: Bearer {key}"]
@@ -87,5 +97,5 @@ def _served(engine: Server, name: str, size: str, questions: Sequence[Question],
         load(url, paths, seconds=whole_seconds, headers=headers, connections=connections) for connections in (1, crowd)
     )
     if one.errors or many.errors:
-        raise RuntimeError(f"{name}: {one.errors + many.errors} answers were errors")
+        raise RuntimeError(f"{name}: {one.errors + many.errors} requests failed")
     return Timing(name, size, round(one.rate * whole_seconds), one.p50, one.p99, one.rate, many.rate)

@@ -1,6 +1,6 @@
-"""Which workspaces the engines are asked about, and what: a small one, one in the middle, the largest.
+"""Choose the workspaces that the engines are asked about: the largest, the middle and a small one.
 
-Reads the events of this project's tables, to know how many there are and where the middle of the feed is.
+Reads the events of this project's tables to count them and to find the middle of each feed.
 """
 
 from pathlib import Path
@@ -16,15 +16,15 @@ SIZES = ("largest", "middle", "small")
 
 
 class Workspace(NamedTuple):
-    """A workspace, its events in 90 UTC days, and the one in the middle of them."""
+    """A workspace."""
 
     id: str
-    events: int
-    middle: tuple[int, str]
+    events: int  # in the last 90 UTC days
+    middle: tuple[int, str]  # (microseconds UTC, id) of the event in the middle of them
 
 
-def chosen(folder: Path, now: int) -> dict[str, Workspace]:
-    """Return the workspaces by what they are called: of those with events in 90 days, by their number."""
+def choose(folder: Path, now: int) -> dict[str, Workspace]:
+    """Return one workspace for each of `SIZES`, by the number of events in 90 days before `now` (microseconds UTC)."""
     start, *_ = calendar.range_days("UTC", "90d", calendar.today("UTC", now))
     rows = duckdb.execute(
         (Path(__file__).with_name("workspaces.sql")).read_text("utf-8"),
@@ -37,8 +37,8 @@ def chosen(folder: Path, now: int) -> dict[str, Workspace]:
     }
 
 
-def asked_of(workspaces: dict[str, Workspace], now: int) -> tuple[list[Asking], list[Question]]:
-    """Return what is asked of each, and what of the largest in each zone."""
+def questions_about(workspaces: dict[str, Workspace], now: int) -> tuple[list[Asking], list[Question]]:
+    """Return the questions about each workspace, and those about the largest in every zone."""
     questions = [
         Asking(size, question)
         for size, workspace in workspaces.items()

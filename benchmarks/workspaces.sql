@@ -1,4 +1,4 @@
--- one row per workspace, the busiest first: its events since an instant, and the one in the middle, newest first
+-- one row per workspace, busiest first: its number of events since an instant, and the event in the middle of them
 with events as (
   select
     workspace_id,

@@ -1,4 +1,7 @@
-"""Text for a terminal: aligned columns, and no control characters that a terminal would obey. Pure functions."""
+"""Text for terminals: aligned columns, and no character that a terminal would interpret.
+
+Pure: reads and writes nothing.
+"""
 
 from collections.abc import Sequence
 
@@ -6,12 +9,12 @@ from rich.cells import cell_len, set_cell_size
 
 
 def printable(text: str) -> str:
-    r"""Return a text with its unprintable characters, such as ESC or marks of direction, escaped as in `\x1b`."""
+    r"""Escape all invisible characters, such as control codes and direction marks, as `\x1b`."""
     return text.translate({ord(c): c.encode("unicode_escape").decode() for c in set(text) if not c.isprintable()})
 
 
 def fitted(text: str, width: int) -> str:
-    """Return a text cut to `width` columns of a terminal; wide characters take two columns."""
+    """Cut a text to at most `width` terminal columns; some characters take two."""
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
@@ -20,7 +23,7 @@ def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
 
     Args:
         rows: the headings, then the values.
-        sides: `<` or `>` for each column: aligned to the left or to the right.
+        sides: `<` (left) or `>` (right) for each column.
     """
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_cell, row, widths, sides)).rstrip() for row in rows]

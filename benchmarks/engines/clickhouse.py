@@ -1,7 +1,7 @@
-"""ClickHouse as a library: events in a MergeTree by workspace and time, with a roll-up of them by quarter-hours.
+"""ClickHouse as a library: events in a MergeTree ordered by workspace and time, and a roll-up by quarter-hours.
 
-Versions replace each other by their key, which holds `timestamp`: exact only as long as no producer moves that within
-its day, which the sample does not do.
+A version replaces another one with the same key, which contains `timestamp`. This is exact only if no version changes
+an event's timestamp within its day; the sample never does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from benchmarks.questions import Kind, Question, Raw, Row
 
 try:
     from chdb.session import Session
-except ImportError:  # without `make bench` the group of packages is not there
+except ImportError:  # `make bench` installs it
     Session = None
 
 
@@ -34,18 +34,18 @@ class Clickhouse:
         self.folder = root / self.name
 
     def running(self) -> AbstractContextManager[None]:
-        """Start nothing: the engine is a library here."""
+        """Start nothing, because the engine is a library here."""
         return nullcontext()
 
     def load(self, logs: Logs) -> None:
-        """Take the first logs, and merge them."""
+        """Load the first logs, and merge their versions."""
         with self._opened() as session:
             _run(session, "events_table")
             _run(session, "insert_events", files=str(logs.clean[0].parent / "*.jsonl"))
             session.query("optimize table events final")
 
     def append(self, log: Path) -> None:
-        """Take one further log; what reads merges it."""
+        """Append one log; its versions are merged when they are read."""
         with self._opened() as session:
             _run(session, "insert_events", files=str(log))
 
@@ -56,7 +56,7 @@ class Clickhouse:
             yield _Reader(session, self.kinds)
 
     def bytes_on_disk(self) -> int:
-        """Return what the tables take."""
+        """Return the size of the tables."""
         with self._opened() as session:
             return sum(int(size) for table, size in _run(session, "sizes") if table in self.tables)
 
@@ -71,7 +71,7 @@ class Clickhouse:
 
 
 class ClickhouseQuarters(Clickhouse):
-    """The same with a roll-up by quarter-hours, kept up with every load: this project's idea, there."""
+    """Events and a roll-up of them by quarter-hours, updated with every load: this project's idea in ClickHouse."""
 
     name = "clickhouse-quarters"
     kinds: ClassVar[Mapping[Kind, str]] = {
@@ -81,7 +81,7 @@ class ClickhouseQuarters(Clickhouse):
     }
     tables = ("events", "rollup")
 
-    def load(self, logs: Logs) -> None:  # noqa: ARG002 - they are in its copy of the tables
+    def load(self, logs: Logs) -> None:  # noqa: ARG002 - its copy of the tables has them
         """Roll up the events that were loaded."""
         with self._opened() as session:
             for name in ("rollup_table", "touched_table", "touched_all", "rollup"):
@@ -90,7 +90,7 @@ class ClickhouseQuarters(Clickhouse):
             session.query("optimize table rollup final")
 
     def append(self, log: Path) -> None:
-        """Take one further log, and roll up its days."""
+        """Append one log, and roll up its days."""
         super().append(log)
         with self._opened() as session:
             _run(session, "touched_table")
@@ -109,7 +109,7 @@ class _Reader:
     def local_days(self, question: Question) -> Sequence[Row] | None:
         try:
             rows = _run(self._session, "local_days", **zoned_parameters(question))
-        except RuntimeError:  # what chdb raises is one
+        except RuntimeError:  # chdb raises it for an unknown zone
             return None
         return [(date.fromisoformat(day), *numbers) for day, *numbers in rows]
 

@@ -1,6 +1,6 @@
-"""DuckDB over this project's Parquet files: what somebody would write who has the files and no cube.
+"""DuckDB over this project's Parquet files of events, without the cube.
 
-Credits are shared out to languages for each question.
+Every question allocates credits to languages itself.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from benchmarks.questions import Question, Raw
 
 
 class DuckdbFiles(Files):
-    """DuckDB."""
+    """DuckDB, which reads the files of a question's days."""
 
     @contextmanager
     def reader(self) -> Iterator["_Reader"]:
-        """Connect to a database that has nothing in it."""
+        """Connect to an empty database in memory."""
         with duckdb.connect() as connection:
             yield _Reader(self.folder, connection)
 

@@ -1,4 +1,4 @@
-"""DuckDB with a table of events and one of their languages in a database file, ordered by workspace and time."""
+"""DuckDB with tables of events and of their languages in a database file, ordered by workspace and time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,18 +14,18 @@ _TABLES: Final = ("events", "languages")
 
 
 class DuckdbTable:
-    """The database in a folder of its own."""
+    """A database file in its own folder."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "duckdb"
         self._path = self.folder / "usage.duckdb"
 
     def running(self) -> AbstractContextManager[None]:
-        """Start nothing: the engine is a library."""
+        """Start nothing, because the engine is a library."""
         return nullcontext()
 
     def load(self, logs: Logs) -> None:
-        """Take the first logs."""
+        """Load the first logs."""
         with self._writing() as connection:
             _table(connection, "versions", files=[str(log) for log in logs.clean])
             connection.execute("create temp table fresh as from versions")
@@ -33,7 +33,7 @@ class DuckdbTable:
                 connection.execute(f"create table {table} as {statement('duckdb', table)}")
 
     def append(self, log: Path) -> None:
-        """Take one further log."""
+        """Append one log in one transaction."""
         with self._writing() as connection:
             _table(connection, "versions", files=[str(log)])
             _table(connection, "fresh")
@@ -50,7 +50,7 @@ class DuckdbTable:
             yield _Reader(connection)
 
     def bytes_on_disk(self) -> int:
-        """Return what the file takes."""
+        """Return the size of the database file."""
         return bytes_in(self.folder)
 
     @contextmanager

@@ -1,4 +1,7 @@
-"""What an engine is here: something that loads logs into a folder of its own and answers questions about them."""
+"""The interface of an engine, which loads logs into its own folder and answers questions about them.
+
+UnavailableError  an engine is not installed
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -9,22 +12,22 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 from benchmarks.questions import LIMIT, Question, Raw, Row
 from pipeline.contract import calendar
 
-_BLOCK_BYTES: Final = 512  # as `stat` counts them
+_BLOCK_BYTES: Final = 512  # the unit of `st_blocks`
 
 
 class UnavailableError(RuntimeError):
-    """Raised when an engine is not installed; the text says what to install."""
+    """Raised when an engine is not installed; the message says what to install."""
 
 
 class Logs(NamedTuple):
-    """A data folder with raw files and a directory, and its good lines alone as plain files."""
+    """A data folder with raw files and a directory, and uncompressed files with its valid lines alone."""
 
     folder: Path
     clean: list[Path]
 
 
 class Reader(Protocol):
-    """One client of an engine; each thread has its own."""
+    """A client of an engine; each thread has its own."""
 
     def ask(self, question: Question) -> Raw:
         """Answer a question."""
@@ -32,20 +35,20 @@ class Reader(Protocol):
 
 
 class Engine(Protocol):
-    """One way to keep and read the logs; what it keeps is in `folder`."""
+    """One way to store and read the logs; its data are in `folder`."""
 
     folder: Path
 
     def running(self) -> AbstractContextManager[None]:
-        """Run whatever has to run while it loads or answers, and stop it."""
+        """Run whatever must run while the engine loads or answers; stop it at the end."""
         ...
 
     def load(self, logs: Logs) -> None:
-        """Take the first logs."""
+        """Load the first logs."""
         ...
 
     def append(self, log: Path) -> None:
-        """Take one further log and return when the next answer shows it."""
+        """Append one log; return when the next answer will show it."""
         ...
 
     def reader(self) -> AbstractContextManager[Reader]:
@@ -53,7 +56,7 @@ class Engine(Protocol):
         ...
 
     def bytes_on_disk(self) -> int:
-        """Return what is kept, while it runs."""
+        """Return the size of the engine's data; it must be running."""
         ...
 
 
@@ -62,19 +65,19 @@ class ZonedReader(Reader, Protocol):
     """A client of an engine with zone data of its own."""
 
     def local_days(self, question: Question) -> Sequence[Row] | None:
-        """Return (date, credits, characters, lines, runs) of the days of a summary, by the engine's own zone data.
+        """Return (date, credits, characters, lines, runs) for the days of a summary, by the engine's own zone data.
 
-        None where it has no such zone.
+        Returns None if the engine does not know the zone.
         """
         ...
 
 
 @runtime_checkable
 class RollingUp(Protocol):
-    """An engine that shows what a roll-up for each zone costs."""
+    """An engine that can roll up by the local days of one zone, to show what that costs."""
 
     def roll_up_zone(self, zone: str) -> int:
-        """Make a roll-up by the local days of one zone and drop it; return its bytes."""
+        """Roll up by the local days of one zone, and drop the result; return its bytes."""
         ...
 
 
@@ -94,23 +97,23 @@ def statement(engine: str, name: str) -> str:
 
 
 def zoned_parameters(question: Question) -> Mapping[str, Any]:
-    """Return what a statement for the local days of a summary takes."""
+    """Return the parameters of a statement for the local days of a summary; instants in microseconds UTC."""
     start, *_, end = calendar.range_days(question.timezone, question.range, question.today)
     return {"workspace_id": question.workspace_id, "zone": question.timezone, "since": start, "until": end}
 
 
 def parameters(question: Question) -> Mapping[str, Any]:
-    """Return what a statement for a question takes; instants in microseconds UTC."""
+    """Return the parameters of a statement for a question; instants in microseconds UTC."""
     if question.kind == "summary":
         return {"workspace_id": question.workspace_id, "starts": list(question.instants[:-1]), "until": question.end}
     since = {"workspace_id": question.workspace_id, "since": question.start}
     if question.kind == "by_language":
         return {**since, "until": question.end}
-    # A position that is newer than every event of the window stands for none.
+    # The first page starts after a position that is newer than every event of the window.
     timestamp, event_id = question.after or (question.end, "")
     return {**since, "after_timestamp": timestamp, "after_id": event_id, "rows": LIMIT + 1}
 
 
 def bytes_in(folder: Path) -> int:
-    """Return what the files of a folder take, in whole blocks."""
+    """Return the disk usage of a folder's files, in whole blocks."""
     return sum(path.lstat().st_blocks * _BLOCK_BYTES for path in folder.rglob("*") if path.is_file())

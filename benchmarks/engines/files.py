@@ -1,4 +1,4 @@
-"""This project's Parquet files as other engines find them: only those of the days that a question needs."""
+"""This project's Parquet files of events, as other engines read them: only the days that a question needs."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -10,28 +10,28 @@ from pipeline.contract.tables import events_path
 
 
 class Files:
-    """The data folder of `ours`, which has loaded it."""
+    """The data folder that `ours` has loaded."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "ours"
 
     def running(self) -> AbstractContextManager[None]:
-        """Start nothing: the engine is a library."""
+        """Start nothing, because the engine is a library."""
         return nullcontext()
 
     def load(self, logs: Logs) -> None:
-        """Take the files that are there."""
+        """Do nothing: the files exist already."""
 
     def append(self, log: Path) -> None:
-        """Take the files that are there."""
+        """Do nothing: the files exist already."""
 
     def bytes_on_disk(self) -> int:
-        """Return what the files take."""
+        """Return the size of the files."""
         return bytes_in(self.folder / "events")
 
 
 def files_of(folder: Path, question: Question) -> list[str]:
-    """Return the files of the days that hold what is asked for."""
+    """Return the existing files of the UTC days that overlap a question's window."""
     last = question.after[0] if question.after else question.end - 1
     days = range(question.start // DAY_US, last // DAY_US + 1)
     paths = (folder / events_path(question.workspace_id, utc_day(day * DAY_US).isoformat()) for day in days)

@@ -1,6 +1,6 @@
-"""This project: `usage run` loads; the service's own functions answer in this process, or `usage serve` over HTTP.
+"""This project: `usage run` loads; the service's functions answer in this process, or `usage serve` over HTTP.
 
-In this process every question is computed; the server keeps its answers until a commit or the day makes them others.
+In this process every answer is computed; the server caches answers until a commit or a new day changes them.
 """
 
 import http.client
@@ -16,10 +16,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from benchmarks.data_folders import write_keys
 from benchmarks.engines.engine import Logs, UnavailableError, bytes_in
 from benchmarks.load import NOW
 from benchmarks.questions import Kind, Question, Raw
-from benchmarks.read import give_keys
 from benchmarks.serving import Process, served
 from pipeline.contract.directory import MEMBERS, Member, read_rows
 from pipeline.contract.formats import instant
@@ -36,7 +36,7 @@ from service.tables.snapshots import Snapshots
 _PATHS: Final[dict[Kind, str]] = {"summary": SUMMARY, "by_language": BY_LANGUAGE, "feed": ACTIVITY}
 _NOW_US: Final = instant(NOW)
 
-# What the front and the handlers do for each kind, credentials and the kept answers apart.
+# What the service does for each kind of question, apart from authentication and caching.
 _Steps = tuple[type[parameters.Parameters], Callable[..., Any], Callable[..., Any]]
 _STEPS: Final[dict[Kind, _Steps]] = {
     "summary": (SummaryParameters, summary.ask, lambda *known: Answer(summary.answer(*known))),
@@ -46,23 +46,23 @@ _STEPS: Final[dict[Kind, _Steps]] = {
 
 
 class Ours:
-    """A data folder."""
+    """A data folder, loaded by `usage run` and read in this process."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "ours"
 
     def running(self) -> AbstractContextManager[None]:
-        """Start nothing: the tables are files."""
+        """Start nothing, because the tables are files."""
         return nullcontext()
 
     def load(self, logs: Logs) -> None:
-        """Load the logs as they came, bad lines and all."""
+        """Load the logs as delivered, including bad lines."""
         shutil.copytree(logs.folder / RAW, self.folder / RAW, copy_function=os.link)
         shutil.copytree(logs.folder / DIRECTORY, self.folder / DIRECTORY)
         self._run()
 
     def append(self, log: Path) -> None:
-        """Run the pipeline on one further log, until it is published."""
+        """Append one log by a run that publishes it."""
         shutil.copy(log, self.folder / RAW / log.name)
         self._run()
 
@@ -72,7 +72,7 @@ class Ours:
         yield _Reader(self.folder)
 
     def bytes_on_disk(self) -> int:
-        """Return what the tables take; raw files and quarantine are not counted, as with the others."""
+        """Return the size of the tables; raw files and quarantine are not counted, since other engines have neither."""
         return sum(bytes_in(self.folder / table) for table in ("events", "cube", "actors", "manifests"))
 
     def _run(self) -> None:
@@ -82,35 +82,35 @@ class Ours:
 
 
 class OursServed(Ours):
-    """The same folder behind `usage serve`, one worker."""
+    """The same folder behind `usage serve` with one worker."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         if shutil.which("wrk") is None:
-            raise UnavailableError("`wrk`, which asks it, is not installed; Debian: apt install wrk")
+            raise UnavailableError("`wrk`, which queries it, is not installed; Debian: apt install wrk")
         self._server: Process | None = None
         self._keys: dict[str, str] = {}
 
     def address(self, question: Question) -> tuple[str, str, str]:
         """Return the URL of the server, the path of a question, and a key of its workspace."""
-        assert self._server is not None, "it is not running"  # noqa: S101 - a mistake in here
+        assert self._server is not None, "the server is not running"  # noqa: S101 - an internal error
         return self._server.url, _path(question), self._keys[question.workspace_id]
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Serve, with a new key of each workspace's first member."""
+        """Serve the folder, with a new key for each workspace's first member."""
         members = _first_members(self.folder)
-        self._keys = dict(zip(members, give_keys(self.folder, list(members.items())), strict=True))
+        self._keys = dict(zip(members, write_keys(self.folder, list(members.items())), strict=True))
         with served(self.folder, NOW) as self._server:
             yield
 
     def load(self, logs: Logs) -> None:
-        """Take what was loaded already."""
+        """Do nothing: the folder is loaded already."""
 
     @contextmanager
     def reader(self) -> Iterator["_Client"]:  # type: ignore[override]  # another reader, of the same protocol
         """Connect."""
-        assert self._server is not None, "it is not running"  # noqa: S101 - a mistake in here
+        assert self._server is not None, "the server is not running"  # noqa: S101 - an internal error
         with closing(http.client.HTTPConnection(urlsplit(self._server.url).netloc)) as connection:
             yield _Client(connection, self._keys)
 
@@ -145,7 +145,7 @@ class _Client:
 
 
 def _path(question: Question) -> str:
-    """Return what the API is asked."""
+    """Return the path and query of a question."""
     query: dict[str, str] = {"range": question.range, "timezone": question.timezone}
     if question.kind == "summary":
         query["activity_view"] = question.view

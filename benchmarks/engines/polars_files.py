@@ -1,6 +1,6 @@
-"""Polars over this project's Parquet files, lazily where it may leave out rows and columns.
+"""Polars over this project's Parquet files of events; lazy frames let it skip rows and columns.
 
-Credits are shared out to languages for each question.
+Every question allocates credits to languages itself.
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ _PAGE: Final = (
 
 
 class PolarsFiles(Files):
-    """Polars."""
+    """Polars, which reads the files of a question's days."""
 
     @contextmanager
     def reader(self) -> Iterator["_Reader"]:
-        """Remember where the files are."""
+        """Return a reader; there is nothing to connect to."""
         yield _Reader(self.folder)
 
 
@@ -63,7 +63,7 @@ def _summary(events: pl.LazyFrame, question: Question) -> pl.DataFrame:
 def _by_language(events: pl.LazyFrame, _: Question) -> pl.DataFrame:
     total = pl.col("languages").list.eval(pl.element().struct.field("characters")).list.sum().alias("total")
     used = events.select("credits", "languages", total).with_row_index("event")
-    # Products of legal numbers need more than 64 bits.
+    # The product of two valid numbers can need more than 64 bits.
     product = pl.col("credits").cast(pl.Int128) * pl.col("characters")
     divisor = pl.max_horizontal("total", 1)
     ranked = (
@@ -76,9 +76,9 @@ def _by_language(events: pl.LazyFrame, _: Question) -> pl.DataFrame:
             pl.int_range(pl.len()).over("event").alias("place"), pl.col("share").sum().over("event").alias("shared")
         )
     )
-    left = (pl.col("total") > 0) & (pl.col("place") < pl.col("credits") - pl.col("shared"))
-    tagged = ranked.select("locale", (pl.col("share").cast(pl.Int64) + left).alias("credits"), *_MEASURES)
-    # Without characters there is nothing to share by: all of it is untagged.
+    gets_one_more = (pl.col("total") > 0) & (pl.col("place") < pl.col("credits") - pl.col("shared"))
+    tagged = ranked.select("locale", (pl.col("share").cast(pl.Int64) + gets_one_more).alias("credits"), *_MEASURES)
+    # An event without characters is untagged as a whole.
     none = (pl.lit(0, pl.Int64).alias(name) for name in _MEASURES)
     untagged = used.filter(pl.col("total") == 0).select(pl.lit(None, pl.String).alias("locale"), "credits", *none)
     return pl.concat([tagged, untagged]).group_by("locale").sum().collect()

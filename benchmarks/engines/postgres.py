@@ -1,7 +1,7 @@
-"""PostgreSQL: tables of events and their languages with covering indexes, and roll-ups of them by steps of time.
+"""PostgreSQL: tables of events and of their languages with covering indexes, and roll-ups by quarter-hours or hours.
 
-Started as a cluster of its own in `folder`, on a socket, with the durability it has by default. It refuses to run as
-root: then it runs as its own user, to whom every folder above has to be open.
+Runs as a separate cluster in `folder`, on a socket, with its default durability. PostgreSQL refuses to run as root; if
+this process is root, it runs as its own user, who must be able to enter every parent folder.
 """
 
 import os
@@ -22,7 +22,7 @@ from benchmarks.questions import Kind, Question, Raw, Row
 
 try:
     import psycopg
-except ImportError:  # without `make bench` the group of packages is not there
+except ImportError:  # `make bench` installs it
     psycopg = None
 
 _PACKAGED: Final = Path("/usr/lib/postgresql")
@@ -31,7 +31,7 @@ _CHUNK_BYTES: Final = 1 << 20
 _INSTANTS: Final = ("since", "until", "after_timestamp")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Of memory a quarter is shared, as its own handbook says; the rest is what an operator sets who has read it.
+# A quarter of the memory is shared buffers, as PostgreSQL's manual recommends; so are the other settings.
 _SETTINGS: Final = {
     "listen_addresses": "",
     "timezone": "UTC",
@@ -47,7 +47,7 @@ _SETTINGS: Final = {
 
 
 class Postgres:
-    """Events and languages."""
+    """Tables of events and of their languages."""
 
     name: ClassVar = "postgres"
     kinds: ClassVar[Mapping[Kind, str]] = {"summary": "summary", "by_language": "by_language", "feed": "feed"}
@@ -64,12 +64,12 @@ class Postgres:
         """Run the server."""
         if not self.folder.exists():
             self._create()
-        # In a folder of its own: the path of a socket may have a hundred characters, no more.
+        # A short temporary folder, because the path of a socket may have only about a hundred characters.
         with tempfile.TemporaryDirectory() as self._socket, self._server():
             yield
 
     def load(self, logs: Logs) -> None:
-        """Take the first logs, and index them when they are in."""
+        """Load the first logs, and create the indexes afterwards."""
         with self._connected() as connection:
             self._execute(connection, "tables")
             _copy(connection, logs.clean)
@@ -78,7 +78,7 @@ class Postgres:
             connection.execute("vacuum analyze")
 
     def append(self, log: Path) -> None:
-        """Take one further log, whole or not at all."""
+        """Append one log in one transaction."""
         with self._connected() as connection, connection.transaction():
             _copy(connection, [log])
             for name in ("versions", "fresh", "uses", "delete_languages", "delete_events"):
@@ -95,12 +95,12 @@ class Postgres:
             yield _Reader(connection, self.kinds)
 
     def bytes_on_disk(self) -> int:
-        """Return what tables and indexes take; the log of changes is not counted."""
+        """Return the size of tables and indexes, without the write-ahead log."""
         with self._connected() as connection:
             return sum(int(size) for (size,) in connection.execute(statement("postgres", "sizes")).fetchall())
 
     def roll_up_zone(self, zone: str) -> int:
-        """Make a roll-up by the local days of one zone; return its bytes."""
+        """Roll up by the local days of one zone, and drop the result; return its bytes."""
         with self._connected() as connection:
             self._execute(connection, "zone_rollup", zone=zone)
             rows = connection.execute("select pg_total_relation_size('zone_rollup')").fetchall()
@@ -108,7 +108,7 @@ class Postgres:
         return int(rows[0][0])
 
     def _roll_up(self, connection: Any) -> None:
-        """Keep up what is derived from events and languages: nothing here."""
+        """Update the roll-up of the days with new versions; these tables have none."""
 
     def _execute(self, connection: Any, name: str, **values: Any) -> None:
         connection.execute(statement("postgres", name), values or None)
@@ -121,7 +121,7 @@ class Postgres:
         _give_away(self.folder)
         command = [str(self._programs / "initdb"), "-D", str(self.folder), "-U", "postgres", "--encoding", "UTF8"]
         command += ["--locale", "C", "--auth", "trust", "--no-sync"]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", **_somebody())  # noqa: S603 - a tool
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **_run_as())  # noqa: S603 - a tool
 
     @contextmanager
     def _server(self) -> Iterator[None]:
@@ -129,7 +129,7 @@ class Postgres:
         command = [str(self._programs / "postgres"), "-D", str(self.folder), "-k", self._socket]
         command += [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **_somebody())  # noqa: S603 - a tool
+            process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **_run_as())  # noqa: S603 - a tool
             try:
                 while not self._answers():
                     if process.poll() is not None:
@@ -138,7 +138,7 @@ class Postgres:
                     time.sleep(_POLL_SECONDS)
                 yield
             finally:
-                process.send_signal(signal.SIGINT)  # which it calls a fast shutdown: with a checkpoint
+                process.send_signal(signal.SIGINT)  # a fast shutdown, with a checkpoint
                 process.wait()
 
     def _answers(self) -> bool:
@@ -150,7 +150,7 @@ class Postgres:
 
 
 class PostgresQuarters(Postgres):
-    """The same with a roll-up by quarter-hours, kept up with every load: this project's idea, there."""
+    """The tables and a roll-up of them by quarter-hours, updated with every load: this project's idea in PostgreSQL."""
 
     name = "postgres-quarters"
     step: ClassVar = timedelta(minutes=15)
@@ -160,7 +160,7 @@ class PostgresQuarters(Postgres):
         "feed": "feed",
     }
 
-    def load(self, logs: Logs) -> None:  # noqa: ARG002 - they are in its copy of the tables
+    def load(self, logs: Logs) -> None:  # noqa: ARG002 - its copy of the tables has them
         """Roll up the events that were loaded."""
         with self._connected() as connection:
             for name in ("rollup_table", "touched_all"):
@@ -176,7 +176,7 @@ class PostgresQuarters(Postgres):
 
 
 class PostgresHours(PostgresQuarters):
-    """The same by hours, as it is usually done."""
+    """The tables and a roll-up of them by hours, as is usual."""
 
     name = "postgres-hours"
     step = timedelta(hours=1)
@@ -206,6 +206,7 @@ class _Reader:
 
 
 def _copy(connection: Any, logs: Sequence[Path]) -> None:
+    """Copy the lines of logs into the staging table."""
     with connection.cursor() as cursor, cursor.copy(statement("postgres", "copy")) as copy:
         for log in logs:
             with log.open("rb") as file:
@@ -218,7 +219,11 @@ def _instant(microseconds: int) -> datetime:
 
 
 def programs() -> Path:
-    """Return where the newest server's programs are; Debian keeps those of each release beside each other."""
+    """Return the folder of the newest server's programs; Debian has one folder for each release.
+
+    Raises:
+        UnavailableError: PostgreSQL is not installed.
+    """
     found = shutil.which("postgres")
     if found:
         return Path(found).resolve().parent
@@ -228,8 +233,8 @@ def programs() -> Path:
     return packaged[-1].parent
 
 
-def _somebody() -> dict[str, Any]:
-    """Return as whom its programs run: as root they refuse to."""
+def _run_as() -> dict[str, Any]:
+    """Return the arguments of `subprocess` that make PostgreSQL's programs run as another user if this is root."""
     if os.geteuid():
         return {}
     try:
@@ -240,5 +245,6 @@ def _somebody() -> dict[str, Any]:
 
 
 def _give_away(folder: Path) -> None:
-    if somebody := _somebody():
-        os.chown(folder, somebody["user"], somebody["group"])
+    """Give a folder to the user that PostgreSQL runs as."""
+    if user := _run_as():
+        os.chown(folder, user["user"], user["group"])

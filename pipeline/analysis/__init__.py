@@ -1,9 +1,13 @@
-"""Ad-hoc SQL over the tables: `usage.duckdb`, which any DuckDB client opens, and what `usage sql` adds to it.
+"""Ad-hoc SQL over the tables: `usage.duckdb`, which any DuckDB client can open, and the guarded `usage sql`.
 
-spans      every zone's local days, from `pipeline.contract.calendar`
-database   `usage.duckdb`: views and macros from `sql/`, and the spans
-statements what a statement may be
-session    runs them, so that nothing is written and nothing else is read
-writing    rows as a table, CSV, JSON or Parquet
-prompt     asks for statements on a terminal
+Only code that reads the tables belongs here; nothing in this room changes them. A run and `usage sql` keep the file
+current with `database.refresh`; `usage sql` runs statements in a session of `session.open_session`.
+
+    spans        every zone's local days, from `pipeline.contract.calendar`
+    database     builds `usage.duckdb`: the views and macros of `sql/`, and the spans
+    statements   decides which statements may run
+    session      runs them so that they write nothing and read nothing but the tables
+    values       turns Arrow values into text and JSON
+    writers      write rows as a table, CSV, JSON or Parquet
+    prompt       reads statements from a terminal
 """

@@ -1,10 +1,10 @@
-"""`usage.duckdb`: views and macros over the tables, and the local days of every zone; no other data of its own.
+"""Build `usage.duckdb`: views and macros over the tables, and the local days of every zone; no other data.
 
-Reads `sql/` and the zone data; writes `usage.duckdb` and, behind it, `usage.duckdb.json`, which says what it was made
-from: where that is still so, a run goes on without looking into it. Views hold the absolute path of the data folder,
-since DuckDB takes relative ones from wherever the client was started; in a folder that moved they are made anew.
+Reads `sql/` and the zone data. Writes `usage.duckdb`, then `usage.duckdb.json`, which records what it was built from:
+while that still holds, a run does not open the database. Views contain the absolute path of the data folder, because
+DuckDB resolves relative paths against the client's working directory; after the folder moves, the file is rebuilt.
 
-Both files can be made again at any time. They are no part of a commit.
+Both files can be rebuilt at any time and are not part of a commit.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import duckdb
 
 DATABASE: Final = "usage.duckdb"
-_MARK: Final = "usage.duckdb.json"
+_BUILD_RECORD: Final = "usage.duckdb.json"
 _LOCK: Final = "usage.duckdb.lock"
 _STAGED: Final = ".usage.duckdb.tmp"
-_STAGED_MARK: Final = ".usage.duckdb.json.tmp"
+_STAGED_RECORD: Final = ".usage.duckdb.json.tmp"
 
 _SQL: Final = files("pipeline").joinpath("analysis", "sql")
-# What is for everybody: a file of `sql/` creates each.
+# The public objects; `sql/` has one file for each.
 VIEWS: Final = (
     *("calendar", "cube", "actors", "events", "event_languages"),
     *("quarantine", "runs", "members", "accounts"),
@@ -42,124 +42,123 @@ TABLE_MACROS: Final = (
     *("local_days", "usage_daily", "usage_buckets", "usage_by_language", "usage_activity"),
 )
 SCALAR_MACROS: Final = ("instant", "local_today")
-# What these are made of, in an order in which each comes after what it names.
+# What the public objects are made of; each comes after the ones it uses.
 _INTERNAL: Final = (
     *("internal_share", "internal_workspace", "internal_manifest", "internal_current_cube"),
     *("internal_current_actors", "internal_cube_rows", "internal_actors_rows", "internal_events_rows"),
     *("internal_languages_rows",),
 )
 _STATEMENTS: Final = (*_INTERNAL, *VIEWS, *SCALAR_MACROS, "internal_buckets", *TABLE_MACROS)
-# What the views give where there is no file yet.
+# The columns of the views, which they need when there is no file to read yet.
 _COLUMNS: Final = {"cube": CUBE, "actors": ACTORS, "events": EVENTS, "quarantine": QUARANTINE}
 _PARTITIONS: Final = {"cube": {"month": pa.string()}, "actors": {"month": pa.string()}, "events": {"day": pa.date32()}}
-# Smaller than DuckDB's own: the file holds little.
+# Much smaller than DuckDB's default of 256 KiB, because the file holds little.
 _BLOCK_BYTES: Final = 16_384
-# Another one makes it while we wait, in a second or two.
-_PATIENCE_SECONDS: Final = 20
+# How long to wait for another process that is building the file, which takes a second or two.
+_LOCK_TIMEOUT_SECONDS: Final = 20
 
 
-class Mark(msgspec.Struct, frozen=True):
-    """What `usage.duckdb` was made from, and which file that was."""
+class BuildRecord(msgspec.Struct, frozen=True):
+    """What `usage.duckdb` was built from, and which file came out."""
 
-    made_from: str
-    size: int
+    made_from: str  # `inputs_hash`
+    size: int  # bytes
     mtime_ns: int
 
 
 def is_current(root: Path) -> bool:
-    """Return whether a data folder's `usage.duckdb` is what it would be if it were made now."""
+    """Return whether building a data folder's `usage.duckdb` now would give the same file."""
     store = Store(root)
     try:
         status = store.path(DATABASE).stat()
-        mark = store.load(_MARK, Mark)
+        record = store.load(_BUILD_RECORD, BuildRecord)
     except (OSError, DamagedError):
         return False
-    return mark == Mark(made_from(root), status.st_size, status.st_mtime_ns)
+    return record == BuildRecord(inputs_hash(root), status.st_size, status.st_mtime_ns)
 
 
-def made_from(root: Path) -> str:
-    """Return a hash of all that `usage.duckdb` depends on: the statements, columns, zone data and the data folder."""
+def inputs_hash(root: Path) -> str:
+    """Return a hash of what `usage.duckdb` is built from: statements, columns, zone data and the folder's path."""
     schemas = [schema.to_string() for schema in _COLUMNS.values()]
     statements = [_SQL.joinpath(f"{name}.sql").read_text() for name in _STATEMENTS]
     return hashlib.sha256("\0".join([zone_data_version(), str(root), *schemas, *statements]).encode()).hexdigest()
 
 
 def refresh(root: Path) -> None:
-    """Make a data folder's `usage.duckdb` where it is not current; readers have the old one or the new one.
+    """Build a data folder's `usage.duckdb` unless it is current; readers see the old file or the new one.
 
     Raises:
-        OSError: it cannot be written, or another one makes it and does not end.
+        OSError: the file cannot be written, or another process is building it and does not finish.
     """
     if is_current(root):
         return
     store = Store(root)
-    with FileLock(store.path(_LOCK), timeout=_PATIENCE_SECONDS):
+    with FileLock(store.path(_LOCK), timeout=_LOCK_TIMEOUT_SECONDS):
         if is_current(root):
             return
         try:
-            make(store.path(_STAGED), root)
+            build(store.path(_STAGED), root)
             status = store.path(_STAGED).stat()
-            mark = Mark(made_from(root), status.st_size, status.st_mtime_ns)
-            staged = [store.staged(_STAGED, DATABASE), store.stage(_STAGED_MARK, _MARK, msgspec.json.encode(mark))]
+            record = msgspec.json.encode(BuildRecord(inputs_hash(root), status.st_size, status.st_mtime_ns))
+            staged = [store.staged(_STAGED, DATABASE), store.stage(_STAGED_RECORD, _BUILD_RECORD, record)]
             for operation in [Operation("sync"), *staged]:
                 store.apply(operation)
         finally:
-            for left in (_STAGED, _STAGED_MARK):
-                store.path(left).unlink(missing_ok=True)
+            for leftover in (_STAGED, _STAGED_RECORD):
+                store.path(leftover).unlink(missing_ok=True)
 
 
-def pattern(root: Path) -> str:
-    """Return the glob that finds a data folder alone."""
+def escaped_glob(root: Path) -> str:
+    """Return the glob that matches a data folder and nothing else."""
     return re.sub(r"([*?\[])", r"[\1]", str(root))
 
 
-def make(path: Path, root: Path) -> None:
-    """Write a database over the tables of a data folder.
+def build(path: Path, root: Path) -> None:
+    """Write a database at `path` over the tables of the data folder `root`.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    import duckdb  # noqa: PLC0415 - a run with nothing new is over before it is here
+    import duckdb  # noqa: PLC0415 - a run with nothing new never needs it
 
     path.unlink(missing_ok=True)
     try:
         with duckdb.connect(path, config={"default_block_size": str(_BLOCK_BYTES)}) as connection:
-            _fill(connection, root)
+            _create_objects(connection, root)
     except duckdb.Error as error:
         raise OSError(f"{path}: {error}") from None
 
 
-def _fill(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
-    _name_folder(
-        connection, Path("/nowhere")
-    )  # what is created is bound, which in a large data folder would list all of it
+def _create_objects(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
+    # DuckDB binds a view when it is created, which would list the files of the whole data folder.
+    _set_folder(connection, Path("/nowhere"))
     connection.execute("create schema internal")
     for name, schema in _COLUMNS.items():
-        _keep(connection, name, _columns(name, schema).empty_table())
-    _keep(connection, "spans", pa.Table.from_pylist([span._asdict() for span in spans()]))
+        _create_table(connection, name, _view_schema(name, schema).empty_table())
+    _create_table(connection, "spans", pa.Table.from_pylist([span._asdict() for span in spans()]))
     for name in _STATEMENTS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text())
-    _name_folder(connection, root)
+    _set_folder(connection, root)
 
 
-def _keep(connection: "duckdb.DuckDBPyConnection", name: str, rows: pa.Table) -> None:
+def _create_table(connection: "duckdb.DuckDBPyConnection", name: str, rows: pa.Table) -> None:
     connection.from_arrow(rows).create(f"internal.{name}")
 
 
-def _columns(name: str, schema: pa.Schema) -> pa.Schema:
-    """Return the columns of a table, those that come from its folders and file names included."""
+def _view_schema(name: str, schema: pa.Schema) -> pa.Schema:
+    """Return the columns of a table, including those that come from folder and file names."""
     partitions = (
         {"workspace_id": pa.string(), **_PARTITIONS[name], "filename": pa.string()} if name in _PARTITIONS else {}
     )
     return pa.schema([*partitions.items(), *schema])
 
 
-def _name_folder(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
-    """Let `data_folder()` be the data folder, and `data_pattern()` the glob that finds it alone.
+def _set_folder(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
+    """Define `data_folder()` as the data folder, and `data_pattern()` as the glob that matches it alone.
 
-    This is the one place where SQL is put together: a macro takes no parameter, and a file function nothing else that
-    could name the folder and does not change with the session.
+    This is the only place that builds SQL from strings: `create macro` accepts no bound parameter, and the file
+    functions accept only a constant, or a session variable, which a client could change.
     """
-    for name, text in (("data_folder", str(root)), ("data_pattern", pattern(root))):
+    for name, text in (("data_folder", str(root)), ("data_pattern", escaped_glob(root))):
         literal = text.replace("'", "''")
         connection.execute(f"create or replace macro {name}() as '{literal}'")

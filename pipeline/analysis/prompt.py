@@ -1,6 +1,6 @@
-"""The prompt of `usage sql`: statements of several lines until a semicolon, answers below them, a history.
+"""The prompt of `usage sql`: statements of several lines up to a semicolon, with completion and a history.
 
-Reads the terminal; writes to it, and the history to the user's state folder, for nobody else to read.
+Reads the terminal. Writes results to it, and the history to the user's state folder, where only the user can read it.
 """
 
 import os
@@ -18,13 +18,13 @@ from prompt_toolkit.history import FileHistory
 from pipeline.analysis.database import SCALAR_MACROS, TABLE_MACROS, VIEWS
 from pipeline.analysis.session import QueryError, Session
 from pipeline.analysis.statements import StatementError, statements
-from pipeline.analysis.writing import NOT_WHOLE, width, write_plan, write_table
+from pipeline.analysis.writers import TRUNCATED, terminal_width, write_plan, write_table
 
 _HELP: Final = """\
 SELECT … ;        runs when a line ends with a semicolon; Ctrl-C stops it
-.tables           the views and the macros
-.schema [NAME]    their columns, or one's
-.quit             leaves, as Ctrl-D does"""
+.tables           list the views and macros
+.schema [NAME]    list the columns of all views, or of one
+.quit             leave; Ctrl-D does the same"""
 _KEYWORDS: Final = (
     *("select", "from", "where", "group by", "order by", "limit", "join", "left join", "using", "with", "having"),
     *("count(*)", "sum(", "filter (where", "date_trunc(", "interval", "describe", "explain", "summarize", "union all"),
@@ -40,8 +40,8 @@ where schema_name = 'main' and not internal and function_name not like 'data\\_%
 order by parameters is not null, name"""
 
 
-def converse(session: Session) -> None:
-    """Ask for statements and answer them until there are no more."""
+def run_prompt(session: Session) -> None:
+    """Read statements and commands from the terminal and answer each, until the user leaves."""
     prompt: PromptSession[str] = PromptSession(
         history=FileHistory(str(_history())),
         completer=WordCompleter([*VIEWS, *TABLE_MACROS, *SCALAR_MACROS, *_KEYWORDS], ignore_case=True),
@@ -63,10 +63,10 @@ def converse(session: Session) -> None:
 
 
 def answer(session: Session, text: str) -> None:
-    """Write what comes of a command or of statements; what is wrong with them, to stderr."""
+    """Run a command or statements and write the result to stdout, errors to stderr."""
     try:
         if text.startswith("."):
-            _obey(session, text)
+            _run_command(session, text)
         else:
             _run(session, text)
     except KeyboardInterrupt:
@@ -75,7 +75,7 @@ def answer(session: Session, text: str) -> None:
         typer.echo(f"error: {error}", err=True)
 
 
-def _obey(session: Session, text: str) -> None:
+def _run_command(session: Session, text: str) -> None:
     command, _, name = text.partition(" ")
     if command == ".tables":
         _run(session, _TABLES)
@@ -91,25 +91,27 @@ def _run(session: Session, text: str) -> None:
     for statement in statements(text):
         rows = BytesIO()
 
-        def take(reader: pa.RecordBatchReader, explained: bool = statement.is_explained, rows: BytesIO = rows) -> bool:
+        def consume(
+            reader: pa.RecordBatchReader, explained: bool = statement.is_explained, rows: BytesIO = rows
+        ) -> bool:
             rows.seek(0)
             rows.truncate()
-            return write_plan(reader, rows) if explained else write_table(reader, rows, width())
+            return write_plan(reader, rows) if explained else write_table(reader, rows, terminal_width())
 
-        is_whole = session.run(statement, take)
+        is_complete = session.run(statement, consume)
         typer.echo(rows.getvalue(), nl=False)
-        if not is_whole:
-            typer.echo(NOT_WHOLE, err=True)
+        if not is_complete:
+            typer.echo(TRUNCATED, err=True)
 
 
 def _is_done(text: str) -> bool:
-    """Return whether what was written so far is to be run."""
+    """Return whether Enter runs the text: it is a command, ends with a semicolon, or is empty."""
     written = text.strip()
     return not written or written.startswith(".") or written.endswith(";")
 
 
 def _history() -> Path:
-    """Return the file of the history, which is the user's own."""
+    """Return the history file; create it readable by the user alone."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     path = Path(state) / "workspace-usage" / "sql-history"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

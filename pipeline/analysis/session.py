@@ -1,7 +1,7 @@
-"""A session over one data folder's `usage.duckdb` that can only look: at the tables and at nothing else.
+"""Run statements over one data folder's `usage.duckdb` in a session that can only read, and only the tables.
 
-Reads the tables, the members and the accounts; writes nothing but what does not fit into memory, to a folder of its own
-that goes with it. API keys, the writer's state, other files, the network and extensions are out of reach.
+Reads the tables, the members and the accounts. Writes only what does not fit into memory, to a temporary folder that is
+deleted with the session. API keys, the writer's state, other files, the network and extensions are out of reach.
 """
 
 import tempfile
@@ -15,38 +15,42 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.analysis import database
-from pipeline.analysis.statements import Statement, said_by
+from pipeline.analysis.statements import Statement, error_text
 from pipeline.contract.directory import ACCOUNTS, MEMBERS
 from pipeline.contract.tables import DIRECTORY
 
-_MEMORY: Final = "1GB"
+_MEMORY_LIMIT: Final = "1GB"
 _BATCH_ROWS: Final = 10_000
 _FOLDERS: Final = ("events", "cube", "actors", "quarantine", "runs", "manifests")
 _FILES: Final = (f"{DIRECTORY}/{MEMBERS}", f"{DIRECTORY}/{ACCOUNTS}")
 _ATTEMPTS: Final = 5
-# What a commit between the listing of files and their reading looks like: a file that is not named in the manifests
-# any more, or is named and not listed, or is gone.
-_OVERTAKEN: Final = ("a run published meanwhile", "No such file or directory", "No files found that match")
+# What the error says when a run commits after the files were listed and before they are read: a manifest names a file
+# that was not listed, or a listed file is gone.
+_OVERTAKEN: Final = ("a run published new files", "No such file or directory", "No files found that match")
 
 _T = TypeVar("_T")
 
 
 class QueryError(RuntimeError):
-    """Raised when a statement fails; its text is for whoever wrote it."""
+    """Raised when a statement fails; the message is for its author."""
 
 
 class Session:
     """An open session.
 
     Args:
-        connection: to the database, guarded.
+        connection: to the database, already restricted.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def run(self, statement: Statement, take: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Return what `take` makes of the rows; where a run publishes meanwhile, it is given them once more.
+    def run(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
+        """Run a statement, again if a run publishes new files in the meantime.
+
+        Args:
+            statement: what to run.
+            consume: reads the rows, from the first one each time; its result is returned.
 
         Raises:
             QueryError: the statement fails.
@@ -54,55 +58,59 @@ class Session:
         self._connection.execute("set variable statement = ?", [statement.select])
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._attempt(statement, take)
+                return self._attempt(statement, consume)
             except (duckdb.Error, OSError) as error:
-                text = said_by(error)
+                text = error_text(error)
                 if attempt == _ATTEMPTS or not any(words in text for words in _OVERTAKEN):
                     raise QueryError(text) from None
         raise AssertionError
 
-    def _attempt(self, statement: Statement, take: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Run a statement in another thread: this one could not notice Ctrl-C while DuckDB is at work."""
+    def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
+        """Run a statement in another thread, so that this one notices Ctrl-C while DuckDB is busy."""
 
         def rows() -> _T:
-            with self._connection.sql(statement.run_by).to_arrow_reader(_BATCH_ROWS) as reader:
-                return take(reader)
+            with self._connection.sql(statement.command).to_arrow_reader(_BATCH_ROWS) as reader:
+                return consume(reader)
 
         with ThreadPoolExecutor(1) as thread:
-            taken = thread.submit(rows)
+            result = thread.submit(rows)
             try:
-                return taken.result()
+                return result.result()
             except KeyboardInterrupt:
                 self._connection.interrupt()
                 raise
 
 
 @contextmanager
-def opened(root: Path, now: int | None) -> Iterator[Session]:
-    """Open a session; `now`, in microseconds UTC, decides what today is.
+def open_session(root: Path, now: int | None) -> Iterator[Session]:
+    """Open a session.
+
+    Args:
+        root: the data folder, as an absolute path.
+        now: the instant that decides what today is, in microseconds UTC; None for the clock.
 
     Raises:
-        OSError: there is no place for the database.
+        OSError: the database can be written neither to the data folder nor to a temporary one.
     """
     with ExitStack() as stack:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usage-sql-")))
         connection = stack.enter_context(_connected(_current(root, temporary), temporary))
         if now is not None:
             connection.execute("set variable now = make_timestamp(?)", [now])
-        _guard(connection, root)
+        _restrict(connection, root)
         yield Session(connection)
 
 
 def _current(root: Path, temporary: Path) -> Path:
-    """Return a database that fits the data folder: its own, mended where need be, else one of this session."""
-    own = root / database.DATABASE
+    """Return a current database: the data folder's own, rebuilt if necessary, or else one for this session alone."""
+    path = root / database.DATABASE
     try:
         database.refresh(root)
-        duckdb.connect(own, read_only=True).close()
-    except (OSError, duckdb.Error):  # the folder is not to be written to, or the file was damaged behind its mark
-        own = temporary / database.DATABASE
-        database.make(own, root)
-    return own
+        duckdb.connect(path, read_only=True).close()
+    except (OSError, duckdb.Error):  # the folder is read-only, or the file was damaged after it was built
+        path = temporary / database.DATABASE
+        database.build(path, root)
+    return path
 
 
 def _connected(path: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
@@ -110,7 +118,7 @@ def _connected(path: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
         path,
         read_only=True,
         config={
-            "memory_limit": _MEMORY,
+            "memory_limit": _MEMORY_LIMIT,
             "temp_directory": str(temporary / "spill"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -120,12 +128,12 @@ def _connected(path: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
     )
 
 
-def _guard(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """Shut out whatever is not to be seen, for good."""
-    roots = {str(root), database.pattern(root)}
+def _restrict(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Allow only the files of the tables, and lock the configuration so that no statement can undo it."""
+    roots = {str(root), database.escaped_glob(root)}
     connection.execute("set timezone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")  # it would come between the data on stdout
-    connection.execute("set python_enable_replacements = false")  # variables of this program are no tables
+    connection.execute("set enable_progress_bar = false")  # it would mix with the data on stdout
+    connection.execute("set python_enable_replacements = false")  # else this program's variables are tables
     connection.execute("set allowed_directories = ?", [[f"{at}/{name}/" for at in roots for name in _FOLDERS]])
     connection.execute("set allowed_paths = ?", [[f"{at}/{name}" for at in roots for name in _FILES]])
     connection.execute("set enable_external_access = false")

@@ -1,9 +1,9 @@
-"""What a statement may be: a SELECT, or an EXPLAIN of one, which calls no function that runs what it is given as text.
+"""Decide which statements may run: a SELECT, or an EXPLAIN of one, that calls only known table functions.
 
-Reads the statement alone. DuckDB has no mode in which nothing is written: in the folders that it may read COPY writes,
-also inside WITH and under EXPLAIN ANALYZE. So a statement is run from within `from query(…)`, where DuckDB takes a
-SELECT that changes nothing and no other; and of table functions only those below are let through, since one of the
-others would run whatever SQL it is given as JSON.
+Reads nothing but the statement. DuckDB has no mode that forbids all writing: COPY can write to any folder that DuckDB
+may read, even inside WITH and under EXPLAIN ANALYZE. So a statement runs inside `from query(…)`, where DuckDB accepts
+only a SELECT that changes nothing. Table functions are limited to the list below, because one of the others
+(`json_execute_serialized_sql`) runs any SQL that it is given as JSON.
 """
 
 from collections.abc import Iterator
@@ -24,39 +24,39 @@ _TABLE_FUNCTIONS: Final = frozenset(
         *TABLE_MACROS,
     )
 )
-_REFUSED: Final = "only SELECT (and FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW) and EXPLAIN of it are run here"
+_REFUSED: Final = "only SELECT (and FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW) and EXPLAIN of it can run here"
 _RUN: Final = "from query(getvariable('statement'))"
 _EXPLAIN: Final = f"explain {_RUN}"
 _EXPLAIN_ANALYZE: Final = f"explain analyze {_RUN}"
 
 
 class StatementError(ValueError):
-    """Raised when a statement is not run here; its text is for whoever wrote it."""
+    """Raised when a statement may not run; the message is for its author."""
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A SELECT, and the fixed statement that runs or explains what the variable `statement` holds."""
+    """A SELECT, and the fixed command that runs or explains the text in the variable `statement`."""
 
     select: str
-    run_by: str
+    command: str
 
     @property
     def is_explained(self) -> bool:
-        """Return whether a plan comes of it rather than rows."""
-        return self.run_by != _RUN
+        """Return whether the result is a plan rather than rows."""
+        return self.command != _RUN
 
 
 def statements(text: str) -> list[Statement]:
-    """Return the statements of a text, in their order.
+    """Split a text into its statements, in order.
 
     Raises:
-        StatementError: one of them is not run here, or is no SQL.
+        StatementError: a statement may not run, or the text is not SQL.
     """
     return [_statement(found) for found in _extracted(text)]
 
 
-def said_by(error: Exception) -> str:
-    """Return what an error says, without the line of a statement that was not the writer's."""
+def error_text(error: Exception) -> str:
+    """Return an error's message without the excerpt of `_RUN`, which the author did not write."""
     return str(error).partition("\n\nLINE ")[0].strip()
 
 
@@ -68,9 +68,9 @@ def _extracted(text: str) -> list[duckdb.Statement]:
 
 
 def _statement(found: duckdb.Statement) -> Statement:
-    select, run_by = found.query, _RUN
+    select, command = found.query, _RUN
     if found.type == duckdb.StatementType.EXPLAIN:
-        select, run_by = _explained(found.query)
+        select, command = _explained(found.query)
         inner = _extracted(select)
         if len(inner) != 1:
             raise StatementError(_REFUSED)
@@ -80,38 +80,38 @@ def _statement(found: duckdb.Statement) -> Statement:
         raise StatementError(what)
     for name in _table_functions(select):
         if name not in _TABLE_FUNCTIONS:
-            raise StatementError(f"the table function {name} is not to be used here")
-    return Statement(select, run_by)
+            raise StatementError(f"the table function {name} is not available here")
+    return Statement(select, command)
 
 
 def _explained(text: str) -> tuple[str, str]:
-    """Return what an EXPLAIN is about, and whether it is to be carried out."""
+    """Return the statement that an EXPLAIN is about, and the command that explains it."""
     encoded = text.encode()
     starts = [start for start, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
     words = [encoded[start:end].split(maxsplit=1)[0].lower() for start, end in pairwise([*starts[:3], len(encoded)])]
     if words[1] == b"(":
-        raise StatementError("EXPLAIN takes no options here but ANALYZE")
+        raise StatementError("EXPLAIN takes no option here except ANALYZE")
     if words[1] in {b"analyze", b"analyse"}:
         return encoded[starts[2] :].decode(), _EXPLAIN_ANALYZE
     return encoded[starts[1] :].decode(), _EXPLAIN
 
 
 def _table_functions(select: str) -> Iterator[str]:
-    """Yield the names of the table functions that a SELECT calls, wherever in it.
+    """Yield the names of the table functions that a SELECT calls at any depth.
 
     Raises:
-        StatementError: DuckDB cannot say what it is made of.
+        StatementError: DuckDB cannot serialize the statement.
     """
     with duckdb.connect() as parser:
         (tree,) = parser.execute("select json_serialize_sql(?::varchar)", [select]).fetchall()[0]
-    waiting: list[Any] = [msgspec.json.decode(tree)]
-    if waiting[0]["error"]:
-        raise StatementError(waiting[0]["error_message"])
-    while waiting:
-        node = waiting.pop()
+    pending: list[Any] = [msgspec.json.decode(tree)]
+    if pending[0]["error"]:
+        raise StatementError(pending[0]["error_message"])
+    while pending:
+        node = pending.pop()
         if isinstance(node, dict):
             if node.get("type") == "TABLE_FUNCTION":
                 yield node["function"]["function_name"].lower()
-            waiting += node.values()
+            pending += node.values()
         elif isinstance(node, list):
-            waiting += node
+            pending += node

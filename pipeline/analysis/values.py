@@ -1,6 +1,6 @@
-"""Values of a result as the formats have them: exact numbers, instants as RFC 3339 in UTC, nothing lost in a float.
+"""Convert the values of a result for output: exact numbers, instants as RFC 3339 in UTC, no detour through floats.
 
-Reads Arrow columns; returns what `msgspec` writes as JSON.
+Reads Arrow columns; returns values that `msgspec` can write as JSON. Does no I/O.
 """
 
 import math
@@ -19,17 +19,17 @@ _json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a batch."""
+    """Yield the rows of a batch as tuples of JSON values."""
     return zip(*map(_column, batch.columns), strict=True)
 
 
 def json(value: Any) -> bytes:
-    """Return a value as JSON; there is no such number as NaN or infinity, hence null."""
+    """Return a value as JSON; NaN and infinity, which JSON does not have, become null."""
     return _json(value)
 
 
 def text(value: Any) -> str:
-    """Return a value as a cell of CSV or of a table has it; null is for the caller."""
+    """Return a value as a cell of CSV or of a table; the caller handles null."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):
@@ -38,7 +38,7 @@ def text(value: Any) -> str:
 
 
 def _column(column: pa.Array) -> list[Any]:
-    if pa.types.is_timestamp(column.type):  # by Arrow: Python's date-times end with the year 9999 and with microseconds
+    if pa.types.is_timestamp(column.type):  # Python's datetime has neither nanoseconds nor years after 9999
         naive = column.cast(pa.timestamp(column.type.unit)).cast(pa.string()).to_pylist()
         return [moment and _instant(moment) for moment in naive]
     if pa.types.is_date(column.type):
@@ -47,13 +47,14 @@ def _column(column: pa.Array) -> list[Any]:
 
 
 def _instant(moment: str) -> str:
-    """Return an instant as Arrow writes it, `2026-11-24 12:00:00.000000`, as RFC 3339 in UTC."""
+    """Turn an instant as Arrow writes it, `2026-11-24 12:00:00.000000`, into RFC 3339 in UTC."""
     whole, _, fraction = moment.replace(" ", "T").partition(".")
     digits = fraction.rstrip("0")
     return f"{whole}.{digits}Z" if digits else f"{whole}Z"
 
 
 def _value(value: Any) -> Any:
+    """Return a JSON value for a Python value of any DuckDB type."""
     if value is None or isinstance(value, bool | int | float | str | Decimal):
         return value
     if isinstance(value, bytes):
@@ -68,5 +69,5 @@ def _value(value: Any) -> Any:
 
 
 def _duration(value: Any) -> str:
-    """Return an interval as ISO 8601 has it."""
+    """Return an interval as an ISO 8601 duration."""
     return f"P{value.months}M{value.days}DT{Decimal(value.nanoseconds) / _SECOND_NS:f}S"

@@ -1,4 +1,7 @@
-"""`usage sample`: invent logs and a directory to try everything with."""
+"""`usage sample`: write sample logs and a directory to try everything with.
+
+Writes `raw/` and `directory/` of the data folder, and a working API key to stdout.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,33 +15,31 @@ from pipeline.contract.calendar import DAY_US, FIRST_DAY, utc_day_start
 
 @app.command()
 def sample(
-    events: Annotated[
-        int, typer.Option(min=1, help="Different events; versions and re-deliveries come on top.")
-    ] = 20_000,
+    events: Annotated[int, typer.Option(min=1, help="Distinct events; versions and re-deliveries are extra.")] = 20_000,
     workspaces: Annotated[
-        int, typer.Option(min=1, help="Workspaces: the second is half as busy as the first, the third a third.")
+        int, typer.Option(min=1, help="Workspaces; the second is half as busy as the first, the third a third.")
     ] = 8,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How far back the logs go; they end now.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days of history before --now.")] = 90,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and --now give the same logs.")] = 7,
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", "--out", help="The data folder, else USAGE_DATA_DIR.", show_default=False),
+        typer.Option("--data-dir", "--out", help="The data folder (default USAGE_DATA_DIR).", show_default=False),
     ] = None,
     now: Now = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Write beside files of other origin; those of the same name are replaced.")
+        bool, typer.Option("--force", help="Keep files of other origin, but replace those of the same name.")
     ] = False,
 ) -> None:
     """Write realistic sample logs and a directory, and print a working API key with its workspace and user.
 
-    Exit codes: 0 done; 2 the data folder holds files that this command did not write.
+    Exit codes: 0 done; 2 wrong usage, or the data folder holds files that this command did not write.
     """
     from pipeline.sample.cast import Plan
     from pipeline.sample.generate import ForeignFilesError, write
 
     folder = settings(data_dir=data_dir).data_dir
     if instant(now) - days * DAY_US < utc_day_start(FIRST_DAY):
-        refuse(f"the logs would begin before {FIRST_DAY}, where no record counts")
+        refuse(f"the logs would begin before {FIRST_DAY}; earlier records are rejected")
     plan = Plan(now=instant(now), events=events, workspaces=workspaces, days=days, seed=seed)
     try:
         written = write(folder, plan, force=force)

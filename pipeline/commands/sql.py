@@ -1,4 +1,7 @@
-"""`usage sql`: ask the tables anything in SQL, and write nothing to them."""
+"""`usage sql`: query the tables in SQL; nothing can be written to them.
+
+Reads statements from the argument, stdin or a terminal; writes rows to stdout or a file.
+"""
 
 import shutil
 import sys
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 Format = Literal["table", "csv", "json", "parquet"]
 
 _FAILED = 1
-_INTERRUPTED = 130  # 128 and SIGINT, as shells have it
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 _SPOOLED_BYTES = 8 << 20
 
 
@@ -29,22 +32,24 @@ _SPOOLED_BYTES = 8 << 20
 def sql(
     statement: Annotated[
         str | None,
-        typer.Argument(help="SELECT or EXPLAIN; else they come from stdin, or are asked for on a terminal."),
+        typer.Argument(help="SELECT or EXPLAIN; without it, statements come from stdin or a prompt."),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How the rows are written.")] = "table",
+    format_: Annotated[Format, typer.Option("--format", help="Output format of the rows.")] = "table",
     output: Annotated[
         Path | None, typer.Option(help="Write the rows to this file instead of stdout.", show_default=False)
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="With --output: replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Let --output replace an existing file.")] = False,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:
-    """Ask the tables anything in SQL; nothing can be written to them, and nothing else be read.
+    """Query the tables in SQL. Statements cannot write, and cannot read anything else.
 
-    Views and macros are those of usage.duckdb in the data folder, which any DuckDB client opens.
+    The views and macros are those of usage.duckdb in the data folder, which any DuckDB client can open.
 
-    Exit codes: 0 done; 1 a statement failed, and nothing of it is written; 2 the command is wrong, or a statement is
-    none that is run here; 130 stopped by SIGINT.
+    Example: usage sql "select action, count(*) from events group by action"
+
+    Exit codes: 0 done; 1 a statement failed, and none of its rows were written; 2 wrong usage, or a statement that
+    may not run here; 130 stopped by SIGINT.
     """
     from pipeline.analysis import session
     from pipeline.analysis.statements import StatementError, statements
@@ -56,11 +61,11 @@ def sql(
     moment = None if now is None else instant(now)
     if statement is None and sys.stdin.isatty():
         if output is not None or format_ != "table":
-            refuse("--format and --output go with a statement, as an argument or on stdin")
-        from pipeline.analysis.prompt import converse
+            refuse("--format and --output need a statement, as an argument or on stdin")
+        from pipeline.analysis.prompt import run_prompt
 
-        with _failing(), session.opened(root, moment) as opened:
-            converse(opened)
+        with _failing(), session.open_session(root, moment) as running:
+            run_prompt(running)
         return
     text = sys.stdin.read() if statement is None else statement
     try:
@@ -68,30 +73,30 @@ def sql(
     except StatementError as error:
         refuse(f"error: {error}")
     if not found:
-        refuse('no statement was given: `usage sql "select count(*) from events"`')
+        refuse('no statement was given; try `usage sql "select count(*) from events"`')
     if len(found) > 1 and (output is not None or format_ == "parquet"):
-        refuse("one file holds the rows of one statement")
-    with _failing(), session.opened(root, moment) as opened:
+        refuse("a file holds the rows of only one statement")
+    with _failing(), session.open_session(root, moment) as running:
         for number, each in enumerate(found):
             if number:
                 typer.echo()
-            _answer(opened, each, format_, output)
+            _answer(running, each, format_, output)
 
 
 def _check(format_: Format, output: Path | None, *, force: bool) -> None:
-    """Exit 2 where the options do not go together."""
+    """Exit 2 if the options do not fit together."""
     if output is None:
         if force:
-            refuse("--force goes with --output")
+            refuse("--force needs --output")
         if format_ == "parquet" and sys.stdout.isatty():
-            refuse("Parquet is not for a terminal: add --output FILE, or send stdout elsewhere")
+            refuse("Parquet cannot be shown on a terminal: add --output FILE, or redirect stdout")
     elif output.exists() and not force:
-        refuse(f"{output} is there already; choose another name, or add --force to replace a file")
+        refuse(f"{output} already exists; choose another name, or add --force to replace it")
 
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """Say in one message what failed, and exit."""
+    """Report a failure in one message, and exit."""
     import pyarrow as pa
 
     from pipeline.analysis.session import QueryError
@@ -106,28 +111,28 @@ def _failing() -> Iterator[None]:
         raise typer.Exit(_FAILED) from None
 
 
-def _answer(opened: "Session", statement: "Statement", format_: Format, output: Path | None) -> None:
-    """Write what comes of a statement, when all of it is there."""
+def _answer(running: "Session", statement: "Statement", format_: Format, output: Path | None) -> None:
+    """Run a statement, and write its rows once all of them have arrived."""
     import tempfile
 
-    from pipeline.analysis.writing import NOT_WHOLE, WRITERS, width, write_plan
+    from pipeline.analysis.writers import TRUNCATED, WRITERS, terminal_width, write_plan
     from pipeline.storage import atomic
 
     with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES) as file:
 
-        def take(rows: "pa.RecordBatchReader") -> bool:
+        def consume(rows: "pa.RecordBatchReader") -> bool:
             file.seek(0)
             file.truncate()
             if statement.is_explained:
                 return write_plan(rows, file)
-            return WRITERS[format_](rows, file, None if output else width())
+            return WRITERS[format_](rows, file, None if output else terminal_width())
 
-        is_whole = opened.run(statement, take)
+        is_complete = running.run(statement, consume)
         file.seek(0)
         if output is None:
             shutil.copyfileobj(file, typer.get_binary_stream("stdout"))
         else:
             with atomic.replacing(output) as copy:
                 shutil.copyfileobj(file, copy)
-    if not is_whole:
-        typer.echo(NOT_WHOLE, err=True)
+    if not is_complete:
+        typer.echo(TRUNCATED, err=True)

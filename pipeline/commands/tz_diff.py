@@ -1,4 +1,7 @@
-"""`usage tz-diff`: which days move from one release of the zone data to another, and whose numbers that changes."""
+"""`usage tz-diff`: show which days move between two releases of the zone data, and whose numbers change.
+
+Reads two releases of `tzdata`, the manifests and the cube; writes to stdout.
+"""
 
 import heapq
 import json
@@ -20,39 +23,40 @@ if TYPE_CHECKING:
 
 _DIFFERENT: Final = 1
 _TROUBLE: Final = 2
-# Governments announce new clock changes at most so long before, so that later days hardly ever move alone.
+# Governments hardly ever announce a clock change earlier than this, so later days rarely move on their own.
 _AHEAD: Final = timedelta(days=731)
-_SHOWN: Final = 10  # workspaces, or runs of days, of a change
+_SHOWN: Final = 10  # workspaces, or runs of days, that are printed for each change
 _MINUTE_US: Final = 60 * SECOND_US
 
 
 @app.command("tz-diff")
 def tz_diff(
     old: Annotated[
-        str, typer.Argument(metavar="OLD", help="`installed`, a wheel of tzdata, a folder, or the version of a wheel.")
+        str, typer.Argument(metavar="OLD", help="`installed`, a tzdata wheel, its folder, or the version of a wheel.")
     ],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
-    zone: Annotated[list[str] | None, typer.Option(help="Look at this zone only; repeat for more.")] = None,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise.")],
+    zone: Annotated[list[str] | None, typer.Option(help="Compare only this zone; repeatable.")] = None,
     since: Annotated[
-        str | None, typer.Option(help=f"Look at local days from this one on, else {FIRST_DAY}.", show_default=False)
+        str | None, typer.Option(help=f"First local day to compare (default {FIRST_DAY}).", show_default=False)
     ] = None,
     data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON objects, one a line, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     now: Now = None,
 ) -> None:
-    """Show which local days start elsewhere in another release of the zone data, and whose numbers change by that.
+    """Show which local days move in another release of the zone data, and whose numbers change.
 
-    Days are looked at until two years from now. No zone is stored: a workspace is named where it has numbers in the
-    quarter-hours that pass from one day to another, whatever zone it reads them in.
+    Days are compared until two years from now. Nobody's zone is stored, so a workspace is listed if it has numbers in
+    the quarter-hours that move to another day, whichever zone it is read in.
 
-    Exit codes: 0 no day moves, no zone comes or goes; 1 some do; 2 the command is wrong, or something cannot be read.
+    Exit codes: 0 no difference; 1 days move, or zones are added or removed; 2 wrong usage, or a file cannot be read.
     """
     from pipeline.contract.calendar import OffGridError
-    from pipeline.contract.zones import ReleaseError, find_release
+    from pipeline.contract.zones import ReleaseError
     from pipeline.storage.engine import EngineError
     from pipeline.storage.store import DamagedError
     from pipeline.tz_diff.changes import compare
     from pipeline.tz_diff.effects import effects
+    from pipeline.tz_diff.releases import find_release
 
     last = utc_day(instant(now)) + _AHEAD
     first = _day(since, last)
@@ -60,12 +64,12 @@ def tz_diff(
         before, after = find_release(old), find_release(new)
         unknown = [name for name in zone or () if name not in before.names | after.names]
         if unknown:
-            refuse(f"no zone of either release: {', '.join(unknown)}")
+            refuse(f"not a zone of either release: {', '.join(unknown)}")
         changes = compare(before, after, first, last, zone or ())
     except ReleaseError as error:
         refuse(str(error))
     except OffGridError as error:
-        typer.echo(f"error: {error}: no cube has its numbers", err=True)
+        typer.echo(f"error: {error}: the cube cannot be cut there", err=True)
         raise typer.Exit(_TROUBLE) from None
     try:
         found = effects(settings(data_dir=data_dir).data_dir, changes.moved) if changes.moved else iter(())
@@ -76,14 +80,14 @@ def tz_diff(
         else:
             _show(head, changes, found)
     except (DamagedError, EngineError) as error:
-        typer.echo(f"error: {error}\nnot all workspaces could be looked at", err=True)
+        typer.echo(f"error: {error}\nnot all workspaces could be examined", err=True)
         raise typer.Exit(_TROUBLE) from None
     if changes.moved or changes.added or changes.removed:
         raise typer.Exit(_DIFFERENT)
 
 
 def _day(since: str | None, last: date) -> date:
-    """Return the first local day that is looked at; exit 2 where it is none."""
+    """Return the first local day to compare; exit 2 if the text is not a day in range."""
     if since is None:
         return FIRST_DAY
     try:
@@ -96,7 +100,7 @@ def _day(since: str | None, last: date) -> date:
 
 
 def _lines(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -> "Iterator[str]":
-    """Yield the releases with the names that come and go, then each change, then each workspace of one."""
+    """Yield JSON lines: the releases with added and removed names, then each change, then each affected workspace."""
     from pipeline.tz_diff.changes import ranges
 
     relinked = {name: {"old": before, "new": after} for name, (before, after) in changes.relinked.items()}
@@ -125,6 +129,7 @@ def _lines(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") 
 
 
 def _show(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -> None:
+    """Print the differences for people."""
     typer.echo(f"tzdata {head['old']} and {head['new']}, local days {head['first_day']} to {head['last_day']}")
     for what, names in (("added", changes.added), ("removed", changes.removed)):
         if names:
@@ -135,15 +140,15 @@ def _show(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -
     if not changes.moved:
         typer.echo("no day moves")
         return
-    effects = [_Effects() for _ in changes.moved]
+    effects = [_EffectTotals() for _ in changes.moved]
     for effect in found:
         effects[effect.change].add(effect)
-    for change, whose in zip(changes.moved, effects, strict=True):
-        _show_change(change, whose)
+    for change, totals in zip(changes.moved, effects, strict=True):
+        _show_change(change, totals)
 
 
-class _Effects:
-    """What a change does to all workspaces together, and those whose credits it moves most."""
+class _EffectTotals:
+    """The effects of one change on all workspaces, and the workspaces with the most moved credits."""
 
     def __init__(self) -> None:
         self.workspaces = self.credits = 0
@@ -155,7 +160,7 @@ class _Effects:
         self.most = heapq.nlargest(_SHOWN, [*self.most, effect], key=lambda one: one.credits)
 
 
-def _show_change(change: "Change", whose: _Effects) -> None:
+def _show_change(change: "Change", totals: _EffectTotals) -> None:
     from pipeline.terminal import aligned
     from pipeline.tz_diff.changes import ranges
 
@@ -174,26 +179,27 @@ def _show_change(change: "Change", whose: _Effects) -> None:
         for run in runs[-_SHOWN:]
     ]
     if len(runs) > _SHOWN:
-        typer.echo(f"  the last {_SHOWN} of {len(runs):,} runs of days; --json has all")
-    for line in aligned([("from", "to", "days", "start", "the first: before", "now"), *rows], "<<><<<"):
+        typer.echo(f"  the last {_SHOWN} of {len(runs):,} runs of days; --json lists all")
+    for line in aligned([("from", "to", "days", "starts", "first start, old", "new"), *rows], "<<><<<"):
         typer.echo(f"  {line}")
-    if not whose.workspaces:
+    if not totals.workspaces:
         typer.echo("  no workspace has numbers there")
         return
     typer.echo(
-        f"  workspaces with numbers there: {whose.workspaces:,}; credits that pass to another day: {whose.credits:,}"
+        f"  workspaces with numbers there: {totals.workspaces:,}; credits that move to another day: {totals.credits:,}"
     )
     most = [
         (effect.workspace_id, f"{effect.credits:,}", f"{len(effect.days):,}", min(effect.days), max(effect.days))
-        for effect in whose.most
+        for effect in totals.most
     ]
     for line in aligned([("workspace", "credits", "days", "first", "last"), *most], "<>><<"):
         typer.echo(f"  {line}")
-    if whose.workspaces > _SHOWN:
-        typer.echo(f"  and {whose.workspaces - _SHOWN:,} more; --json has all")
+    if totals.workspaces > _SHOWN:
+        typer.echo(f"  and {totals.workspaces - _SHOWN:,} more; --json lists all")
 
 
 def _shift(later_us: int) -> str:
+    """Return how much later or earlier a day starts, e.g. `1 h later`."""
     minutes = abs(later_us) // _MINUTE_US
     size = f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
     return f"{size} {'later' if later_us > 0 else 'earlier'}"

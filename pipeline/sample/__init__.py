@@ -1,4 +1,4 @@
-"""Seeded, realistic logs and a directory for demos, tests and benchmarks.
+"""Write seeded, realistic logs and a directory for demos, tests and benchmarks.
 
-Nothing enters that real data pass through. `generate.write` is the door.
+Nothing that real data passes through belongs here. The one entry point is `generate.write`.
 """

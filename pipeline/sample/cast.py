@@ -1,6 +1,6 @@
-"""Who acts in the sample logs: workspaces of zipf-different size, their people, languages and resources.
+"""Invent who acts in the sample logs: workspaces of Zipf-distributed size, their members, languages and resources.
 
-Reads the names; writes nothing. The same plan gives the same cast; only the printed API key is random.
+Reads `names`; writes nothing. The same plan gives the same cast; only the API keys are random.
 """
 
 import uuid
@@ -25,14 +25,14 @@ _FEWEST_LOCALES: Final = 10
 _MOST_LOCALES: Final = 25
 _GUEST_SHARE: Final = 0.1
 _REMOVED_SHARE: Final = 0.1
-_NEVER: Final = np.iinfo(np.int64).max
+_NEVER: Final = np.iinfo(np.int64).max  # microseconds UTC
 _QUOTAS: Final = (250_000, 20_000, None, 1_000_000, 0, 100_000)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to invent: `events` different events of the `days` times 24 hours before `now`, in microseconds UTC."""
+    """How much to invent: `events` distinct events in the last `days` times 24 hours before `now`."""
 
-    now: int
+    now: int  # microseconds UTC
     events: int = 20_000
     workspaces: int = 8
     days: int = 90
@@ -40,26 +40,30 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cast(msgspec.Struct, frozen=True):
-    """Everyone and everything, flat: what belongs to workspace w lies at `first_…[w]` and after."""
+    """All workspaces, members, locales and resources, in flat columns.
+
+    Columns by member and by locale are grouped by workspace: those of workspace w are the `…_count[w]` entries from
+    `first_…[w]` on.
+    """
 
     workspace_ids: list[str]
-    homes: list[Home]
-    shares: Floats  # of the events, adding to 1
-    first_member: Ints
-    member_count: Ints
-    removed_at: Ints  # by member
+    homes: list[Home]  # by workspace
+    shares: Floats  # (workspaces,): of all events; they add up to 1
+    first_member: Ints  # (workspaces,)
+    member_count: Ints  # (workspaces,)
+    removed_at: Ints  # (members,): microseconds UTC, `_NEVER` for active members
     users: list[msgspec.Raw]  # by member, as JSON
     ips: list[str]  # by member
-    first_locale: Ints
-    locale_count: Ints
+    first_locale: Ints  # (workspaces,)
+    locale_count: Ints  # (workspaces,)
     locales: list[str]
-    resources: list[msgspec.Raw]  # by workspace, action and place among RESOURCES_PER_ACTION, as JSON
+    resources: list[msgspec.Raw]  # as JSON: RESOURCES_PER_ACTION for each action of each workspace
     members: list[Member]
     accounts: list[Account]
 
 
 def invent(plan: Plan) -> Cast:
-    """Return the cast of a plan; workspace 0 is the busiest, and member 0 of each its admin."""
+    """Invent the cast of a plan; workspace 0 is the busiest, and the first member of each is its admin."""
     rng = np.random.default_rng([plan.seed, 0])
     shares = 1.0 / np.arange(1, plan.workspaces + 1)
     shares /= shares.sum()
@@ -83,18 +87,18 @@ def invent(plan: Plan) -> Cast:
     for w in range(plan.workspaces):
         cast.first_member[w] = len(cast.members)
         cast.first_locale[w] = len(cast.locales)
-        removed_at += _hire(rng, plan, cast, w)
+        removed_at += _add_members(rng, plan, cast, w)
         cast.locales.extend(_languages(rng, int(cast.locale_count[w])))
         cast.resources.extend(_resources(rng))
     return msgspec.structs.replace(cast, removed_at=np.array(removed_at, np.int64))
 
 
 def keys(plan: Plan, cast: Cast) -> tuple[str, list[ApiKey]]:
-    """Return a working key of the busiest workspace's admin and the rows of all keys, some of them unusable."""
+    """Return a usable key of the busiest workspace's admin, and the rows of all keys, some of which are unusable."""
     secret = new_secret()
     rows = [ApiKey("key_demo", sha256_hex(secret), cast.workspace_ids[0], cast.members[0].user_id, (READ_SCOPE,))]
     for w, first in enumerate(cast.first_member.tolist()):
-        # Nobody has these keys: each is thrown away here.
+        # Nobody has these keys: only their hashes are kept.
         revoked_at = rfc3339(plan.now - 3 * DAY_US) if w % 3 == 1 else None
         scopes = ("voices:read",) if w % 3 == 2 else ("voices:read", READ_SCOPE)  # noqa: PLR2004 - a third of them
         user_id = cast.members[first].user_id
@@ -103,8 +107,8 @@ def keys(plan: Plan, cast: Cast) -> tuple[str, list[ApiKey]]:
     return secret, rows
 
 
-def _hire(rng: np.random.Generator, plan: Plan, cast: Cast, w: int) -> list[int]:
-    """Add the members of one workspace; return when each was removed."""
+def _add_members(rng: np.random.Generator, plan: Plan, cast: Cast, w: int) -> list[int]:
+    """Add the members of workspace w to the cast; return when each was removed, in microseconds UTC."""
     names = cast.homes[w].names.split(", ")
     earlier = len(cast.members)
     removed_at = []
@@ -115,7 +119,7 @@ def _hire(rng: np.random.Generator, plan: Plan, cast: Cast, w: int) -> list[int]
             user_id, name = guest.user_id, guest.name
         else:
             user_id, name = _uuid(rng), names[place % len(names)]
-            if admin or rng.random() >= _REMOVED_SHARE:  # the others never chose a plan
+            if admin or rng.random() >= _REMOVED_SHARE:  # a few users have no account
                 cast.accounts.append(_account(rng, plan, user_id, len(cast.accounts)))
         removed = not admin and rng.random() < _REMOVED_SHARE
         removed_at.append(plan.now - int(rng.integers(plan.days * DAY_US)) if removed else _NEVER)
@@ -128,20 +132,21 @@ def _hire(rng: np.random.Generator, plan: Plan, cast: Cast, w: int) -> list[int]
 
 
 def _account(rng: np.random.Generator, plan: Plan, user_id: str, number: int) -> Account:
-    # A third of a day off midnight, years back: periods whose ends lie in the middle of somebody's day.
+    # Eight hours off midnight UTC, up to 900 days back, so that billing periods end in the middle of local days.
     anchor = plan.now - int(rng.integers(40, 900)) * DAY_US - DAY_US // 3
     period_anchor = None if number % 5 == 4 else rfc3339(anchor // 60_000_000 * 60_000_000)  # noqa: PLR2004 - a fifth
     return Account(user_id, f"user_{rng.bytes(8).hex()}", _QUOTAS[number % len(_QUOTAS)], period_anchor)
 
 
 def _languages(rng: np.random.Generator, count: int) -> list[str]:
-    """Return different locales, the most used first; the world's most used ones come early more often."""
+    """Draw distinct locales, most used first; `LOCALES` lists common ones first, and they tend to stay early."""
     known = LOCALES.split()
     order = np.argsort(np.arange(len(known)) * rng.uniform(0.2, 1.0, len(known)))
     return [known[i] for i in order[:count].tolist()]
 
 
 def _resources(rng: np.random.Generator) -> list[msgspec.Raw]:
+    """Draw the resources of one workspace, RESOURCES_PER_ACTION for each action; a few have no id and no name."""
     resources = []
     for action in ACTIONS:
         theme = THEMES[action]
@@ -153,7 +158,7 @@ def _resources(rng: np.random.Generator) -> list[msgspec.Raw]:
 
 
 def _address(rng: np.random.Generator) -> str:
-    """Return an address of the ranges that are set aside for documentation."""
+    """Draw an IP address from the ranges reserved for documentation."""
     number = int(rng.integers(1, 255))
     return (
         f"2001:db8::{number:x}" if number % 5 == 0 else f"{('192.0.2', '198.51.100', '203.0.113')[number % 3]}.{number}"

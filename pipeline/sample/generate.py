@@ -1,10 +1,10 @@
-"""Seeded, realistic activity logs for demos and benchmarks.
+"""Write seeded, realistic activity logs and a directory.
 
-Writes daily files `raw/activity-YYYY-MM-DD.jsonl` (some `.gz`, some `.zst`) in near time order, and the directory.
-A line stands in the file of the day on which it arrived: late records, later versions of a run and re-deliveries come
-after their event. The same plan gives the same bytes in `raw/`. One slice of a day is in memory at a time.
+Writes daily files `raw/activity-YYYY-MM-DD.jsonl` (some `.gz`, some `.zst`), and the files of `directory/`. Lines are
+in the order of their arrival, each in the file of that day: late records, later versions of a run and re-deliveries
+come after their event. The same plan gives the same bytes in `raw/`. Only one slice of a day is in memory at a time.
 
-    ForeignFilesError  the data folder holds files that were not written here
+    ForeignFilesError  the data folder holds files that this module did not write
 """
 
 from bisect import bisect_left
@@ -30,7 +30,7 @@ MARKER: Final = ".sample.json"
 
 _HOUR_US: Final = 3_600 * SECOND_US
 _HOURS: Final = 24
-# How busy the hours of a local day and the days of a local week, from Monday, are.
+# Relative activity by hour of the local day, and by day of the local week from Monday.
 _DAYTIME: Final = np.array([2, 1, 1, 1, 1, 2, 5, 14, 40, 75, 95, 90, 60, 80, 100, 98, 92, 80, 50, 28, 20, 14, 9, 4])
 _WEEKDAYS: Final = np.array([0.95, 1.05, 1.1, 1.0, 0.85, 0.22, 0.15])
 _EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
@@ -39,7 +39,7 @@ _GZIP_LEVEL: Final = 1
 _EVENTS_PER_BAD_LINE: Final = 2_000
 _FEWEST_BAD_LINES: Final = 12
 
-# Each takes a good line and breaks one rule; the last one makes a blank line.
+# Each turns a valid line into one that is rejected for this reason; the last makes a blank line.
 BREAKS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("invalid_json", lambda line: line[: len(line) // 2]),
     ("not_an_object", lambda line: b"[" + line + b"]"),
@@ -54,7 +54,7 @@ BREAKS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
 
 
 class ForeignFilesError(Exception):
-    """Raised before anything is written when the folder holds logs or a directory of somebody else's."""
+    """Raised before anything is written if the folder holds logs or directory files of other origin."""
 
 
 class _Sink(Protocol):
@@ -62,27 +62,27 @@ class _Sink(Protocol):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What was written, and a key that may read the busiest workspace."""
+    """What was written, and a key that can read the busiest workspace."""
 
     key: str
     workspace_id: str
     user_id: str
     events: int
-    lines: int  # versions, re-deliveries and bad lines included
+    lines: int  # including versions, re-deliveries and bad lines
     bytes: int  # before compression
     files: int
 
 
 def write(data_dir: Path, plan: Plan, *, force: bool = False) -> Sample:
-    """Write the logs and the directory of a plan in place of those of an earlier one.
+    """Write the logs and the directory of a plan, replacing those of an earlier plan.
 
     Args:
-        data_dir: the data folder; made if need be.
-        plan: how much of what.
-        force: write beside files that were not written here; those of the same name are replaced.
+        data_dir: the data folder; created if necessary.
+        plan: how much to write.
+        force: keep going if there are files of other origin; files with the same names are replaced.
 
     Raises:
-        ForeignFilesError: there are such files, and `force` is false.
+        ForeignFilesError: there are files of other origin, and `force` is false.
     """
     days = _days(plan)
     names = [f"{RAW}/{_file_name(day, number, len(days))}" for number, day in enumerate(days)]
@@ -105,22 +105,30 @@ def write(data_dir: Path, plan: Plan, *, force: bool = False) -> Sample:
 
 
 def _write_logs(data_dir: Path, plan: Plan, cast: Cast, files: list[tuple[date, str]]) -> tuple[int, int]:
+    """Write the log files and return the number of lines and of bytes.
+
+    Args:
+        data_dir: the data folder.
+        plan: how much to write.
+        cast: who acts.
+        files: the UTC days in order, each with the name of its file.
+    """
     rng = np.random.default_rng([plan.seed, 1])
     counts = _events_by_day(rng, plan, cast, [day for day, _ in files])
     bad_lines = min(plan.events, max(_FEWEST_BAD_LINES, plan.events // _EVENTS_PER_BAD_LINE))
-    bad = np.sort(rng.choice(plan.events, bad_lines, replace=False))
+    bad = np.sort(rng.choice(plan.events, bad_lines, replace=False))  # indexes of events whose line is also broken
     undelivered: list[Line] = []
-    begun = broken = lines = size = 0
+    events = broken = lines = size = 0
     for number, (day, name) in enumerate(files):
         last = number == len(files) - 1
         with _opened(data_dir / name) as file:
             for part in _slices(rng, plan, cast, day, int(counts[number])):
                 fresh = write_lines(rng, plan.now, cast, part)
-                ends = begun + len(part.timestamps)
-                while broken < len(bad) and bad[broken] < ends:
-                    fresh.append(_broken(fresh, int(bad[broken]) - begun, broken))
+                end = events + len(part.timestamps)
+                while broken < len(bad) and bad[broken] < end:
+                    fresh.append(_break_line(fresh, int(bad[broken]) - events, broken))
                     broken += 1
-                begun = ends
+                events = end
                 undelivered += fresh
                 undelivered.sort()
                 due = bisect_left(undelivered, (plan.now + 1 if last and part.until >= plan.now else part.until,))
@@ -128,7 +136,7 @@ def _write_logs(data_dir: Path, plan: Plan, cast: Cast, files: list[tuple[date, 
                 file.write(text)
                 lines, size = lines + due, size + len(text)
                 del undelivered[:due]
-            if number == 0 and not last:  # the producer died in mid-sentence
+            if number == 0 and not last:  # as if the producer had crashed while it wrote a line
                 cut = b'{"id":"evt_' + b"0" * 13
                 file.write(cut)
                 lines, size = lines + 1, size + len(cut)
@@ -141,13 +149,13 @@ def _days(plan: Plan) -> list[date]:
 
 
 def _file_name(day: date, number: int, count: int) -> str:
-    # The newest file stays plain: a producer still appends to it.
+    # The newest file stays uncompressed, because a producer still appends to it.
     suffix = {2: ".gz", 5: ".zst"}.get(number % 6, "") if number < count - 1 else ""
     return f"activity-{day}.jsonl{suffix}"
 
 
 def _rates(plan: Plan, cast: Cast, day: date) -> Floats:
-    """Return how many events are to be expected, in no unit, by hour of a UTC day and workspace."""
+    """Return the relative number of events to expect, (24, workspaces), by hour of a UTC day."""
     starts = utc_day_start(day) + np.arange(_HOURS) * _HOUR_US
     ends = np.minimum(starts + _HOUR_US, plan.now)
     covered = np.maximum(ends - np.maximum(starts, plan.now - plan.days * DAY_US), 0)
@@ -159,14 +167,14 @@ def _rates(plan: Plan, cast: Cast, day: date) -> Floats:
 
 
 def _events_by_day(rng: np.random.Generator, plan: Plan, cast: Cast, days: list[date]) -> Ints:
-    """Share all events out to the days, with slow growth and some noise."""
+    """Draw the number of events of each day, (days,), with slow growth and some noise."""
     weights = np.array([_rates(plan, cast, day).sum() for day in days])
     weights *= np.linspace(0.6, 1.0, len(days)) * rng.lognormal(0, 0.15, len(days))
     return rng.multinomial(plan.events, weights / weights.sum())
 
 
 def _slices(rng: np.random.Generator, plan: Plan, cast: Cast, day: date, count: int) -> Iterator[Slice]:
-    """Yield a day's events in time order, so many at a time that they fit into memory."""
+    """Yield a day's events in time order, in slices that fit into memory."""
     rates = _rates(plan, cast, day).ravel()
     cells = np.repeat(np.arange(rates.size), rng.multinomial(count, rates / rates.sum()))
     start = utc_day_start(day)
@@ -181,17 +189,26 @@ def _slices(rng: np.random.Generator, plan: Plan, cast: Cast, day: date, count: 
         yield Slice(timestamps[chosen], cells[chosen] % plan.workspaces, until)
 
 
-def _broken(lines: list[Line], place: int, number: int) -> Line:
-    """Return a broken copy of the first line from `place` on that can be broken in the way whose turn it is."""
+def _break_line(lines: list[Line], index: int, number: int) -> Line:
+    """Return a broken copy of the first line from `index` on that break number `number` changes at all."""
     break_ = BREAKS[number % len(BREAKS)][1]
-    for arrival, line in lines[place:]:
+    for arrival, line in lines[index:]:
         if (bad := break_(line)) != line:
             return arrival, bad
-    return lines[place][0], lines[place][1][:-1]
+    return lines[index][0], lines[index][1][:-1]
 
 
 def _claim(data_dir: Path, names: list[str], *, force: bool) -> None:
-    """Make sure that no file of somebody else's is touched, and take away what an earlier plan left."""
+    """Record the files to be written, and delete those of an earlier plan that are not among them.
+
+    Args:
+        data_dir: the data folder.
+        names: the files to be written, relative to the data folder.
+        force: ignore files of other origin.
+
+    Raises:
+        ForeignFilesError: there are files of other origin, and `force` is false.
+    """
     marker = data_dir / MARKER
     ours = set(msgspec.json.decode(marker.read_bytes(), type=list[str])) if marker.exists() else set()
     raw = {str(path.relative_to(data_dir)) for path in data_dir.glob(f"{RAW}/**/*") if path.is_file()}
@@ -199,7 +216,7 @@ def _claim(data_dir: Path, names: list[str], *, force: bool) -> None:
     foreign = sorted((raw | directory) - ours)
     if foreign and not force:
         raise ForeignFilesError(
-            f"{data_dir} holds {len(foreign)} file(s) that were not written here, such as {foreign[0]}"
+            f"{data_dir} holds {len(foreign)} file(s) that `usage sample` did not write, such as {foreign[0]}"
         )
     for name in ours - set(names):
         (data_dir / name).unlink(missing_ok=True)
@@ -209,11 +226,11 @@ def _claim(data_dir: Path, names: list[str], *, force: bool) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_Sink]:
-    """Write a file under a name that no run reads, compressed as its own name says, and rename it when it is whole."""
+    """Write a file, compressed by its suffix, under a name that no run reads; rename it when it is complete."""
     unfinished = path.with_name(f"{path.name}.tmp")
     with unfinished.open("wb") as plain:
         if path.suffix == ".gz":
-            # No name and no time of day inside: the same lines give the same bytes.
+            # Without a name and a time in its header, the same lines give the same bytes.
             with GzipFile("", "wb", _GZIP_LEVEL, plain, mtime=0) as file:
                 yield file
         elif path.suffix == ".zst":

@@ -1,4 +1,4 @@
-"""What the invented world is made of: homes, people, languages, things worked on. Data only."""
+"""The raw material of the sample: homes, people's names, languages and resources. Data only."""
 # ruff: noqa: RUF001 - names in many scripts look like others: that is their point
 
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ from pipeline.contract.calendar import SECOND_US
 
 
 class Home(NamedTuple):
-    """Where a workspace sits: hours ahead of UTC, the offset its logs are written with, names of its people."""
+    """Where a workspace is: hours ahead of UTC, the offset in its logs' timestamps, and names of its members."""
 
     hours_ahead: float
     offset: str
@@ -15,12 +15,12 @@ class Home(NamedTuple):
 
     @property
     def ahead_us(self) -> int:
-        """Return how far its clocks are ahead of UTC."""
+        """Return how far its clocks are ahead of UTC, in microseconds."""
         return int(self.hours_ahead * 3_600 * SECOND_US)
 
     @property
     def written_ahead_us(self) -> int:
-        """Return how far the instants in its logs are ahead of UTC, as their offset says."""
+        """Return how far the timestamps in its logs are ahead of UTC, in microseconds, as their offset says."""
         return 0 if self.offset == "Z" else self.ahead_us
 
 
@@ -37,21 +37,21 @@ HOMES: Final = (
     Home(5.75, "+05:45", "सीता गुरुङ, बिकाश श्रेष्ठ, पद्मा लामा, Maya Tamang"),
 )
 
-# As producers write them: any case, `-` or `_`. A workspace uses some of them.
+# As producers write them, in any case and with `-` or `_`. Each workspace uses some of them.
 LOCALES: Final = (
     "en-US ko-KR ja-JP es-ES en_GB de-DE fr-FR pt-BR zh-Hans-CN es-419 hi-IN ar-SA id-ID vi_VN it-IT tr-TR pl-PL ru-RU "
     "uk-UA th-TH nl-NL zh-Hant-TW sv-SE bn-BD ta-IN he-IL el-GR cs-CZ fil-PH ne-NP fr_CA ro-RO hu-HU fi-FI "
     "sr-Latn-RS ka-GE"
 )
 
-# How text without a language shows up; all three mean untagged.
+# What producers write for text without a language; all three mean untagged.
 UNTAGGED: Final = (None, "", "und")
 
 
 class Theme(NamedTuple):
-    """One action: its share of the events, its kinds, the type and names of its resources.
+    """One action: its share of the events, its kinds, and the type and names of its resources.
 
-    The metadata texts are left open: each record adds members of its own.
+    The metadata texts lack the closing brace, because each record adds members of its own.
     """
 
     share: float

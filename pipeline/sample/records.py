@@ -1,7 +1,7 @@
-"""The lines of one slice of the sample logs: records, their later versions, their re-deliveries.
+"""Write the lines of one slice of the sample logs: records, their later versions and their re-deliveries.
 
-Reads the cast and a slice of (timestamp, workspace); returns lines with the instant at which each arrives. Everything
-is drawn for the whole slice at once; the one loop that is left builds and encodes the records.
+Reads the cast and a slice of (timestamp, workspace); returns lines with the instant at which each arrives. All random
+numbers are drawn for the whole slice at once; the one remaining loop builds and encodes the records.
 """
 
 from typing import Final, NamedTuple
@@ -16,9 +16,9 @@ from pipeline.sample.names import THEMES, UNTAGGED
 
 SLICE_EVENTS: Final = 10_000
 
-Line = tuple[int, bytes]  # when it arrives, in microseconds UTC, and its text without newline
+Line = tuple[int, bytes]  # its arrival in microseconds UTC, and its text without the newline
 
-# How a run goes on, version by version, and how often; the last is an event without run.
+# The statuses of a run's versions, and the share of runs with these; the last is an event without a run.
 _PATHS: Final = (
     ("completed", 0.40),
     ("running completed", 0.12),
@@ -37,9 +37,9 @@ _PATHS: Final = (
 _STATUSES: Final = [path.split(" ") for path, _ in _PATHS]
 _VERSIONS: Final = np.array([len(statuses) for statuses in _STATUSES])
 _RUN_SHARES: Final = np.array([share for _, share in _PATHS])
-_VOICE_SHARES: Final = np.array([0.1, 0.05, *[0.0] * (len(_PATHS) - 3), 0.85])  # some belong to a run
+_VOICE_SHARES: Final = np.array([0.1, 0.05, *[0.0] * (len(_PATHS) - 3), 0.85])  # 15 % belong to a run
 _NO_RUN: Final = len(_PATHS) - 1
-# How much of its usage an event shows by then.
+# The share of its final usage that a version with this status reports.
 _PROGRESS: Final = {"": 1.0, "running": 0.4, "paused": 0.6, "completed": 1.0, "cancelled": 0.5, "failed": 0.7}
 
 _KINDS: Final = [THEMES[action].kinds.split(" ") for action in ACTIONS]
@@ -49,11 +49,11 @@ _RUN: Final = ACTIONS.index("workflow_run")
 _VOICE: Final = ACTIONS.index("voice_generated")
 _TEMPLATE: Final = ACTIONS.index("template_applied")
 
-_LANGUAGE_COUNTS: Final = np.array([0.04, 0.64, 0.17, 0.1, 0.05])  # none to four of them
+_LANGUAGE_COUNTS: Final = np.array([0.04, 0.64, 0.17, 0.1, 0.05])  # shares of events with 0, 1, … 4 languages
 _UNTAGGED_SHARE: Final = 0.03
 _SYSTEM_SHARE: Final = 0.04
 _NO_METADATA_SHARE: Final = 0.05
-_UNSTATED_SHARE: Final = 0.15  # leave `recorded_at` to its default
+_UNSTATED_SHARE: Final = 0.15  # omit `recorded_at`
 _LATE_SHARE: Final = 0.015
 _REDELIVERED_SHARE: Final = 0.03
 
@@ -61,15 +61,15 @@ _AUDIO_MS_A_CHARACTER: Final = 62
 _CHARACTERS_A_LINE: Final = 70
 _CHARACTERS_A_CORRECTION: Final = 640
 _CHARACTERS_A_CREDIT: Final = 25
-_RANDOM_DIGITS: Final = 40  # hexadecimal, for each event
+_RANDOM_DIGITS: Final = 40  # hexadecimal digits for each event
 
 
 class Slice(NamedTuple):
     """Some events of one day in time order; the next slice begins at `until`."""
 
-    timestamps: Ints
-    workspaces: Ints
-    until: int
+    timestamps: Ints  # (events,), microseconds UTC
+    workspaces: Ints  # (events,), indexes into the cast
+    until: int  # microseconds UTC
 
 
 class _Run(msgspec.Struct, gc=False):
@@ -106,12 +106,13 @@ class _Record(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class _Work(msgspec.Struct, gc=False):
-    """What one event used in all: the first language gets `characters`, each further one half of the one before."""
+    """The final usage of one event: its first language has `characters`, each further one half of the previous."""
 
     characters: int
     locales: list[str | None]
 
-    def by(self, progress: float) -> _Usage:
+    def at(self, progress: float) -> _Usage:
+        """Return the usage when this share of the work is done."""
         shown = int(self.characters * progress)
         total = 0 if self.locales else shown
         languages = []
@@ -124,15 +125,15 @@ class _Work(msgspec.Struct, gc=False):
 
 
 class _Deliveries(NamedTuple):
-    """One entry for each version of each event, those of an event side by side."""
+    """One entry for each version of each event, the versions of an event next to each other; microseconds UTC."""
 
     recorded_at: Ints
     arrivals: Ints
-    again: Ints  # when it is delivered once more, 0 for never
+    redelivered_at: Ints  # 0 if the version is delivered only once
 
 
 def write_lines(rng: np.random.Generator, now: int, cast: Cast, part: Slice) -> list[Line]:
-    """Return the lines of a slice's events, in order of event and version; none arrives after `now`."""
+    """Return the lines of a slice's events, ordered by event and version; none arrives after `now`."""
     count = len(part.timestamps)
     actions = rng.choice(len(ACTIONS), count, p=_ACTION_SHARES)
     paths = np.where(actions == _RUN, _draw(rng, _RUN_SHARES, count), _NO_RUN)
@@ -170,7 +171,7 @@ def write_lines(rng: np.random.Generator, now: int, cast: Cast, part: Slice) -> 
         if member >= 0:
             record.user, record.ip = cast.users[member], cast.ips[member]
         for status in _STATUSES[path]:
-            recorded_at, arrival, again = next(versions)
+            recorded_at, arrival, redelivered_at = next(versions)
             recorded_text = next(recorded_texts)
             if recorded_at > now:
                 continue
@@ -179,11 +180,11 @@ def write_lines(rng: np.random.Generator, now: int, cast: Cast, part: Slice) -> 
             if status:
                 record.run = _Run(f"run_{salt[8:24]}", status)
             if work and status != "pending":
-                record.usage = work.by(_PROGRESS[status])
+                record.usage = work.at(_PROGRESS[status])
             line = encode(record)
             lines.append((arrival, line))
-            if again:
-                lines.append((again, line))
+            if redelivered_at:
+                lines.append((redelivered_at, line))
     return lines
 
 
@@ -192,24 +193,27 @@ def _draw(rng: np.random.Generator, shares: Floats, count: int) -> Ints:
 
 
 def _deliveries(rng: np.random.Generator, now: int, timestamps: Ints, paths: Ints) -> _Deliveries:
-    """Draw when each version is recorded and delivered: the first one always, the others perhaps only after `now`."""
+    """Draw when each version is recorded and delivered; later versions may be recorded after `now`."""
     count = len(paths)
     prompt = np.minimum(timestamps + (rng.lognormal(0, 1, count) * SECOND_US).astype(np.int64), now)
     late = timestamps + rng.integers(300 * SECOND_US, 2 * DAY_US, count)
     first = np.where((rng.random(count) < _LATE_SHARE) & (late <= now), late, prompt)
-    step = (rng.lognormal(4.5, 1.3, count) * SECOND_US).astype(np.int64)  # 90 s, some take hours
+    step = (rng.lognormal(4.5, 1.3, count) * SECOND_US).astype(np.int64)  # median 90 s; some take hours
 
     lengths = _VERSIONS[paths]
     events = np.repeat(np.arange(count), lengths)
     places = np.arange(len(events)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     recorded_at = first[events] + places * step[events]
     arrivals = np.minimum(recorded_at + rng.integers(0, 3 * SECOND_US, len(events)), now)
-    again = np.minimum(arrivals + rng.integers(SECOND_US, 12 * 3600 * SECOND_US, len(events)), now)
-    return _Deliveries(recorded_at, arrivals, np.where(rng.random(len(events)) < _REDELIVERED_SHARE, again, 0))
+    repeats = np.minimum(arrivals + rng.integers(SECOND_US, 12 * 3600 * SECOND_US, len(events)), now)
+    return _Deliveries(recorded_at, arrivals, np.where(rng.random(len(events)) < _REDELIVERED_SHARE, repeats, 0))
 
 
 def _actors(rng: np.random.Generator, cast: Cast, part: Slice) -> Ints:
-    """Draw who acts: -1 for the system, the first of a workspace most often, its admin after a member was removed."""
+    """Draw the member who acts in each event, -1 for the system.
+
+    Members listed first act most often; once a member is removed, the admin acts instead.
+    """
     count = len(part.workspaces)
     admins = cast.first_member[part.workspaces]
     members = admins + (cast.member_count[part.workspaces] * rng.random(count) ** 2.2).astype(np.int64)
@@ -218,20 +222,20 @@ def _actors(rng: np.random.Generator, cast: Cast, part: Slice) -> Ints:
 
 
 def _resources(rng: np.random.Generator, part: Slice, actions: Ints) -> Ints:
-    """Draw what is worked on, some things more often than others."""
+    """Draw the resource of each event, as an index into the cast; some are used more often than others."""
     chosen = (RESOURCES_PER_ACTION * rng.random(len(actions)) ** 2).astype(np.int64)
     resources: Ints = (part.workspaces * len(ACTIONS) + actions) * RESOURCES_PER_ACTION + chosen
     return resources
 
 
 def _works(rng: np.random.Generator, cast: Cast, part: Slice, actions: Ints) -> list[_Work | None]:
-    """Draw what each event uses; most actions use nothing, templates a little without any language."""
+    """Draw the usage of each event; runs, voices and templates have some, templates without a language."""
     count = len(actions)
     characters = rng.lognormal(np.where(actions == _RUN, 8.0, 6.6), 0.9).astype(np.int64) + 1
     languages = _draw(rng, _LANGUAGE_COUNTS, count)
     languages[actions == _TEMPLATE] = 0
     known = cast.locale_count[part.workspaces]
-    ranks = (known * rng.random(count) ** 2.4).astype(np.int64)  # the first locales of a workspace most often
+    ranks = (known * rng.random(count) ** 2.4).astype(np.int64)  # a workspace's first locales are the most frequent
     untagged = np.where(rng.random(count) < _UNTAGGED_SHARE, rng.integers(len(UNTAGGED), size=count), -1)
     columns = (actions, characters, languages, cast.first_locale[part.workspaces], known, ranks, untagged)
     works: list[_Work | None] = []
@@ -247,7 +251,7 @@ def _works(rng: np.random.Generator, cast: Cast, part: Slice, actions: Ints) -> 
 
 
 def _metadata(rng: np.random.Generator, actions: Ints) -> list[str]:
-    """Draw metadata texts, still open at the end; empty for none."""
+    """Draw metadata texts without the closing brace; an empty text is none."""
     picks = rng.integers(1 << 20, size=len(actions))
     durations_ms = rng.lognormal(7, 1.2, len(actions)).astype(np.int64)
     bare = rng.random(len(actions)) < _NO_METADATA_SHARE
@@ -259,6 +263,6 @@ def _metadata(rng: np.random.Generator, actions: Ints) -> list[str]:
 
 
 def _texts(instants: Ints) -> list[str]:
-    """Write local clock times as RFC 3339 without offset: `2026-11-24T12:00:00.000000`."""
+    """Format instants as RFC 3339 without an offset: `2026-11-24T12:00:00.000000`."""
     texts: list[str] = np.datetime_as_string(instants.astype("datetime64[us]")).tolist()
     return texts

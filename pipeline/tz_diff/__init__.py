@@ -1,4 +1,5 @@
-"""Two releases of the zone data compared: which local days move, and whose numbers change by that.
+"""Compare two releases of the zone data: which local days move, and which workspaces' numbers change with them.
 
-Nothing enters that other rooms need. The doors are `releases.find_release`, `changes.compare` and `effects.effects`.
+Only code that no other room needs belongs here. `pipeline.commands.tz_diff` is the only caller: it finds the releases
+(`releases.find_release`), compares them (`changes.compare`) and looks up the workspaces (`effects.effects`).
 """

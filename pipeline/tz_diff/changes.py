@@ -1,6 +1,6 @@
-"""Which local days start elsewhere in another release of the zone data.
+"""Find the local days that start at another instant in another release of the zone data.
 
-Pure but for the zone files of the two releases; writes nothing.
+Reads the zone files of the two releases; writes nothing.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from pipeline.contract.zones import Release
 
 
 class MovedDay(NamedTuple):
-    """A local day, and where it starts in the two releases, in microseconds UTC."""
+    """A local day, with its start in the old and in the new release, in microseconds UTC."""
 
     day: date
     old: int
@@ -21,14 +21,17 @@ class MovedDay(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Zones whose days move alike, and these days in their order."""
+    """Zones whose days move in the same way, and those days, oldest first."""
 
     zones: list[str]
     moved: tuple[MovedDay, ...]
 
 
 class Changes(NamedTuple):
-    """What another release brings: `relinked` has the target of a link, or None for a zone of its own, old and new."""
+    """Everything that differs between two releases.
+
+    `relinked` maps a name to what it links to in the old and in the new release; None is a zone of its own.
+    """
 
     added: list[str]
     removed: list[str]
@@ -37,7 +40,7 @@ class Changes(NamedTuple):
 
 
 class MovedDays(NamedTuple):
-    """Moved days that follow each other, all by as much."""
+    """Consecutive days that all move by the same amount."""
 
     first: MovedDay
     last: MovedDay
@@ -48,15 +51,15 @@ def compare(old: Release, new: Release, first: date, last: date, only: Iterable[
     """Compare two releases.
 
     Args:
-        old: the release that counts today.
-        new: the one that may take its place.
-        first: the first local day that is looked at.
-        last: the last one.
-        only: the zones that are looked at, else all.
+        old: the release in use.
+        new: the release that may replace it.
+        first: the first local day to compare.
+        last: the last local day to compare.
+        only: the zones to compare; all of them if empty.
 
     Raises:
-        ReleaseError: a release is not whole.
-        OffGridError: a day starts off the quarter-hours of UTC.
+        ReleaseError: a release is incomplete or damaged.
+        OffGridError: a day does not start on a quarter-hour of UTC.
     """
     wanted = frozenset(only) or old.names | new.names
     common = sorted(old.names & new.names & wanted)
@@ -78,7 +81,7 @@ def compare(old: Release, new: Release, first: date, last: date, only: Iterable[
 
 
 def ranges(moved: Iterable[MovedDay]) -> Iterator[MovedDays]:
-    """Yield moved days put together: those that follow each other and move by as much."""
+    """Yield runs of consecutive days that move by the same amount."""
     pending: MovedDays | None = None
     for day in moved:
         if pending is not None and _follows(pending.last, day):
@@ -96,7 +99,7 @@ def _follows(one: MovedDay, other: MovedDay) -> bool:
 
 
 def _moved(old: Release, new: Release, name: str, first: date, last: date) -> tuple[MovedDay, ...]:
-    """Return the days of a zone that start elsewhere."""
+    """Return the days of a zone that start at another instant."""
     count = (last - first).days + 1
     starts = (day_starts(release.zone(name), first, count) for release in (old, new))
     days = enumerate(zip(*starts, strict=True))

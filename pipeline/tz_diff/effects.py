@@ -1,7 +1,7 @@
-"""Which workspaces' numbers another release of the zone data changes.
+"""Find the workspaces whose numbers another release of the zone data changes.
 
-Reads the manifests, and of the cube the months in which the start of a day moves; writes nothing but what the engine
-spills, outside the data folder.
+Reads the manifests and the cube of the months in which the start of a day moves. Writes only what the engine spills, to
+a temporary folder outside the data folder.
 """
 
 import os
@@ -15,19 +15,20 @@ import pyarrow as pa
 
 from pipeline.contract.calendar import QUARTER_US, utc_day
 from pipeline.contract.tables import Manifest, manifest_path
+from pipeline.storage import catalog
 from pipeline.storage.engine import Engine, EngineError
 from pipeline.storage.store import Store
 from pipeline.tz_diff.changes import Change
 
-_MEMORY: Final = "200MB"
-# Each open file takes some 200 kB that the engine's limit does not cover.
-_FILES: Final = 600
+_MEMORY_LIMIT: Final = "200MB"
+# An open file takes about 200 kB that the memory limit does not cover.
+_FILES_AT_ONCE: Final = 600
 
 _MOVED_DAYS: Final = pa.schema(
     [
-        ("change", pa.int64()),  # its place among the changes
+        ("change", pa.int64()),  # index among the changes
         ("day", pa.date32()),
-        ("direction", pa.int64()),  # 1: the day starts earlier now and gains what lies between, -1: it loses that
+        ("direction", pa.int64()),  # 1: the day starts earlier and gains the quarters in between; -1: it loses them
         ("first_quarter", pa.timestamp("us")),
         ("end_quarter", pa.timestamp("us")),
     ]
@@ -35,9 +36,13 @@ _MOVED_DAYS: Final = pa.schema(
 
 
 class Effect(NamedTuple):
-    """What a change does to one workspace, where somebody reads it in one of the zones.
+    """What a change does to one workspace if somebody reads it in one of the zones.
 
-    `credits` are counted on another day than before; `days` has, by local day, how many it has more or fewer of them.
+    Attributes:
+        change: index of the change.
+        workspace_id: the workspace.
+        credits: how many credits move to another day.
+        days: by local day, how many credits it gains (or loses, if negative).
     """
 
     change: int
@@ -46,40 +51,45 @@ class Effect(NamedTuple):
     days: dict[str, int]
 
 
-def effects(data_dir: Path, changes: Sequence[Change]) -> Iterator[Effect]:
-    """Yield what the changes do to each workspace, workspace by workspace; to most they do nothing.
+def effects(data_dir: Path, changes: Sequence[Change], *, files_at_once: int = _FILES_AT_ONCE) -> Iterator[Effect]:
+    """Yield what the changes do to each workspace that they affect; most are not affected.
+
+    Args:
+        data_dir: the data folder.
+        changes: the zones whose days move.
+        files_at_once: how many files of the cube a statement may open; a single workspace may exceed it.
 
     Raises:
-        DamagedError: a manifest cannot be understood.
+        DamagedError: a manifest is damaged.
         EngineError: a file of the cube cannot be read.
     """
     store = Store(data_dir.absolute())
-    names = sorted(path.stem for path in store.path("manifests").glob("*.json"))
+    names = catalog.published_workspaces(store)
     months = _months(changes)
     with (
         TemporaryDirectory(prefix="usage-") as spill,
-        Engine(__package__, Path(spill), threads=os.cpu_count() or 1, memory=_MEMORY) as engine,
+        Engine(__package__, Path(spill), threads=os.cpu_count() or 1, memory=_MEMORY_LIMIT) as engine,
     ):
         engine.show("moved_days", _table(changes))
-        waiting: list[str] = []
+        pending: list[str] = []
         files = 0
         for name in names:
-            waiting.append(name)
-            files += len(_files(store, [name], months))
-            if files >= _FILES:
-                yield from _effects(engine, store, waiting, months)
-                waiting, files = [], 0
-        yield from _effects(engine, store, waiting, months)
+            pending.append(name)
+            files += len(_cube_files(store, [name], months))
+            if files >= files_at_once:
+                yield from _effects(engine, store, pending, months)
+                pending, files = [], 0
+        yield from _effects(engine, store, pending, months)
 
 
 def _effects(engine: Engine, store: Store, names: list[str], months: set[str]) -> Iterator[Effect]:
-    files = _files(store, names, months)
+    files = _cube_files(store, names, months)
     while files:
         try:
             rows = engine.fetch("moved_credits", files=files)
         except EngineError:
-            # A run may have replaced one of them meanwhile; then the manifest names another.
-            before, files = files, _files(store, names, months)
+            # A run may have replaced a file in the meantime; then the manifest names another one.
+            before, files = files, _cube_files(store, names, months)
             if files == before:
                 raise
         else:
@@ -88,8 +98,8 @@ def _effects(engine: Engine, store: Store, names: list[str], months: set[str]) -
             return
 
 
-def _files(store: Store, names: list[str], months: set[str]) -> list[str]:
-    """Return the files of the cube that stand for some workspaces and months."""
+def _cube_files(store: Store, names: list[str], months: set[str]) -> list[str]:
+    """Return the current cube files of some workspaces and months."""
     manifests = (store.load(manifest_path(name), Manifest) for name in names)
     return [
         str(store.path(files.cube))
@@ -108,6 +118,7 @@ def _months(changes: Sequence[Change]) -> set[str]:
 
 
 def _table(changes: Sequence[Change]) -> pa.Table:
+    """Return the moved days of all changes, with the columns of `_MOVED_DAYS`."""
     rows: list[tuple[int, date, int, int, int]] = [
         (number, day.day, 1 if day.new < day.old else -1, min(day.old, day.new), max(day.old, day.new))
         for number, change in enumerate(changes)

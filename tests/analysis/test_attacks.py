@@ -1,11 +1,11 @@
-"""What `usage sql` refuses: to write, to read anything but the tables, and to change its own rules."""
+"""`usage sql` refuses to write, to read anything but the tables, and to change its own settings."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.analysis.session import QueryError, Session, opened
+from pipeline.analysis.session import QueryError, Session, open_session
 from pipeline.analysis.statements import StatementError
 from tests.support.asking import rows
 from tests.support.data_folder import DataFolder, record
@@ -15,7 +15,7 @@ SECRET = "op_live_secret"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """Return a loaded folder with members, accounts and keys."""
+    """Return a loaded data folder with members, accounts and keys."""
     folder = DataFolder(tmp_path_factory.mktemp("attacked"))
     folder.drop("a.jsonl", [record(usage={"credits": 5}), {"id": "bad"}])
     folder.run()
@@ -29,12 +29,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 @pytest.fixture
 def session(folder: DataFolder) -> Iterator[Session]:
     """Return an open session."""
-    with opened(folder.root, folder.now) as session:
+    with open_session(folder.root, folder.now) as session:
         yield session
 
 
-def everything(root: Path) -> dict[str, tuple[int, int]]:
-    """Return all files, by size and time."""
+def file_states(root: Path) -> dict[str, tuple[int, int]]:
+    """Return the size and modification time of every file."""
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*")}
 
 
@@ -129,7 +129,7 @@ READS = [
     "from read_json('{keys}', filename = true)",
 ]
 
-RULES = [
+SETTINGS = [
     "set enable_external_access = true",
     "reset enable_external_access",
     "set global allowed_directories = ['/']",
@@ -152,16 +152,16 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize("text", [*WRITES, *READS, *RULES])
+@pytest.mark.parametrize("text", [*WRITES, *READS, *SETTINGS])
 def test_refused(folder: DataFolder, session: Session, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such a statement fails in one message without what it was after, and no file is there or other afterwards."""
+    """The statement fails, its message does not leak what it was after, and no file is added or changed."""
     monkeypatch.chdir(folder.root)
-    before = everything(folder.root)
+    before = file_states(folder.root)
     filled = text.format(root=folder.root, keys=folder.root / "directory" / "api_keys.jsonl")
     with pytest.raises((QueryError, StatementError, ValueError)) as caught:
         rows(session, filled)
     assert SECRET not in str(caught.value)
-    assert everything(folder.root) == before
+    assert file_states(folder.root) == before
     assert rows(session, "select sum(credits) from cube") == [(5,)]
 
 
@@ -192,14 +192,14 @@ ALLOWED = [
 
 @pytest.mark.parametrize("text", ALLOWED)
 def test_allowed(folder: DataFolder, session: Session, text: str) -> None:
-    """What only looks at the tables is run."""
+    """A statement that only reads the tables runs."""
     assert rows(session, text.format(root=folder.root)) is not None
 
 
 def test_spilling_leaves_nothing(folder: DataFolder) -> None:
-    """What does not fit into memory goes to a folder that is gone with the session."""
+    """What does not fit into memory goes to a folder that is deleted with the session."""
     before = set(folder.root.iterdir())
-    with opened(folder.root, folder.now) as session:
+    with open_session(folder.root, folder.now) as session:
         ((spilled,),) = rows(session, "select current_setting('temp_directory')")
         assert not spilled.startswith(str(folder.root))
         assert rows(session, "select current_setting('memory_limit')") == [("953.6 MiB",)]

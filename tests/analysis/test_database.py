@@ -1,4 +1,4 @@
-"""`usage.duckdb`: what it shows of a folder, whatever becomes of that, and who may open it when."""
+"""`usage.duckdb`: what its views show, when it is rebuilt, and how it behaves while runs publish."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.analysis import database
-from pipeline.analysis.session import opened
+from pipeline.analysis.session import open_session
 from pipeline.analysis.statements import statements
 from pipeline.contract.tables import manifest_path
 from pipeline.storage.store import Operation, Store
@@ -21,12 +21,12 @@ from tests.support.command import done, usage
 from tests.support.data_folder import DAY_US, WORKSPACE, DataFolder, record
 from tests.support.project import ROOT
 
-AGAIN = "a run published meanwhile: ask again"
+OVERTAKEN = "a run published new files: repeat the statement"
 
 
 @pytest.fixture
 def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with two days of events in two months, a member twice, an account and a bad line."""
+    """Return a folder with events in two months, a repeated member, an account, an API key and a bad line."""
     folder.drop(
         "a.jsonl",
         [
@@ -53,15 +53,15 @@ def _json(row: object) -> bytes:
     return msgspec.json.encode(row) + b"\n"
 
 
-def plainly(folder: DataFolder) -> duckdb.DuckDBPyConnection:
-    """Open the file as any client does."""
+def connect(folder: DataFolder) -> duckdb.DuckDBPyConnection:
+    """Open the file as any DuckDB client does."""
     return duckdb.connect(folder.root / "usage.duckdb", read_only=True)
 
 
 def test_views_of_nothing(folder: DataFolder) -> None:
-    """Before anything was loaded every view is empty, with the columns and types that it has later."""
+    """Before anything is loaded, every view is empty but already has its final columns and types."""
     folder.root.mkdir()
-    with opened(folder.root, folder.now) as session:
+    with open_session(folder.root, folder.now) as session:
         before = {view: rows(session, f"describe {view}") for view in database.VIEWS}
         for view in set(database.VIEWS) - {"calendar"}:
             assert rows(session, f"select count(*) from {view}") == [(0,)]
@@ -69,14 +69,14 @@ def test_views_of_nothing(folder: DataFolder) -> None:
         assert rows(session, f"from usage_activity('{WORKSPACE}', 'UTC', 30)") == []
     folder.drop("a.jsonl", [record(usage={"credits": 1, "languages": [{"locale": "de", "characters": 1}]}), {"id": 1}])
     folder.run()
-    with opened(folder.root, folder.now) as session:
+    with open_session(folder.root, folder.now) as session:
         assert {view: rows(session, f"describe {view}") for view in database.VIEWS} == before
         for view in set(database.VIEWS) - {"members", "accounts"}:
             assert rows(session, f"select count(*) > 0 from {view}") == [(True,)], view
 
 
 def test_views(loaded: DataFolder) -> None:
-    """Views show the tables, the runs and the directory, of a repeated row the last, instants in UTC."""
+    """Views show the tables, the runs and the directory; the last of repeated rows counts; instants are UTC."""
     assert ask(loaded, "select id, day, workspace_id from events order by id") == [
         ("a", "2026-11-24", WORKSPACE),
         ("b", "2026-10-31", WORKSPACE),
@@ -98,45 +98,45 @@ def test_views(loaded: DataFolder) -> None:
 
 
 def test_one_workspace(loaded: DataFolder) -> None:
-    """Macros of one workspace take its id in any case, and nothing that is no id, such as a pattern."""
+    """Macros of one workspace accept its id in any case, and reject anything else, such as a pattern."""
     assert ask(loaded, f"select count(*) from workspace_events('{WORKSPACE.upper()}')") == [(2,)]
     for macro in ("cube", "actors", "events", "event_languages"):
-        with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="to UUID"):
+        with open_session(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="to UUID"):
             rows(session, f"from workspace_{macro}('*')")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "zzz", "", "europe/berlin"])
 def test_unknown_zone(loaded: DataFolder, zone: str) -> None:
-    """A zone that there is not is an error, not an empty answer."""
+    """An unknown zone is an error, not an empty result."""
     for asked in (f"usage_daily('{WORKSPACE}', '{zone}', 30)", f"usage_buckets('{WORKSPACE}', '{zone}', 'daily')"):
-        with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="unknown time zone"):
+        with open_session(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="unknown time zone"):
             rows(session, f"from {asked}")
-    with opened(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="known time zone"):
+    with open_session(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="known time zone"):
         rows(session, f"from usage_by_language('{WORKSPACE}', '{zone}', date '2026-11-01', date '2026-11-02')")
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
 def test_a_commit_between(loaded: DataFolder, table: str) -> None:
-    """A run between the listing of files and their reading gives an error, never two generations or a month too few."""
+    """If a run commits between listing and reading, the statement fails; it never mixes states or misses a month."""
     done(usage(loaded))
     asked = f"select sum(credits) from workspace_{table}('{WORKSPACE}')"
     manifest, kept = loaded.root / manifest_path(WORKSPACE), loaded.root / "kept.json"
     manifest.rename(kept)
     os.mkfifo(manifest)
-    with plainly(loaded) as connection, ThreadPoolExecutor(1) as thread:
+    with connect(loaded) as connection, ThreadPoolExecutor(1) as thread:
         answer = thread.submit(lambda: connection.execute(asked).fetchall())
-        with manifest.open("wb") as pipe:  # is open as soon as the query reads it, and has listed the files before
+        with manifest.open("wb") as pipe:  # opens when the query reads the manifest, after it listed the files
             kept.rename(manifest)
             loaded.drop("b.jsonl", [record("c", timestamp="2026-10-31T12:00:00Z", usage={"credits": 100})])
             loaded.run(loaded.now + DAY_US)
             pipe.write(manifest.read_bytes())
-        with pytest.raises(duckdb.Error, match=AGAIN):
+        with pytest.raises(duckdb.Error, match=OVERTAKEN):
             answer.result()
         assert connection.execute(asked).fetchall() == [(108,)]
 
 
 def test_both_generations_are_there(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While old files are not deleted yet, what the manifests name counts, before and after they are flipped."""
+    """While a commit's old and new files both exist, only the files that the manifests name count."""
     apply = Store.apply
     seen: list[list[tuple[int]]] = []
 
@@ -146,7 +146,7 @@ def test_both_generations_are_there(loaded: DataFolder, monkeypatch: pytest.Monk
             seen.append(ask(loaded, "select sum(credits) from cube") + ask(loaded, "select sum(credits) from actors"))
 
     loaded.drop("b.jsonl", [record("c", usage={"credits": 100})])
-    database.refresh(loaded.root)  # else it is made, and watched, meanwhile
+    database.refresh(loaded.root)  # else it would be built, and observed, during the run
     with monkeypatch.context() as patch:
         patch.setattr(Store, "apply", watched)
         loaded.run(loaded.now + 1)
@@ -155,23 +155,23 @@ def test_both_generations_are_there(loaded: DataFolder, monkeypatch: pytest.Monk
     assert all(found in ([(8,), (8,)], [(108,), (108,)]) for found in seen)
 
 
-def test_the_session_asks_again(loaded: DataFolder) -> None:
-    """Where a run publishes meanwhile, the statement is run once more and gives what stands then."""
+def test_the_session_repeats_a_statement(loaded: DataFolder) -> None:
+    """If a run publishes in the meantime, the statement runs again and returns the new state."""
     calls: list[int] = []
-    with opened(loaded.root, loaded.now) as session:
+    with open_session(loaded.root, loaded.now) as session:
         (statement,) = statements("select sum(credits) as credits from cube")
 
-        def take(reader: pa.RecordBatchReader) -> list[int]:
+        def consume(reader: pa.RecordBatchReader) -> list[int]:
             calls.append(1)
             if len(calls) == 1:
-                raise duckdb.InvalidInputException(AGAIN)
+                raise duckdb.InvalidInputException(OVERTAKEN)
             return list(reader.read_all()["credits"].to_pylist())
 
-        assert session.run(statement, take) == [8]
+        assert session.run(statement, consume) == [8]
 
 
-def test_written_by_a_run_where_it_does_not_fit(loaded: DataFolder) -> None:
-    """A run makes the file where it is missing, damaged or of another folder, and leaves it alone otherwise."""
+def test_a_run_builds_the_file_if_necessary(loaded: DataFolder) -> None:
+    """A run builds the file if it is missing or damaged, and otherwise leaves it alone."""
     path = loaded.root / "usage.duckdb"
     done(usage(loaded))
     first = path.stat()
@@ -179,13 +179,13 @@ def test_written_by_a_run_where_it_does_not_fit(loaded: DataFolder) -> None:
     assert path.stat() == first
     path.write_bytes(b"damaged")
     done(usage(loaded))
-    with plainly(loaded) as connection:
+    with connect(loaded) as connection:
         assert connection.execute("select sum(credits) from cube").fetchall() == [(8,)]
     assert not list(loaded.root.glob(".usage*"))
 
 
 def test_a_folder_that_moved(loaded: DataFolder, tmp_path: Path) -> None:
-    """In a moved folder both `usage sql` and the next run make the file anew."""
+    """After the folder moved, `usage sql` rebuilds the file, and so does the next run."""
     done(usage(loaded))
     moved = DataFolder(tmp_path / "else where's [data]*")
     loaded.root.rename(moved.root)
@@ -194,12 +194,12 @@ def test_a_folder_that_moved(loaded: DataFolder, tmp_path: Path) -> None:
     again = DataFolder(tmp_path / "again")
     moved.root.rename(again.root)
     done(usage(again))
-    with plainly(again) as connection:
+    with connect(again) as connection:
         assert connection.execute("select count(*) from events").fetchall() == [(2,)]
 
 
 def test_a_file_that_cannot_be_replaced(loaded: DataFolder) -> None:
-    """Where the file cannot be written the run is done all the same and says so, and sessions have their own."""
+    """If the file cannot be written, the run succeeds with a warning, and each session builds its own."""
     (loaded.root / "usage.duckdb").mkdir()
     result = usage(loaded)
     done(result)
@@ -208,13 +208,13 @@ def test_a_file_that_cannot_be_replaced(loaded: DataFolder) -> None:
     (loaded.root / "usage.duckdb").rmdir()
     (loaded.root / "usage.duckdb").write_bytes(b"damaged")
     status = (loaded.root / "usage.duckdb").stat()
-    mark = database.Mark(database.made_from(loaded.root), status.st_size, status.st_mtime_ns)
-    (loaded.root / "usage.duckdb.json").write_bytes(_json(mark))
+    build_record = database.BuildRecord(database.inputs_hash(loaded.root), status.st_size, status.st_mtime_ns)
+    (loaded.root / "usage.duckdb.json").write_bytes(_json(build_record))
     assert ask(loaded, "select sum(credits) from cube") == [(8,)]
 
 
 def test_a_run_with_nothing_new_imports_no_engine(loaded: DataFolder) -> None:
-    """Where the file fits, a run with nothing new is over without DuckDB."""
+    """While the file is current, a run with nothing new never imports DuckDB."""
     done(usage(loaded))
     code = (
         "import sys; from pipeline.commands.app import app; "
@@ -226,8 +226,8 @@ def test_a_run_with_nothing_new_imports_no_engine(loaded: DataFolder) -> None:
 
 
 def test_it_is_small(loaded: DataFolder) -> None:
-    """The file holds no data but the days of all zones."""
+    """The file holds no data except the days of all zones."""
     done(usage(loaded))
     assert (loaded.root / "usage.duckdb").stat().st_size < 1_000_000
-    with plainly(loaded) as connection:
+    with connect(loaded) as connection:
         assert connection.execute("select count(distinct time_zone) from calendar").fetchall() == [(598,)]

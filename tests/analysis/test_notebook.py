@@ -1,4 +1,4 @@
-"""docs/notebook.py runs from end to end, and its plots show what the tables hold."""
+"""docs/notebook.py runs from end to end, and its plots agree with the tables."""
 
 import runpy
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ NOTEBOOK = ROOT / "docs/notebook.py"
 
 
 def test_notebook(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every cell runs; the days' and the languages' credits are those of the cube."""
+    """Every cell runs; the credits by day and by language add up to the cube's."""
     folder.now = microseconds(datetime.now(UTC))
     usage = {"credits": 7, "languages": [{"locale": "de", "characters": 2}, {"locale": None, "characters": 1}]}
     for days in range(5):

@@ -1,4 +1,4 @@
-"""The macros give the API's numbers: the same raw files, the same questions, in any zone."""
+"""The macros return the API's numbers for the same raw files and questions, in any zone."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.analysis.session import Session, opened
+from pipeline.analysis.session import Session, open_session
 from pipeline.analysis.spans import LAST, spans
 from pipeline.contract.calendar import day_start, utc_day_start
 from tests.hostile import ZONES
@@ -26,24 +26,24 @@ ODD = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return a hostile delivery, loaded and served, on a day of 25 hours."""
+    """Return a loaded and served data folder of hostile logs; today has 25 hours in some zones."""
     return World(tmp_path_factory.mktemp("world"), 2, "2026-11-01T14:31:00Z")
 
 
 @pytest.fixture(scope="module")
 def session(world: World) -> Iterator[Session]:
     """Return a session over the same folder at the same instant."""
-    with opened(world.folder.root, world.now) as session:
+    with open_session(world.folder.root, world.now) as session:
         yield session
 
 
 def answers(world: World, path: str, asked: list[tuple[str, dict[str, Any]]]) -> Iterator[Any]:
-    """Yield the API's answers."""
+    """Yield the API's answers to (token, parameters) pairs, decoded."""
     yield from map(json.loads, world.ask([(token, path, parameters) for token, parameters in asked]))
 
 
 def cases(world: World) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield workspace, key, zone, range and view of many questions."""
+    """Yield (workspace, token, zone, range, view) of many questions."""
     callers = world.callers()
     for number, zone in enumerate([*ODD, *sorted(set(ZONES) - set(ODD))]):
         for k in range(3):
@@ -52,7 +52,7 @@ def cases(world: World) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def test_days_and_buckets(world: World, session: Session) -> None:
-    """`usage_daily` and `usage_buckets` are the summary's days, totals and buckets."""
+    """`usage_daily` and `usage_buckets` return the summary's days, totals and buckets."""
     asked = list(cases(world))
     found = answers(
         world,
@@ -84,7 +84,7 @@ def test_days_and_buckets(world: World, session: Session) -> None:
 
 
 def test_languages(world: World, session: Session) -> None:
-    """`usage_by_language` is the usage by language, and a last row of what is untagged."""
+    """`usage_by_language` returns the API's languages, and a last row for untagged usage."""
     asked = list(cases(world))
     found = answers(
         world, "by-language", [(token, {"timezone": zone, "range": range_}) for _, token, zone, range_, _ in asked]
@@ -107,7 +107,7 @@ def test_languages(world: World, session: Session) -> None:
 
 
 def test_activity(world: World, session: Session) -> None:
-    """`usage_activity` is the feed, all of it, with and without a filter."""
+    """`usage_activity` returns the whole feed, with and without a filter."""
     for number, (workspace, user, token) in enumerate(world.callers()[:6]):
         zone, range_ = ODD[number], RANGES[number % 3]
         filters = ({}, {"type": "workflow_run"}, {"user_id": user.upper()})[number % 3]
@@ -137,7 +137,7 @@ def test_activity(world: World, session: Session) -> None:
 
 
 def test_event_languages(session: Session) -> None:
-    """The credits of an event's rows are its own, a locale is there once, and all together are the cube's."""
+    """An event's rows add up to its credits, repeat no locale, and together equal the cube."""
     assert rows(
         session,
         "select count(*) from (select workspace_id, day, id, sum(credits) as shared, count(*) as many,"
@@ -152,7 +152,7 @@ def test_event_languages(session: Session) -> None:
 
 
 def test_every_day_of_every_zone() -> None:
-    """The spans hold every local day of every zone, with the start that brute force finds."""
+    """The spans contain every local day of every zone, with the start that brute force finds."""
     starts: dict[str, list[int]] = {}
     for span in spans():
         days = range(span.first_day.toordinal(), span.last_day.toordinal() + 1)

@@ -1,4 +1,4 @@
-"""The prompt of `usage sql`, on a terminal of its own."""
+"""The prompt of `usage sql`, on a pseudo-terminal."""
 
 import os
 import pty
@@ -15,11 +15,11 @@ from pathlib import Path
 from tests.support.data_folder import NOW, DataFolder, record
 from tests.support.project import ROOT
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Terminal:
-    """A terminal with a running `usage sql`."""
+    """A pseudo-terminal that runs `usage sql`."""
 
     def __init__(self, folder: DataFolder, state: Path) -> None:
         controller, terminal = pty.openpty()
@@ -43,12 +43,12 @@ class Terminal:
         os.close(terminal)
 
     def type(self, text: str) -> None:
-        """Press keys."""
+        """Type a text."""
         os.write(self._controller, text.encode())
 
     def see(self, pattern: str) -> str:
-        """Wait until something is shown, and return it."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Wait until the output matches a pattern, and return the match."""
+        deadline = time.monotonic() + TIMEOUT_S
         while not (match := re.search(pattern, self._seen)):
             assert time.monotonic() < deadline, self._seen
             if select.select([self._controller], [], [], 1)[0]:
@@ -62,12 +62,12 @@ class Terminal:
             if select.select([self._controller], [], [], 0.1)[0]:
                 try:
                     os.read(self._controller, 65536)
-                except OSError:  # nobody is at the other end any more
+                except OSError:  # the process closed its side
                     break
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(TIMEOUT_S)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Kill the process if it still runs, and close the terminal."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -76,7 +76,7 @@ class Terminal:
 
 @contextmanager
 def terminal(folder: DataFolder, state: Path) -> Iterator[Terminal]:
-    """Open a terminal for a while."""
+    """Open a terminal, and close it at the end."""
     opened = Terminal(folder, state)
     try:
         yield opened
@@ -84,8 +84,8 @@ def terminal(folder: DataFolder, state: Path) -> Iterator[Terminal]:
         opened.close()
 
 
-def test_a_conversation(folder: DataFolder, tmp_path: Path) -> None:
-    """Statements of several lines, commands, errors, Ctrl-C, a history for its user alone, and the way out."""
+def test_prompt(folder: DataFolder, tmp_path: Path) -> None:
+    """Statements of several lines, commands, errors, Ctrl-C and `.quit` work; only the user can read the history."""
     folder.drop("a.jsonl", [record(usage={"credits": 12345})])
     folder.run()
     with terminal(folder, tmp_path / "state") as screen:
@@ -123,7 +123,7 @@ def test_a_conversation(folder: DataFolder, tmp_path: Path) -> None:
 
 
 def test_end_of_input_leaves(folder: DataFolder, tmp_path: Path) -> None:
-    """Ctrl-D leaves."""
+    """Ctrl-D ends the prompt with exit code 0."""
     folder.root.mkdir()
     with terminal(folder, tmp_path / "state") as screen:
         screen.see("usage>")

@@ -1,4 +1,4 @@
-"""`usage sql`: rows out in every format, exit codes, stdin, and Ctrl-C."""
+"""`usage sql`: output formats, exit codes, stdin and Ctrl-C."""
 
 import csv
 import io
@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.analysis.session import opened
+from pipeline.analysis.session import open_session
 from pipeline.analysis.statements import statements
-from pipeline.analysis.writing import write_table
+from pipeline.analysis.writers import write_table
 from pipeline.commands.app import app
 from tests.support.data_folder import NOW, DataFolder, record
 from tests.support.project import ROOT
@@ -33,19 +33,19 @@ EVERYTHING = """
 
 @pytest.fixture
 def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with some events."""
+    """Return a folder with five events."""
     folder.drop("a.jsonl", [record(f"e{k}", usage={"credits": k}) for k in range(5)])
     folder.run()
     return folder
 
 
 def usage(folder: DataFolder, *arguments: str, stdin: str | None = None) -> Result:
-    """Give a `usage sql` command."""
+    """Run `usage sql`."""
     return CliRunner().invoke(app, ["sql", *arguments, "--data-dir", str(folder.root), "--now", NOW], input=stdin)
 
 
 def test_json(loaded: DataFolder) -> None:
-    """JSON is one array; integers are exact, instants are RFC 3339 in UTC, what is no number is null."""
+    """JSON is one array; integers are exact, instants are RFC 3339 in UTC, NaN is null."""
     result = usage(loaded, EVERYTHING, "--format", "json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout, parse_float=str) == [
@@ -69,7 +69,7 @@ def test_json(loaded: DataFolder) -> None:
 
 
 def test_csv(loaded: DataFolder) -> None:
-    """CSV is RFC 4180: CRLF, quotes where they are needed, null is an empty cell."""
+    """CSV follows RFC 4180: CRLF, quotes only where necessary, null is an empty cell."""
     result = usage(loaded, EVERYTHING, "--format", "csv")
     names, row = csv.reader(io.StringIO(result.stdout_bytes.decode(), newline=""))
     found = dict(zip(names, row, strict=True))
@@ -82,7 +82,7 @@ def test_csv(loaded: DataFolder) -> None:
 
 
 def test_parquet_and_output(loaded: DataFolder, tmp_path: Path) -> None:
-    """Parquet goes to stdout or a file, which is replaced only where that is said."""
+    """Parquet goes to stdout or to a file; an existing file is replaced only with --force."""
     path = tmp_path / "rows.parquet"
     assert usage(loaded, "from events", "--format", "parquet", "--output", str(path)).exit_code == 0
     assert pq.read_table(path).num_rows == 5
@@ -97,7 +97,7 @@ def test_parquet_and_output(loaded: DataFolder, tmp_path: Path) -> None:
 
 
 def test_table(loaded: DataFolder) -> None:
-    """A table has numbers on the right, says NULL, and shows nothing that a terminal would obey."""
+    """A table aligns numbers right, prints NULL, and escapes what a terminal would interpret."""
     result = usage(loaded, "select 'a' as name, 5 as n union all select chr(27) || '[2J', null order by n")
     assert result.stdout.splitlines() == [
         "name        n",
@@ -107,10 +107,10 @@ def test_table(loaded: DataFolder) -> None:
 
 
 def test_wide_tables(loaded: DataFolder) -> None:
-    """What is wider than the terminal is cut in its longest columns, and where that is not enough, rows are records."""
+    """A table that is too wide is cut in its widest columns; if that is not enough, each row becomes a record."""
     (statement,) = statements("select repeat('x', 100) as long, 'kept' as short, 7 as n")
     shown = {}
-    with opened(loaded.root, loaded.now) as session:
+    with open_session(loaded.root, loaded.now) as session:
         for width in (80, 20):
             file = io.BytesIO()
             assert session.run(statement, partial(write_table, file=file, width=width))
@@ -122,7 +122,7 @@ def test_wide_tables(loaded: DataFolder) -> None:
 
 
 def test_more_rows_than_are_shown(loaded: DataFolder) -> None:
-    """A table ends after 10,000 rows and says so; the other formats have all."""
+    """A table ends after 10,000 rows with a note; the other formats have all rows."""
     result = usage(loaded, "from range(25000)")
     assert len(result.stdout.splitlines()) == 10_001
     assert "first 10,000 rows" in result.stderr
@@ -130,16 +130,16 @@ def test_more_rows_than_are_shown(loaded: DataFolder) -> None:
 
 
 def test_order_is_kept(loaded: DataFolder) -> None:
-    """Rows come in the order that the statement asks for."""
+    """Rows keep the statement's order."""
     rows = json.loads(usage(loaded, "select i from range(300000) r(i) order by hash(i), i", "--format", "json").stdout)
-    with opened(loaded.root, None) as session:
+    with open_session(loaded.root, None) as session:
         (statement,) = statements("select hash(i) as h from range(300000) r(i) order by i")
         hashes = session.run(statement, lambda reader: reader.read_all()["h"].to_pylist())
     assert [row["i"] for row in rows] == sorted(range(300_000), key=lambda i: (hashes[i], i))
 
 
 def test_stdin(loaded: DataFolder) -> None:
-    """Without an argument the statements come from stdin, one after the other."""
+    """Without an argument, statements come from stdin and run one after the other."""
     result = usage(loaded, stdin="select 1 as a;\nselect sum(credits) as b from events; explain select 1")
     assert result.exit_code == 0
     assert result.stdout.split()[:4] == ["a", "1", "b", "10"]
@@ -163,7 +163,7 @@ def test_stdin(loaded: DataFolder) -> None:
     ],
 )
 def test_errors(loaded: DataFolder, arguments: list[str], code: int, words: str) -> None:
-    """A statement that fails exits 1, one that is not run here and wrong options 2, with a message and nothing else."""
+    """A failing statement exits 1, a refused statement or wrong options exit 2; stdout stays empty."""
     result = usage(loaded, *arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert words in result.stderr
@@ -172,23 +172,23 @@ def test_errors(loaded: DataFolder, arguments: list[str], code: int, words: str)
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """A data folder that is not there is wrong use, and is not made."""
+    """A missing data folder is wrong usage, and is not created."""
     result = usage(DataFolder(tmp_path / "none"), "select 1")
     assert result.exit_code == 2
     assert not (tmp_path / "none").exists()
 
 
-def test_nothing_of_a_result_that_fails(loaded: DataFolder) -> None:
-    """Where a statement fails after its first rows, none of them is written."""
+def test_no_partial_result(loaded: DataFolder) -> None:
+    """If a statement fails after its first rows, none of them are written."""
     result = usage(loaded, "select if(i = 250000, error('late'), i) from range(300000) r(i)", "--format", "csv")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "late" in result.stderr
 
 
 def test_a_folder_that_is_read_only(loaded: DataFolder) -> None:
-    """Where nothing can be written to the data folder, the answer is the same."""
+    """A read-only data folder gives the same answer."""
     if not os.geteuid():
-        (loaded.root / "usage.duckdb.lock").mkdir()  # no mode keeps root away; this does
+        (loaded.root / "usage.duckdb.lock").mkdir()  # file modes do not stop root; this does
     else:
         loaded.root.chmod(0o500)
     try:
@@ -206,15 +206,15 @@ def test_interrupted(loaded: DataFolder) -> None:
     arguments = [sys.executable, "-c", code, "sql", statement, "--data-dir", str(loaded.root)]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-    while not (spills := _is_busy(process.pid)) and process.poll() is None:
+    while not (is_busy := _is_busy(process.pid)) and process.poll() is None:
         os.sched_yield()
-    assert spills
+    assert is_busy
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "stopped\n")
 
 
 def _is_busy(pid: int) -> bool:
-    """Return whether a process has taken seconds of processor time: its query is under way."""
+    """Return whether a process has used five seconds of CPU time, so that its query must be running."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) > 5 * os.sysconf("SC_CLK_TCK")

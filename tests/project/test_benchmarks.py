@@ -1,4 +1,4 @@
-"""The comparison with other engines: equal answers before any time, and a page of nothing but the results."""
+"""The comparison with other engines: answers are equal before anything is timed, and the page shows stored results."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import regression
 from benchmarks.comparison import has_load, inherit
-from benchmarks.contenders import CONTENDERS, HOURS, OURS
+from benchmarks.engines import ENGINES, HOURS, OURS
 from benchmarks.engines.engine import UnavailableError
 from benchmarks.figures import leads, own
 from benchmarks.load import NOW
@@ -19,7 +19,7 @@ from benchmarks.questions import UnequalError
 from benchmarks.report import page
 from benchmarks.results import Comparison, Run
 from benchmarks.steps import Task, append, ask, expect, load, zones
-from benchmarks.workspaces import asked_of, chosen
+from benchmarks.workspaces import choose, questions_about
 from pipeline.contract.formats import instant
 from pipeline.sample.cast import Plan
 from tests.support.project import ROOT
@@ -32,20 +32,20 @@ LIBRARIES = ("duckdb", "duckdb-files", "polars-files")
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """Return a folder that is open to PostgreSQL's user too."""
+    """Return a folder that PostgreSQL's user may enter too."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
 
 
-def prepared(root: Path) -> Task:
-    """Load a small sample with this project, and let it say what is right in three workspaces and some zones."""
+def prepare(root: Path) -> Task:
+    """Load a small sample with this project, and store its answers about three workspaces as the expected ones."""
     now = instant(NOW)
     logs = write_logs(root / "logs", Plan(now=now, events=1500, workspaces=3, days=20, seed=1), held_back=200)
-    engine = CONTENDERS[OURS].make(root)
+    engine = ENGINES[OURS].create(root)
     engine.load(logs)
-    workspaces = chosen(root / OURS, now)
-    questions, every_zone = asked_of(workspaces, now)
+    workspaces = choose(root / OURS, now)
+    questions, every_zone = questions_about(workspaces, now)
     questions = [asking for asking in questions if asking.size != "middle"]
     some_zones = [question for question in every_zone if question.timezone in ZONES]
     late = write_late(logs.folder, workspaces["largest"].id, now, 1)
@@ -54,15 +54,15 @@ def prepared(root: Path) -> Task:
     return task
 
 
-def compared(root: Path, task: Task, *names: str) -> None:
-    """Load, ask and append with these engines; any answer that is not this project's ends it."""
+def compare(root: Path, task: Task, *names: str) -> None:
+    """Load, ask and append with these engines; an answer that differs from this project's is an error."""
     for name in names:
         try:
-            engine = CONTENDERS[name].make(root)
+            engine = ENGINES[name].create(root)
         except UnavailableError as error:
             pytest.skip(str(error))
         if has_load(name, root):
-            if base := CONTENDERS[name].based_on:
+            if base := ENGINES[name].based_on:
                 inherit(base, name, root)
             load(name, engine, task, root)
         asked = ask(name, engine, task, root)
@@ -70,54 +70,54 @@ def compared(root: Path, task: Task, *names: str) -> None:
         assert {timing.size for timing in asked.timings} == {"largest", "small"}
         assert asked.bytes_on_disk > 0
     for name in (OURS, *names):
-        if CONTENDERS[name].takes_more:
-            assert append(name, CONTENDERS[name].make(root), task, root).batch_lines > 0
+        if ENGINES[name].can_append:
+            assert append(name, ENGINES[name].create(root), task, root).batch_lines > 0
 
 
 def test_libraries(root: Path) -> None:
-    """DuckDB and Polars answer every question as this project does, also after late events; a wrong number is found."""
-    task = prepared(root)
-    compared(root, task, *LIBRARIES)
-    expect(OURS, CONTENDERS[OURS].make(root), task, root)
+    """DuckDB and Polars answer like this project, also after late events; a wrong number is detected."""
+    task = prepare(root)
+    compare(root, task, *LIBRARIES)
+    expect(OURS, ENGINES[OURS].create(root), task, root)
     with duckdb.connect(root / "duckdb/usage.duckdb") as connection:
         connection.execute(
             "update languages set credits = credits + 1 where timestamp = (select max(timestamp) from languages)"
         )
     with pytest.raises(UnequalError, match="kind='by_language'"):
-        ask("duckdb", CONTENDERS["duckdb"].make(root), task, root)
+        ask("duckdb", ENGINES["duckdb"].create(root), task, root)
 
 
 def test_postgres(root: Path) -> None:
-    """PostgreSQL does too, by its tables and by a roll-up of quarter-hours; one of hours is wrong off the hour."""
+    """PostgreSQL answers like this project; its hourly roll-up is wrong only in zones that are off the hour."""
     pytest.importorskip("psycopg")
-    task = prepared(root)
-    compared(root, task, "postgres", "postgres-quarters")
-    expect(OURS, CONTENDERS[OURS].make(root), task, root)
+    task = prepare(root)
+    compare(root, task, "postgres", "postgres-quarters")
+    expect(OURS, ENGINES[OURS].create(root), task, root)
     inherit("postgres", HOURS, root)
-    load(HOURS, CONTENDERS[HOURS].make(root), task, root)
-    wrong = zones(HOURS, CONTENDERS[HOURS].make(root), task, root)
+    load(HOURS, ENGINES[HOURS].create(root), task, root)
+    wrong = zones(HOURS, ENGINES[HOURS].create(root), task, root)
     assert wrong.differing
     assert wrong.differing.keys() <= OFF_THE_HOUR
 
 
 def test_clickhouse(root: Path) -> None:
-    """ClickHouse does too."""
+    """ClickHouse answers like this project."""
     pytest.importorskip("chdb")
-    compared(root, prepared(root), "clickhouse", "clickhouse-quarters")
+    compare(root, prepare(root), "clickhouse", "clickhouse-quarters")
 
 
 def stored(name: str = "benchmarks.json") -> Comparison:
-    """Return the results that the page was made of."""
+    """Return the stored results."""
     return msgspec.json.decode((DOCS / name).read_bytes(), type=Comparison)
 
 
 def test_page() -> None:
-    """The page is what the stored results make it."""
+    """The page is made from the stored results."""
     assert page(stored(), "benchmarks", stored("benchmarks/before.json")) == (DOCS / "benchmarks.md").read_text("utf-8")
 
 
 def test_losses() -> None:
-    """Where another engine is better the page says so, and by how much; where none is, it says nothing."""
+    """The page lists a figure in which another engine is better, with the factor, and no other figure."""
 
     def late(run: Run, milliseconds: float) -> dict[str, float]:
         ours = run.results[OURS]
@@ -132,7 +132,7 @@ def test_losses() -> None:
 
 
 def test_before() -> None:
-    """An earlier state stands beside this one where machine and logs are the same, better where it took more."""
+    """Earlier results are shown beside the present ones if machine and logs are the same; a faster batch is better."""
     now = stored()
     run = now.runs[0]
     ours = run.results[OURS]
@@ -153,6 +153,6 @@ def test_before() -> None:
 
 
 def test_regression() -> None:
-    """A ratio that is worse than the stored one by more than noise, or was never stored, is named."""
+    """A ratio is reported if it exceeds the stored one by more than noise, or was never stored."""
     known = {"a": 1.0, "b": 1.0}
     assert regression.worse({"a": 1.0, "b": 1.3, "c": 0.1}, known) == ["b", "c"]

@@ -1,4 +1,4 @@
-"""The sample logs: the same plan gives the same bytes, they are what the contract says, and nobody's files are hurt."""
+"""The sample logs are reproducible, satisfy the contract, and never overwrite files of other origin."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ PLAN = Plan(now=NOW, events=6_000, workspaces=5, days=40, seed=3)
 
 
 def content(path: Path) -> bytes:
-    """Return what a raw file holds."""
+    """Return the decompressed content of a raw file."""
     if path.suffix == ".gz":
         return gzip.decompress(path.read_bytes())
     if path.suffix == ".zst":
@@ -40,7 +40,7 @@ def content(path: Path) -> bytes:
 
 
 def raw_bytes(data_dir: Path) -> dict[str, bytes]:
-    """Return the raw files as they lie on disk."""
+    """Return the raw files, by name, as they are on disk."""
     return {path.name: path.read_bytes() for path in sorted((data_dir / "raw").iterdir())}
 
 
@@ -53,69 +53,62 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, generate.Sa
 
 @pytest.fixture(scope="module")
 def lines(written: tuple[Path, generate.Sample]) -> list[bytes]:
-    """Return all lines in the order of the files."""
+    """Return all lines in file order."""
     return [line for path in sorted((written[0] / "raw").iterdir()) for line in content(path).splitlines()]
 
 
 @pytest.fixture(scope="module")
 def records(lines: list[bytes]) -> list[dict[str, Any]]:
-    """Return the records of the good lines, by a reader that is not ours."""
-    return [json.loads(line) for line in lines if good(line)]
+    """Return the records of the valid lines, decoded by Python's own JSON module."""
+    return [json.loads(line) for line in lines if is_valid(line)]
 
 
-def good(line: bytes) -> bool:
-    """Return whether the judge takes a line."""
+def is_valid(line: bytes) -> bool:
+    """Return whether the pipeline accepts a line."""
     return isinstance(validate(line, NOW), Row)
 
 
 def rows(data_dir: Path, name: str) -> Iterator[dict[str, Any]]:
-    """Return the rows of a directory file."""
+    """Yield the rows of a directory file."""
     yield from map(msgspec.json.decode, (data_dir / "directory" / name).read_bytes().splitlines())
 
 
 def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, written: tuple[Path, generate.Sample]) -> None:
-    """Raw files are equal to the byte, compressed ones too; the key is not."""
-    again = generate.write(tmp_path, PLAN)
+    """Raw files, including compressed ones, are equal byte by byte; the API key differs."""
+    second = generate.write(tmp_path, PLAN)
     assert raw_bytes(tmp_path) == raw_bytes(written[0])
-    assert all(file[4:8] == bytes(4) for name, file in raw_bytes(tmp_path).items() if name.endswith(".gz")), "no clock"
-    assert again.key != written[1].key
+    assert all(file[4:8] == bytes(4) for name, file in raw_bytes(tmp_path).items() if name.endswith(".gz")), (
+        "a gzip header has a time"
+    )
+    assert second.key != written[1].key
     assert list(rows(tmp_path, MEMBERS)) == list(rows(written[0], MEMBERS))
     assert list(rows(tmp_path, ACCOUNTS)) == list(rows(written[0], ACCOUNTS))
 
 
 def test_another_seed_gives_another_log(tmp_path: Path, written: tuple[Path, generate.Sample]) -> None:
-    """Nothing stays but the names of the files."""
+    """With another seed, only the names of the files stay the same."""
     generate.write(tmp_path, msgspec.structs.replace(PLAN, seed=4))
     mine, theirs = raw_bytes(tmp_path), raw_bytes(written[0])
     assert mine.keys() == theirs.keys()
     assert all(mine[name] != theirs[name] for name in mine)
 
 
-def test_the_judge_takes_every_line_but_the_broken_ones(
-    written: tuple[Path, generate.Sample], lines: list[bytes]
-) -> None:
-    """All ways to be wrong occur, few times each; what is printed is what was written."""
-    verdicts = Counter(getattr(validate(line, NOW), "reason", "good") for line in lines if line)
-    assert verdicts.keys() == {"good", *(reason for reason, _ in generate.BREAKS)} - {"blank"}
-    assert 10 <= len(lines) - verdicts["good"] <= 20
+def test_only_the_broken_lines_are_rejected(written: tuple[Path, generate.Sample], lines: list[bytes]) -> None:
+    """Every reason to reject a line occurs a few times, and the returned number of lines is right."""
+    reasons = Counter(getattr(validate(line, NOW), "reason", "valid") for line in lines if line)
+    assert reasons.keys() == {"valid", *(reason for reason, _ in generate.BREAKS)} - {"blank"}
+    assert 10 <= len(lines) - reasons["valid"] <= 20
     assert written[1].lines == len(lines)
 
 
-def test_exactly_as_many_events_as_asked_for(
-    written: tuple[Path, generate.Sample], records: list[dict[str, Any]]
-) -> None:
-    """Events are counted by id; versions and re-deliveries repeat it on the same UTC day."""
-    days = {(record["id"], judge_day(record["timestamp"])) for record in records}
+def test_exact_number_of_events(written: tuple[Path, generate.Sample], records: list[dict[str, Any]]) -> None:
+    """There are as many ids as events; versions and re-deliveries repeat an id on the same UTC day."""
+    days = {(record["id"], instant(record["timestamp"]) // DAY_US) for record in records}
     assert len(days) == len({record["id"] for record in records}) == written[1].events == PLAN.events
 
 
-def judge_day(timestamp: str) -> int:
-    """Return the UTC day of an instant as a number."""
-    return instant(timestamp) // DAY_US
-
-
 def test_the_logs_cover_the_days_and_end_now(records: list[dict[str, Any]]) -> None:
-    """No instant lies after now or before the first day, and every day of the plan has events."""
+    """No instant is after now or before the first day, and every day of the plan has events."""
     instants = [instant(record["timestamp"]) for record in records]
     assert NOW - PLAN.days * DAY_US <= min(instants)
     assert NOW - DAY_US < max(instants) < NOW
@@ -123,24 +116,24 @@ def test_the_logs_cover_the_days_and_end_now(records: list[dict[str, Any]]) -> N
     assert len({at // DAY_US for at in instants}) == PLAN.days + 1
 
 
-def test_lines_come_in_near_time_order(written: tuple[Path, generate.Sample], lines: list[bytes]) -> None:
-    """A file holds what arrived on its day, so most timestamps are of that day, and some are late."""
+def test_lines_are_in_order_of_arrival(written: tuple[Path, generate.Sample], lines: list[bytes]) -> None:
+    """A file holds what arrived on its day: most records are of that day, and a few of earlier days."""
     late = 0
     for path in (written[0] / "raw").iterdir():
         day = path.name.split(".")[0].removeprefix("activity-")
-        for line in filter(good, content(path).splitlines()):
+        for line in filter(is_valid, content(path).splitlines()):
             recorded = instant(json.loads(line).get("recorded_at") or json.loads(line)["timestamp"])
             late += recorded // DAY_US != instant(f"{day}T00:00:00Z") // DAY_US
             assert recorded <= instant(f"{day}T00:00:00Z") + DAY_US
     assert 0 < late < 0.05 * len(lines)
 
 
-def test_proportions_are_those_of_a_product(lines: list[bytes], records: list[dict[str, Any]]) -> None:
-    """Zipf-different workspaces, re-deliveries, record size, languages, actions and system events."""
+def test_proportions_are_realistic(lines: list[bytes], records: list[dict[str, Any]]) -> None:
+    """Workspace sizes, re-deliveries, record size, actions, system events and languages have realistic shares."""
     workspaces = [number for _, number in Counter(record["workspace_id"] for record in records).most_common()]
     assert len(workspaces) == PLAN.workspaces
     assert workspaces[0] / workspaces[-1] == pytest.approx(PLAN.workspaces, rel=0.25)
-    repeated = sum(number - 1 for number in Counter(filter(good, lines)).values())
+    repeated = sum(number - 1 for number in Counter(filter(is_valid, lines)).values())
     assert 0.02 <= repeated / len(lines) <= 0.04
     assert 600 <= sum(map(len, lines)) / len(lines) <= 720
     assert {record["action"] for record in records} == set(ACTIONS)
@@ -156,31 +149,31 @@ def locales(record: dict[str, Any]) -> set[str]:
     return {(language["locale"] or "").lower().replace("_", "-") for language in languages}
 
 
-def test_runs_go_on_in_versions(records: list[dict[str, Any]]) -> None:
-    """Later versions are recorded later, use no less, and every status stands somewhere at the end."""
+def test_runs_have_versions(records: list[dict[str, Any]]) -> None:
+    """Later versions are recorded later and use no less, and every status is the last one of some run."""
     versions: dict[str, dict[str, dict[str, Any]]] = {}
     for record in records:
         if record["action"] == "workflow_run":
             versions.setdefault(record["id"], {})[record.get("recorded_at", "")] = record
-    standing: Counter[str] = Counter()
+    last_statuses: Counter[str] = Counter()
     for run in versions.values():
         ordered = [run[at] for at in sorted(run, key=lambda at: instant(at) if at else 0)]
         used = [record.get("usage", {}).get("credits", 0) for record in ordered]
         assert used == sorted(used)
         assert len({record["run"]["id"] for record in ordered}) == 1
-        standing[ordered[-1]["run"]["status"]] += 1
-    assert standing.keys() == {"pending", "running", "paused", "completed", "failed", "cancelled"}
-    assert standing["completed"] > 0.75 * len(versions)
+        last_statuses[ordered[-1]["run"]["status"]] += 1
+    assert last_statuses.keys() == {"pending", "running", "paused", "completed", "failed", "cancelled"}
+    assert last_statuses["completed"] > 0.75 * len(versions)
     assert sum(len(run) > 1 for run in versions.values()) > 0.3 * len(versions)
 
 
-def test_work_has_its_week_and_its_day(tmp_path: Path) -> None:
-    """Weekdays are busier than weekends, days than nights, on the workspace's own clock (UTC+9 here)."""
+def test_activity_follows_day_and_week(tmp_path: Path) -> None:
+    """Weekdays are busier than weekends, and days than nights, on the workspace's own clock (UTC+9 here)."""
     generate.write(tmp_path, msgspec.structs.replace(PLAN, workspaces=1))
     local = [
         datetime.fromisoformat(json.loads(line)["timestamp"])
         for path in (tmp_path / "raw").iterdir()
-        for line in filter(good, content(path).splitlines())
+        for line in filter(is_valid, content(path).splitlines())
     ]
     assert {moment.utcoffset() for moment in local} == {timedelta(hours=9)}
     by_weekday = Counter(moment.weekday() for moment in local)
@@ -191,7 +184,7 @@ def test_work_has_its_week_and_its_day(tmp_path: Path) -> None:
 def test_the_directory_agrees_with_the_log(
     written: tuple[Path, generate.Sample], records: list[dict[str, Any]]
 ) -> None:
-    """Actors are members, the removed ones act no more after some instant, and the printed key works."""
+    """Actors are members, removed members no longer act, and the returned key works."""
     folder, result = written
     members = list(rows(folder, MEMBERS))
     places = {(member["workspace_id"], member["user_id"]): member for member in members}
@@ -204,7 +197,7 @@ def test_the_directory_agrees_with_the_log(
     assert [member["status"] == "removed" for member in members] == [end < NOW for end in ends.values()]
     for record in records:
         assert "user" not in record or instant(record["timestamp"]) < ends[record["workspace_id"], record["user"]["id"]]
-    assert len({user for _, user in places}) < len(places), "somebody works in two workspaces"
+    assert len({user for _, user in places}) < len(places), "nobody is in two workspaces"
 
     key = next(row for row in rows(folder, PRODUCT_KEYS) if row["key_sha256"] == sha256_hex(result.key))
     assert (key["workspace_id"], key["user_id"]) == (result.workspace_id, result.user_id)
@@ -212,7 +205,7 @@ def test_the_directory_agrees_with_the_log(
     assert key["revoked_at"] is key["rate_limit_per_min"] is None
     assert places[result.workspace_id, result.user_id]["status"] == "active"
     counts = Counter(record["workspace_id"] for record in records)
-    assert counts.most_common(1)[0][0] == result.workspace_id, "the key reads the busiest workspace"
+    assert counts.most_common(1)[0][0] == result.workspace_id, "the key is not for the busiest workspace"
 
     accounts = list(rows(folder, ACCOUNTS))
     assert len({account["user_id"] for account in accounts}) == len(accounts)
@@ -221,13 +214,13 @@ def test_the_directory_agrees_with_the_log(
 
 
 def test_names_come_in_many_scripts(records: list[dict[str, Any]]) -> None:
-    """Latin with accents, Hangul, Kanji and Devanagari, unescaped in the log."""
+    """Names use accented Latin, Hangul, Kanji and Devanagari."""
     names = "".join({record["user"]["name"] for record in records if "user" in record})
     assert all(any(low <= letter <= high for letter in names) for low, high in ("À\u024f", "가힣", "一鿿", "ऀॿ"))
 
 
 def test_a_run_loads_it(folder: DataFolder) -> None:
-    """The real pipeline accepts one version of each event and accounts for every line."""
+    """A run accepts one version of each event and accounts for every line."""
     plan = Plan(now=folder.now, events=1_500, workspaces=3, days=8, seed=1)
     result = generate.write(folder.root, plan)
     report = folder.run()
@@ -239,14 +232,14 @@ def test_a_run_loads_it(folder: DataFolder) -> None:
 
 
 def usage_sample(folder: Path, *more: str) -> Result:
-    """Give the command."""
+    """Run `usage sample`."""
     return CliRunner().invoke(
         app, ["sample", "--events", "200", "--days", "3", "--now", NOW_TEXT, "--data-dir", str(folder), *more]
     )
 
 
 def test_the_command_prints_the_key(tmp_path: Path) -> None:
-    """Stdout is three lines of name and value; the rest goes to stderr."""
+    """Stdout has three lines of name and value; everything else goes to stderr."""
     result = usage_sample(tmp_path)
     values = dict(line.split("\t") for line in result.stdout.splitlines())
     assert list(values) == ["key", "workspace", "user"]
@@ -255,7 +248,7 @@ def test_the_command_prints_the_key(tmp_path: Path) -> None:
 
 
 def test_a_second_sample_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    """Files of the earlier plan that the later one does not write are gone."""
+    """Files of the earlier plan that the later plan does not write are deleted."""
     assert usage_sample(tmp_path, "--now", "2026-10-01T12:00:00Z").exit_code == 0
     assert usage_sample(tmp_path).exit_code == 0
     assert [path.name for path in sorted((tmp_path / "raw").iterdir())] == [
@@ -267,8 +260,8 @@ def test_a_second_sample_takes_the_place_of_the_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["raw/theirs.jsonl", "raw/deep/theirs.jsonl.gz", "directory/members.jsonl"])
-def test_files_of_others_are_left_alone(tmp_path: Path, name: str) -> None:
-    """Nothing is written beside them unless asked, and the message names one."""
+def test_foreign_files_are_left_alone(tmp_path: Path, name: str) -> None:
+    """Files of other origin are neither changed nor added to, and the message names one of them."""
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_text("theirs")
@@ -279,7 +272,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path, name: str) -> None:
 
 
 def test_force_writes_beside_them(tmp_path: Path) -> None:
-    """Somebody else's raw file stays, and a later sample still knows that it is not ours."""
+    """With --force a foreign raw file is kept, and a later sample still refuses to write beside it."""
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/theirs.jsonl").write_text("theirs")
     assert usage_sample(tmp_path, "--force").exit_code == 0
@@ -288,7 +281,7 @@ def test_force_writes_beside_them(tmp_path: Path) -> None:
 
 
 def test_logs_before_the_first_day_are_refused(tmp_path: Path) -> None:
-    """No record before 2011 would count."""
+    """Records before 2011 would be rejected."""
     result = usage_sample(tmp_path, "--now", "2011-01-02T00:00:00Z")
     assert result.exit_code == 2
     assert "2011-01-01" in result.stderr
@@ -299,5 +292,5 @@ def test_one_event_of_one_day_at_any_hour(tmp_path: Path, now: str) -> None:
     """The smallest sample works on both sides of midnight."""
     result = generate.write(tmp_path, Plan(now=instant(now), events=1, workspaces=1, days=1, seed=0))
     assert result.events == 1
-    found = [line for path in (tmp_path / "raw").iterdir() for line in content(path).splitlines() if good(line)]
+    found = [line for path in (tmp_path / "raw").iterdir() for line in content(path).splitlines() if is_valid(line)]
     assert len({json.loads(line)["id"] for line in found}) == 1

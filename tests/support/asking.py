@@ -1,21 +1,21 @@
-"""How the tests ask: in a session as `usage sql` opens it, with the rows as Python values."""
+"""Run statements as `usage sql` does, and return the rows as Python values."""
 
 from typing import Any
 
 from pipeline.analysis import values
-from pipeline.analysis.session import Session, opened
+from pipeline.analysis.session import Session, open_session
 from pipeline.analysis.statements import statements
 from tests.support.data_folder import DataFolder
 
 
 def rows(session: Session, text: str) -> list[tuple[Any, ...]]:
-    """Return the rows of one statement, values as JSON has them."""
+    """Return the rows of one statement as tuples of JSON values."""
     (statement,) = statements(text)
     return session.run(statement, lambda reader: [row for batch in reader for row in values.rows(batch)])
 
 
 def records(session: Session, text: str) -> list[dict[str, Any]]:
-    """Return the same by column."""
+    """Return the rows of one statement as dicts by column name."""
     (statement,) = statements(text)
     return session.run(
         statement,
@@ -26,6 +26,6 @@ def records(session: Session, text: str) -> list[dict[str, Any]]:
 
 
 def ask(folder: DataFolder, text: str) -> list[tuple[Any, ...]]:
-    """Return the rows of one statement, in a session of its own."""
-    with opened(folder.root, folder.now) as session:
+    """Return the rows of one statement, run in a session of its own."""
+    with open_session(folder.root, folder.now) as session:
         return rows(session, text)

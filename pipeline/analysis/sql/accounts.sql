@@ -1,4 +1,4 @@
--- one row per user: of a repeated one the last line of the file
+-- one row per user; if a user is repeated, the last line of the file
 create view accounts as
 with file as (
   from read_text(data_pattern() || '/directory/accounts.jsonl')

@@ -1,4 +1,4 @@
--- one row per (time zone, local day): when it starts and ends, in UTC
+-- one row per (time zone, local day): its start and end in UTC
 create view calendar as
 with days as (
   select
@@ -7,10 +7,10 @@ with days as (
     ahead_us
   from internal.spans
 ),
-started as (
+day_starts as (
   select time_zone, day, day::timestamp - to_microseconds(ahead_us) as starts
   from days
 )
 select time_zone, day, starts, lead(starts) over (partition by time_zone order by day) as ends
-from started
+from day_starts
 qualify ends is not null;

@@ -1,3 +1,3 @@
--- one row per (workspace, quarter-hour, locale); runs and audio are on the rows without locale
+-- one row per (workspace, quarter-hour, locale); runs and audio are on the rows without a locale
 create view cube as
 from internal.cube_rows('*');

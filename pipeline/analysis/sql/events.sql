@@ -1,3 +1,3 @@
--- one row per event, as its standing version says
+-- one row per event: its current version
 create view events as
 from internal.events_rows('*');

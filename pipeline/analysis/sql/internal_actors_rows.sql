@@ -1,6 +1,6 @@
--- one row per (workspace, user, action, UTC day) of the files that stand; of one workspace, or with `*` of all
+-- one row per (workspace, user, action, UTC day) in the current files of one workspace, or with `*` of all
 create macro internal.actors_rows(workspaces) as table
-with found as (
+with stored as (
   from read_parquet(
     data_pattern() || '/actors/workspace_id=' || workspaces || '/*/*.parquet',
     allow_empty := true,
@@ -12,6 +12,6 @@ with found as (
   union all by name
   from internal.actors
 )
-select found.workspace_id, month, user_id, action, day, events, credits
+select stored.workspace_id, month, user_id, action, day, events, credits
 from internal.current_actors(workspaces) as current_files
-join found on found.filename = current_files.file;
+join stored on stored.filename = current_files.file;

@@ -1,4 +1,4 @@
--- one row per bucket of an activity view, oldest first
+-- one row per bucket of an activity view, oldest first: its label, first local day, start and end
 create macro internal.buckets(zone, activity_view) as table
 with today as materialized (select local_today(zone) as day),
 steps as (

@@ -1,6 +1,6 @@
--- one row per (workspace, quarter-hour, locale) of the files that stand; of one workspace, or with `*` of all
+-- one row per (workspace, quarter-hour, locale) in the current files of one workspace, or with `*` of all
 create macro internal.cube_rows(workspaces) as table
-with found as (
+with stored as (
   from read_parquet(
     data_pattern() || '/cube/workspace_id=' || workspaces || '/*/*.parquet',
     allow_empty := true,
@@ -13,7 +13,7 @@ with found as (
   from internal.cube
 )
 select
-  found.workspace_id,
+  stored.workspace_id,
   month,
   quarter,
   locale,
@@ -29,4 +29,4 @@ select
   runs_failed,
   runs_cancelled
 from internal.current_cube(workspaces) as current_files
-join found on found.filename = current_files.file;
+join stored on stored.filename = current_files.file;

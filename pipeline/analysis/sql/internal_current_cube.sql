@@ -1,8 +1,9 @@
--- one row per cube file that stands; the listing is older than the manifests, so that what both name is there to be read
+-- one row per current cube file. Files are listed before the manifests are read: a file that both name can be read,
+-- and a file that only a manifest names was published after the listing
 create macro internal.current_cube(workspaces) as table
 select
   case
-    when listed.file is null then error('a run published meanwhile: ask again')
+    when listed.file is null then error('a run published new files: repeat the statement')
     else listed.file
   end as file
 from glob(data_pattern() || '/cube/workspace_id=' || workspaces || '/*/*.parquet') as listed

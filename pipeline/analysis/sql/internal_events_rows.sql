@@ -1,6 +1,6 @@
--- one row per event; of one workspace, or with `*` of all
+-- one row per event of one workspace, or with `*` of all: its current version
 create macro internal.events_rows(workspaces) as table
-with found as (
+with stored as (
   from read_parquet(
     data_pattern() || '/events/workspace_id=' || workspaces || '/*/*.parquet',
     allow_empty := true,
@@ -31,4 +31,4 @@ select
   credits,
   audio_ms,
   languages
-from found;
+from stored;

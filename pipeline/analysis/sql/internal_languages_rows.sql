@@ -1,14 +1,14 @@
--- one row per (event, locale), and one without locale where credits go to none; of one workspace, or with `*` of all
+-- one row per (event, locale) of one workspace, or with `*` of all; credits that go to no locale have a row without one
 create macro internal.languages_rows(workspaces) as table
-with counted as (
+with event_totals as ( -- one row per event
   select
     *,
     credits::hugeint as all_credits,
     coalesce(list_sum(list_transform(languages, lambda l: l.characters::hugeint)), 0) as all_characters
   from internal.events_rows(workspaces)
 ),
--- Without characters everything is untagged: such an event has a row for that, also where no language was so.
-tagged as (
+-- An event without characters is untagged as a whole, so it needs an untagged language even if none was reported.
+with_untagged as ( -- one row per event
   select
     * replace (
       if(
@@ -17,24 +17,24 @@ tagged as (
         list_append(languages, {'locale': null, 'characters': 0, 'lines': 0, 'corrected': 0})
       ) as languages
     )
-  from counted
+  from event_totals
 ),
--- Largest remainder: whole shares first, what is left goes one by one to the largest remainders, ties to the locale that
--- sorts first, untagged last.
-divided as (
+-- Largest remainder: each language gets its whole share; the remaining credits go one each to the largest remainders.
+-- Ties go to the locale that sorts first, and to untagged last.
+shares as ( -- one row per event; `whole` and `priority` have one element per language
   select
     *,
     list_transform(languages, lambda l: all_credits * l.characters // greatest(all_characters, 1)) as whole,
     list_transform(languages, lambda l: {
-      'rest': -(all_credits * l.characters % greatest(all_characters, 1)),
+      'remainder': -(all_credits * l.characters % greatest(all_characters, 1)),
       'untagged': l.locale is null,
       'locale': coalesce(l.locale, '')
-    }) as turn
-  from tagged
+    }) as priority
+  from with_untagged
 ),
-given as (
-  select *, list_sort(turn)[(all_credits - list_sum(whole))::bigint] as last
-  from divided
+allocated as ( -- one row per event; languages up to `last_priority` get one more credit
+  select *, list_sort(priority)[(all_credits - list_sum(whole))::bigint] as last_priority
+  from shares
 )
 select
   workspace_id,
@@ -47,7 +47,7 @@ select
     list_transform(languages, lambda l, i: {
       'locale': l.locale,
       'credits': case
-        when all_characters > 0 then (whole[i] + if(turn[i] <= last, 1, 0))::bigint
+        when all_characters > 0 then (whole[i] + if(priority[i] <= last_priority, 1, 0))::bigint
         when l.locale is null then credits
         else 0
       end,
@@ -57,4 +57,4 @@ select
     }),
     recursive := true
   )
-from given;
+from allocated;

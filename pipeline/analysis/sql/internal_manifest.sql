@@ -1,4 +1,4 @@
--- one row per (workspace, month): the files that stand; of one workspace, or with `*` of all
+-- one row per (workspace, month) of one workspace, or with `*` of all: the current files
 create macro internal.manifest(workspaces) as table
 with manifests as (
   from read_json(

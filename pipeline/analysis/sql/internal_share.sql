@@ -1,4 +1,4 @@
--- a part of a whole, 0 to 1, with 6 decimals, half to even on the exact quotient
+-- one value: part ÷ whole, 0 to 1, with 6 decimals; the exact quotient is rounded half to even
 create macro internal.share(part, whole) as
   if(
     whole = 0,

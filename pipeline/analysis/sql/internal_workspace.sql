@@ -1,2 +1,2 @@
--- the id of a workspace as the folders have it; anything but a UUID is an error
+-- one value: a workspace's id as it is in folder names; anything but a UUID is an error
 create macro internal.workspace(id) as (id::uuid)::varchar;

@@ -1,4 +1,4 @@
--- one row per local day of the last so many, today included, oldest first
+-- one row per local day: the last `days` days including today, oldest first
 create macro local_days(zone, days) as table
 with today as materialized (select local_today(zone) as day)
 select known.day, known.starts, known.ends

@@ -1,4 +1,4 @@
--- one row per (workspace, user): of a repeated one the last line of the file
+-- one row per (workspace, user); if a pair is repeated, the last line of the file
 create view members as
 with file as (
   from read_text(data_pattern() || '/directory/members.jsonl')

@@ -1,4 +1,4 @@
--- one row per slice of a run that was published; most runs are one slice
+-- one row per published slice of a run; most runs have one slice
 create view runs as
 with lines as (
   from read_ndjson_objects(data_pattern() || '/runs/*.jsonl', allow_empty := true)

@@ -1,4 +1,4 @@
--- one row per event of the last so many local days, newest first: who did what
+-- one row per event of the last `days` local days, newest first: who did what
 create macro usage_activity(workspace, zone, days, action := null, user_id := null) as table
 with period as materialized (
   select min(local.starts) as starts, max(local.ends) as ends
@@ -19,7 +19,7 @@ select
 from period
 join workspace_events(workspace) as event on event.timestamp >= period.starts and event.timestamp < period.ends
 where
-  -- Known before the query begins, so that other days' files are not opened: no zone is more than 14 hours off UTC.
+  -- DuckDB knows this range before it begins and skips the files of other days; no zone is more than 14 hours off UTC.
   event.day between (instant() - to_days(days::integer + 1))::date and (instant() + to_days(2))::date
   and (action is null or event.action = action)
   and (user_id is null or event.user_id = lower(user_id))

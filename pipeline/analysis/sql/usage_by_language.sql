@@ -1,4 +1,4 @@
--- one row per locale that was used from one local day to another, both included, by credits; last what has no locale
+-- one row per locale used from one local day to another, both included, most credits first, untagged usage last
 create macro usage_by_language(workspace, zone, from_date, to_date) as table
 with period as materialized (
   select coalesce(min(known.starts), error('no days of a known time zone')) as starts, max(known.ends) as ends
@@ -16,7 +16,7 @@ used as (
   join workspace_cube(workspace) as cube on cube.quarter >= period.starts and cube.quarter < period.ends
   group by cube.locale
 ),
-whole as (
+with_totals as (
   select *, sum(credits) over () as all_credits, sum(characters) over () as all_characters
   from used
 )
@@ -27,6 +27,6 @@ select
   characters,
   corrected,
   lines
-from whole
+from with_totals
 where credits + characters + corrected + lines > 0
 order by locale is null, credits desc, locale;

@@ -1,4 +1,4 @@
--- one row per local day of the last so many, today included, oldest first: what the workspace used
+-- one row per local day: the workspace's usage in the last `days` days including today, oldest first
 create macro usage_daily(workspace, zone, days) as table
 select
   local.day,

@@ -1,3 +1,3 @@
--- one row per (workspace, user, action, UTC day); of one workspace
+-- one row per (user, action, UTC day) of one workspace
 create macro workspace_actors(workspace) as table
 from internal.actors_rows(internal.workspace(workspace));

@@ -1,3 +1,3 @@
--- one row per event, as its standing version says; of one workspace
+-- one row per event of one workspace: its current version
 create macro workspace_events(workspace) as table
 from internal.events_rows(internal.workspace(workspace));

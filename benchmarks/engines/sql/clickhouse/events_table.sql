@@ -1,4 +1,4 @@
--- one row per version until merged, then one per event: what is greatest by `version` stands; a locale of no text is untagged
+-- one row per version of an event; merging keeps the one with the greatest `version`. An empty locale is untagged
 create table events (
   workspace_id UUID,
   timestamp DateTime64(6, 'UTC'),

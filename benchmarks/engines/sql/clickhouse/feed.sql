@@ -1,4 +1,4 @@
--- one row per event of a page, newest first, and one more if there is
+-- one row per event of a page, newest first, plus one if there is a next page
 select
   id,
   toUnixTimestamp64Micro(timestamp),

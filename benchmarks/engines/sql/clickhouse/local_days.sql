@@ -1,4 +1,4 @@
--- one row per local day of a zone as the engine's own zone data has it: credits, characters, lines, runs
+-- one row per local day, by the engine's own zone data: credits, characters, lines, runs
 select toDate(timestamp, {zone:String}) as day, sum(credits), sum(characters), sum(lines), countIf(run_status != '')
 from events final
 where

@@ -1,5 +1,5 @@
--- one row per (workspace, quarter-hour, locale) of the touched days, zeros where nothing is left of what was there. A
--- materialised view would count what is inserted, hence every version of an event
+-- one row per (workspace, quarter-hour, locale) of the touched days; rows that no longer have usage become zeros. A
+-- materialised view would not do: it counts every inserted version of an event
 insert into rollup
 select
   workspace_id,

@@ -1,4 +1,4 @@
--- one row per window that holds quarter-hours: what was used in it, runs by status last
+-- one row per window with quarter-hours: its number and its usage, with runs by status last
 select
   indexOf({starts:Array(Int64)}, roundDown(toInt64(toUnixTimestamp(start)) * 1000000, {starts:Array(Int64)})) - 1
     as number,

@@ -1,4 +1,4 @@
--- one row per (workspace, quarter-hour, locale) and time it was rolled up, of which the last stands
+-- one row per (workspace, quarter-hour, locale, time of the roll-up); merging keeps the last
 create table rollup (
   workspace_id UUID,
   start DateTime('UTC'),

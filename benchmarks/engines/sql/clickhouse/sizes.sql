@@ -1,4 +1,4 @@
--- one row per table: what it takes
+-- one row per table: its bytes on disk
 select table, sum(bytes_on_disk)
 from system.parts
 where active and database = currentDatabase()

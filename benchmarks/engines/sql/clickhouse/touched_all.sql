@@ -1,3 +1,3 @@
--- one row per (workspace, UTC day) that holds events
+-- one row per (workspace, UTC day) with events
 insert into touched
 select distinct workspace_id, toDate(timestamp) from events

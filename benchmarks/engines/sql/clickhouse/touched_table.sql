@@ -1,2 +1,2 @@
--- one row per (workspace, UTC day) that has to be rolled up
+-- one row per (workspace, UTC day) to be rolled up
 create table touched (workspace_id UUID, day Date) engine = Memory

@@ -1,4 +1,4 @@
--- one row per locale, null for untagged: what it used in a window, credits shared by largest remainder
+-- one row per locale, null for untagged: its usage in a window, with credits allocated by largest remainder
 with events as (
   select
     row_number() over () as event,
@@ -22,7 +22,7 @@ ranked as (
     row_number() over (partition by event order by remainder desc, locale nulls last) as rank
   from shares
 ),
-rows as (
+locale_rows as (
   select
     locale,
     share + case when event_characters > 0 and rank <= credits - shared then 1 else 0 end as credits,
@@ -36,5 +36,5 @@ rows as (
   where event_characters = 0
 )
 select locale, sum(credits), sum(characters), sum(lines), sum(corrected)
-from rows
+from locale_rows
 group by locale

@@ -1,4 +1,4 @@
--- one row per fresh event with what it used in all, by workspace and time
+-- one row per new or changed event with its total usage, ordered by workspace and time
 select
   * exclude (languages),
   coalesce(list_sum(list_transform(languages, lambda l: coalesce(l.characters, 0))), 0)::bigint as characters,

@@ -1,4 +1,4 @@
--- one row per event of a page, newest first, and one more if there is
+-- one row per event of a page, newest first, plus one if there is a next page
 select
   id, epoch_us(timestamp), action, kind, resource_type, resource_id, resource_name, user_id, user_name, metadata, ip
 from events

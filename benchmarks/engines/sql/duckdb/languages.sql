@@ -1,4 +1,4 @@
--- one row per (fresh event, locale), null for untagged, with its share of the credits by largest remainder
+-- one row per (new or changed event, locale), null for untagged, with credits allocated by largest remainder
 with uses as (
   select
     workspace_id,
@@ -13,7 +13,7 @@ with uses as (
   from (select * exclude (languages), unnest(languages) as language from fresh)
   group by all
 ),
-wholes as (
+totals as (
   select *, sum(characters) over (partition by workspace_id, day, id) as event_characters from uses
 ),
 shares as (
@@ -21,7 +21,7 @@ shares as (
     *,
     coalesce(credits::hugeint * characters // nullif(event_characters, 0), 0) as share,
     coalesce(credits::hugeint * characters % nullif(event_characters, 0), 0) as remainder
-  from wholes
+  from totals
 ),
 ranked as (
   select
@@ -30,7 +30,7 @@ ranked as (
     row_number() over (partition by workspace_id, day, id order by remainder desc, locale nulls last) as rank
   from shares
 ),
-rows as (
+locale_rows as (
   select
     workspace_id,
     day,
@@ -43,10 +43,10 @@ rows as (
     corrected::bigint as corrected
   from ranked
   union all by name
-  -- without characters there is nothing to share by: all of it is untagged
+  -- an event without characters is untagged as a whole
   select workspace_id, day, id, timestamp, null as locale, credits, 0 as characters, 0 as lines, 0 as corrected
   from fresh
   where credits > 0 and coalesce(list_sum(list_transform(languages, lambda l: coalesce(l.characters, 0))), 0) = 0
 )
-from rows
+from locale_rows
 order by workspace_id, timestamp

@@ -1,4 +1,4 @@
--- one row per local day of a zone as the engine's own zone data has it: credits, characters, lines, runs
+-- one row per local day, by the engine's own zone data: credits, characters, lines, runs
 select
   (timestamp at time zone 'UTC' at time zone $zone)::date as day,
   sum(credits),

@@ -1,4 +1,4 @@
--- one row per window that holds events: what was used in it, runs by status last
+-- one row per window with events: its number and its usage, with runs by status last
 with windows as (
   select unnest(range(len($starts))) as number, make_timestamp(unnest($starts)) as start
 )

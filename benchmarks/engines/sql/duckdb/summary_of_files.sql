@@ -1,4 +1,4 @@
--- one row per window that holds events: what was used in it, runs by status last
+-- one row per window with events: its number and its usage, with runs by status last
 with windows as (
   select unnest(range(len($starts))) as number, make_timestamp(unnest($starts)) as start
 ),
@@ -9,7 +9,8 @@ events as (
     coalesce(list_sum(list_transform(languages, lambda l: l.characters)), 0) as characters,
     coalesce(list_sum(list_transform(languages, lambda l: l.lines)), 0) as lines,
     coalesce(list_sum(list_transform(languages, lambda l: l.corrected)), 0) as corrected,
-    case when run_status is null or run_status in ('completed', 'failed', 'cancelled') then audio_ms else 0 end as audio_ms,
+    case when run_status is null or run_status in ('completed', 'failed', 'cancelled') then audio_ms else 0 end
+      as audio_ms,
     case when action = 'workflow_run' then run_status end as run_status
   from read_parquet($files, hive_partitioning = false)
   where timestamp < make_timestamp($until)

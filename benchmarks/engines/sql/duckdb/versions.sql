@@ -1,11 +1,12 @@
--- one row per (workspace, UTC day, id) of the files: the version that stands among those of the files
+-- one row per (workspace, UTC day, id) of the files: the newest version in the files
 select
   lower(workspace_id) as workspace_id,
   (timestamp at time zone 'UTC')::date as day,
   id,
   timestamp at time zone 'UTC' as timestamp,
   coalesce(recorded_at, timestamp) at time zone 'UTC' as recorded_at,
-  coalesce(list_position(['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'], run.status), 0) as status_rank,
+  coalesce(list_position(['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'], run.status), 0)
+    as status_rank,
   action,
   kind,
   resource.type as resource_type,
@@ -17,8 +18,10 @@ select
   ip,
   case when action = 'workflow_run' then run.status end as run_status,
   coalesce(usage.credits, 0) as credits,
-  case when run is null or run.status in ('completed', 'failed', 'cancelled') then coalesce(usage.audio_ms, 0) else 0 end
-    as audio_ms,
+  case
+    when run is null or run.status in ('completed', 'failed', 'cancelled') then coalesce(usage.audio_ms, 0)
+    else 0
+  end as audio_ms,
   coalesce(usage.languages, []) as languages
 from read_json($files, format = 'newline_delimited', columns = {
   workspace_id: 'varchar', id: 'varchar', timestamp: 'timestamptz', recorded_at: 'timestamptz', action: 'varchar',

@@ -1,2 +1,2 @@
--- one row per line: JSON has neither of these two characters outside of escapes
+-- one row per line; JSON never contains these two control characters unescaped
 copy staging from stdin (format csv, delimiter e'\x01', quote e'\x02')

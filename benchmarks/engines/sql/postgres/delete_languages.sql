@@ -1,4 +1,4 @@
--- languages of events of which a fresher version came
+-- deletes one row per (event, locale) of events that a newer version replaces
 delete from languages
 using fresh
 join events using (workspace_id, day, id)

@@ -1,4 +1,4 @@
--- one row per (workspace, UTC day, id) whose delivered version beats the one in the table, or is the first
+-- one row per (workspace, UTC day, id) whose delivered version is the first, or newer than the stored one
 create temp table fresh as
 select versions.*
 from versions

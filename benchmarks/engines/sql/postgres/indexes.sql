@@ -1,4 +1,4 @@
--- what versions are found by, and what questions read without touching the table
+-- one entry per event or (event, locale): the key of versions, and indexes that cover the questions
 alter table events add primary key (workspace_id, day, id);
 create index on events (workspace_id, timestamp, id)
   include (credits, characters, lines, corrected, audio_ms, run_status);

@@ -1,4 +1,4 @@
--- one row per fresh event with what it used in all, by workspace and time
+-- one row per new or changed event with its total usage, ordered by workspace and time
 insert into events
 select
   workspace_id,

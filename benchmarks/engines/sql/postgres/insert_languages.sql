@@ -1,4 +1,4 @@
--- one row per (fresh event, locale), null for untagged, with its share of the credits by largest remainder
+-- one row per (new or changed event, locale), null for untagged, with credits allocated by largest remainder
 with totals as (
   select *, sum(characters) over (partition by workspace_id, day, id) as total from uses
 ),
@@ -28,7 +28,7 @@ select
   corrected
 from ranked
 union all
--- without characters there is nothing to share by: all of it is untagged
+-- an event without characters is untagged as a whole
 select workspace_id, id, timestamp, null, credits, 0, 0, 0
 from fresh
 where credits > 0 and not exists (

@@ -1,4 +1,4 @@
--- one row per (workspace, start of a step of time, locale) of the touched UTC days: runs and audio on the rows without locale
+-- one row per (workspace, time step, locale) of the touched UTC days; runs and audio are on the rows without a locale
 insert into rollup
 select
   workspace_id,

@@ -1,2 +1,2 @@
--- what questions read
+-- one entry per (workspace, time step, locale), for the questions
 create index on rollup (workspace_id, start)

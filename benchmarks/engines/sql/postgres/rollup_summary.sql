@@ -1,4 +1,4 @@
--- one row per window that holds steps of time: what was used in it, runs by status last
+-- one row per window with time steps: its number and its usage, with runs by status last
 select
   width_bucket(start, %(starts)s::timestamptz[]) - 1 as number,
   sum(credits),

@@ -1,4 +1,4 @@
--- one row per (workspace, start of a step of time, locale)
+-- one row per (workspace, start of a time step, locale)
 create table rollup (
   workspace_id uuid not null,
   start timestamptz not null,

@@ -1,4 +1,4 @@
--- one row per window that holds events: what was used in it, runs by status last
+-- one row per window with events: its number and its usage, with runs by status last
 select
   width_bucket(timestamp, %(starts)s::timestamptz[]) - 1 as number,
   sum(credits),

@@ -1,4 +1,4 @@
--- one row per delivered line in `staging`, per standing event in `events`, per (event, locale) in `languages`
+-- one row per delivered line in `staging`, per event in `events`, per (event, locale) in `languages`
 create unlogged table staging (record jsonb not null);
 create table events (
   workspace_id uuid not null,

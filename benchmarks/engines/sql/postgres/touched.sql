@@ -1,3 +1,3 @@
--- one row per (workspace, UTC day) that holds a fresh event
+-- one row per (workspace, UTC day) with a new or changed event
 create temp table touched as
 select distinct workspace_id, day from fresh

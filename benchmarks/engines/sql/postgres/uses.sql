@@ -1,4 +1,4 @@
--- one row per (fresh event, locale), null for untagged
+-- one row per (new or changed event, locale), null for untagged: its characters and lines
 create temp table uses as
 select
   workspace_id,

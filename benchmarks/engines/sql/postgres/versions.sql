@@ -1,4 +1,4 @@
--- one row per (workspace, UTC day, id) of the staged lines: the version that stands among them
+-- one row per (workspace, UTC day, id) of the staged lines: the newest version among them
 create temp table versions as
 with lines as (
   select

@@ -1,6 +1,6 @@
-"""Rows of a result as CSV, JSON or Parquet, a batch at a time, and as a table for people.
+"""Write the rows of a result as CSV, JSON or Parquet, one batch at a time, or as a table for people.
 
-Reads Arrow batches; writes to an open file, the table as lines.
+Reads Arrow batches; writes to an open binary file.
 """
 
 import csv
@@ -18,14 +18,14 @@ from pipeline.analysis import values
 from pipeline.terminal import aligned, fitted, printable
 
 _NULL: Final = "NULL"
-_NARROWEST: Final = 12  # no column that has more to say is made narrower, before rows become records
-_BETWEEN: Final = 2  # columns of the terminal, as `aligned` has them
+_NARROWEST: Final = 12  # a column is not cut to fewer characters than this; records are written instead
+_GAP: Final = 2  # terminal columns between two cells, as `aligned` writes them
 _SHOWN_ROWS: Final = 10_000
-NOT_WHOLE: Final = f"these are the first {_SHOWN_ROWS:,} rows; --format csv writes all"
+TRUNCATED: Final = f"these are the first {_SHOWN_ROWS:,} rows; --format csv writes all"
 
 
 def write_csv(rows: pa.RecordBatchReader, file: IO[bytes], _: int | None) -> bool:
-    """Write RFC 4180: a line of names, commas, CRLF; null is an empty cell."""
+    """Write CSV after RFC 4180: a line of names, commas, CRLF; null is an empty cell."""
     text = TextIOWrapper(file, "utf-8", newline="")
     writer = csv.writer(text)
     writer.writerow(rows.schema.names)
@@ -36,7 +36,7 @@ def write_csv(rows: pa.RecordBatchReader, file: IO[bytes], _: int | None) -> boo
 
 
 def write_json(rows: pa.RecordBatchReader, file: IO[bytes], _: int | None) -> bool:
-    """Write one array, an object on each line."""
+    """Write one JSON array with one object per line."""
     names = rows.schema.names
     before = b"["
     for batch in rows:
@@ -51,7 +51,7 @@ def write_parquet(rows: pa.RecordBatchReader, file: IO[bytes], _: int | None) ->
     """Write a Parquet file.
 
     Raises:
-        pa.ArrowException: it has no such type.
+        pa.ArrowException: Parquet has no such type.
     """
     with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
         for batch in rows:
@@ -60,7 +60,7 @@ def write_parquet(rows: pa.RecordBatchReader, file: IO[bytes], _: int | None) ->
 
 
 def write_table(rows: pa.RecordBatchReader, file: IO[bytes], width: int | None) -> bool:
-    """Write a table that fits into so many columns of a terminal, or where rows are too wide for that, records."""
+    """Write a table that fits into `width` terminal columns, or one record per row if the rows are too wide."""
     found = [row for batch in _first(rows) for row in values.rows(batch)]
     texts = [
         [_NULL if value is None else printable(values.text(value)) for value in row] for row in found[:_SHOWN_ROWS]
@@ -72,12 +72,12 @@ def write_table(rows: pa.RecordBatchReader, file: IO[bytes], width: int | None) 
 
 
 def write_plan(rows: pa.RecordBatchReader, file: IO[bytes]) -> bool:
-    """Write what EXPLAIN says."""
+    """Write the plan that EXPLAIN returns."""
     file.writelines(plan.encode() for plan in rows.read_all()["explain_value"].to_pylist())
     return True
 
 
-# Each writes all rows and says so, or returns False where it wrote the first of them only.
+# Each returns True if it wrote all rows, False if it wrote only the first ones.
 WRITERS: Final[dict[str, Callable[[pa.RecordBatchReader, IO[bytes], int | None], bool]]] = {
     "csv": write_csv,
     "json": write_json,
@@ -86,13 +86,13 @@ WRITERS: Final[dict[str, Callable[[pa.RecordBatchReader, IO[bytes], int | None],
 }
 
 
-def width() -> int | None:
-    """Return how many columns the terminal has that stdout goes to, None where it goes elsewhere."""
+def terminal_width() -> int | None:
+    """Return the number of columns of the terminal, or None if stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _first(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Yield batches until there are more rows than are shown."""
+    """Yield batches until they hold more rows than are shown."""
     count = 0
     for batch in rows:
         yield batch
@@ -102,10 +102,11 @@ def _first(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def _lines(table: list[list[str]], sides: str, width: int | None) -> list[str]:
+    """Return the lines of a table, cutting its widest columns to make it fit, or those of its records."""
     widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     if width is None:
         return aligned(table, sides)
-    space = width - _BETWEEN * (len(widths) - 1)
+    space = width - _GAP * (len(widths) - 1)
     if sum(min(natural, _NARROWEST) for natural in widths) > space:
         return list(_records(table))
     while sum(widths) > space:
@@ -114,7 +115,7 @@ def _lines(table: list[list[str]], sides: str, width: int | None) -> list[str]:
 
 
 def _records(table: list[list[str]]) -> Iterator[str]:
-    """Yield a line for each value, rows apart."""
+    """Yield a line for each value, below a line `row N` for each row."""
     names, *rows = table
     for number, row in enumerate(rows, start=1):
         yield f"row {number}"

@@ -1,0 +1,152 @@
+"""Change a data folder while a service reads it, and keep count of what it must contain.
+
+Writes raw files and the directory of a data folder; runs `usage run`, `usage forget` and `usage retention` on it.
+"""
+
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from benchmarks.atomic_batches import batch_lines
+from benchmarks.consistency_reader import WHOAMI, Client
+from pipeline.contract.calendar import utc_day
+from pipeline.contract.directory import (
+    ACCOUNTS,
+    LOCAL_KEYS,
+    MEMBERS,
+    PRODUCT_KEYS,
+    READ_SCOPE,
+    Account,
+    ApiKey,
+    Member,
+    sha256_hex,
+)
+from pipeline.contract.tables import DIRECTORY, RAW
+from pipeline.keys import new_secret, write_rows
+
+WORKSPACES: Final = 6
+# Indexes of the workspace whose users are erased one by one, and of the one that is erased as a whole.
+USERS_ERASED, ERASED = 0, WORKSPACES - 1
+USER: Final = str(uuid.UUID(int=1))
+_FIRST_BATCHES: Final = 150  # of each workspace
+_MORE_BATCHES: Final = 5  # of each workspace, in each step
+_PICKED_UP_SECONDS: Final = 5.0  # within which a change of the directory must be in force
+_USAGE: Final = str(Path(sys.executable).with_name("usage"))
+
+
+class Churn:
+    """Changes a data folder with the same commands that an operator runs.
+
+    Attributes:
+        workspaces: their ids.
+        keys: an API key of each workspace.
+        batches: by workspace, the number of batches that are loaded now.
+        commits: the number of commands that committed.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._data, self._names, self._floor = data, count(), utc_day(_now()) - timedelta(days=220)
+        self._is_erased = False  # the workspace that is erased as a whole
+        self.workspaces = [str(uuid.UUID(int=number)) for number in range(1, WORKSPACES + 1)]
+        self.keys = [new_secret() for _ in self.workspaces]
+        self.batches = dict.fromkeys(self.workspaces, 0)
+        self.commits = 0
+        (data / DIRECTORY).mkdir(parents=True)
+        (data / RAW).mkdir()
+        write_rows(data / DIRECTORY / MEMBERS, [Member(w, USER, "Ada", "admin", "active") for w in self.workspaces])
+        # Keys of the product's export: erasing a workspace deletes the local keys, and its reader must go on asking.
+        self._write_keys(list(zip(self.keys, self.workspaces, strict=True)), PRODUCT_KEYS)
+        for workspace in self.workspaces:
+            self._deliver([self._new_batch(workspace, USER, old=number % 3 == 0) for number in range(_FIRST_BATCHES)])
+        self._usage("run")
+
+    def step(self, number: int) -> None:
+        """Load new batches; in some steps also redeliver, erase, raise the retention floor or rebuild."""
+        batches = [self._new_batch(w, USER) for w in self._growing() for _ in range(_MORE_BATCHES)]
+        guest = str(uuid.uuid4())
+        batches += [self._new_batch(self.workspaces[USERS_ERASED], guest) for _ in range(_MORE_BATCHES)]
+        self._deliver(batches, append=number % 3 == 0)
+        if number % 4 == 3:  # noqa: PLR2004 - one step of four
+            self._deliver(batches[:5])  # the same versions a second time
+        self._usage("run")
+        self._change_directory(number)
+        if number % 2:
+            self._usage("forget", "--user", guest, "--apply")
+            self.batches[self.workspaces[USERS_ERASED]] -= _MORE_BATCHES
+        if number % 4 == 2:  # noqa: PLR2004 - one step of four
+            self._floor += timedelta(days=4)
+            self._usage("retention", "--keep", f"{(utc_day(_now()) - self._floor).days + 1}d", "--apply")
+            if number > 2 and not self._is_erased:  # noqa: PLR2004 - the second time
+                self._is_erased = True
+                self._usage("forget", "--workspace", self.workspaces[ERASED], "--apply")
+                self.batches[self.workspaces[ERASED]] = 0
+            self._usage("run", "--rebuild")
+
+    def add_and_remove_key(self, url: str) -> None:
+        """Check that a new key works, and stops working when it is removed, within the promised time.
+
+        Raises:
+            AssertionError: the service did not notice in time.
+        """
+        secret = new_secret()
+        client = Client(url, secret)
+        for keys, status in (([(secret, self.workspaces[1])], 200), ([], 401)):
+            self._write_keys(keys, LOCAL_KEYS)
+            until = time.monotonic() + _PICKED_UP_SECONDS
+            while client.ask(WHOAMI, 401).status != status:
+                if time.monotonic() > until:
+                    raise AssertionError(f"{_PICKED_UP_SECONDS} s after a key changed, its status is not {status}")
+                time.sleep(0.1)
+        client.close()
+
+    def write_accounts(self, quota: int) -> None:
+        """Write a valid accounts file."""
+        write_rows(self._data / DIRECTORY / ACCOUNTS, [Account(USER, None, quota, None)])
+
+    def _new_batch(self, workspace: str, user: str, *, old: bool = False) -> bytes:
+        self.batches[workspace] += not old
+        return b"".join(batch_lines(workspace, user, f"p{next(self._names)}", _now(), old=old))
+
+    def _growing(self) -> Sequence[str]:
+        return self.workspaces[:ERASED] if self._is_erased else self.workspaces
+
+    def _deliver(self, batches: Sequence[bytes], *, append: bool = False) -> None:
+        """Write batches to a new raw file, or append them to a growing one."""
+        if append:
+            with (self._data / RAW / "live.jsonl").open("ab") as file:
+                file.writelines(batches)
+            return
+        path = self._data / RAW / f"{next(self._names)}.jsonl"
+        path.with_suffix(".tmp").write_bytes(b"".join(batches))
+        path.with_suffix(".tmp").replace(path)
+
+    def _change_directory(self, number: int) -> None:
+        if number % 3 == 2:  # noqa: PLR2004 - one step of three
+            (self._data / DIRECTORY / ACCOUNTS).write_text("{")  # rejected: the last valid file stays in force
+        else:
+            self.write_accounts(quota=number)
+
+    def _write_keys(self, keys: Sequence[tuple[str, str]], file: str) -> None:
+        """Replace the keys of a directory file by these (key, workspace) pairs."""
+        rows = [
+            ApiKey(f"{file}-{number}", sha256_hex(secret), workspace, USER, (READ_SCOPE,))
+            for number, (secret, workspace) in enumerate(keys)
+        ]
+        write_rows(self._data / DIRECTORY / file, rows)
+
+    def _usage(self, *arguments: str) -> None:
+        command = [_USAGE, *arguments, "--data-dir", str(self._data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        if done.returncode:
+            raise AssertionError(f"{' '.join(arguments)} exited with {done.returncode}: {done.stderr[-500:]}")
+        self.commits += 1
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,13 @@
+"""What the tests of `usage tz-diff` share: a release in which no zone was changed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.tz_diff import ZONES, write_release
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return a small release whose zones have their real files."""
+    return write_release(tmp_path / "old", "2026.6", {name: name for name in ZONES})
