@@ -1,7 +1,8 @@
-"""Field by field through a line that could not be approved at once, in the order of the contract's table.
+"""Find the first fault of a line that could not be decoded in one step, in the order of the contract's table.
 
-Finds the first fault and says what to do about it; or, where there is none (a repeated key whose first value was bad,
-an unknown key nested deeper than a decoder goes), writes the line anew from its known fields alone.
+Reads the line field by field, and says what is wrong in words that a person can act on. A line may also have no fault:
+the first value of a repeated key may be bad, or the value of an unknown key nested deeper than the decoder goes. Such a
+line is rewritten with only its known fields.
 """
 
 import json
@@ -17,7 +18,7 @@ from pipeline.contract.calendar import FIRST_DAY, rfc3339, utc_day_start
 from pipeline.contract.formats import FormatError
 from pipeline.contract.tables import ACTIONS, STATUSES
 from pipeline.validation import deep_json
-from pipeline.validation.records import COUNT_MAX, ID_CHARACTERS_MAX, METADATA_DEPTH_MAX, Reason, Rejection
+from pipeline.validation.records import COUNT_MAX, ID_CHARACTERS_MAX, METADATA_DEPTH_MAX, RUN_ACTION, Reason, Rejection
 
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
 _RAW_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -25,10 +26,10 @@ _KINDS: Final = {'"': "a string", "{": "an object", "[": "an array", "t": "a boo
 
 
 class Presence(Enum):
-    """Whether a key may be absent, and whether null means that it is."""
+    """Whether a key may be absent, and whether null counts as absent."""
 
     REQUIRED = auto()  # neither
-    NUMBER = auto()  # it may be absent, but null is no number
+    NUMBER = auto()  # it may be absent, but null is a wrong type
     OPTIONAL = auto()  # both
 
 
@@ -41,15 +42,24 @@ class FaultError(Exception):
 
 
 class _Object:
-    """One object of a line: its members as they are written, and what is kept of them."""
+    """One object of a line: its members as they are written, and the checked ones to rewrite it from."""
 
     def __init__(self, text: str, path: str = "") -> None:
         self.path = path
         self.members = _members(text)
-        self.kept: dict[str, str] = {}
+        self.checked: dict[str, str] = {}
 
     def take(self, key: str, presence: Presence, check: Callable[[str, str], str]) -> str | None:
-        """Check one member and keep what `check` returns; None where it is absent, or null and optional."""
+        """Check one member and return its text; None if it is absent, or null and optional.
+
+        Args:
+            key: of the member.
+            presence: whether it may be absent or null.
+            check: takes the text of the value and the name of the field, and returns the text to keep.
+
+        Raises:
+            FaultError: it is absent and required, or `check` finds a fault.
+        """
         field = self.path + key
         text = self.members.get(key)
         if text is None:
@@ -58,21 +68,21 @@ class _Object:
             return None
         if text == "null" and presence is Presence.OPTIONAL:
             return None
-        self.kept[key] = check(text, field)
-        return self.kept[key]
+        self.checked[key] = check(text, field)
+        return self.checked[key]
 
-    def written(self) -> str:
-        """Return the object with what was kept."""
-        return "{" + ",".join(f'"{key}":{text}' for key, text in self.kept.items()) + "}"
+    def rewritten(self) -> str:
+        """Return the object with only its checked members."""
+        return "{" + ",".join(f'"{key}":{text}' for key, text in self.checked.items()) + "}"
 
 
 def diagnose(line: bytes, latest: int, *, torn: bool) -> bytes:
-    """Return the line anew from its known fields.
+    """Return the line rewritten with only its known fields.
 
     Args:
-        line: not blank and not too long.
+        line: neither blank nor too long.
         latest: the last instant that `timestamp` may have, in microseconds UTC.
-        torn: whether the line ends the file without a newline.
+        torn: whether the file ends with this line and without a newline.
 
     Raises:
         FaultError: at the first fault, in the order of the contract's table.
@@ -88,13 +98,17 @@ def diagnose(line: bytes, latest: int, *, torn: bool) -> bytes:
     record.take("user", Presence.OPTIONAL, _user)
     record.take("metadata", Presence.OPTIONAL, _metadata)
     record.take("ip", Presence.OPTIONAL, _string)
-    record.take("run", Presence.REQUIRED if action == '"workflow_run"' else Presence.OPTIONAL, _run)
+    record.take("run", Presence.REQUIRED if action == f'"{RUN_ACTION}"' else Presence.OPTIONAL, _run)
     record.take("usage", Presence.OPTIONAL, _usage)
-    return record.written().encode()
+    return record.rewritten().encode()
 
 
 def _text(line: bytes, *, torn: bool) -> str:
-    """Return a line as the text of one JSON object."""
+    """Return the text of a line.
+
+    Raises:
+        FaultError: it is not one JSON object in UTF-8, or has half of a surrogate pair.
+    """
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
@@ -123,7 +137,7 @@ def _torn() -> FaultError:
 
 
 def _parse(text: str) -> None:
-    """Raise JSONDecodeError where a text is not JSON by its strict grammar."""
+    """Raise JSONDecodeError if a text is not JSON by the strict grammar."""
     try:
         json.loads(text, parse_constant=_no_constant, parse_int=str, parse_float=str)
     except RecursionError:
@@ -226,14 +240,14 @@ def _resource(text: str, field: str) -> str:
     resource.take("type", Presence.REQUIRED, _string)
     resource.take("id", Presence.OPTIONAL, _string)
     resource.take("name", Presence.OPTIONAL, _string)
-    return resource.written()
+    return resource.rewritten()
 
 
 def _user(text: str, field: str) -> str:
     user = _object(text, field)
     user.take("id", Presence.REQUIRED, _uuid)
     user.take("name", Presence.REQUIRED, _string)
-    return user.written()
+    return user.rewritten()
 
 
 def _metadata(text: str, field: str) -> str:
@@ -248,7 +262,7 @@ def _run(text: str, field: str) -> str:
     run = _object(text, field)
     run.take("id", Presence.REQUIRED, _string)
     run.take("status", Presence.REQUIRED, _one_of(STATUSES))
-    return run.written()
+    return run.rewritten()
 
 
 def _usage(text: str, field: str) -> str:
@@ -256,7 +270,7 @@ def _usage(text: str, field: str) -> str:
     usage.take("credits", Presence.NUMBER, _count)
     usage.take("audio_ms", Presence.NUMBER, _count)
     usage.take("languages", Presence.OPTIONAL, _languages)
-    return usage.written()
+    return usage.rewritten()
 
 
 def _languages(text: str, field: str) -> str:
@@ -270,7 +284,7 @@ def _language(text: str, field: str) -> str:
     language.take("locale", Presence.OPTIONAL, _locale)
     for key in ("characters", "lines", "corrected"):
         language.take(key, Presence.NUMBER, _count)
-    return language.written()
+    return language.rewritten()
 
 
 def _locale(text: str, field: str) -> str:
