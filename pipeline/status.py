@@ -18,6 +18,7 @@ from pipeline.load.results import RunReport
 from pipeline.storage import catalog
 from pipeline.storage.state import Entry
 from pipeline.storage.store import Store
+from pipeline.validation import native
 
 # What a decoder raises at bytes that are no JSON, no UTF-8, or nested without end.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -30,6 +31,13 @@ class Waiting(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class Validation(msgspec.Struct, frozen=True):
+    """How lines are validated: `compiled`, or else several times slower in Python, for this reason."""
+
+    compiled: bool
+    reason: str | None
+
+
 class Status(msgspec.Struct, frozen=True):
     """What `usage status` shows; `age_seconds` is how old the published data is, if that can be told."""
 
@@ -38,6 +46,7 @@ class Status(msgspec.Struct, frozen=True):
     waiting: Waiting | None  # None: it cannot be told
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
+    validation: Validation
     problems: list[str]  # what of this could not be read
 
 
@@ -58,6 +67,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         waiting=_waiting(store, problems),
         runs=_last_runs(store, runs, problems),
         settings=settings.shown(),
+        validation=Validation(native.UNAVAILABLE is None, native.UNAVAILABLE),
         problems=problems,
     )
 

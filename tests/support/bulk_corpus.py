@@ -1,20 +1,26 @@
-"""Lines that the bulk validator must approve, hand back or refuse, and a check of what it does with a block."""
+"""Lines that the native validator must approve or hand back, and a check of what it does with a block."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
-from pipeline.validation.bulk import BulkValidator, batch
+from pipeline.validation import native
+from pipeline.validation.bulk import batch, new_validator
+from pipeline.validation.native import Library
 from pipeline.validation.records import LINE_BYTES_MAX, Row
 from pipeline.validation.validate import validate
 from tests.support.data_folder import WORKSPACE, record
 from tests.support.lines import LATEST, line, nested, spliced
 
 SOURCE = 7
-# Good, but for the judge to look at: repeated keys, escaped ones, nesting without end, a number that nobody writes.
-SLOW = {
+NEEDS_LIBRARY = pytest.mark.skipif(native.LIBRARY is None, reason=f"no compiled library: {native.UNAVAILABLE}")
+
+# Good lines of the catalogue in `tests.hostile` that are handed back: repeated keys, escaped keys, values of unknown
+# keys nested without end, a number that nobody writes.
+HANDED_BACK_LABELS = {
     "repeated key",
     "escaped keys",
     'metadata {"a":{"x":1},"a":2}',
@@ -26,26 +32,26 @@ SLOW = {
 }
 
 
-def approve(block: Sequence[bytes]) -> tuple[pa.RecordBatch, list[int]]:
-    """Return the rows of the lines of a block that are approved at once, and which ones are not."""
+def approve(block: Sequence[bytes], library: Library | None = native.LIBRARY) -> tuple[pa.RecordBatch, list[int]]:
+    """Return the rows of the lines of a block that are approved, and the numbers of those that are handed back."""
     content = b"".join(text + b"\n" for text in block)
-    approval = BulkValidator(LATEST, len(content))
-    count, handed_back = approval.add(content, SOURCE)
+    validator = new_validator(LATEST, len(content), library)
+    count, handed_back = validator.add(content, SOURCE)
     assert count == len(block)
     assert [text for _, text in handed_back] == [block[number] for number, _ in handed_back]
-    return approval.take(np.arange(len(approval))), [number for number, _ in handed_back]
+    return validator.take(np.arange(len(validator))), [number for number, _ in handed_back]
 
 
-def approved(block: Sequence[bytes]) -> list[int]:
-    """Return which lines of a block are approved at once, each of them as the judge does and with the same row."""
-    rows, handed_back = approve(block)
+def approved(block: Sequence[bytes], library: Library | None = native.LIBRARY) -> list[int]:
+    """Return the numbers of the approved lines of a block; `validate` must approve each, with the same row."""
+    rows, handed_back = approve(block, library)
     rows.validate(full=True)
     assert handed_back == sorted(set(handed_back))
     found = sorted(set(range(len(block))).difference(handed_back))
     assert len(found) + len(handed_back) == len(block)
-    verdicts = [validate(block[index], LATEST) for index in found]
-    assert [verdict for verdict in verdicts if not isinstance(verdict, Row)] == []
-    expected = batch([verdict for verdict in verdicts if isinstance(verdict, Row)], SOURCE)
+    outcomes = [validate(block[number], LATEST) for number in found]
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Row)] == []
+    expected = batch([outcome for outcome in outcomes if isinstance(outcome, Row)], SOURCE)
     assert rows.equals(expected), f"{rows.to_string()} is not {expected.to_string()}"
     return found
 
@@ -72,12 +78,16 @@ GOOD: dict[str, bytes] = {
     "null metadata": spliced("metadata", "null"),
     "locales twice": line(usage={"credits": 3, "languages": LOCALES}),
     "no languages": line(usage={"languages": []}),
+    "32 languages": line(usage={"languages": [{"locale": f"de-x{number:02}"} for number in range(32, 0, -1)]}),
+    "64 keys in metadata": spliced("metadata", json.dumps({str(number): number for number in range(64)})),
     "carriage return": line() + b"\r",
     "1 MiB": line()[:-1] + b" " * (LINE_BYTES_MAX - len(line())) + b"}",
     "pair of surrogates": spliced("x", '"\\ud83d\\ude00"'),
     "escaped texts": line(kind='\0\t"\\/', user={"id": WORKSPACE, "name": "Zoë\U0001f600"}, ip="\ud7ff\ue000"),
 }
-LEFT: dict[str, bytes] = {
+HANDED_BACK: dict[str, bytes] = {
+    "33 languages": line(usage={"languages": [{"locale": f"de-x{number:02}"} for number in range(33)]}),
+    "65 keys in metadata": spliced("metadata", json.dumps({str(number): number for number in range(65)})),
     "repeated keys": spliced("kind", '"last"')[:-1] + b',"usage":null,"usage":{"credits":1,"credits":2}}',
     "repeated keys in metadata": spliced("metadata", '{"a":1,"b":[],"a":{"c":1,"c":2}}'),
     "escaped key": line().replace(b'"id"', b'"\\u0069d"', 1),
@@ -125,7 +135,10 @@ BAD: dict[str, bytes] = {
     "blank": b" \r",
 }
 
+# Those that are short enough to be mixed with others.
+SHORT = [text for text in (GOOD | HANDED_BACK | BAD).values() if len(text) < 5000]
 
+# A record with every field; a random change of it usually breaks something.
 FULL = json.dumps(
     {
         **record("é-1", action="workflow_run", recorded_at="2026-11-24T10:00:00.123+05:45", ip="192.0.2.1"),
@@ -136,5 +149,16 @@ FULL = json.dumps(
     },
     ensure_ascii=False,
 ).encode()
-# The lines that are short enough to be mixed with others.
-SHORT = [text for text in (GOOD | LEFT | BAD).values() if len(text) < 5000]
+TOKENS = [
+    *(b'"', b"\\", b",", b":", b"{", b"}", b"[", b"]", b" ", b"\t", b"\r", b"\0", b"0", b"1", b"-", b"+", b".", b"e"),
+    *(b"null", b"true", b'"a":1,', b'"id":"x",', b"\\u00e9", b"\\ud83d", b"\\ude00", b"\\n", b"\\/", b"\\u0022"),
+    *(b"\x80", b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"\xf4\x90\x80\x80", b"\xe2\x80\xa8", b"\x7f"),
+]
+
+
+def changed(changes: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """Return the full record after some changes, each of which replaces so many bytes at a position by others."""
+    text = FULL
+    for position, size, other in changes:
+        text = text[:position] + other + text[position + size :]
+    return text

@@ -1,19 +1,36 @@
-"""The bulk validator approves only lines that the validator approves, with the same rows, whatever is around them."""
+"""The native validator approves only lines that `validate` approves, with the same rows; the plain one none."""
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from pipeline.contract.formats import instant
+from pipeline.load import shuffle
 from pipeline.load.job import Limits
-from pipeline.validation.bulk import BulkValidator
+from pipeline.validation import native
+from pipeline.validation.bulk import ROWS, PlainValidator, new_validator
+from pipeline.validation.native import Library
 from pipeline.validation.records import LINE_BYTES_MAX, Row
 from pipeline.validation.validate import validate
 from tests.hostile import bad_lines, deliver, good_lines
-from tests.support.bulk_corpus import BAD, FULL, GOOD, LEFT, SHORT, SLOW, SOURCE, approve, approved
+from tests.support.bulk_corpus import (
+    BAD,
+    FULL,
+    GOOD,
+    HANDED_BACK,
+    HANDED_BACK_LABELS,
+    NEEDS_LIBRARY,
+    SHORT,
+    SOURCE,
+    approve,
+    approved,
+)
 from tests.support.data_folder import NOW, DataFolder
 from tests.support.lines import LATEST, line, nested, spliced
+
+LINES = GOOD | HANDED_BACK | BAD
 
 
 def dealt(block: Sequence[bytes], rng: random.Random) -> Iterator[list[bytes]]:
@@ -25,26 +42,29 @@ def dealt(block: Sequence[bytes], rng: random.Random) -> Iterator[list[bytes]]:
         left = left[size:]
 
 
+@NEEDS_LIBRARY
 def test_catalogue_line_by_line() -> None:
-    """No line of the catalogue is approved that the judge rejects, and hardly a good one is left to the judge."""
+    """No bad line of the catalogue is approved, and few good ones are handed back."""
     for bad in bad_lines(instant(NOW)):
         approved([bad.line])
         if not bad.last:
             assert approve([bad.line])[1] == [0], bad.label
-    left = {good.label for good in good_lines(instant(NOW)) if not approved([good.line])}
-    assert left == SLOW
+    handed_back = {good.label for good in good_lines(instant(NOW)) if not approved([good.line])}
+    assert handed_back == HANDED_BACK_LABELS
 
 
+@NEEDS_LIBRARY
 @pytest.mark.parametrize("seed", range(2))
 def test_catalogue_in_blocks(seed: int) -> None:
     """Whatever the lines around it, a good line is approved with the same row, and a bad one is not."""
-    good = [item.line for item in good_lines(instant(NOW)) if item.label not in SLOW]
+    good = [item.line for item in good_lines(instant(NOW)) if item.label not in HANDED_BACK_LABELS]
     bad = [item.line for item in bad_lines(instant(NOW)) if len(item.line) < LINE_BYTES_MAX and not item.last]
     rng = random.Random(seed)
     for block in dealt([*good * 3, *bad, b"", b"\r", b" "], rng):
-        assert [block[index] for index in approved(block)] == [text for text in block if text in good]
+        assert [block[number] for number in approved(block)] == [text for text in block if text in good]
 
 
+@NEEDS_LIBRARY
 def test_deliveries() -> None:
     """Ordinary and awkward records, edges of days, competing versions and torn lines, as producers write them."""
     delivery = deliver(11, instant(NOW), events=200, files=4)
@@ -53,11 +73,12 @@ def test_deliveries() -> None:
     assert sum(found) > len(lines_of) // 2
 
 
-@pytest.mark.parametrize("name", [*GOOD, *LEFT, *BAD])
+@NEEDS_LIBRARY
+@pytest.mark.parametrize("name", LINES)
 def test_neighbours(name: str) -> None:
-    """A verdict never depends on the neighbours: alone, before, behind and between lines that need a closer look."""
-    subject = (GOOD | LEFT | BAD)[name]
-    around = [text for other, text in (GOOD | LEFT | BAD).items() if other != name and "1 MiB" not in other]
+    """The outcome of a line never depends on its neighbours: alone, before, behind and between awkward lines."""
+    subject = LINES[name]
+    around = [text for other, text in LINES.items() if other != name and "1 MiB" not in other]
     expected = name in GOOD
     assert bool(approved([subject])) is expected
     assert (0 in approved([subject, *around])) is expected
@@ -66,6 +87,13 @@ def test_neighbours(name: str) -> None:
         assert (1 in approved([other, subject, other])) is expected
 
 
+@pytest.mark.parametrize("name", HANDED_BACK)
+def test_good_lines_that_are_handed_back(name: str) -> None:
+    """A good line that would take much code in C is handed back, and approved by `validate`."""
+    assert isinstance(validate(HANDED_BACK[name], LATEST), Row)
+
+
+@NEEDS_LIBRARY
 def test_halves_of_a_character() -> None:
     """Two lines that are UTF-8 only one after the other are both bad."""
     halves = [BAD["half a character at the end"], BAD["the other half"]]
@@ -74,36 +102,25 @@ def test_halves_of_a_character() -> None:
 
 @pytest.mark.parametrize("depth", [127, 128, 129, 200])
 def test_depth(depth: int) -> None:
-    """How deep metadata is nested is told alike by both, also where a repeated key hides the deepest value."""
+    """The depth of metadata is counted as `validate` counts it, also if a repeated key hides the deepest value."""
     for text in ('{"a":' + nested(depth) + "}", '{"a":' + nested(depth) + ',"a":1}'):
         approved([spliced("metadata", text), line()])
 
 
-@pytest.mark.parametrize("sign", ["", "-"])
-def test_long_integers(sign: str) -> None:
-    """Metadata keeps the text of its numbers, however many digits an integer has; no line stops the judge."""
-    text = '{"a":' + sign + "9" * 5000 + "}"
-    found = validate(spliced("metadata", text), LATEST)
-    assert isinstance(found, Row)
-    assert found.metadata == text
-
-
+@NEEDS_LIBRARY
 def test_more_than_there_is_room_for() -> None:
-    """A block without room is left to the judge, line by line, and so is a line of very many languages."""
-    approval = BulkValidator(LATEST, 2 * len(FULL))
+    """All lines of a block without room are handed back."""
+    validator = new_validator(LATEST, 2 * len(FULL))
     content = (FULL + b"\n") * 2
-    assert approval.add(content, SOURCE) == (2, [(0, FULL), (1, FULL)])
-    assert approval.add(FULL + b"\n", SOURCE) == (1, [])
-    assert not approval.has_room(FULL)
-    approval.clear()
-    assert approval.has_room(FULL)
-    many = line(usage={"languages": [{"locale": f"de-x{number:02}"} for number in range(33)]})
-    assert approved([many]) == []
-    assert isinstance(validate(many, LATEST), Row)
+    assert validator.add(content, SOURCE) == (2, [(0, FULL), (1, FULL)])
+    assert validator.add(FULL + b"\n", SOURCE) == (1, [])
+    assert not validator.has_room(FULL)
+    validator.clear()
+    assert validator.has_room(FULL)
 
 
 def test_blocks_through_the_pipeline(folder: DataFolder) -> None:
-    """However many lines are judged at once, the tables and the quarantine are the same."""
+    """However many lines are in a block, the tables and the quarantine are the same."""
     rng = random.Random(3)
     block = rng.sample([text for text in SHORT if text.strip()], 45)
     content = b"\n".join(text.replace(b'"e1"', b'"e%d"' % number) for number, text in enumerate(block))
@@ -120,9 +137,39 @@ def test_blocks_through_the_pipeline(folder: DataFolder) -> None:
     assert len(folder.quarantine()) > 15
 
 
-def test_a_block_whose_last_line_does_not_end_is_refused() -> None:
-    """Its end is looked for in memory, where there would be none."""
-    approval = BulkValidator(LATEST, 1_000)
+@pytest.mark.parametrize("library", [None, native.LIBRARY])
+def test_a_block_whose_last_line_does_not_end_is_refused(library: Library | None) -> None:
+    """A block must end with a newline, since the end of each line is searched for in memory."""
+    validator = new_validator(LATEST, 1_000, library)
     with pytest.raises(ValueError, match="newline"):
-        approval.add(b"{}\n{}", SOURCE)
-    assert len(approval) == 0
+        validator.add(b"{}\n{}", SOURCE)
+    assert len(validator) == 0
+
+
+def test_the_plain_validator_hands_back_every_line() -> None:
+    """Without a library there are no rows, whatever the lines."""
+    rows, handed_back = approve(list(LINES.values()), None)
+    assert (rows.num_rows, rows.schema) == (0, ROWS)
+    assert handed_back == list(range(len(LINES)))
+    validator = new_validator(LATEST, 0, None)
+    assert isinstance(validator, PlainValidator)
+    assert (len(validator), len(validator["timestamp"]), validator.has_room(FULL)) == (0, 0, True)
+
+
+@NEEDS_LIBRARY
+def test_the_same_tables_without_the_library(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a library a run gives the same numbers, tables and quarantine."""
+    delivery = deliver(12, folder.now, events=300, files=6)
+    plain = DataFolder(folder.root.parent / "plain")
+    for name, content in delivery.files:
+        folder.drop(name, content)
+        plain.drop(name, content)
+    report = folder.run()
+    monkeypatch.setattr(shuffle, "new_validator", partial(new_validator, library=None))
+    plain_report = plain.run()
+    counts = ("lines", "accepted", "duplicates", "rejected", "blank", "reasons")
+    assert [getattr(plain_report, name) for name in counts] == [getattr(report, name) for name in counts]
+    assert plain.tables() == folder.tables()
+    assert plain.quarantine() == folder.quarantine()
+    assert report.accepted > 300
+    assert report.rejected > 100

@@ -95,6 +95,13 @@ def test_metadata_is_kept() -> None:
     assert row(spliced("metadata", deepest)).metadata == deepest
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_long_integers(sign: str) -> None:
+    """Metadata keeps the text of an integer, however many digits it has."""
+    text = '{"a":' + sign + "9" * 5000 + "}"
+    assert row(spliced("metadata", text)).metadata == text
+
+
 def test_languages() -> None:
     """Locales are lower case with `-`; null, empty and `und` are untagged; the same one twice adds up."""
     languages = [
