@@ -33,8 +33,8 @@ from tests.support.lines import LATEST, line, nested, spliced
 LINES = GOOD | HANDED_BACK | BAD
 
 
-def dealt(block: Sequence[bytes], rng: random.Random) -> Iterator[list[bytes]]:
-    """Yield all lines in another order, in blocks of one to forty."""
+def shuffled_blocks(block: Sequence[bytes], rng: random.Random) -> Iterator[list[bytes]]:
+    """Yield all lines in random order, in blocks of one to forty."""
     left = rng.sample(block, len(block))
     while left:
         size = rng.randrange(1, 41)
@@ -60,7 +60,7 @@ def test_catalogue_in_blocks(seed: int) -> None:
     good = [item.line for item in good_lines(instant(NOW)) if item.label not in HANDED_BACK_LABELS]
     bad = [item.line for item in bad_lines(instant(NOW)) if len(item.line) < LINE_BYTES_MAX and not item.last]
     rng = random.Random(seed)
-    for block in dealt([*good * 3, *bad, b"", b"\r", b" "], rng):
+    for block in shuffled_blocks([*good * 3, *bad, b"", b"\r", b" "], rng):
         assert [block[number] for number in approved(block)] == [text for text in block if text in good]
 
 

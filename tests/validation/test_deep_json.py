@@ -11,8 +11,8 @@ from tests.support.any_lines import VALUES
 
 
 @given(VALUES, st.sampled_from([None, 1]))
-def test_scanner_reads_members(value: Any, indent: int | None) -> None:
-    """The scanner finds the members that the standard decoder finds."""
+def test_members(value: Any, indent: int | None) -> None:
+    """It finds the members that the standard decoder finds."""
     found = {key: json.loads(text) for key, text in deep_json.members(json.dumps(value, indent=indent)).items()}
     if isinstance(value, dict):
         assert found == value
@@ -23,8 +23,8 @@ def test_scanner_reads_members(value: Any, indent: int | None) -> None:
 
 
 @given(VALUES, st.integers(0, 80), st.sampled_from('{}[],:"\\ 0-1.eEtnu\n'), st.integers(0, 2))
-def test_scanner_knows_the_grammar(value: Any, position: int, character: str, cut: int) -> None:
-    """The scanner takes exactly the texts that the standard decoder takes."""
+def test_grammar(value: Any, position: int, character: str, cut: int) -> None:
+    """It accepts exactly the texts that the standard decoder accepts."""
     text = json.dumps(value)
     text = text[:position] + character + text[position + cut :]
 

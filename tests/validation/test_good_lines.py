@@ -14,7 +14,7 @@ from tests.support.lines import rejection, row, spliced
 
 
 def test_defaults() -> None:
-    """What is optional may be absent or null; recorded_at is then the timestamp, numbers are 0."""
+    """Optional fields may be absent or null; `recorded_at` is then the timestamp, and numbers are 0."""
     bare = row({key: value for key, value in record().items() if key != "resource"} | {"resource": {"type": "voice"}})
     nulls = row(
         record(
@@ -66,7 +66,7 @@ def test_timestamp_bounds() -> None:
 
 
 def test_repeated_keys() -> None:
-    """Of a repeated key the last counts, even when the first is of a wrong type."""
+    """The last value of a repeated key counts, even if the first one has a wrong type."""
     assert row(spliced("kind", '"last"')).kind == "last"
     assert row(b'{"kind":5,"user":"x",' + json.dumps(record(user=None)).encode()[1:]).kind == "text_to_speech"
     assert row(spliced("usage", '{"credits":"x","credits":7}')).credits == 7
@@ -75,7 +75,7 @@ def test_repeated_keys() -> None:
 
 
 def test_unknown_keys() -> None:
-    """Unknown keys are ignored wherever they stand and however deep they are nested."""
+    """Unknown keys are ignored in every object, however deep their values are nested."""
     deep = "[" * 200_000 + "]" * 200_000
     plain = row(record(usage={"languages": [{"locale": "de"}]}))
     line = json.dumps(record(usage={"languages": [{"locale": "de", "x": "@"}], "x": 1}, x=[{}]))
@@ -86,7 +86,7 @@ def test_unknown_keys() -> None:
 
 
 def test_metadata_is_kept() -> None:
-    """Values, number text and key order of metadata are kept; white space and escapes are not."""
+    """Metadata keeps its values, the text of numbers and the order of keys, but neither white space nor escapes."""
     text = r'{"z": 1.00, "a" : [1e400, -0, 12345678901234567890123, 0.1e-7], "é\"\u00e9\/": "\ud83d\ude00", "n": null}'
     assert row(spliced("metadata", text)).metadata == (
         '{"z":1.00,"a":[1e400,-0,12345678901234567890123,0.1e-7],"é\\"é/":"😀","n":null}'
@@ -103,7 +103,7 @@ def test_long_integers(sign: str) -> None:
 
 
 def test_languages() -> None:
-    """Locales are lower case with `-`; null, empty and `und` are untagged; the same one twice adds up."""
+    """Locales are stored in lower case with `-`. Null, empty and `und` are untagged. Repeated ones add up."""
     languages = [
         {"locale": "UND", "characters": 1},
         {"locale": "pt_BR", "characters": 10, "lines": 1},

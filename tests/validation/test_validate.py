@@ -1,4 +1,4 @@
-"""The two ways through the validator agree, and no line stops it."""
+"""Decoding in one step and diagnosing field by field agree, and no line stops the validator."""
 
 import json
 from typing import Any
@@ -13,8 +13,8 @@ from tests.support.lines import LATEST, row, validated
 
 
 @given(FIELDS, st.booleans())
-def test_two_ways_one_validated(fields: dict[str, Any], ascii_only: bool) -> None:
-    """What is approved at once is what the examiner finds no fault in, with the same row."""
+def test_both_ways_agree(fields: dict[str, Any], ascii_only: bool) -> None:
+    """A line is good if and only if `diagnose` finds no fault in it, and its rewritten line gives the same row."""
     line = json.dumps({**record(), **fields}, ensure_ascii=ascii_only).encode()
     found = validated(line)
     try:
@@ -26,8 +26,8 @@ def test_two_ways_one_validated(fields: dict[str, Any], ascii_only: bool) -> Non
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.integers(0, 400), st.booleans())
-def test_any_bytes_get_a_validated(noise: bytes, position: int, torn: bool) -> None:
-    """No bytes, alone or within a good line, stop the judge."""
+def test_any_bytes(noise: bytes, position: int, torn: bool) -> None:
+    """No bytes, alone or within a good line, stop the validator."""
     line = json.dumps(record(user={"id": WORKSPACE, "name": "Zoë"}), ensure_ascii=False).encode()
     for text in (noise, line[:position] + noise + line[position:], line[:position]):
         validated(text.replace(b"\n", b""), torn=torn)
