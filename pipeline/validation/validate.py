@@ -12,7 +12,8 @@ import msgspec
 from pipeline.contract import formats
 from pipeline.contract.calendar import FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
-from pipeline.validation.diagnose import FaultError, diagnose
+from pipeline.validation.checks import FaultError
+from pipeline.validation.diagnose import diagnose
 from pipeline.validation.metadata import canonical
 from pipeline.validation.records import LINE_BYTES_MAX, RUN_ACTION, Language, Record, Rejection, Row
 

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.validation.diagnose import FaultError, diagnose
+from pipeline.validation.checks import FaultError
+from pipeline.validation.diagnose import diagnose
 from tests.support.any_lines import FIELDS
 from tests.support.data_folder import WORKSPACE, record
 from tests.support.lines import LATEST, row, validated
