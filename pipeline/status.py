@@ -17,9 +17,17 @@ from pipeline.load.results import RunReport
 from pipeline.storage import catalog
 from pipeline.storage.state import read_entries
 from pipeline.storage.store import Store
+from pipeline.validation import native
 
 # What a decoder raises where bytes are not JSON, not UTF-8, or nested too deep.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+class Validation(msgspec.Struct, frozen=True):
+    """How lines are validated: `compiled`, or else several times slower in Python, for this reason."""
+
+    compiled: bool
+    reason: str | None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -30,6 +38,7 @@ class Status(msgspec.Struct, frozen=True):
     waiting: Waiting | None  # None: unknown
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
+    validation: Validation
     problems: list[str]  # which of these could not be read, and why
 
 
@@ -50,6 +59,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         waiting=_waiting(store, problems),
         runs=_last_runs(store, runs, problems),
         settings=settings.shown(),
+        validation=Validation(native.UNAVAILABLE is None, native.UNAVAILABLE),
         problems=problems,
     )
 

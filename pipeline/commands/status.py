@@ -73,6 +73,8 @@ def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
 
 
 def _show(status: "Status") -> None:
+    from pipeline.terminal import printable
+
     published = status.published
     if published is None:
         typer.echo("nothing is published yet: put logs into raw/ and run `usage run`")
@@ -87,6 +89,9 @@ def _show(status: "Status") -> None:
         typer.echo("waiting: unknown")
     else:
         typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
+    reason = status.validation.reason
+    how = "compiled" if reason is None else f"not compiled, hence slower: {printable(reason)}"
+    typer.echo(f"validation: {how}")
     if status.runs:
         typer.echo("\nlast runs")
         for line in _runs(status.runs):

@@ -16,7 +16,7 @@ import pyarrow.ipc
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.job import Job
 from pipeline.storage.tombstones import Tombstones
-from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack
+from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack, new_validator
 
 # Lines and rows are collected up to this size before they are dealt out, so that each bucket gets a large batch.
 _BUFFER_BYTES: Final = 16 << 20
@@ -72,7 +72,7 @@ class Shuffle:
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
         self._job, self._number, self._buckets = job, number, buckets
-        self._approval = BulkValidator(job.latest, _BUFFER_BYTES)
+        self._approval = new_validator(job.latest, _BUFFER_BYTES)
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}

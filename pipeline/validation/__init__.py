@@ -1,5 +1,5 @@
-"""One line of a log: a row of `events`, or the reason why not.
+"""Validation: turns one line of a log into a row of `events`, or into the reason for its rejection.
 
-Pure functions without files; what a line may hold is decided here and nowhere else. `validate` decides on one line,
-`bulk` approves many at once; both give the same rows.
+Only pure functions of bytes enter this room: no files, no clock, no settings. Its door for one line is
+`validate.validate`; for a block of lines it is `bulk.new_validator`, which gives the same rows.
 """

@@ -1,7 +1,9 @@
-"""Many lines judged at once: the rows of those that are surely good, column by column.
+"""Validate blocks of lines: approve the good lines in bulk, and hand the others back to be validated one by one.
 
-`bulk.c` approves only what `validate` approves, with the same row; every other line, good or bad, it hands
-back for the judge to look at. It takes a fifth of the time of decoding the lines in Python.
+`new_validator` chooses between two classes with the same methods. `NativeValidator` approves lines with `bulk.c`,
+straight into columns, in a fifth of the time of decoding them in Python. It approves only lines that `validate`
+approves, with the same row. `PlainValidator` is for an installation without the compiled library: it hands back every
+line, so that the rows are the same either way.
 """
 
 from collections.abc import Sequence
@@ -12,20 +14,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.contract.tables import EVENTS, LANGUAGES
+from pipeline.contract.tables import ACTIONS, EVENTS, LANGUAGES, STATUSES
 from pipeline.validation import native
-from pipeline.validation.records import Row
+from pipeline.validation.native import Library
+from pipeline.validation.records import RUN_ACTION, Row
 from pipeline.validation.validate import FIRST_INSTANT
 
 ROWS: Final = pa.schema(
     [
         pa.field("workspace_id", pa.string(), nullable=False),
         *EVENTS,
-        pa.field("source", pa.int32(), nullable=False),  # the lines that a row came from
+        pa.field("source", pa.int32(), nullable=False),  # where a row's line came from
     ]
 )
 
-# No good line is shorter; few have so many languages for their length. What is too much is handed back.
+# No good line is shorter, and few have more languages for their length. What exceeds the room is handed back.
 _ROW_BYTES: Final = 128
 _LANGUAGE_BYTES: Final = 16
 
@@ -33,24 +36,25 @@ _Integers = npt.NDArray[np.int64]
 
 
 class HandedBack(NamedTuple):
-    """A line that is left to the judge."""
+    """A line that is left to `validate`."""
 
     number: int  # in its block, from 0
     line: bytes  # without its newline
 
 
-class BulkValidator:
-    """The rows of blocks of lines, until they are taken."""
+class NativeValidator:
+    """Collects the rows of blocks of lines, approved by the compiled library."""
 
-    def __init__(self, latest: int, capacity: int) -> None:
-        """Make room.
+    def __init__(self, library: Library, latest: int, capacity: int) -> None:
+        """Reserve memory.
 
         Args:
+            library: the compiled functions.
             latest: the last instant that `timestamp` may have, in microseconds UTC.
-            capacity: how many bytes all the lines may have.
+            capacity: bytes of lines between two calls of `clear`.
         """
-        self._capacity, self._latest = capacity, latest
-        # Of what is not used the system gives no memory.
+        self._library, self._capacity, self._latest = library, capacity, latest
+        # Pages that are never written take no memory.
         self._buffer = np.empty(2 * (capacity + native.AHEAD_BYTES), np.uint8)
         self._rows = np.empty(capacity // _ROW_BYTES + 1, native.ROW)
         self._languages = np.empty(capacity // _LANGUAGE_BYTES + native.LANGUAGES_MAX, native.LANGUAGE)
@@ -69,6 +73,9 @@ class BulkValidator:
             language_capacity=len(self._languages),
             earliest=FIRST_INSTANT,
             latest=self._latest,
+            actions=native.texts(ACTIONS),
+            statuses=native.texts(STATUSES),
+            run_action=ACTIONS.index(RUN_ACTION),
         )
 
     def __len__(self) -> int:
@@ -76,36 +83,36 @@ class BulkValidator:
         return int(self._state.row_count)
 
     def has_room(self, lines: bytes) -> bool:
-        """Return whether a block can be added."""
+        """Return whether the capacity suffices for one more block."""
         return self._stop + len(lines) <= self._capacity
 
     def add(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:
-        """Approve a block of lines, each of which ends with a newline; return how many they are, and the others.
+        """Approve a block of lines; return how many lines it has, and those that are handed back.
 
-        Their rows carry `source`. Where there is no room for a block, all its lines are others.
+        Args:
+            lines: each ends with a newline. Without room for the block, all its lines are handed back.
+            source: the number that the rows carry.
 
         Raises:
-            ValueError: the last line does not end.
+            ValueError: the last line does not end with a newline.
         """
-        if not lines.endswith(b"\n"):
-            raise ValueError("a block of lines ends with a newline")
         if not self.has_room(lines):
-            handed_back = [HandedBack(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
-            return len(handed_back), handed_back
+            return _hand_back(lines)
+        _require_newline(lines)
         start, self._stop = self._stop, self._stop + len(lines)
         self._buffer[start : self._stop] = np.frombuffer(lines, np.uint8)
         self._state.source = source
-        left = np.empty(len(lines), native.HANDED_BACK)  # as many as there can be; counting the lines costs more
-        count = native.approve(self._state, start, self._stop, left.ctypes.data)
-        handed_back = [HandedBack(number, lines[first:last]) for number, first, last in left[:count].tolist()]
+        found = np.empty(len(lines), native.HANDED_BACK)  # more than there can be: counting the lines costs more
+        count = self._library.approve(self._state, start, self._stop, found.ctypes.data)
+        handed_back = [HandedBack(number, lines[first:stop]) for number, first, stop in found[:count].tolist()]
         return self._state.line_count, handed_back
 
     def __getitem__(self, column: str) -> pa.Array:
-        """Return a column that is text or an instant."""
+        """Return a column of texts or instants, for all rows."""
         return self._column(column, np.arange(len(self)))
 
     def take(self, order: _Integers) -> pa.RecordBatch:
-        """Return rows by their numbers, in this order."""
+        """Return the rows with these numbers, in this order, with the columns of `ROWS`."""
         columns = [self._column(name, order) for name in ROWS.names]
         return pa.RecordBatch.from_arrays(columns, schema=ROWS)
 
@@ -118,6 +125,7 @@ class BulkValidator:
         return pa.array(found[order]).view(ROWS.field(name).type)
 
     def _languages_of(self, firsts: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> pa.ListArray:
+        """Return lists of languages: of each the place of its first one, `(rows,)`, and its length, `(rows,)`."""
         offsets = _offsets(lengths)
         order = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], lengths)
         found = self._languages
@@ -130,7 +138,7 @@ class BulkValidator:
         is_null = sizes < 0
         offsets = _offsets(np.maximum(sizes, 0))
         content = np.empty(offsets[-1], np.uint8)
-        native.gather(
+        self._library.gather(
             *(self._buffer.ctypes.data, texts.ctypes.data, texts.strides[0]),
             *(order.ctypes.data, len(order), content.ctypes.data),
         )
@@ -138,10 +146,76 @@ class BulkValidator:
         return pa.StringArray.from_buffers(len(order), pa.py_buffer(offsets), pa.py_buffer(content), valid)
 
 
-def _offsets(sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    return np.concatenate([np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)])
+class PlainValidator:
+    """Hands back every line: the twin of `NativeValidator` where there is no library."""
+
+    def clear(self) -> None:
+        """Do nothing, as there are no rows."""
+
+    def __len__(self) -> int:
+        """Return 0."""
+        return 0
+
+    def has_room(self, lines: bytes) -> bool:  # noqa: ARG002 - as in the twin
+        """Return true."""
+        return True
+
+    def add(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:  # noqa: ARG002 - as in the twin
+        """Return how many lines a block has, and all of them.
+
+        Raises:
+            ValueError: the last line does not end with a newline.
+        """
+        return _hand_back(lines)
+
+    def __getitem__(self, column: str) -> pa.Array:
+        """Return a column of no rows."""
+        return batch([], 0)[column]
+
+    def take(self, order: _Integers) -> pa.RecordBatch:
+        """Return no rows."""
+        return batch([], 0).take(order)
+
+
+BulkValidator = NativeValidator | PlainValidator
+
+
+def new_validator(latest: int, capacity: int, library: Library | None = native.LIBRARY) -> BulkValidator:
+    """Return the native validator if there is a library, else the plain one.
+
+    Args:
+        latest: the last instant that `timestamp` may have, in microseconds UTC.
+        capacity: bytes of lines that the native validator takes before its rows are taken and cleared.
+        library: the compiled functions; None: there are none.
+    """
+    return PlainValidator() if library is None else NativeValidator(library, latest, capacity)
 
 
 def batch(rows: Sequence[Row], source: int) -> pa.RecordBatch:
-    """Return rows that the judge approved one by one, and that carry `source`."""
-    return pa.RecordBatch.from_pylist([{**msgspec.to_builtins(row), "source": source} for row in rows], schema=ROWS)
+    """Return rows that were validated one by one, with the columns of `ROWS`."""
+    columns = [
+        pa.array(
+            [source] * len(rows)
+            if field.name == "source"
+            else msgspec.to_builtins([getattr(row, field.name) for row in rows]),
+            field.type,
+        )
+        for field in ROWS
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=ROWS)
+
+
+def _require_newline(lines: bytes) -> None:
+    if not lines.endswith(b"\n"):
+        raise ValueError("a block of lines ends with a newline")
+
+
+def _hand_back(lines: bytes) -> tuple[int, list[HandedBack]]:
+    _require_newline(lines)
+    handed_back = [HandedBack(number, line) for number, line in enumerate(lines[:-1].split(b"\n"))]
+    return len(handed_back), handed_back
+
+
+def _offsets(sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return where each of some adjacent values starts and the last one ends: `(sizes + 1,)`."""
+    return np.concatenate([np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)])

@@ -1,7 +1,7 @@
-"""JSON of any depth, read without recursion.
+"""Read JSON of any depth without recursion.
 
-Reads one JSON text that the fast decoders could not take (nested too deep, or malformed) and says whether its grammar
-is right and what the members of its outermost object are.
+Takes a JSON text that the fast decoders refuse (nested too deep, or malformed), checks its grammar, and returns the
+members of its outermost object.
 """
 
 import re
@@ -15,7 +15,7 @@ _SCALAR: Final = re.compile(
     r"|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
     r"|true|false|null"
 )
-# A pair is tried first, so that what the second alternative finds is alone; the third steps over other escapes.
+# The first alternative takes pairs, so that the second finds only lone halves; the third skips other escapes.
 _ESCAPE: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
@@ -28,9 +28,9 @@ def has_lone_surrogate(text: str) -> bool:
 
 
 def members(text: str) -> dict[str, str]:  # noqa: C901, PLR0912 - a state machine reads best in one piece
-    """Return the members of the outermost object, each value as it is written; of a repeated key the last.
+    """Return the members of the outermost object, each value as it is written; the last one of a repeated key.
 
-    The elements of an outermost array are its members by their index; a scalar has none.
+    The members of an array are its elements by their index. A scalar has none.
 
     Raises:
         JSONDecodeError: the text is not one JSON value.
@@ -40,11 +40,11 @@ def members(text: str) -> dict[str, str]:  # noqa: C901, PLR0912 - a state machi
     key, value_start = "", 0
     position = _skip(text, 0)
     while True:
-        # Here stands a value, or the key of a member.
+        # At the start of a value.
         if text[position : position + 1] in _CLOSING:
             opened = text[position]
             stack.append(opened)
-            if len(stack) == 2:  # noqa: PLR2004 - a value of the outermost container opens
+            if len(stack) == 2:  # noqa: PLR2004 - a member of the outermost container starts
                 value_start = position
             position = _skip(text, position + 1)
             if text[position : position + 1] != _CLOSING[opened]:
@@ -58,7 +58,7 @@ def members(text: str) -> dict[str, str]:  # noqa: C901, PLR0912 - a state machi
             position = _skip(text, scalar.end())
             if len(stack) == 1:
                 found[key if stack[0] == "{" else str(len(found))] = scalar[0]
-        # A value just ended: close what closes, then step over the comma.
+        # At the end of a value: close the containers that end with it, then skip the comma.
         while stack and text[position : position + 1] == _CLOSING[stack[-1]]:
             stack.pop()
             position += 1
@@ -77,7 +77,7 @@ def members(text: str) -> dict[str, str]:  # noqa: C901, PLR0912 - a state machi
 
 
 def depth(text: str) -> int:
-    """Return how deep the containers of a well-formed JSON text are nested; that of `{}` is 1."""
+    """Return the depth of nesting of a well-formed JSON text; that of `{}` is 1."""
     deepest = level = 0
     for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', text):
         if token[0] in "[{":
@@ -94,7 +94,7 @@ def _skip(text: str, position: int) -> int:
 
 
 def _key(text: str, position: int, outer: str, *, keep: bool) -> tuple[str, int]:
-    """Step over a key and its colon; return the key where it is one of the outermost object, else `outer`."""
+    """Skip a key and its colon; return the key if `keep`, else `outer`, and the position behind the colon."""
     scalar = _SCALAR.match(text, position)
     if scalar is None or not scalar[0].startswith('"'):
         raise JSONDecodeError("Expecting property name enclosed in double quotes", text, position)

@@ -1,6 +1,6 @@
-"""Metadata as it is stored: compact JSON text whose values, number text and key order are those of the line.
+"""Metadata in its stored form: compact JSON with the values, the order of keys and the text of numbers from the line.
 
-White space goes, escapes become the characters they stand for, of a repeated key the last value counts.
+White space is removed, escapes become characters, and the last value of a repeated key counts.
 """
 
 import json
@@ -13,8 +13,8 @@ from pipeline.contract.formats import FormatError
 from pipeline.validation import deep_json
 from pipeline.validation.records import METADATA_DEPTH_MAX
 
-# Numbers with fraction or exponent pass by their text (`1.00`, `1e400`), integers as they are; but the integer `-0`
-# comes back as `0`, and one of thousands of digits is refused.
+# Numbers with a fraction or exponent keep their text (`1.00`, `1e400`). Integers pass through int, which makes `0` of
+# `-0` and refuses thousands of digits: such metadata takes the slower way, `_write`.
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any] | None, float_hook=msgspec.Raw).decode
 _minus_zero: Final = re.compile(rb"-0[,}\]\s]").search
@@ -24,7 +24,7 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
     """Return the text to store; None for null.
 
     Raises:
-        FormatError: it is no object, or nested too deep.
+        FormatError: it is not an object, or nested too deep.
     """
     text = bytes(raw)
     if text == b"null":
@@ -42,12 +42,12 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
 
 
 def _is_deep(text: bytes) -> bool:
-    # A shorter text cannot be: every level takes a bracket at each end.
+    # Every level takes a bracket at each end, so a short text need not be read.
     return len(text) > 2 * METADATA_DEPTH_MAX and deep_json.depth(text.decode()) > METADATA_DEPTH_MAX
 
 
 class _Number(str):
-    """A number by its text."""
+    """The text of a number."""
 
     __slots__ = ()
 

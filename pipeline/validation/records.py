@@ -1,7 +1,7 @@
-"""The two shapes of a record: as it comes in a line (`Record`), and as the engine takes it (`Row`).
+"""The two shapes of a log record: as a line has it (`Record`), and as a row of `events` (`Row`).
 
-Nothing in them can refer to itself, so the garbage collector need not look at millions of them (`gc=False`).
-A record's fields are declared in the order of the contract's table, which is the order in which faults count.
+No instance can refer to itself, so the garbage collector need not track millions of them (`gc=False`). The fields of
+`Record` are in the order of the contract's table, in which the first fault counts.
 """
 
 from typing import Annotated, Final, Literal
@@ -14,6 +14,7 @@ LINE_BYTES_MAX: Final = 1 << 20
 ID_CHARACTERS_MAX: Final = 128
 COUNT_MAX: Final = 10**12
 METADATA_DEPTH_MAX: Final = 128
+RUN_ACTION: Final[Action] = "workflow_run"  # the one that requires `run`
 
 Reason = Literal[
     "invalid_json",
@@ -32,7 +33,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 
 class Resource(msgspec.Struct, gc=False):
-    """What an event was done to."""
+    """The object of an event."""
 
     type: str
     id: str | None = None
@@ -40,7 +41,7 @@ class Resource(msgspec.Struct, gc=False):
 
 
 class User(msgspec.Struct, gc=False):
-    """Who did it."""
+    """The user who caused an event."""
 
     id: str
     name: str
@@ -88,7 +89,7 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
 
 
 class Row(msgspec.Struct, gc=False):
-    """One good line: the columns of `events` with its workspace; instants in microseconds UTC."""
+    """One good line: its workspace and the columns of `events`; instants are microseconds UTC."""
 
     workspace_id: str
     id: str
@@ -111,7 +112,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 class Rejection(msgspec.Struct, gc=False):
-    """Why a line is in quarantine, in words that a person can act on."""
+    """The reason why a line is in quarantine; the message is for a person who can act on it."""
 
     reason: Reason
     field: str | None

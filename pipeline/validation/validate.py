@@ -1,8 +1,8 @@
-"""The only judge of a log line: a pure function from bytes to a row of `events`, or to the reason why not.
+"""Validate a log line: from its bytes to a row of `events`, or to the reason for its rejection.
 
-Two ways lead to the same verdict. `_approve` decodes a line into typed structs at once and takes what is surely good.
-What it hesitates at goes to the examiner, which reads field by field in the order of the contract's table, finds the
-first fault, or writes the line anew with nothing but its known fields, for `_approve` to take.
+`_decoded_row` decodes a line into typed structs in one step, and gives no row if anything may be wrong. `diagnose` then
+reads the line field by field, in the order of the contract's table, and finds the first fault. If there is none, it
+rewrites the line with only its known fields, which `_decoded_row` can decode.
 """
 
 from typing import Final
@@ -12,9 +12,10 @@ import msgspec
 from pipeline.contract import formats
 from pipeline.contract.calendar import FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
-from pipeline.validation.diagnose import FaultError, diagnose
+from pipeline.validation.checks import FaultError
+from pipeline.validation.diagnose import diagnose
 from pipeline.validation.metadata import canonical
-from pipeline.validation.records import LINE_BYTES_MAX, Language, Record, Rejection, Row
+from pipeline.validation.records import LINE_BYTES_MAX, RUN_ACTION, Language, Record, Rejection, Row
 
 FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
 
@@ -22,16 +23,16 @@ _decode: Final = msgspec.json.Decoder(Record).decode
 
 
 def validate(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) -> Row | Rejection | None:
-    r"""Judge one line of a log.
+    r"""Validate one line of a log.
 
     Args:
         line: the bytes between two newlines; a `\r` at the end is ignored.
         latest: the last instant that `timestamp` may have, in microseconds UTC: 24 hours after the run's start.
-        torn: whether the line ends the file without a newline, so that it may be half of what will be written.
-        dropped: how many more bytes the line has, which are not here.
+        torn: whether the file ends with this line and without a newline, so that the line may be incomplete.
+        dropped: bytes of the line that were cut off, because it is too long.
 
     Returns:
-        The row, the reason for quarantine, or None for a line of white space.
+        The row, the reason for its rejection, or None for a line of white space.
     """
     if line.endswith(b"\r"):
         line = line[:-1]
@@ -44,26 +45,26 @@ def validate(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) 
             f"the line has {len(line) + dropped:,} bytes, at most {LINE_BYTES_MAX:,} are read;"
             " shorten metadata or split it",
         )
-    row = _approve(line, latest)
+    row = _decoded_row(line, latest)
     if row is not None:
         return row
     try:
         known = diagnose(line, latest, torn=torn)
     except FaultError as fault:
         return fault.rejection
-    row = _approve(known, latest)
-    if row is None:  # no line stops the run, not even one that shows a mistake in here
+    row = _decoded_row(known, latest)
+    if row is None:  # a mistake in this package, which must not stop the run
         return Rejection("invalid_value", None, "no rule is broken, but the line cannot be stored; report it, please")
     return row
 
 
-def _approve(line: bytes, latest: int) -> Row | None:
-    """Return the row of a line that is surely good, else None."""
+def _decoded_row(line: bytes, latest: int) -> Row | None:
+    """Return the row of a line that is certainly good, else None."""
     try:
         if not line.isascii():
-            line.decode()  # the decoder passes over keys that it does not know without reading them as UTF-8
+            line.decode()  # the decoder does not check that the values of unknown keys are UTF-8
         return _row(_decode(line), latest)
-    except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: of UTF-8, or of a format
+    except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: from UTF-8 or a format
         return None
 
 
@@ -71,16 +72,16 @@ def _row(record: Record, latest: int) -> Row:
     """Return the row of a record.
 
     Raises:
-        FormatError: something in it is not as it has to be.
+        FormatError: a value breaks a rule that the types do not express.
     """
     timestamp = formats.instant(record.timestamp)
     if not FIRST_INSTANT <= timestamp <= latest:
         raise FormatError("timestamp")
     user, run, usage = record.user, record.run, record.usage
-    if run is None and record.action == "workflow_run":
+    if run is None and record.action == RUN_ACTION:
         raise FormatError("run")
     resource = record.resource
-    return Row(  # by position, which takes half the time of doing it by name
+    return Row(  # by position: half the time of keywords
         formats.uuid(record.workspace_id),
         record.id,
         timestamp,
@@ -103,10 +104,10 @@ def _row(record: Record, latest: int) -> Row:
 
 
 def _merged(languages: list[Language]) -> list[Language]:
-    """Return languages in normal form: in one order, each locale once and untagged last.
+    """Return the languages sorted by locale, untagged last; the counts of a repeated locale are added up.
 
     Raises:
-        FormatError: a locale is none.
+        FormatError: a locale is malformed.
     """
     found: dict[str, Language] = {}
     for language in languages:

@@ -13,6 +13,7 @@ from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.load.results import RunReport
 from pipeline.storage.state import State
+from pipeline.validation import native
 from tests.support.data_folder import NOW, DataFolder, record
 
 
@@ -82,6 +83,16 @@ def test_the_runs_numbers(loaded: DataFolder) -> None:
         f"USAGE_{name}=" in usage(loaded).stdout
         for name in ("DATA_DIR", "WORKERS", "HOST", "PORT", "JWKS", "JWT_ISSUER", "JWT_AZP")
     )
+
+
+def test_validation(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status says whether lines are validated by the compiled library, and if not, why."""
+    monkeypatch.setattr(native, "UNAVAILABLE", None)
+    assert found(folder)["validation"] == {"compiled": True, "reason": None}
+    assert "validation: compiled\n" in usage(folder).stdout
+    monkeypatch.setattr(native, "UNAVAILABLE", "libbulk.so: no such file")
+    assert found(folder)["validation"] == {"compiled": False, "reason": "libbulk.so: no such file"}
+    assert "validation: not compiled, hence slower: libbulk.so: no such file\n" in usage(folder).stdout
 
 
 def test_the_last_runs_come_first(folder: DataFolder) -> None:

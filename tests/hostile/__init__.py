@@ -1,4 +1,4 @@
-"""Seeded generators of ordinary and hostile logs, with the directory that goes with them.
+"""Seeded generators of ordinary and hostile logs, and of the directory that belongs to them.
 
 cast ─▶ records (moments) ─▶ lines (texts, single_lines, bad_fields, bad_lines, odd_lines) ─▶ files
 """

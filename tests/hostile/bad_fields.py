@@ -1,4 +1,4 @@
-"""Values that are wrong in one field: the path is also the field of the verdict."""
+"""Bad values of one field, each with the reason of its rejection; the path is also the field of the rejection."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -81,7 +81,7 @@ _AMOUNTS = (
 
 
 def list_faults(now_us: int) -> Iterator[Fault]:
-    """Yield a path, the value to put there, and the reason."""
+    """Yield every bad value: its path, the value, and the reason. A run starts at `now_us`."""
     yield from _list_absences()
     yield from _list_wrong_types()
     yield from _list_wrong_amounts()

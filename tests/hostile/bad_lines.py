@@ -1,4 +1,4 @@
-"""A catalogue of lines that must be quarantined, one for each way to be bad."""
+"""The catalogue of lines that must be rejected, one for each way to be bad."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -72,7 +72,7 @@ _NO_OBJECTS = (b"[]", b"12", b"1e400", b'"text"', b"null", b"true", b" [{}] ", b
 
 
 def bad_lines(now_us: int) -> Iterator[BadLine]:
-    """Yield every line of the catalogue; the run starts now."""
+    """Yield every line of the catalogue, for a run that starts at `now_us`."""
     plain = make_plain_record(now_us)
     for path, value, reason in list_faults(now_us):
         shown = "absent" if value is DROP else repr(value)[:40]
@@ -84,7 +84,7 @@ def bad_lines(now_us: int) -> Iterator[BadLine]:
 
 
 def _list_several_faults(plain: dict[str, Any]) -> Iterator[BadLine]:
-    """Yield lines with several faults: the first field of the table counts, wherever it stands in the line."""
+    """Yield lines with several faults: the first field of the contract's table counts, in any order of keys."""
     order = ("id", "workspace_id", "timestamp", "recorded_at", "action", "kind", "resource", "user", "metadata", "ip")
     faulty: dict[str, Any] = dict.fromkeys((*order, "run", "usage"), 12)
     while faulty:
@@ -110,7 +110,7 @@ def _list_several_faults(plain: dict[str, Any]) -> Iterator[BadLine]:
 
 
 def _list_broken_texts(template: bytes) -> Iterator[BadLine]:
-    """Yield lines with one broken value, in the place of the template's `@`."""
+    """Yield lines with one broken value in place of the template's `@`."""
     for value in _BROKEN_VALUES:
         line = template.replace(b"@", value.encode())
         yield BadLine(f"invalid {value[:20]!r}", line, "invalid_json")
@@ -129,7 +129,7 @@ def _list_broken_texts(template: bytes) -> Iterator[BadLine]:
 
 
 def _list_whole_lines(plain: bytes) -> Iterator[BadLine]:
-    """Yield lines that are no record at all, given a good one."""
+    """Yield lines that are not a record at all, made from a good one."""
     yield BadLine("surrogate in a missing record", b'{"id":"\\ud800"}', "invalid_encoding")
     yield BadLine("two records", plain + b" " + plain, "invalid_json")
     yield BadLine("carriage return between records", plain + b"\r" + plain, "invalid_json")

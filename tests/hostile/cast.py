@@ -1,4 +1,4 @@
-"""Who appears in the logs, and the directory that knows them: members, accounts, API keys."""
+"""The workspaces and people in the logs, and their directory: members, accounts, API keys."""
 
 import hashlib
 import random
@@ -37,7 +37,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Cast:
-    """Workspaces and people; the last workspace has no events, the first person is a member everywhere."""
+    """Workspaces and people. The last workspace has no events; the first person is a member of every workspace."""
 
     workspaces: tuple[str, ...]
     people: tuple[Person, ...]
@@ -49,7 +49,7 @@ class Cast:
 
 
 def make_cast(rng: random.Random, workspaces: int = 5) -> Cast:
-    """Draw ids, lower-case as they are stored, and give everyone a name in another script."""
+    """Draw ids in lower case, as they are stored; the names of the people are in different scripts."""
     return Cast(tuple(draw_uuid(rng) for _ in range(workspaces)), tuple(Person(draw_uuid(rng), name) for name in NAMES))
 
 
@@ -61,8 +61,8 @@ def draw_uuid(rng: random.Random) -> str:
 def make_directory(rng: random.Random, cast: Cast) -> tuple[Directory, Mapping[tuple[str, str], str]]:
     """Return the directory's rows and a working key by (workspace, user) for every active member.
 
-    Person 1 was removed everywhere, person 2 is member of one workspace, person 3 was removed and came back, person 4
-    is unknown; the accounts differ in quota and anchor, and person 5 has none.
+    Person 1 was removed everywhere. Person 2 is a member of one workspace. Person 3 was removed and came back. Person 4
+    is not in the directory. Person 5 has no account; the accounts of the others differ in quota and anchor.
     """
     members = []
     for index, workspace in enumerate(cast.workspaces):

@@ -1,4 +1,4 @@
-"""Put everything together: raw files as producers deliver them, plain and compressed, and the directory beside them."""
+"""Deliveries: raw files as producers write them, plain and compressed, with their directory."""
 
 import gzip
 import random
@@ -20,7 +20,7 @@ SUFFIXES = (".jsonl", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 @dataclass(frozen=True)
 class Delivery:
-    """Raw files by name (folders in the name), the directory's rows, and working keys by (workspace, user)."""
+    """Raw files with their names, which may have folders; the directory's rows; working keys by (workspace, user)."""
 
     files: list[tuple[str, bytes]]
     cast: Cast
@@ -29,7 +29,7 @@ class Delivery:
 
 
 def deliver(seed: int, now_us: int, *, events: int = 2000, files: int = 7, hostile: bool = True) -> Delivery:
-    """Make a delivery whose run starts now; the same seed and now make the same bytes."""
+    """Make a delivery for a run that starts at `now_us`; the same seed and instant make the same bytes."""
     rng = random.Random(seed)
     cast = make_cast(rng)
     directory, tokens = make_directory(rng, cast)
@@ -47,25 +47,25 @@ def deliver(seed: int, now_us: int, *, events: int = 2000, files: int = 7, hosti
 
 
 def hostile_lines(rng: random.Random, now_us: int, share: float = 0.3) -> list[bytes]:
-    """Return a share of the catalogue of single lines, and blank ones."""
+    """Return a random share of the good and bad lines of the catalogues, and blank lines."""
     lines = [bad.line for bad in bad_lines(now_us) if not bad.last and rng.random() < share]
     lines += [good.line for good in good_lines(now_us) if rng.random() < share]
     return [*lines, b"", b"\r", b" \t ", b"    \r"]
 
 
 def pack(rng: random.Random, lines: Iterable[bytes], files: int, *, hostile: bool = True) -> list[tuple[str, bytes]]:
-    """Deal lines out to files of every kind: some with a BOM, with CRLF, or without a last newline."""
-    hands: list[list[bytes]] = [[] for _ in range(files)]
+    """Distribute lines over files of every kind, some with a BOM, with CRLF or without a last newline."""
+    shares: list[list[bytes]] = [[] for _ in range(files)]
     for line in lines:
-        rng.choice(hands).append(line)
+        rng.choice(shares).append(line)
     packed = []
-    for number, hand in enumerate(hands):
+    for number, share in enumerate(shares):
         newline = b"\r\n" if hostile and number % 3 == 1 else b"\n"
-        content = b"".join(line + newline for line in hand)
+        content = b"".join(line + newline for line in share)
         if hostile and number % 2:
             content = BOM + content
         if hostile and number % 3 == 2:
-            content += rng.choice((b'{"id":"torn', b'{"id":"cut \xe2\x82', b"  ", b"12", hand[0] if hand else b""))
+            content += rng.choice((b'{"id":"torn', b'{"id":"cut \xe2\x82', b"  ", b"12", share[0] if share else b""))
         suffix = SUFFIXES[number % len(SUFFIXES)]
         packed.append((f"{rng.choice(('', '2026/', 'a b/ü/'))}log-{number:03d}{suffix}", compress(suffix, content)))
     if hostile:
@@ -74,7 +74,7 @@ def pack(rng: random.Random, lines: Iterable[bytes], files: int, *, hostile: boo
 
 
 def compress(suffix: str, content: bytes) -> bytes:
-    """Compress by the file's ending, gzip in two members as after an append."""
+    """Compress by the suffix; gzip has two members, as after an append."""
     if suffix.endswith(".gz"):
         half = len(content) // 2
         return gzip.compress(content[:half], mtime=0) + gzip.compress(content[half:], mtime=0)

@@ -1,4 +1,4 @@
-"""Instants where calendars go wrong: the microsecond neighbours of local midnights that bound a window or a bucket."""
+"""Instants that calendars get wrong: local midnights that bound a window or a bucket, and a microsecond beside."""
 
 import random
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ ZONES = (
 
 
 def find_edges(zone: str, now_us: int) -> list[int]:
-    """Return the local midnights around clock changes of the past year, and every window's and bucket's bounds."""
+    """Return the local midnights around the clock changes of the past year, and the bounds of windows and buckets."""
     today = find_today(zone, now_us)
     edges = {day_start(zone, day) for day in _list_days_of_change(zone, today)}
     for view in RANGE_LABELS:
@@ -46,7 +46,7 @@ def _list_days_of_change(zone: str, today: date) -> list[date]:
 
 
 def list_moments(now_us: int, run_start_us: int) -> list[int]:
-    """Return every edge of every zone, the microsecond before and the one after, as far as a log may hold them."""
+    """Return every edge of every zone, with the microseconds before and after it, if a log may contain them."""
     edges = {edge for zone in ZONES for edge in find_edges(zone, now_us)}
     moments = {edge + near for edge in edges for near in (-1, 0, 1)}
     moments |= {now_us, now_us - 1, run_start_us + DAY_US}
@@ -54,7 +54,7 @@ def list_moments(now_us: int, run_start_us: int) -> list[int]:
 
 
 def draw_moment(rng: random.Random, now_us: int) -> int:
-    """Draw an instant: mostly of the last 90 days, sometimes older or not yet come."""
+    """Draw an instant: mostly from the last 90 days, sometimes older, sometimes in the future."""
     back_days = rng.choices((7, 30, 90, 380, 1500), (4, 4, 4, 3, 1))[0]
     moment = now_us - rng.randrange(back_days * DAY_US) + rng.choice((0, 0, 0, 0, DAY_US // 3))
     return moment if rng.random() < 0.7 else moment // 900_000_000 * 900_000_000

@@ -1,4 +1,4 @@
-"""Single lines with the verdict that the contract gives them, worked out by hand."""
+"""Single lines with the outcome that the contract demands, worked out by hand."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ USER = "99999999-aaaa-4bbb-8ccc-ddddeeeeffff"
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that must be quarantined with this reason and field; `last` lines end their file without newline."""
+    """A line that must be rejected with this reason and field; a `last` one ends its file without a newline."""
 
     label: str
     line: bytes
@@ -24,7 +24,7 @@ class BadLine:
 
 @dataclass(frozen=True)
 class GoodLine:
-    """A line that must be accepted; `columns` are stored columns that it must yield."""
+    """A line that must be accepted; `columns` are some columns of its row."""
 
     label: str
     line: bytes

@@ -1,4 +1,4 @@
-"""Write records as JSON lines in the many ways that producers do: key order, white space, escapes, offsets, digits."""
+"""Write records as JSON lines the way different producers do: order of keys, white space, escapes, offsets, digits."""
 
 import json
 import random
@@ -13,13 +13,13 @@ _OFFSETS_MINUTES = (0, 60, -60, 330, 345, 525, 765, 840, -210, -720, 1, -1, 1439
 
 
 class Raw(str):
-    """JSON text that goes into a line as it is."""
+    """JSON text that is written as it is."""
 
     __slots__ = ()
 
 
 def write_json(value: Any, rng: random.Random | None = None) -> str:
-    """Write a value as JSON; with a generator of chance keys come in any order, spaces and escapes vary."""
+    """Write a value as JSON; with a random generator the order of keys, white space and escapes vary."""
     if isinstance(value, Raw):
         return value
     if isinstance(value, Mapping):

@@ -1,0 +1,27 @@
+"""Of any lines, the native validator approves only those that `validate` approves, with the same rows."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.any_lines import LINES, NOISE
+from tests.support.bulk_corpus import FULL, NEEDS_LIBRARY, SHORT, TOKENS, approved, changed
+
+CHANGES = st.tuples(st.integers(0, len(FULL)), st.integers(0, 4), st.sampled_from(TOKENS) | NOISE)
+
+pytestmark = NEEDS_LIBRARY
+
+
+@given(st.lists(LINES | st.sampled_from(SHORT) | NOISE, min_size=1, max_size=12), st.data())
+def test_any_block(block: list[bytes], data: st.DataObject) -> None:
+    """The same lines of a block are approved in any order."""
+    found = [block[number] for number in approved(block)]
+    other = data.draw(st.permutations(block))
+    assert sorted(other[number] for number in approved(other)) == sorted(found)
+
+
+@settings(max_examples=400)
+@given(st.lists(st.lists(CHANGES, max_size=2).map(changed), min_size=1, max_size=8))
+def test_any_change(block: list[bytes]) -> None:
+    """Whatever is wrong or odd in a record, and wherever, only lines that are good are approved."""
+    assert approved([FULL])
+    approved(block)
