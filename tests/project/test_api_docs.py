@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,6 +13,7 @@ from service.api.routes import ENDPOINTS
 from service.errors import ApiError
 from service.http.openapi import document
 from tests.support.project import ROOT
+from tests.support.service_folder import ServiceFolder, call, make_event
 
 DOCS: Final = ROOT / "docs"
 API: Final = (DOCS / "api.md").read_text("utf-8")
@@ -22,11 +24,14 @@ EXAMPLES: Final = re.findall(r"```console\n(curl [^`]+)```\n\n```(?:json|csv)\n(
 REQUEST_HEADERS: Final = {"Authorization", parameters.WORKSPACE_HEADER, "Accept", "Accept-Encoding", "If-None-Match"}
 
 
-def _fill(folder: Any, event: Any) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> ServiceFolder:
+    """Return a data folder with the events that the examples show."""
+    folder = ServiceFolder(tmp_path)
     folder.account(folder.user, quota=10_000)
     folder.publish(
         [
-            event(
+            make_event(
                 "2026-11-23T08:15:00Z",
                 id="evt_1",
                 action="workflow_run",
@@ -42,14 +47,15 @@ def _fill(folder: Any, event: Any) -> None:
                 audio_ms=64_000,
                 languages=[{"locale": "ne-np", "characters": 800, "lines": 12, "corrected": 3}],
             ),
-            event(
+            make_event(
                 "2026-11-24T09:30:00Z",
                 credits=30,
                 languages=[{"locale": "en-us", "characters": 200, "lines": 4}],
             ),
-            event("2026-11-24T09:45:00Z", credits=10, user_id=None, user_name=None),
+            make_event("2026-11-24T09:45:00Z", credits=10, user_id=None, user_name=None),
         ]
     )
+    return folder
 
 
 def _agrees(shown: Any, real: Any) -> bool:
@@ -66,9 +72,8 @@ def _agrees(shown: Any, real: Any) -> bool:
 
 
 @pytest.mark.parametrize(("command", "shown"), EXAMPLES)
-def test_example(folder: Any, event: Any, command: str, shown: str) -> None:
+def test_example(folder: ServiceFolder, command: str, shown: str) -> None:
     """An example's command gets the answer below it."""
-    _fill(folder, event)
     url = re.search(r'"http://127\.0\.0\.1:8080(/[^?"]+)\??([^"]*)"', command)
     assert url
     headers = {name.lower(): value for name, value in re.findall(r'-H "([^:]+): ([^"]+)"', command)}
@@ -117,11 +122,10 @@ def test_errors() -> None:
     assert rows == {(str(error.status), error.code) for error in _errors(ApiError) if hasattr(error, "code")}
 
 
-def test_metrics(folder: Any, event: Any, send: Any) -> None:
+def test_metrics(folder: ServiceFolder) -> None:
     """The operator's table lists every metric."""
-    _fill(folder, event)
     app = folder.app()
     folder.ask("/api/v1/usage/summary", app=app)
-    real = set(re.findall(r"(?m)^# HELP (\w+)", send(app, "/metrics").body.decode()))
+    real = set(re.findall(r"(?m)^# HELP (\w+)", call(app, "/metrics").body.decode()))
     listed = {name for row in re.findall(r"(?m)^\| (`usage_.+?) \|", OPERATION) for name in re.findall(r"`(\w+)", row)}
     assert listed == real
