@@ -3,7 +3,8 @@
     python -m benchmarks.regression [--store] [--events 20000]
 
 Needs `wrk` and some minutes. Ratios, unlike times, mean the same on another machine, more or less; `--store` writes
-what is measured to `regression.json`. Exits 1 when something got worse. It is no test: a busy machine may say anything.
+what is measured to `results/regression.json`. Exits 1 when something got worse. It is no test: a busy machine may say
+anything.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from benchmarks.serving import load, served, static
 from pipeline.contract.formats import instant
 from pipeline.sample.cast import Plan
 
-STORED: Final = Path(__file__).with_suffix(".json")
+STORED: Final = Path(__file__).with_name("results") / "regression.json"
 TOLERATED: Final = 1.25  # as ratios vary from run to run
 _TIMES: Final = 3
 _SECONDS: Final = 3
