@@ -1,4 +1,4 @@
-"""docs/sql.md: every recipe runs on sample logs and says what Polars says; tables of names are complete."""
+"""docs/sql.md: every recipe runs on sample logs and agrees with Polars; the tables of names are complete."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""docs/api.md and docs/operation.md against the service: examples are real answers, and names are real names."""
+"""docs/api.md and docs/operation.md against the service: examples are real answers, and all names exist."""
 
 import json
 import re
@@ -19,7 +19,7 @@ DOCS: Final = ROOT / "docs"
 API: Final = (DOCS / "api.md").read_text("utf-8")
 OPERATION: Final = (DOCS / "operation.md").read_text("utf-8")
 
-# A command, and what it answers.
+# Each command with its answer.
 EXAMPLES: Final = re.findall(r"```console\n(curl [^`]+)```\n\n```(?:json|csv)\n([^`]+)```", API)
 REQUEST_HEADERS: Final = {"Authorization", parameters.WORKSPACE_HEADER, "Accept", "Accept-Encoding", "If-None-Match"}
 
@@ -59,7 +59,7 @@ def folder(tmp_path: Path) -> ServiceFolder:
 
 
 def _agrees(shown: Any, real: Any) -> bool:
-    """Return whether an answer is as shown; `…` stands for anything, and at the end of a list for the rest."""
+    """Return whether an answer is as shown; `…` matches anything, and at the end of a list the rest."""
     if shown == "…":
         return True
     if isinstance(shown, dict):
@@ -86,13 +86,13 @@ def test_example(folder: ServiceFolder, command: str, shown: str) -> None:
 
 
 def test_every_endpoint_has_an_example() -> None:
-    """The three usage endpoints are shown, and an error and a table besides."""
+    """The examples show the three usage endpoints, an error and a CSV table."""
     assert len(EXAMPLES) == 5
     assert all(any(endpoint.path in command for command, _ in EXAMPLES) for endpoint in ENDPOINTS[:3])
 
 
 def test_headers() -> None:
-    """Every header of an answer is named, and no header that there is not."""
+    """The page names every header of an answer, and no header that does not exist."""
     alone = "ETag|RateLimit|Vary|Link|Allow|Accept|Authorization"
     named = set(re.findall(rf"`((?:[A-Z][A-Za-z]*-)+[A-Z][A-Za-z]*|{alone})[`:]", API))
     assert {name.lower() for name in named} == {name.lower() for name in {*_headers(document()), *REQUEST_HEADERS}}
