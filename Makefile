@@ -46,14 +46,15 @@ format: .venv/ready  ## format the code
 	@touch $@
 
 EVENTS ?= 200000
+RESULTS := benchmarks/results
 bench: .venv/bench-ready  ## compare with other engines, small: docs/benchmarks.md in some minutes (EVENTS: other sizes)
-	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json --events $(EVENTS)
-	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md docs/benchmarks/before.json
+	$(BIN)/python -m benchmarks.comparison $(RESULTS)/comparison.json --events $(EVENTS)
+	$(BIN)/python -m benchmarks.report $(RESULTS)/comparison.json docs/benchmarks.md $(RESULTS)/before.json
 
 bench-full: .venv/bench-ready  ## the same with 200,000, 2 and 10 million events: hours, and some 80 GB meanwhile
-	$(BIN)/python -m benchmarks.comparison docs/benchmarks.json --seconds 5 --workspaces 200 \
+	$(BIN)/python -m benchmarks.comparison $(RESULTS)/comparison.json --seconds 5 --workspaces 200 \
 	  --events 200000 2000000 10000000
-	$(BIN)/python -m benchmarks.report docs/benchmarks.json docs/benchmarks.md docs/benchmarks/before.json
+	$(BIN)/python -m benchmarks.report $(RESULTS)/comparison.json docs/benchmarks.md $(RESULTS)/before.json
 
 lock:  ## pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -3,7 +3,7 @@
     python -m benchmarks.regression [--store] [--events 20000]
 
 Needs `wrk` and some minutes. Ratios, unlike times, mean about the same on another machine. `--store` writes them to
-`regression.json`. Exits 1 if a ratio got worse. This is not a test: on a busy machine the result is random.
+`results/regression.json`. Exits 1 if a ratio got worse. This is not a test: on a busy machine the result is random.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks.serving import ask, load, served, static
 from pipeline.contract.formats import instant
 from pipeline.sample.cast import Plan
 
-STORED: Final = Path(__file__).with_suffix(".json")
+STORED: Final = Path(__file__).with_name("results") / "regression.json"
 TOLERATED: Final = 1.25  # ratios vary by about this much from run to run
 _TIMES: Final = 3
 _SECONDS: Final = 3

@@ -1,4 +1,4 @@
-"""A workspace in plots: its days, its languages, the hours of its day, straight from `usage.duckdb`.
+"""One workspace in plots: its days, its languages and the hours of its day, read from `usage.duckdb`.
 
 Reads the data folder that `USAGE_DATA_DIR` names; writes nothing. Open it with `marimo edit docs/notebook.py`.
 """
@@ -35,7 +35,7 @@ def _(mo, usage):
 def _(mo, usage, workspace, zone):
     asked = {"workspace": workspace.value, "zone": zone.value}
     today = usage.sql("select local_today($zone)", params={"zone": zone.value}).fetchall()[0][0]
-    mo.md(f"## What it used, up to {today}")
+    mo.md(f"## Usage up to {today}")
     return (asked,)
 
 

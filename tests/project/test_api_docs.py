@@ -1,4 +1,4 @@
-"""docs/api.md and docs/operation.md against the service: examples are real answers, and names are real names."""
+"""docs/api.md and docs/operation.md against the service: examples are real answers, and all names exist."""
 
 import json
 import re
@@ -19,18 +19,15 @@ DOCS: Final = ROOT / "docs"
 API: Final = (DOCS / "api.md").read_text("utf-8")
 OPERATION: Final = (DOCS / "operation.md").read_text("utf-8")
 
-# A command, and what it answers.
+# Each command with its answer.
 EXAMPLES: Final = re.findall(r"```console\n(curl [^`]+)```\n\n```(?:json|csv)\n([^`]+)```", API)
 REQUEST_HEADERS: Final = {"Authorization", WORKSPACE_HEADER, "Accept", "Accept-Encoding", "If-None-Match"}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> ServiceFolder:
-    """Return a data folder of the service."""
-    return ServiceFolder(tmp_path)
-
-
-def _fill(folder: ServiceFolder) -> None:
+    """Return a data folder with the events that the examples show."""
+    folder = ServiceFolder(tmp_path)
     folder.account(folder.user, quota=10_000)
     folder.publish(
         [
@@ -58,10 +55,11 @@ def _fill(folder: ServiceFolder) -> None:
             make_event("2026-11-24T09:45:00Z", credits=10, user_id=None, user_name=None),
         ]
     )
+    return folder
 
 
 def _agrees(shown: Any, real: Any) -> bool:
-    """Return whether an answer is as shown; `…` stands for anything, and at the end of a list for the rest."""
+    """Return whether an answer is as shown; `…` matches anything, and at the end of a list the rest."""
     if shown == "…":
         return True
     if isinstance(shown, dict):
@@ -76,7 +74,6 @@ def _agrees(shown: Any, real: Any) -> bool:
 @pytest.mark.parametrize(("command", "shown"), EXAMPLES)
 def test_example(folder: ServiceFolder, command: str, shown: str) -> None:
     """An example's command gets the answer below it."""
-    _fill(folder)
     url = re.search(r'"http://127\.0\.0\.1:8080(/[^?"]+)\??([^"]*)"', command)
     assert url
     headers = {name.lower(): value for name, value in re.findall(r'-H "([^:]+): ([^"]+)"', command)}
@@ -89,13 +86,13 @@ def test_example(folder: ServiceFolder, command: str, shown: str) -> None:
 
 
 def test_every_endpoint_has_an_example() -> None:
-    """The three usage endpoints are shown, and an error and a table besides."""
+    """The examples show the three usage endpoints, an error and a CSV table."""
     assert len(EXAMPLES) == 5
     assert all(any(endpoint.path in command for command, _ in EXAMPLES) for endpoint in ENDPOINTS[:3])
 
 
 def test_headers() -> None:
-    """Every header of an answer is named, and no header that there is not."""
+    """The page names every header of an answer, and no header that does not exist."""
     alone = "ETag|RateLimit|Vary|Link|Allow|Accept|Authorization"
     named = set(re.findall(rf"`((?:[A-Z][A-Za-z]*-)+[A-Z][A-Za-z]*|{alone})[`:]", API))
     assert {name.lower() for name in named} == {name.lower() for name in {*_headers(document()), *REQUEST_HEADERS}}
@@ -127,7 +124,6 @@ def test_errors() -> None:
 
 def test_metrics(folder: ServiceFolder) -> None:
     """The operator's table lists every metric."""
-    _fill(folder)
     app = folder.app()
     folder.ask("/api/v1/usage/summary", app=app)
     real = set(re.findall(r"(?m)^# HELP (\w+)", call(app, "/metrics").body.decode()))

@@ -1,4 +1,4 @@
-"""deploy/ against the code: its commands parse, its settings, ports, paths and exit codes are real, its checks work."""
+"""deploy/ against the code: commands parse; settings, ports, paths and exit codes exist; health checks work."""
 
 import json
 import os
@@ -44,7 +44,7 @@ PROGRAM = "/opt/usage/bin/usage"
 
 
 def the(kind: str) -> Any:
-    """Return the only part of its kind."""
+    """Return the only object of a kind."""
     (part,) = (part for _, part in KUBERNETES if part["kind"] == kind)
     return part
 
@@ -56,12 +56,12 @@ POD_SPECS = [
 
 
 def instructions(name: str) -> list[str]:
-    """Return what the Dockerfile says after each instruction of a name."""
+    """Return the arguments of each instruction of that name in the Dockerfile."""
     return [rest for instruction, rest in DOCKERFILE if instruction == name]
 
 
 def command_lines() -> Iterator[tuple[str, list[str]]]:
-    """Yield the arguments of `usage` wherever it is started, with the file that says so."""
+    """Yield the arguments of `usage` wherever a file starts it, with the name of the file."""
     yield "Dockerfile", json.loads(instructions("CMD")[0])
     for spec in POD_SPECS:
         yield "kubernetes", spec["containers"][0]["args"]
@@ -74,13 +74,13 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("file", "arguments"), [*command_lines()])
 def test_commands(file: str, arguments: list[str]) -> None:
-    """What is started is a command with options that it has."""
+    """Each file starts an existing command with existing options."""
     parse(arguments)
     assert all(isinstance(argument, str) for argument in arguments), file
 
 
 def test_what_is_started() -> None:
-    """Every way to deploy runs and serves."""
+    """Every way to deploy starts both the runs and the service."""
     started = {(file, arguments[0]) for file, arguments in command_lines()}
     assert started == {
         ("Dockerfile", "serve"),
@@ -94,13 +94,13 @@ def test_what_is_started() -> None:
 
 
 def test_settings() -> None:
-    """Only settings that there are are set."""
+    """The files set only settings that exist."""
     text = "".join(path.read_text("utf-8") for path in DEPLOY.rglob("*") if path.is_file())
     assert set(re.findall(r"USAGE_[A-Z_]+", text)) <= {setting.variable for setting in SETTINGS}
 
 
 def test_ports_and_probes() -> None:
-    """The port is the service's wherever it is named, and probes ask paths that need no credential."""
+    """All files name the same port, and probes ask paths that need no credential."""
     assert instructions("EXPOSE") == [PORT]
     assert f"USAGE_PORT={PORT}" in instructions("ENV")
     assert COMPOSE["services"]["serve"]["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
@@ -117,7 +117,7 @@ def test_ports_and_probes() -> None:
 
 
 def test_exit_codes() -> None:
-    """Codes that are told apart are those of the runs, and a run that met another is nowhere taken for a failure."""
+    """The files know only exit codes of a run, and never treat a run that met another one as a failure."""
     load = (ROOT / "docs/load.md").read_text("utf-8")
     (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", load)
     known = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
@@ -132,12 +132,12 @@ def test_exit_codes() -> None:
 
 @pytest.mark.parametrize(("file", "part"), KUBERNETES, ids=lambda part: part if isinstance(part, str) else part["kind"])
 def test_kubernetes_schema(file: str, part: dict[str, Any]) -> None:
-    """Every object is as Kubernetes has it, without a key that it does not know."""
+    """Every object fits the schema of Kubernetes, without unknown keys."""
     assert kubernetes_validate.validate(part, kubernetes_validate.latest_version(), strict=True), file
 
 
 def test_kubernetes_parts_belong_together() -> None:
-    """Selectors find the pods, claims exist, one run at a time works, and the service only reads."""
+    """Selectors find the pods, claims exist, one run works at a time, and the service only reads."""
     deployment, cron_job = the("Deployment"), the("CronJob")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -164,7 +164,7 @@ def test_kubernetes_parts_belong_together() -> None:
 
 
 def test_stopping_takes_its_time() -> None:
-    """Nobody is killed before what has begun is answered."""
+    """No service is killed before it has answered what has begun."""
     pause = POD_SPECS[1]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     needed = server._STOP_SECONDS  # noqa: SLF001 - how long a stop may take
     assert POD_SPECS[1]["terminationGracePeriodSeconds"] >= pause + needed
@@ -186,7 +186,7 @@ def test_compose() -> None:
 
 
 def test_dockerfile() -> None:
-    """What is copied exists and is not ignored, both stages are of the oldest Python that will do, nobody is root."""
+    """Copied files exist and are not ignored, both stages use the oldest supported Python, and no process is root."""
     ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     allowed = {line[1:].rstrip("/") for line in ignored if line.startswith("!")}
     sources = {source for rest in instructions("COPY") if "--from" not in rest for source in rest.split()[:-1]}
@@ -224,7 +224,7 @@ def test_health_check(folder: DataFolder) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze to verify units with")
 def test_units(tmp_path: Path) -> None:
-    """There is nothing to say about the units, says systemd, and little that they can reach."""
+    """The units pass the checks of systemd without a remark, and it rates their exposure as low."""
     for path in DEPLOY.glob("systemd/*"):
         (tmp_path / path.name).write_text(path.read_text("utf-8").replace(PROGRAM, str(BIN / "usage")))
     units = sorted(map(str, tmp_path.iterdir()))
@@ -233,8 +233,8 @@ def test_units(tmp_path: Path) -> None:
     for unit in units:
         if unit.endswith(".service"):
             command = ["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20", unit]
-            judged = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert judged.returncode == 0, judged.stdout
+            rated = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert rated.returncode == 0, rated.stdout
 
 
 def test_timer_and_crontab() -> None:

@@ -1,4 +1,4 @@
-"""The README, its neighbours and docs/: what they name exists, and what exists they name."""
+"""Commands, settings, routes, exit codes and Make targets: what the pages name exists, and what exists they name."""
 
 import re
 import shlex
@@ -13,12 +13,18 @@ import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands.app import app
 from pipeline.contract.settings import SETTINGS
 from service.api.routes import ENDPOINTS, OPEN_ROUTES
+from service.auth.directory import DirectoryReader
 from tests.support.command import parse
-from tests.support.project import ROOT
+from tests.support.project import PAGES, ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 API = (ROOT / "docs/api.md").read_text("utf-8")
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+OPERATION = (ROOT / "docs/operation.md").read_text("utf-8")
+
+
+def name_of(page: Path) -> str:
+    """Return a page's path in the project."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def cells(text: str) -> Iterator[list[str]]:
@@ -28,46 +34,25 @@ def cells(text: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in line[1:-1].split("|")]
 
 
-def anchors(page: Path) -> set[str]:
-    """Return what a page's headings are linked by."""
-    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text("utf-8"))
-    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links(page: Path) -> None:
-    """Every link inside the project leads to a file, and to a heading of it."""
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text("utf-8")):
-        path, _, anchor = target.partition("#")
-        linked = page.parent / path if path else page
-        assert linked.is_file(), target
-        assert not anchor or anchor in anchors(linked), target
-
-
 def test_settings() -> None:
-    """The README lists every setting with its default, and no page names another."""
-    rows = {row[0].strip("`"): row[1].strip("`") for row in cells(README) if row[0].startswith("`USAGE_")}
+    """The operator's page lists every setting with its default, and no page names another setting."""
+    rows = {row[0].strip("`"): row[1].strip("`") for row in cells(OPERATION) if row[0].startswith("`USAGE_")}
     assert rows == {setting.variable: setting.default for setting in SETTINGS}
     named = {name for page in PAGES for name in re.findall(r"USAGE_[A-Z_]+", page.read_text("utf-8"))}
     assert named == set(rows)
 
 
 def test_endpoints() -> None:
-    """README and docs/api.md list every route, with its parameters, and no other."""
-    expected = {endpoint.path for endpoint in ENDPOINTS} | OPEN_ROUTES
-    for text in (README, API):
-        listed = {path for row in cells(text) for path in re.findall(r"`(/[a-z0-9/.-]+)`", row[0])}
-        assert listed == expected
-    named = {path for page in PAGES for path in re.findall(r"/api/v1/[a-z/-]+", page.read_text("utf-8"))}
-    assert named == {endpoint.path for endpoint in ENDPOINTS}
-    for endpoint in ENDPOINTS[:3]:
-        (row,) = (row for row in cells(README) if row[0] == f"`{endpoint.path}`")
-        names = {rule.name for rule in endpoint.parameters.rules}
-        assert set(re.findall(r"`(\w+)`", row[1])) == names or row[1].startswith("the same")
+    """docs/api.md lists every route and no other; README and all other pages name only routes that exist."""
+    endpoints = {endpoint.path for endpoint in ENDPOINTS}
+    listed = {path for row in cells(API) for path in re.findall(r"`(/[a-z0-9/.-]+)`", row[0])}
+    assert listed == endpoints | OPEN_ROUTES
+    named = {page: set(re.findall(r"/api/v1/[a-z/-]+", page.read_text("utf-8"))) for page in PAGES}
+    assert set().union(*named.values()) == named[ROOT / "README.md"] == endpoints
 
 
 def test_commands() -> None:
-    """The README lists every command, and gives it no option that it has not."""
+    """The README lists every command, with options that it has."""
     known: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
     listed = set()
     for row in cells(README):
@@ -80,7 +65,7 @@ def test_commands() -> None:
 
 
 def command_lines() -> list[tuple[str, list[str]]]:
-    """Return the arguments of every `usage …` in a code block, with the page that it is on."""
+    """Return the arguments of every `usage …` in a code block, each with the page it is on."""
     found = []
     for page in PAGES:
         for block in re.findall(r"(?m)^ *```console\n([^`]+)```", page.read_text("utf-8")):
@@ -95,13 +80,13 @@ def command_lines() -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("page", "arguments"), command_lines())
 def test_command_lines(page: str, arguments: list[str]) -> None:
-    """Every command in a code block is one, with arguments that it takes."""
+    """Every command in a code block exists and takes these arguments."""
     assert parse(arguments), page
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_text(page: Path) -> None:
-    """Every command named in a text exists, and has the options that it is named with."""
+    """Every command named in a text exists and has the options that it is named with."""
     commands = vars(typer.main.get_command(app))["commands"]
     for name, rest in re.findall(r"`usage ([a-z-]+)([^`]*)`", page.read_text("utf-8")):
         for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest):
@@ -109,7 +94,7 @@ def test_commands_in_text(page: Path) -> None:
 
 
 def test_exit_codes() -> None:
-    """The table of exit codes has those that the command itself tells, and 2 for wrong use."""
+    """The table of exit codes has the codes of the command's own help, and 2 for wrong use."""
     (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", (ROOT / "docs/load.md").read_text("utf-8"))
     listed = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
     told = (
@@ -120,13 +105,23 @@ def test_exit_codes() -> None:
     assert listed == {int(code) for code in re.findall(r"\b\d+\b", told)} | {2}
 
 
+def test_directory(tmp_path: Path) -> None:
+    """The service reads the rows of the directory that the operator's page shows."""
+    (block,) = re.findall(r"```json\n([^`]+)```", OPERATION.partition("## The directory")[2].partition("\n## ")[0])
+    (tmp_path / "directory").mkdir()
+    for name, row in zip(("members", "accounts", "api_keys"), block.splitlines(), strict=True):
+        (tmp_path / f"directory/{name}.jsonl").write_text(row + "\n")
+    directory = DirectoryReader(tmp_path).current()
+    assert (len(directory.members), len(directory.accounts), len(directory.keys)) == (1, 1, 1)
+
+
 def options(command: Any) -> set[str]:
     """Return a command's options."""
     return {option for parameter in command.params for option in parameter.opts}
 
 
 def test_make_targets() -> None:
-    """Every target that a page names exists."""
+    """Every Make target that a page names exists."""
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
     named = {name for page in PAGES for name in re.findall(r"(?m)(?:^|`)make ([a-z-]+)", page.read_text("utf-8"))}
     assert named <= targets

@@ -1,4 +1,4 @@
-"""docs/log-format.md and docs/numbers.md, worked through: every example is judged, loaded or computed as it stands."""
+"""docs/log-format.md and docs/numbers.md, worked through: every example is validated, loaded or computed as printed."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ DOCS: Final = ROOT / "docs"
 LOG: Final = (DOCS / "log-format.md").read_text("utf-8")
 NUMBERS: Final = (DOCS / "numbers.md").read_text("utf-8")
 
-# A kind, for answers what they answer, and the text.
+# Of each block of code: its language, the question that an answer is for, and the text.
 BLOCKS: Final = [*re.findall(r"(?s)```(\w+) ?([^\n]*)\n(.*?)```", LOG + NUMBERS)]
 RECORD: Final = BLOCKS[0][2]
 VERSIONS: Final = BLOCKS[1][2]
@@ -33,13 +33,13 @@ PERIODS: Final = re.findall(r"(?m)^\| (none|\S+Z) \| (\S+Z) \| (\S+Z) \| (\S+Z) 
 
 
 def lines(text: str) -> list[dict[str, Any]]:
-    """Return the records of an example, with what was left out."""
+    """Return the records of an example, with the fields that it leaves out."""
     user = {"id": USER, "name": "Ada"}
     return [record(workspace_id=WORKSPACE, user=user) | json.loads(line) for line in text.splitlines()]
 
 
 def holds(shown: Any, real: Any) -> bool:
-    """Return whether an answer is as shown, where it may have more keys than are shown."""
+    """Return whether an answer is as shown; it may have more keys than are shown."""
     if isinstance(shown, dict):
         return all(key in real and holds(shown[key], real[key]) for key in shown)
     if isinstance(shown, list):
@@ -48,7 +48,7 @@ def holds(shown: Any, real: Any) -> bool:
 
 
 def test_record() -> None:
-    """The record shown is good, and shows every field that there is."""
+    """The record shown is good and has every field."""
     assert isinstance(validate(RECORD.encode(), NOW + DAY_US), Row)
     shown = json.loads(RECORD)
     for part, shape in (
@@ -72,7 +72,7 @@ def test_values(name: str, values: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", [name for name in Record.__struct_fields__ if name != "recorded_at"])
 def test_required(name: str) -> None:
-    """What the table calls required is, and nothing else."""
+    """A field is required exactly if the table says so."""
     line = {key: value for key, value in json.loads(RECORD).items() if key != name}
     (required,) = re.findall(rf"(?m)^\| `{name}` \| ([^|]*?) ?\|", LOG)
     assert isinstance(validate(json.dumps(line).encode(), NOW), Rejection) is required.startswith("required")
@@ -86,13 +86,13 @@ def test_versions(folder: DataFolder) -> None:
 
 
 def test_every_reason_has_an_example() -> None:
-    """Each reason code is in the table, in its order, and no other is."""
+    """The table has each reason code, in the order of the code, and no other."""
     assert tuple(reason for reason, _, _ in BAD_LINES) == get_args(Reason)
 
 
 @pytest.mark.parametrize(("reason", "example", "message"), BAD_LINES)
 def test_bad_line(reason: str, example: str, message: str) -> None:
-    """The example goes to the quarantine for that reason, with that message."""
+    """The example goes to quarantine for that reason, with that message."""
     fields = json.loads(RECORD)
     if size := re.search(r"([\d,]+) bytes", example):
         line = b"x" * int(size[1].replace(",", ""))
@@ -108,7 +108,7 @@ def test_bad_line(reason: str, example: str, message: str) -> None:
 
 @pytest.mark.parametrize(("records", "question", "shown"), EXAMPLES)
 def test_example(folder: DataFolder, records: str, question: str, shown: str) -> None:
-    """Records that are loaded give the numbers shown below them."""
+    """The records, loaded, give the numbers shown below them."""
     service = ServiceFolder(folder.root)
     service.account(USER, quota=75)
     folder.drop("a.jsonl", lines(records))
@@ -120,14 +120,14 @@ def test_example(folder: DataFolder, records: str, question: str, shown: str) ->
 
 
 def test_examples_are_found() -> None:
-    """No example is passed over."""
+    """No example is skipped."""
     assert len(EXAMPLES) == NUMBERS.count("```jsonl") == NUMBERS.count("```json ") == 5
     assert (len(LOCAL_DAYS), len(PERIODS)) == (7, 4)
 
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours"), LOCAL_DAYS)
 def test_local_day(zone: str, day: str, start: str, hours: str) -> None:
-    """A day starts and lasts as the table says."""
+    """A day has the start and the length that the table says."""
     begins, ends = days(zone, date.fromisoformat(day), 1)
     assert (rfc3339(begins), (ends - begins) / (DAY_US / 24)) == (start, float(hours))
 
