@@ -10,11 +10,10 @@ replaced as a whole. The key itself is never stored: its row holds the SHA-256.
 A directory file that breaks a rule is a `DirectoryError` of `pipeline.contract.directory`.
 """
 
-import os
 import secrets
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,8 +33,10 @@ from pipeline.contract.directory import (
     sha256_hex,
 )
 from pipeline.contract.tables import DIRECTORY
+from pipeline.storage import atomic
 from pipeline.storage.tombstones import Tombstones, hashed
 
+_OWNER_ONLY: Final = 0o600  # the rows hold no secret, but show who may read what
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -158,22 +159,8 @@ def _is_forgotten(key: ApiKey, tombstones: Tombstones) -> bool:
 def write_rows(path: Path, rows: Iterable[msgspec.Struct]) -> None:
     """Replace a directory file. Readers see either the old rows or the new ones, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.touch(0o600)  # only for its owner: the rows hold no secret, but show who may read what
-        with unfinished.open("wb") as file:
-            file.write(msgspec.json.Encoder().encode_lines(rows))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            unfinished.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with atomic.replacing(path, _OWNER_ONLY) as file:
+        file.write(msgspec.json.Encoder().encode_lines(rows))
 
 
 def _is_active_member(path: Path, workspace_id: str, user_id: str) -> bool:

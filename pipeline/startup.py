@@ -1,33 +1,14 @@
-"""How the processes of a command start, and those that they fork: without what takes long and nothing here needs.
+"""How the processes of a command start.
 
-Reads nothing; changes what the interpreter does from then on, which is why no module calls it when it is imported.
+Sets an environment variable, which the processes that they start inherit; no module does so when it is imported.
 """
 
-import gc
 import os
-import sys
-from importlib.abc import MetaPathFinder
-from typing import Final
-
-# So many new objects between two looks for garbage, not 700: nearly all that a command makes stays, most of it made at
-# the start. `serve`, whose answers leave more behind, looks as often as usual.
-_GARBAGE_AFTER: Final = 50_000
 
 
-def start_lean() -> None:
-    """Prepare this process, and those that it starts as far as the environment does that."""
-    # Its other threads, for which numpy has no work here, would keep a core busy at the start of every process.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(_GARBAGE_AFTER)
-    sys.meta_path.insert(0, _NoPandas())
+def limit_threads() -> None:
+    """Leave numpy without the threads of its linear algebra, which nothing here uses.
 
-
-class _NoPandas(MetaPathFinder):
-    """Hides pandas from pyarrow, which imports it where it is installed to tell its series from other columns.
-
-    That takes 0.15 s, a quarter of a small run, and 30 MiB.
+    They would keep a core busy at the start of every process. To be called before numpy is imported.
     """
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("not for the commands", name=fullname)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -3,21 +3,15 @@
 What serving needs is imported by `serve` alone, so that `usage run` starts without it.
 """
 
-import gc
-import os
-import sys
-from contextlib import suppress
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
-from pipeline.startup import start_lean
+from pipeline.startup import limit_threads
 
 _MOST_PORTS = 65_535
-
-_USUAL_GARBAGE: Final = gc.get_threshold()
 
 
 @app.command()
@@ -42,7 +36,6 @@ def serve(
     from service.server import PortError
     from service.server import serve as serve_until_stopped
 
-    gc.set_threshold(*_USUAL_GARBAGE)  # answers leave some behind, which would be 110 MiB of a worker's memory
     found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     try:
         serve_until_stopped(found, workers, None if now is None else instant(now))
@@ -53,21 +46,5 @@ def serve(
 
 def main() -> None:
     """Run the command line."""
-    start_lean()
-    try:
-        app()
-    except SystemExit as end:
-        _end(end.code)
-        raise
-
-
-def _end(code: object) -> None:
-    """End the process: to take the interpreter down first takes up to a sixth of a short run, and nothing asks for it.
-
-    Returns where something cannot be written, which the interpreter reports.
-    """
-    if isinstance(code, int | None):
-        with suppress(OSError, ValueError):
-            for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed from the beginning
-                stream.flush()
-            os._exit(code or 0)
+    limit_threads()
+    app()

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.util import Finalize
 
-from pipeline.startup import start_lean
+from pipeline.startup import limit_threads
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def executor(workers: int) -> Iterator[Executor]:
 
 
 def _begin() -> None:
-    start_lean()
+    limit_threads()
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to the whole group, but the parent decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_after_parent, daemon=True).start()

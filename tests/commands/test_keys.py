@@ -214,7 +214,7 @@ def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest
     def fail(_: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("pipeline.keys.os.fsync", fail)
+    monkeypatch.setattr("pipeline.storage.atomic.os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         keys.create(data_dir, key_id="key_2", workspace_id=WORKSPACE, user_id=MEMBER)
     assert local_file(data_dir).read_bytes() == before
