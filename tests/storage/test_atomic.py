@@ -24,9 +24,14 @@ def test_an_error_leaves_the_old_content(tmp_path: Path) -> None:
     """If the writer fails, the file is as it was, and nothing is left beside it."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with pytest.raises(KeyError), atomic.replacing(path) as file:
-        file.write(b"new")
-        raise KeyError
+
+    def write_and_fail() -> None:
+        with atomic.replacing(path) as file:
+            file.write(b"new")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
