@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.load.pool import executor
-from tests.commands.test_exit_codes import COMMAND
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.process import COMMAND
 from tests.support.project import ROOT
 
 
