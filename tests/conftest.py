@@ -1,6 +1,5 @@
 """What all tests share: an empty data folder for each, and how the property tests run."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import hypothesis
 import pytest
 
 from tests.support.data_folder import DataFolder
+from tests.support.syncs import skip_syncs
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile(
@@ -17,10 +17,9 @@ hypothesis.settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_sync() -> Iterator[None]:
-    """Let no run in this process wait until the disk has all that anybody wrote: that is for power cuts."""
+def _no_syncs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "sync", lambda: None)
+        skip_syncs(patch)
         yield
 
 

@@ -1,25 +1,19 @@
 """How `usage run` ends: the exit codes, what is said where, and that two runs never work at once."""
 
-import os
-import signal
 import subprocess
-import sys
 
 import pytest
 
-from tests.crash.test_kills import halted
 from tests.support.command import contents, done, refused, usage
 from tests.support.data_folder import NOW, DataFolder, record
-from tests.support.project import ROOT
-
-COMMAND = [sys.executable, "-c", "from service.commands import main; main()"]
+from tests.support.kills import halted
+from tests.support.process import COMMAND, ENVIRONMENT
 
 
 def begin(folder: DataFolder) -> subprocess.Popen[str]:
     """Begin `usage run` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [*COMMAND, "run", "--data-dir", str(folder.root), "--now", NOW]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
 def test_done(folder: DataFolder) -> None:
@@ -90,13 +84,12 @@ def test_two_at_once(folder: DataFolder) -> None:
                 out, said = second.communicate()
             without = not (folder.root / "published.json").exists()
         finally:
-            first.send_signal(signal.SIGCONT)
+            first.resume()
         assert without
         assert second.returncode == 75
         assert out == ""
         assert said == f"another run is at work on {folder.root}; try again when it is done\n"
-        _, said = first.communicate()
-        assert first.returncode == 0, said
+        assert first.end() == 0, first.said.read()
     assert folder.events().height == 60
     done(usage(folder))
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.commands.test_exit_codes import COMMAND
+from tests.support.process import COMMAND
 from tests.support.data_folder import NOW, DataFolder, record
 from tests.support.project import ROOT
 

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +11,10 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from pipeline.commands.app import app
-from tests.crash.test_kills import ENVIRONMENT, await_of, halted
 from tests.support.command import done
 from tests.support.data_folder import NOW, DataFolder, record
-
-COMMAND = [sys.executable, "-c", "from service.commands import main; main()", "run", "--workers", "1"]
+from tests.support.kills import RUN, halted
+from tests.support.process import COMMAND, ENVIRONMENT
 
 
 class Daemon:
@@ -40,7 +38,7 @@ class Daemon:
 @contextmanager
 def going_on(folder: DataFolder, every: str, number: signal.Signals = signal.SIGTERM) -> Iterator[Daemon]:
     """Start the command, and demand that a signal ends it at once."""
-    command = [*COMMAND, "--every", every, "--data-dir", str(folder.root)]
+    command = [*COMMAND, *RUN, "--every", every, "--data-dir", str(folder.root)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
     ) as process:
@@ -75,11 +73,11 @@ def test_stopped_while_it_runs(folder: DataFolder, number: signal.Signals, code:
     """A run under way ends at the next safe point, and no other one begins."""
     for name in "ab":
         folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20)])
-    with halted(folder, "_read", "--every", "24h") as process:
-        process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
-        _, said = process.communicate()
-    assert process.returncode == code, said
+    with halted(folder, "_read", (*RUN, "--every", "24h")) as victim:
+        victim.send_signal(number)
+        victim.resume()
+        said = victim.said.read()
+        assert victim.end() == code, said
     assert "stopped; " in said
     assert "due at" not in said
     assert not (folder.root / "published.json").exists()
@@ -89,16 +87,13 @@ def test_stopped_while_it_runs(folder: DataFolder, number: signal.Signals, code:
 def test_missed_ticks(folder: DataFolder) -> None:
     """What was due while a run was at work is left out, and that is said."""
     folder.drop("a.jsonl", [record()])
-    with halted(folder, "_read", "--every", "1s") as process:
-        begun = time.monotonic()
-        await_of(process, lambda: time.monotonic() > begun + 2.1)
-        process.send_signal(signal.SIGCONT)
-        assert process.stderr is not None
-        said = next(line for line in process.stderr if "due meanwhile" in line)
+    with halted(folder, "_read", (*RUN, "--every", "1s")) as victim:
+        time.sleep(2.1)
+        victim.resume()
+        said = next(line for line in victim.said if "due meanwhile" in line)
         assert int(said.split()[0]) >= 2, said
-        process.send_signal(signal.SIGTERM)
-        process.communicate()
-    assert process.returncode == 143
+        victim.send_signal(signal.SIGTERM)
+        assert victim.end() == 143
 
 
 def test_another_run_at_work(folder: DataFolder) -> None:

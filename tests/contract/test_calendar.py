@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract import calendar
-from pipeline.contract.zones import UnknownZoneError
+from pipeline.contract.zones import PINNED, UnknownZoneError
 from tests.hostile import ZONES
 from tests.oracle import read_instant, write_instant
 from tests.oracle.days import find_today, list_buckets, list_days, read_zone
 from tests.oracle.local_days import LOCAL_DAYS
-from tests.support.zone_walk import FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
+from tests.support.zone_walk import DAY_S, FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
 
 NAMES = sorted(calendar.zone_names())
-PARTS = 4  # of the names, so that no test takes long
+ZONE_FILES = [  # each with its names: many names are links
+    (content, [name for _, name in group])
+    for content, group in itertools.groupby(sorted((read_zone_file(name), name) for name in NAMES), itemgetter(0))
+]
+PARTS = 4  # of the zones, so that no test takes long
 SECOND_US = 1_000_000
 NEWEST_US = 2_140_000_000 * SECOND_US  # in 2037
 zones = st.sampled_from(ZONES) | st.sampled_from(NAMES)
@@ -52,17 +57,24 @@ def test_every_day_of_every_zone(part: int) -> None:
     """Days touch without overlap, start on quarter-hours of UTC, and start where brute force says."""
     count = (LAST - FIRST).days + 1
     zero_length_days = set()
-    for name in NAMES[part::PARTS]:
-        expected = walk_day_starts(read_zone_file(name))
-        found = np.array(calendar.days(name, FIRST, count)) // SECOND_US
+    for content, names in ZONE_FILES[part::PARTS]:
+        expected = walk_day_starts(content)
+        found = np.array(calendar.days(names[0], FIRST, count)) // SECOND_US
         wrong = np.flatnonzero(found != expected)
-        assert not wrong.size, f"{name}: {FIRST + timedelta(days=int(wrong[0]))} starts elsewhere"
-        assert not np.any(expected % QUARTER_S), f"{name}: a day starts off the quarter-hours"
+        assert not wrong.size, f"{names[0]}: {FIRST + timedelta(days=int(wrong[0]))} starts elsewhere"
+        assert not np.any(expected % QUARTER_S), f"{names[0]}: a day starts off the quarter-hours"
         lengths = np.diff(expected)
-        assert np.all(lengths >= 0), f"{name}: days overlap"
-        zero_length_days |= {(name, FIRST + timedelta(days=int(day))) for day in np.flatnonzero(lengths == 0)}
+        assert np.all(lengths >= 0), f"{names[0]}: days overlap"
+        changes = [0, *np.flatnonzero(lengths != DAY_S).tolist(), count - 1]
+        for name in names:  # the others have the same file, so their days around every change say that it is read
+            assert PINNED.content(name) == content
+            for day in changes:
+                starts = [int(start) * SECOND_US for start in expected[day : day + 2]]
+                assert calendar.days(name, FIRST + timedelta(days=day), 1) == (*starts,), name
+        empty = [FIRST + timedelta(days=int(day)) for day in np.flatnonzero(lengths == 0)]
+        zero_length_days |= {(name, day) for name in names for day in empty}
     assert {day for _, day in zero_length_days} <= {date(2011, 12, 30)}
-    skipping = {"Pacific/Apia", "Pacific/Fakaofo"} & set(NAMES[part::PARTS])
+    skipping = {"Pacific/Apia", "Pacific/Fakaofo"} & {name for _, names in ZONE_FILES[part::PARTS] for name in names}
     assert skipping <= {name for name, _ in zero_length_days}
 
 

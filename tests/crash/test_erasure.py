@@ -1,11 +1,8 @@
 """`usage forget` and `usage retention` killed at any step: the next run does the rest; readers see before or after."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,19 +16,18 @@ from pipeline.contract.settings import Settings
 from pipeline.storage.tombstones import TOMBSTONES
 from service.application import create_app
 from service.http.front import Front
-from tests.crash.test_kills import ENVIRONMENT, VICTIM
-from tests.support.batches import state_of
+from tests.support.batches import OTHER, state_of
 from tests.support.command import done, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.kills import halted, kill
 from tests.support.service_folder import call
 
-OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
 ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
 PARTS = 3  # in which all steps are tried, so that no test takes long
 COMMANDS = {
-    "user": ("forget", "--user", ADA),
-    "workspace": ("forget", "--workspace", OTHER),
-    "floor": ("retention", "--keep", "41d"),
+    "user": ("forget", "--apply", "--user", ADA),
+    "workspace": ("forget", "--apply", "--workspace", OTHER),
+    "floor": ("retention", "--apply", "--keep", "41d"),
 }
 
 
@@ -79,13 +75,6 @@ def outcome(folder: DataFolder) -> dict[str, Any]:
     return {**state_of(folder), "keys": left, "events at": named, "stones": (folder.root / TOMBSTONES).read_bytes()}
 
 
-def killed(folder: DataFolder, step: int, when: str, command: tuple[str, ...]) -> int:
-    """Kill a command at a step; return how it ended."""
-    options = ["--apply", "--data-dir", str(folder.root), "--now", NOW]
-    words = [sys.executable, VICTIM, str(step), when, "any", *command, *options]
-    return subprocess.run(words, capture_output=True, check=False, env=ENVIRONMENT).returncode
-
-
 # Of the commands that take away less, a part of the steps.
 @pytest.mark.parametrize(
     ("which", "first"), [*(("user", first) for first in range(1, PARTS + 1)), ("workspace", 1), ("floor", 2)]
@@ -93,15 +82,15 @@ def killed(folder: DataFolder, step: int, when: str, command: tuple[str, ...]) -
 def test_killed_at_every_step(template: DataFolder, tmp_path: Path, which: str, first: int) -> None:
     """Killed at any step, the next run, or the command once more, gives what it would have given."""
     undisturbed = template.copy(tmp_path / "undisturbed")
-    done(usage(undisturbed, *COMMANDS[which], "--apply"))
+    done(usage(undisturbed, *COMMANDS[which]))
     expected = outcome(undisturbed)
     for step in count(first, PARTS):
         folder = template.copy(tmp_path / f"step-{step}")
-        ended = killed(folder, step, "before", COMMANDS[which])
+        ended = kill(folder, step, "before", command=COMMANDS[which])
         if step % 2 and (folder.root / TOMBSTONES).exists():
             folder.run()
         else:
-            done(usage(folder, *COMMANDS[which], "--apply"))
+            done(usage(folder, *COMMANDS[which]))
         assert outcome(folder) == expected, step
         assert not list(folder.root.glob("staging/*"))
         shutil.rmtree(folder.root)
@@ -115,11 +104,9 @@ def test_killed_at_every_step(template: DataFolder, tmp_path: Path, which: str, 
 def test_staging_lost(template: DataFolder, tmp_path: Path, which: str) -> None:
     """What was staged is lost after the commit had begun: nothing of it is done, and the next run does all of it."""
     undisturbed = template.copy(tmp_path / "undisturbed")
-    done(usage(undisturbed, *COMMANDS[which], "--apply"))
+    done(usage(undisturbed, *COMMANDS[which]))
     folder = template.copy(tmp_path / "data")
-    options = ["--apply", "--data-dir", str(folder.root), "--now", NOW]
-    words = [sys.executable, VICTIM, "1", "after", "begin", *COMMANDS[which], *options]
-    assert subprocess.run(words, capture_output=True, check=False, env=ENVIRONMENT).returncode == -signal.SIGKILL
+    assert kill(folder, 1, "after", "begin", COMMANDS[which]) == -signal.SIGKILL
     shutil.rmtree(folder.root / "staging")
     folder.run()
     expected = outcome(undisturbed)
@@ -156,21 +143,14 @@ def test_readers(template: DataFolder, tmp_path: Path, which: str) -> None:
         "floor": {WORKSPACE: 10_111, OTHER: 1_000_000},
     }[which]
     seen: dict[str, set[int]] = {workspace: set() for workspace in tokens}
-    words = [sys.executable, VICTIM, "1", "halt", "sync", *COMMANDS[which], "--apply"]
-    with subprocess.Popen(
-        [*words, "--data-dir", str(folder.root), "--now", NOW],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-    ) as process:
-        assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    with halted(folder, "sync", (*COMMANDS[which], "--now", NOW)) as victim:
         for workspace, token in tokens.items():
             seen[workspace].add(credits_of(app, token))
-        process.send_signal(signal.SIGCONT)
-        while process.poll() is None:
+        victim.resume()
+        while victim.is_alive():
             for workspace, token in tokens.items():
                 seen[workspace].add(credits_of(app, token))
-    assert process.returncode == 0
+        assert victim.end() == 0, victim.said.read()
     for workspace, token in tokens.items():
         assert seen[workspace] <= {before[workspace], after[workspace]}
         assert credits_of(app, token) == after[workspace]

@@ -3,17 +3,15 @@
 import hashlib
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
 from service.application import create_app
-from tests.crash.test_kills import VICTIM
 from tests.support.batches import OTHER
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.kills import RUN, started
 from tests.support.service_folder import call
 
 USER = "c0000000-0000-4000-8000-00000000000a"
@@ -80,11 +78,10 @@ def test_readers_see_whole_commits(folder: DataFolder) -> None:
 
     for number in range(BATCHES):
         folder.drop(f"{number}.jsonl", batch(number))
-        for kill in (rng.randrange(4, 22), rng.randrange(4, 30), 1000):
-            command = [sys.executable, VICTIM, str(kill), rng.choice(["before", "after"]), "any"]
-            options = ["--data-dir", str(folder.root), "--now", NOW, "--workers", "1"]
-            with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
-                while run.poll() is None:
+        for step in (rng.randrange(4, 22), rng.randrange(4, 30), 1000):
+            when: Literal["before", "after"] = rng.choice(["before", "after"])
+            with started(folder, step, when, "any", (*RUN, "--now", NOW)) as victim:
+                while victim.is_alive():
                     ask()
             ask()
     whole = [sum(2 * 10**k for k in range(number)) for number in range(BATCHES + 1)]

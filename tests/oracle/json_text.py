@@ -6,12 +6,14 @@ The standard library's parser gives up on deep nesting and turns `1.00` into 1.0
 import re
 from dataclasses import dataclass
 
-_SPACE = re.compile(r"[ \t\r\n]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_STRING = r"""[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"""
+_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_TOKEN = re.compile(rf'[ \t\r\n]*(?:([{{}}\[\],:])|"({_STRING})"|({_NUMBER})|(true|false|null)|(\Z))')
+_MARK, _TEXT, _DIGITS, _WORD, _END = range(1, 6)  # the groups of a token
 _INTEGER = re.compile(r"-?[0-9]+")
-_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
-_HEX = re.compile(r"[0-9a-fA-F]{4}")
+_ESCAPE = re.compile(r"\\(?:u(....)|(.))")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_UNSAFE = re.compile(r'["\\\x00-\x1f]')
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
@@ -36,26 +38,26 @@ class NotJson(ValueError):  # noqa: N818 - it says what the text is
 
 
 class _Reader:
-    """A position in a JSON text."""
+    """The next token of a JSON text."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
+        self._text = text
+        self._at = 0
         self.lone_surrogate = False
+        self._advance()
 
-    def _match(self, pattern: re.Pattern[str]) -> str:
-        found = pattern.match(self.text, self.at)
-        if found is None:
+    def _advance(self) -> None:
+        found = _TOKEN.match(self._text, self._at)
+        if found is None or found.lastindex is None:
             raise NotJson
-        self.at = found.end()
-        return found.group()
+        self._at = found.end()
+        self._kind, self._token = found.lastindex, found[found.lastindex]
 
     def takes(self, mark: str) -> bool:
-        """Skip white space, then take the mark if it comes next."""
-        self._match(_SPACE)
-        if self.text[self.at : self.at + 1] != mark:
+        """Take the next token if it is a mark."""
+        if self._kind != _MARK or self._token != mark:
             return False
-        self.at += 1
+        self._advance()
         return True
 
     def expect(self, mark: str) -> None:
@@ -63,50 +65,36 @@ class _Reader:
             raise NotJson
 
     def end(self) -> None:
-        self._match(_SPACE)
-        if self.at != len(self.text):
+        if self._kind != _END:
             raise NotJson
 
     def key(self) -> str:
-        self.expect('"')
-        key = self._string()
+        if self._kind != _TEXT:
+            raise NotJson
+        key = self._unescape(self._token)
+        self._advance()
         self.expect(":")
         return key
 
     def scalar(self) -> Value:
-        if self.takes('"'):
-            return self._string()
-        for word, value in _WORDS.items():
-            if self.text.startswith(word, self.at):
-                self.at += len(word)
-                return value
-        return Number(self._match(_NUMBER))
+        value: Value
+        if self._kind == _TEXT:
+            value = self._unescape(self._token)
+        elif self._kind == _DIGITS:
+            value = Number(self._token)
+        elif self._kind == _WORD:
+            value = _WORDS[self._token]
+        else:
+            raise NotJson
+        self._advance()
+        return value
 
-    def _string(self) -> str:
-        """Read up to the closing quote; the opening one is behind us."""
-        parts: list[str] = []
-        escaped_units = False
-        while True:
-            parts.append(self._match(_PLAIN))
-            mark = self.text[self.at : self.at + 1]
-            self.at += 1
-            if mark == '"':
-                break
-            if mark != "\\":  # a control character, or the end of the text
-                raise NotJson
-            escape = self.text[self.at : self.at + 1]
-            self.at += 1
-            if escape == "u":
-                parts.append(chr(int(self._match(_HEX), 16)))
-                escaped_units = True
-            elif escape in _ESCAPES:
-                parts.append(_ESCAPES[escape])
-            else:
-                raise NotJson
-        text = "".join(parts)
-        if escaped_units:
-            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")  # joins pairs
-            self.lone_surrogate |= any("\ud800" <= char <= "\udfff" for char in text)
+    def _unescape(self, text: str) -> str:
+        if "\\" not in text:
+            return text
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else _ESCAPES[found[2]], text)
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")  # joins pairs
+        self.lone_surrogate |= any("\ud800" <= char <= "\udfff" for char in text)
         return text
 
 
@@ -170,7 +158,7 @@ def measure_depth(value: Value) -> int:
 
 
 def _quote(text: str) -> str:
-    return '"' + "".join(_SHORT.get(char) or (f"\\u{ord(char):04x}" if char < " " else char) for char in text) + '"'
+    return '"' + _UNSAFE.sub(lambda found: _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}", text) + '"'
 
 
 def write(value: Value) -> str:

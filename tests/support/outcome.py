@@ -33,8 +33,10 @@ def _parts(folder: DataFolder) -> Iterator[bytes]:
             raw[b"%d,%d,%d" % (status.st_ino, status.st_size, status.st_mtime_ns)] = str(name).encode()
         elif path.is_file() and name.parts[0] not in {"state.sqlite", "state.sqlite-wal", "state.sqlite-shm"}:
             content = path.read_bytes()
+            if name.parts[0] == "runs":
+                content = _SECONDS.sub(b"", content)
             yield b"%s %d" % (str(name).encode(), len(content))
-            yield _SECONDS.sub(b"", content) if name.parts[0] == "runs" else content
+            yield content
     yield from sorted(raw.values())
     with closing(sqlite3.connect(folder.root / "state.sqlite")) as database:
         for line in database.iterdump():

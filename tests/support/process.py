@@ -1,4 +1,4 @@
-"""`usage serve` as a real process."""
+"""`usage` and `usage serve` as real processes."""
 
 import os
 import re
@@ -6,11 +6,24 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
+
+from tests.support.project import ROOT
 
 BIN = Path(sys.executable).parent
+COMMAND: Final = (sys.executable, "-c", "from service.commands import main; main()")
+ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def wait_until(process: subprocess.Popen[Any], is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, before which a process must not end."""
+    while not is_so():
+        assert process.poll() is None
+        time.sleep(0.005)
 
 
 def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Popen[str], str]:

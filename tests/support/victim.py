@@ -1,19 +1,19 @@
-"""`usage` that kills itself: the n-th of the operations that change something is its last, or is not done any more.
+"""`usage` in a process that kills itself, or halts, at one of the operations that change something.
 
-    python victim.py N before|after|halt OPERATION|any [forget|retention] ARGUMENTS…
-
-Without a command it is `usage run`. Or it halts before that operation, until it is told to go on.
-
-The operations are those of the store and the state, or only those of one name, counted in the main process; past the
-last one it just ends.
+The operations are those of the store, the state and the stages, counted in the main process: all of them, or those of
+one name. Past the last one the process just ends. Each victim is forked from a server that has everything imported and
+has not begun any work, so that a victim starts in milliseconds, not in the second and a half that the imports take.
 """
 
+import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, Literal, TextIO
+
+import pytest
 
 from pipeline import keys
 from pipeline.commands.app import app
@@ -21,43 +21,112 @@ from pipeline.erasure import erase, stage
 from pipeline.load import stages
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
+from tests.support.project import ROOT
+from tests.support.syncs import skip_syncs
+
+When = Literal["before", "after", "halt"]
+
+_OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
+    Store: ("sync", "make_folders", "apply", "stage", "clear"),
+    State: ("begin", "end", "forget", "settle", "carry_out"),
+    stages: ("_read", "merge", "roll_up"),
+    stage: ("erase_rejects",),
+    erase: ("append",),
+    keys: ("write_rows",),
+}
+_SERVER: Final = multiprocessing.get_context("forkserver")
 
 
-def main() -> None:
-    """Patch from outside, then run the command."""
-    last, when, wanted = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    numbers = count(1)
+class Victim:
+    """One such process.
 
-    def deadly(owner: Any, name: str) -> None:
-        if wanted not in {"any", name}:
-            return
-        original: Callable[..., Any] = getattr(owner, name)
+    Args:
+        arguments: those of `usage`.
+        step: which operation is the last, from 1.
+        when: whether the process is killed before or after that operation, or halts before it.
+        operation: the name of the operations that count, or `any`.
+    """
 
-        def dying(*arguments: Any, **named: Any) -> Any:
-            number = next(numbers)
-            if number == last and when == "before":
+    def __init__(self, arguments: tuple[str, ...], step: int, when: When, operation: str = "any") -> None:
+        self._control, control = _SERVER.Pipe()
+        said, saying = _SERVER.Pipe(duplex=False)
+        self._process = _SERVER.Process(target=_run, args=(arguments, step, when, operation, control, saying))
+        self.said: TextIO = os.fdopen(os.dup(said.fileno()))  # what it writes to stdout and stderr
+        with pytest.MonkeyPatch.context() as patch, said, saying, control:  # the environment of the server
+            patch.setenv("PYTHONPATH", str(ROOT))
+            patch.setenv("OPENBLAS_NUM_THREADS", "1")  # a process that forks has no other threads
+            _SERVER.set_forkserver_preload([__name__, "tests.support.late_imports"])
+            self._process.start()
+
+    def is_alive(self) -> bool:
+        """Return whether it has not ended yet."""
+        return self._process.is_alive()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def await_halt(self) -> None:
+        """Wait until it halts, which must not be after its end."""
+        assert wait([self._control, self._process.sentinel]) == [self._control], self.said.read()
+        self._control.recv()
+
+    def resume(self) -> None:
+        """Let it go on where it halted."""
+        self._control.send(None)
+
+    def end(self) -> int:
+        """Wait for its end and return its exit code, or the negative number of the signal that ended it."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    def close(self) -> None:
+        """Kill it if it is still there."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self._control.close()
+        self.said.close()
+
+
+def _run(
+    arguments: tuple[str, ...], step: int, when: When, operation: str, control: Connection, saying: Connection
+) -> None:
+    """Carry out the command in the victim's own process, with the operations counted."""
+    for descriptor in (1, 2):
+        os.dup2(saying.fileno(), descriptor)
+    patch = pytest.MonkeyPatch()
+    skip_syncs(patch)
+    counter = _Counter(step, when, control)
+    for owner, names in _OPERATIONS.items():
+        for name in names:
+            if operation in {"any", name}:
+                patch.setattr(owner, name, counter.counted(getattr(owner, name)))
+    app(arguments)
+
+
+class _Counter:
+    """Counts operations, and kills or halts this process at one of them."""
+
+    def __init__(self, step: int, when: When, control: Connection) -> None:
+        self._numbers = count(1)
+        self._step, self._when, self._control = step, when, control
+
+    def counted(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an operation that counts itself first."""
+
+        def counting(*arguments: Any, **named: Any) -> Any:
+            is_last = next(self._numbers) == self._step
+            if is_last and self._when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if number == last and when == "halt":
-                os.kill(os.getpid(), signal.SIGSTOP)
-            result = original(*arguments, **named)
-            if number == last and when == "after":
+            if is_last and self._when == "halt":
+                self._control.send(None)
+                self._control.recv()
+            result = operation(*arguments, **named)
+            if is_last and self._when == "after":
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
-        setattr(owner, name, dying)
-
-    for name in ("sync", "make_folders", "apply", "stage", "clear"):
-        deadly(Store, name)
-    for name in ("begin", "end", "forget", "settle", "carry_out"):
-        deadly(State, name)
-    for name in ("_read", "merge", "roll_up"):
-        deadly(stages, name)
-    deadly(stage, "erase_rejects")
-    deadly(erase, "append")
-    deadly(keys, "write_rows")
-    arguments = sys.argv[4:]
-    app(arguments if arguments[0] in {"forget", "retention"} else ["run", *arguments])
-
-
-if __name__ == "__main__":
-    main()
+        return counting

@@ -14,9 +14,11 @@ import numpy.typing as npt
 FIRST, LAST = date(2011, 1, 1), date(2037, 12, 31)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY_S, QUARTER_S = 86_400, 900
+_STEP_S = 7 * DAY_S  # the rules after the last listed transition change the clock twice a year, months apart
 _FROM_S = (FIRST.toordinal() - EPOCH_DAY - 3) * DAY_S
 _TO_S = (LAST.toordinal() - EPOCH_DAY + 4) * DAY_S
 Seconds = npt.NDArray[np.int64]  # Unix time
+_QUARTERS: Seconds = np.arange(_FROM_S, _TO_S, QUARTER_S)
 
 
 def read_zone_file(name: str) -> bytes:
@@ -33,8 +35,7 @@ def walk_day_starts(zone_file: bytes) -> Seconds:
     changes, offsets = _find_changes(zone_file)
     assert not np.any(offsets % QUARTER_S), "midnight of a constant offset would fall between two quarter-hours"
     between = changes[changes % QUARTER_S != 0]
-    quarters = np.arange(_FROM_S, _TO_S, QUARTER_S)
-    instants = np.insert(quarters, np.searchsorted(quarters, between), between)
+    instants = np.insert(_QUARTERS, np.searchsorted(_QUARTERS, between), between) if between.size else _QUARTERS
     spans = np.diff(np.searchsorted(instants, changes), append=len(instants))
     local_days = (instants + np.repeat(offsets, spans)) // DAY_S
     reached = np.maximum.accumulate(local_days)
@@ -54,7 +55,7 @@ def _find_changes(zone_file: bytes) -> tuple[Seconds, Seconds]:
     """Return when the offset changes, from the start of the walk on, and the offsets from then: two (changes,)."""
     zone = ZoneInfo.from_file(io.BytesIO(zone_file))
     known = [second for second in _list_transitions(zone_file) if _FROM_S < second < _TO_S]
-    samples = sorted({*range(_FROM_S, _TO_S, DAY_S), *known, *(second - 1 for second in known)})
+    samples = sorted({*range(_FROM_S, _TO_S, _STEP_S), *known, *(second - 1 for second in known)})
     states = [(second, _find_offset_s(zone, second)) for second in samples]
     changes = [states[0]]
     for (low, before), (high, after) in itertools.pairwise(states):

@@ -1,0 +1,17 @@
+"""What commands import or compute late: done once, in the server that victims are forked from."""
+
+import numpy.ma
+import pyarrow.acero
+import pyarrow.dataset
+import typer
+
+from pipeline.analysis import database
+from pipeline.analysis.spans import spans
+from pipeline.commands import progress
+from pipeline.commands.app import app
+
+# The command line imports modules of its own when it reads arguments.
+typer.main.get_command(app).make_context("usage", ["run"])
+spans()
+
+__all__ = ["database", "numpy", "progress", "pyarrow"]
