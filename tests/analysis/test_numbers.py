@@ -13,8 +13,8 @@ from pipeline.analysis.session import Session, open_session
 from pipeline.analysis.spans import LAST, spans
 from pipeline.contract.calendar import day_start, utc_day_start
 from tests.hostile import ZONES
-from tests.load.test_against_oracle import RANGES, VIEWS, World
 from tests.support.asking import records, rows
+from tests.support.world import RANGES, VIEWS, World
 from tests.support.zone_walk import EPOCH_DAY, FIRST, read_zone_file, walk_day_starts
 
 DAYS = {"30d": 30, "60d": 60, "90d": 90}

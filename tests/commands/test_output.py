@@ -4,8 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.process import COMMAND
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.process import COMMAND
 from tests.support.project import ROOT
 
 

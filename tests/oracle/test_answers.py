@@ -8,7 +8,7 @@ from tests.hostile.single_lines import USER, WORKSPACE
 from tests.oracle import Directory, Oracle, name_locale, read_instant, write_instant
 from tests.oracle.days import day_start, find_billing_period, list_buckets, list_days
 from tests.oracle.local_days import LOCAL_DAYS
-from tests.oracle.test_tables import NOW_US, load_records, make_record
+from tests.support.plain_records import NOW_US, load_records, make_record
 
 NOBODY = Directory()
 

@@ -2,29 +2,13 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 import pytest
 
-from tests.hostile import bad_lines, change, compress, deliver, good_lines, make_plain_record, write_line
+from tests.hostile import bad_lines, change, compress, deliver, good_lines, write_line
 from tests.hostile.single_lines import USER, WORKSPACE
-from tests.oracle import Amounts, Event, Oracle, judge, load, read_instant
-
-NOW_US = read_instant("2026-11-15T12:00:00Z") or 0
-Record = Mapping[str, Any]
-
-
-def make_record(**changes: Any) -> dict[str, Any]:
-    """Return the plain record with some fields changed, `timestamp` and `recorded_at` together."""
-    if "timestamp" in changes:
-        changes.setdefault("recorded_at", changes["timestamp"])
-    return {**make_plain_record(NOW_US), **changes}
-
-
-def load_records(records: Iterable[Record]) -> Oracle:
-    """Return the oracle of one file."""
-    return load({"a.jsonl": b"".join(write_line(record) + b"\n" for record in records)}, NOW_US)
+from tests.oracle import Amounts, Event, judge, load
+from tests.support.plain_records import NOW_US, Record, load_records, make_record
 
 
 def _judge(record: Record) -> Event:
