@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
@@ -29,7 +29,7 @@ class Engine:
     """
 
     def __init__(self, package: str, spill: Path, *, threads: int, memory: str) -> None:
-        self._sql = files(package).joinpath("sql")
+        self._package = package
         self._name = f"engine_{next(_NUMBERS)}"
         with self._failing("attach"):
             self._connection = _instance(spill, threads, memory).cursor()
@@ -70,7 +70,7 @@ class Engine:
         self._connection.register(name, table)
 
     def _relation(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
-        return self._connection.sql(self._sql.joinpath(f"{name}.sql").read_text(), params=dict(parameters))
+        return self._connection.sql(_statement(self._package, name), params=dict(parameters))
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -78,6 +78,12 @@ class Engine:
             yield
         except duckdb.Error as error:
             raise EngineError(f"{name}: {error}") from None
+
+
+@cache
+def _statement(package: str, name: str) -> str:
+    """Return the text of a room's statement; a process reads each file once."""
+    return files(package).joinpath("sql", f"{name}.sql").read_text()
 
 
 @lru_cache(maxsize=1)
