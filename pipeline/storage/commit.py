@@ -1,16 +1,22 @@
-"""Step 6: what was staged becomes what stands, all of it or, after a crash, by the next run.
+"""Step 6 of a run: publish everything that was staged. If a crash interrupts a commit, the next run finishes it.
 
-Whatever the disk forgets when the power fails, a reader finds a workspace's manifest before or after, with its files:
+Reads and writes the tables through `Store`, and the ledger and the journal through `State`. The order of the steps
+protects readers from a power failure: a reader finds a workspace's old manifest or its new one, and all files that it
+names.
 
-    staged files reach the disk → journal and ledger, in one transaction → renames and deletes in their order, with
-    syncs between → the journal forgets them, but for the deletes, which no sync has seen: those stay until the next
-    commit begins
+    1  sync: the staged files are on disk
+    2  record the operations in the journal and the raw files in the ledger, in one transaction
+    3  rename and delete files in the order of the operations, with syncs in between
+    4  remove the operations from the journal, except the deletes: no sync has followed them, so they stay until the
+       next commit begins
 
-Each operation can be carried out again, so that a commit once begun is always finished.
+`recover` skips the renames that were done and repeats the rest, so a commit that has begun can be finished.
 """
 
 from collections.abc import Iterable
 from typing import Final
+
+import pyarrow as pa
 
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation, Store
@@ -30,9 +36,22 @@ def commit(
     complete: bool = False,
     carried_out: Tombstones | None = None,
 ) -> None:
-    """Carry out the operations, and record the raw files as read: with `rebuilt` no others, and if `complete` all are.
+    """Carry out the operations, and record the raw files as read.
 
-    Where `carried_out` is given, nothing of these tombstones stands then.
+    Args:
+        store: the data folder.
+        state: the ledger and the journal.
+        run: the id of the run.
+        operations: in the order in which they are carried out.
+        entries: the raw files that the run read.
+        rebuilt: whether to drop all other raw files from the ledger, so that only `entries` count as read.
+        complete: whether every raw file has now been read since the ledger was created.
+        carried_out: the tombstones whose data are gone from the tables after this commit; None leaves the record as it
+            is.
+
+    Raises:
+        OSError: a file cannot be published or deleted.
+        sqlite3.Error: the state cannot be written.
     """
     store.make_folders(operations)
     store.sync()
@@ -43,10 +62,15 @@ def commit(
 
 
 def recover(store: Store, state: State) -> None:
-    """Finish the commit that a former run left behind, if there is one.
+    """Finish the commit that an earlier run left unfinished, if there is one.
 
-    Where a staged file is lost nothing more of it is done, since a manifest must not name what is not there, nor what
-    it names go. What the run had read is then forgotten: the next one reads it again and rewrites all that it touches.
+    If a staged file is lost, stop and change nothing more: a manifest must not name a file that does not exist, and a
+    file that a manifest names must not be deleted. The ledger then drops the raw files of that run, so that the next
+    run reads them again and rewrites every partition that they touch.
+
+    Raises:
+        OSError: a file cannot be published or deleted.
+        sqlite3.Error: the state cannot be read or written.
     """
     found = state.journal()
     if found is None:
@@ -54,7 +78,7 @@ def recover(store: Store, state: State) -> None:
     run, operations = found
     pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
     done = set(operations).difference(pending)
-    if not all(_is_of(store, operation, run) for operation in done):
+    if not all(_was_written_by(run, store, operation) for operation in done):
         state.forget(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
         return
     store.make_folders(pending)
@@ -63,17 +87,16 @@ def recover(store: Store, state: State) -> None:
     state.end()
 
 
-def _is_of(store: Store, operation: Operation, run: str) -> bool:
-    """Return whether a final file was written by a run, which says so in its metadata or, if small, in its text."""
+def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
+    """Return whether a run wrote the published file: a Parquet file's metadata name the run, other files contain it."""
     if not store.exists(operation.final):
         return False
     if operation.final.endswith(".parquet"):
-        import pyarrow as pa  # noqa: PLC0415 - most runs have nothing to recover, and are over before it is here
-        import pyarrow.parquet as pq  # noqa: PLC0415 - the same
+        import pyarrow.parquet as pq  # noqa: PLC0415 - takes 30 ms, and a run with nothing new does without it
 
         try:
             metadata = pq.read_metadata(store.path(operation.final)).metadata or {}
-        except (pa.ArrowException, OSError, ValueError):  # damaged: whose it is cannot be told
+        except (pa.ArrowException, OSError, ValueError):  # a damaged file: its run is unknown
             return False
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")

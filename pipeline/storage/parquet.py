@@ -1,4 +1,7 @@
-"""Partitions of one table: reading some, writing one Arrow table as many Parquet files."""
+"""Read partitions of a table as Arrow tables, and write one Arrow table as many Parquet files.
+
+Reads the published files, and writes staged ones; `pipeline.storage.commit` publishes them.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,63 +15,63 @@ import pyarrow.parquet as pq
 
 from pipeline.storage.store import DamagedError, Operation, Store
 
-# Small enough that a page of the feed reads little, large enough that a footer stays short.
+# A page of the feed reads whole row groups, so they must be small; each one makes the footer longer.
 _ROW_GROUP_ROWS: Final = 10_000
-# So many rows are brought into their new order at once: some copies of rows, few calls.
+# How many rows are reordered at once: more rows need more memory for copies, fewer rows need more calls.
 _AHEAD_ROWS: Final = 20_000
-# Up to this size a table is made one piece, from which rows are taken faster.
+# Up to this size a table is combined into one chunk: taking rows from one chunk is faster.
 ONE_PIECE_BYTES: Final = 128 << 20
 
-# Few writes for each file; most files are written at once.
+# Few system calls per file: most files fit into one buffer.
 _BUFFER_BYTES: Final = 64 << 10
-# Of Parquet's physical types, those that hold integers and instants.
+# The physical types of Parquet that hold integers and instants.
 _INTEGERS: Final = {"INT32", "INT64"}
 
 
 class PartitionError(RuntimeError):
-    """Raised when the rows of one partition are not in one piece, so that writing them would lose some."""
+    """Raised when the rows of one partition are not contiguous or would not be written, which would lose them."""
 
 
 def portions(
     store: Store, uris: Sequence[str | None], schema: pa.Schema, threads: int, most_bytes: int
 ) -> Iterator[tuple[slice, pa.Table]]:
-    """Yield the rows of partitions, those of some that follow each other at once: no more of them than have to be.
+    """Yield the rows of partitions in portions of consecutive partitions, with as few in memory as possible.
 
     Args:
         store: the data folder.
-        uris: the partitions; None where there is none, which has no rows.
-        schema: their columns; those that an older schema lacks are null. `workspace_id` comes before them.
-        threads: how many are read at once.
-        most_bytes: in memory; a portion ends with the partition that reaches it.
+        uris: the paths of the partitions; None for a partition that does not exist, which has no rows.
+        schema: the columns to read; a nullable column that an older file lacks is null.
+        threads: how many partitions are read at once.
+        most_bytes: a portion ends with the partition that brings it to this size in memory.
 
     Yields:
-        Where the partitions are in `uris`, and their rows.
+        The slice of `uris`, and the rows of its partitions: `workspace_id`, then the columns of `schema`.
 
     Raises:
-        DamagedError: one is not there, no readable Parquet, or lacks a column that has no nulls.
+        DamagedError: a file does not exist, is not readable Parquet, or lacks a column that must not be null.
     """
     columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
-    stand = _read_ahead(store, [uri for uri in uris if uri is not None], columns, threads)
+    partitions = _read_ahead(store, [uri for uri in uris if uri is not None], columns, threads)
     start, size = 0, 0
     tables: list[pa.Table] = []
     for stop, uri in enumerate(uris, start=1):
         if uri is not None:
-            tables.append(next(stand))
+            tables.append(next(partitions))
             size += tables[-1].nbytes
         if size >= most_bytes or stop == len(uris):
-            yield slice(start, stop), _emptied(tables, columns)
+            yield slice(start, stop), _drained(tables, columns)
             start, size = stop, 0
 
 
-def _emptied(tables: list[pa.Table], columns: pa.Schema) -> pa.Table:
-    """Return what is in a list, in which nothing is left, so that it is in memory only as long as the result is."""
+def _drained(tables: list[pa.Table], columns: pa.Schema) -> pa.Table:
+    """Concatenate the tables and clear the list, so that only the result keeps their rows in memory."""
     joined = pa.concat_tables([columns.empty_table(), *tables])
     tables.clear()
     return joined
 
 
 def _read_ahead(store: Store, uris: Sequence[str], columns: pa.Schema, threads: int) -> Iterator[pa.Table]:
-    """Yield the rows of each partition; while one is looked at, only as many others are read as there are threads."""
+    """Yield the rows of each partition, in order, and read at most `threads` partitions ahead."""
     waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for uri in uris:
@@ -86,15 +89,15 @@ def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
             found = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
         found = found.append_column(columns.field("workspace_id"), pa.repeat(pa.scalar(workspace_id), found.num_rows))
         return to_schema(found, columns)
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: also of a column's name that is no UTF-8
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: also a column name that is not UTF-8
         raise DamagedError(uri, str(error)) from None
 
 
 def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with the columns of a schema, in its order and types; a column that an older schema lacks is null.
+    """Return the rows with the columns, order and types of a schema; a missing nullable column is null.
 
     Raises:
-        ValueError: a column without nulls is absent or has some, or a value does not fit the column's type.
+        ValueError: a column that must not be null is missing or has nulls, or a value does not fit the column's type.
     """
     names = set(rows.column_names)
     lacking = [field.name for field in schema if not field.nullable and field.name not in names]
@@ -110,12 +113,12 @@ def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 class Reordered:
-    """The rows of a table in another order, brought into it piece by piece.
+    """The rows of a table in another order, copied piece by piece.
 
     Args:
-        table: of any size; the files that it lies in need not fit into memory.
-        positions: of its rows, in the wanted order: `(rows,)`.
-        ahead_rows: how many rows are brought into their order at once.
+        table: may be memory-mapped from files that do not fit into memory.
+        positions: the positions of the table's rows, in the wanted order: `(rows,)`.
+        ahead_rows: how many rows are reordered at once.
     """
 
     def __init__(self, table: pa.Table, positions: npt.NDArray[np.int64], ahead_rows: int = _AHEAD_ROWS) -> None:
@@ -125,7 +128,7 @@ class Reordered:
         self._start, self._piece = 0, self._take(positions[:0])
 
     def rows(self, start: int, stop: int) -> pa.Table:
-        """Return some rows that follow each other."""
+        """Return the rows from `start` up to, but not including, `stop`, counted in the new order."""
         if not self._start <= start <= stop <= self._start + self._piece.num_rows:
             self._start, self._piece = start, self._take(self._positions[start : max(stop, start + self._ahead_rows)])
         return self._piece.slice(start - self._start, stop - start)
@@ -151,15 +154,15 @@ class PartitionWriter:
     Args:
         store: the data folder.
         staging: the folder under which the files are staged.
-        run: written into every file, which tells after a crash whose file it is.
+        run: the id of the run, stored in every file's metadata; recovery after a crash needs it.
         schema: the columns of the files.
-        dictionaries: the columns with few different values. They stay uncompressed, as do integers, which are packed
-            by their differences: to set up the compressor takes more time than to write a small file's column, and of
-            these nothing is left for it to gain.
-        statistics: the columns whose ranges readers ask for.
-        compression: zstd takes half of the room, lz4 a third of the time to read.
+        dictionaries: the columns with few distinct values, which get a dictionary. They stay uncompressed, and so do
+            integers, which are delta-encoded: compression gains nothing on either, and setting up the compressor takes
+            longer than writing a small file's column.
+        statistics: the columns that readers filter by range.
+        compression: zstd takes half the space of lz4; lz4 takes a third of the time to read.
         threads: how many files are written at once.
-        row_group_rows: the most rows of a row group.
+        row_group_rows: the maximum number of rows in a row group.
     """
 
     def __init__(
@@ -199,28 +202,32 @@ class PartitionWriter:
         keys: Sequence[tuple[str, str]],
         final: Callable[[str, str], str],
     ) -> dict[tuple[str, str], Operation]:
-        """Stage one file for each (workspace_id, partition), an empty one where it has no rows.
+        """Stage one file per (workspace_id, partition); a partition without rows gets an empty file.
 
         Args:
-            places: `workspace_id` and `partition` (text) of each row, sorted by these two.
-            rows: gives the rows from one place up to another, with the columns of the schema.
-            keys: every (workspace_id, partition) that is written.
-            final: gives the path of a (workspace_id, partition).
+            places: the columns `workspace_id` and `partition` (text) of each row; equal pairs must be contiguous.
+            rows: returns the rows from `start` up to, but not including, `stop`, with the columns of the schema.
+            keys: the (workspace_id, partition) of every file to write.
+            final: returns the final path for a (workspace_id, partition).
+
+        Returns:
+            The operation that publishes each file, by (workspace_id, partition).
 
         Raises:
-            PartitionError: the rows are not sorted, or belong to other partitions too.
+            PartitionError: the rows of a partition are not contiguous, or belong to a partition not in `keys`.
+            OSError: a file cannot be written.
         """
         spans = _spans(places)
         if not spans.keys() <= set(keys):
             raise PartitionError(f"rows of partitions that are not written: {spans.keys() - set(keys)}")
-        # One folder for all: making one for each file takes a fifth of the time of writing it.
+        # All files are staged in one folder: a folder per file would take a fifth of the time of writing the file.
         staged = {key: f"{self._staging}/{final(*key).replace('/', '~')}" for key in keys}
         with ThreadPoolExecutor(self._threads) as pool:
             begun = []
             for key, uri in staged.items():
                 start, stop = spans.get(key, (0, 0))
                 step = self._row_group_rows
-                if stop - start > step:  # too much to be kept in memory until a thread is free
+                if stop - start > step:  # too many rows to keep in memory until a thread is free
                     bounds = range(start, stop, step)
                     self._write(uri, (rows(first, min(first + step, stop)) for first in bounds))
                 else:
@@ -240,7 +247,7 @@ class PartitionWriter:
 
 
 def _leaves(schema: pa.Schema) -> dict[str, str]:
-    """Return the columns as Parquet names them, such as `languages.list.element.locale`, and their physical types."""
+    """Return the physical type of each leaf column by its name in Parquet, such as `languages.list.element.locale`."""
     sink = pa.BufferOutputStream()
     pq.write_table(schema.empty_table(), sink)
     found = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
@@ -248,7 +255,11 @@ def _leaves(schema: pa.Schema) -> dict[str, str]:
 
 
 def _spans(rows: pa.Table) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return the first row of each (workspace_id, partition) and the row behind its last."""
+    """Return the first row of each (workspace_id, partition) and the row after its last.
+
+    Raises:
+        PartitionError: the rows of a partition are not contiguous.
+    """
     if not rows.num_rows:
         return {}
     keys = [rows[name].combine_chunks().dictionary_encode() for name in ("workspace_id", "partition")]

@@ -1,6 +1,7 @@
-"""The writer's own memory: the ledger of raw files and the journal of the commit under way.
+"""The writer's state: the ledger of raw files and the journal of the current commit.
 
-Reads and writes `state.sqlite`. Losing it is harmless: raw files are read again, and versions make that change nothing.
+Reads and writes `state.sqlite`. Losing the file is harmless: the next run reads all raw files again, and because every
+event has a version, the tables stay the same.
 """
 
 import operator
@@ -37,7 +38,7 @@ create table if not exists tombstones (
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What became of lines; every line is one of the last four."""
+    """Line counts by outcome: every line is accepted, a duplicate, rejected or blank."""
 
     lines: int = 0
     accepted: int = 0
@@ -53,10 +54,19 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct):
-    """What the ledger knows of one raw file.
+    """The ledger's record of one raw file.
 
-    A plain file that only grew is read on from `offset`, the end of its last whole line; `prefix_hash` is of the bytes
-    before it. `tail` counts the line behind it that had no newline yet, and is part of `counts`.
+    Attributes:
+        path: the key of the ledger.
+        inode: of the file when it was read.
+        size: in bytes, when it was read.
+        mtime_ns: the time of its last change, in nanoseconds.
+        run: the run that read it.
+        counts: all lines of the file, with those of `tail`.
+        tail: the last line, if it had no newline yet.
+        offset: the end of the last complete line, in bytes; a plain file that only grew is read from here.
+        prefix_hash: the hash of the bytes before `offset`.
+        error: why the file could not be read to its end; None if it was.
     """
 
     path: str
@@ -72,7 +82,14 @@ class Entry(msgspec.Struct):
 
 
 class State:
-    """The database; one writer at a time, which the run's lock sees to."""
+    """The database; the run's lock ensures that there is one writer at a time.
+
+    Args:
+        path: the file, which is created if it does not exist.
+
+    Raises:
+        sqlite3.Error: from the constructor and from every method, if the database cannot be read or written.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +97,7 @@ class State:
         try:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
-            self._database.execute("pragma secure_delete = on")  # what is forgotten has its id in paths
+            self._database.execute("pragma secure_delete = on")  # paths contain the ids of forgotten workspaces
             self._database.executescript(_SCHEMA)
         except sqlite3.DatabaseError:
             self.close()
@@ -91,15 +108,15 @@ class State:
         self._database.close()
 
     def entries(self) -> dict[str, Entry]:
-        """Return the ledger by path."""
+        """Return the entries of the ledger by path."""
         return _entries(self._database)
 
     def is_trusted(self) -> bool:
-        """Return whether the tables are known to hold nothing half published by a run that this ledger never knew."""
+        """Return whether the tables are free of half-published files from runs that this ledger has no record of."""
         return bool(self._database.execute("pragma user_version").fetchone()[0])
 
     def trust(self) -> None:
-        """Take the tables for what this ledger knows of them."""
+        """Record that the tables agree with this ledger."""
         self._database.execute("pragma user_version = 1")
 
     def begin(
@@ -112,19 +129,20 @@ class State:
         complete: bool,
         carried_out: Tombstones | None = None,
     ) -> None:
-        """Record, in one transaction, what a commit is about to do and what will then have been read.
+        """Record the operations of a commit and the raw files that it covers, in one transaction.
 
         Args:
-            run: whose commit it is.
-            operations: in their order.
-            entries: of the raw files that were read.
-            rebuilt: whether nothing else counts as read any more.
-            complete: whether every raw file has then been read since the ledger was made.
-            carried_out: the tombstones of which nothing stands then; None where that is as it was.
+            run: the id of the run.
+            operations: in the order in which they are carried out.
+            entries: the raw files that the run read.
+            rebuilt: whether to drop all other raw files from the ledger.
+            complete: whether every raw file has been read since the ledger was created, once this commit ends.
+            carried_out: the tombstones whose data are gone from the tables after this commit; None leaves the record
+                as it is.
         """
         with self._database as database:
             database.execute("begin immediate")
-            database.execute("delete from journal")  # the deletes of the commit before: they are on disk by now
+            database.execute("delete from journal")  # of the previous commit: its deletes are on disk by now
             database.executemany(
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),
@@ -143,43 +161,45 @@ class State:
                 self.carry_out(carried_out, run)
 
     def journal(self) -> tuple[str, list[Operation]] | None:
-        """Return the run and the operations of the last commit that may not have reached the disk."""
+        """Return the last commit's run and its operations that may not be on disk; None if there are none."""
         rows = self._database.execute("select run, operation from journal order by position").fetchall()
         if not rows:
             return None
         return rows[0][0], [msgspec.json.decode(operation, type=Operation) for _, operation in rows]
 
     def is_committing(self) -> bool:
-        """Return whether a commit has begun and not ended: what it staged is still needed."""
+        """Return whether a commit has begun but not ended, so that its staged files are still needed."""
         query = "select exists (select * from journal where operation ->> 'kind' = 'replace')"
         (found,) = self._database.execute(query).fetchone()
         return bool(found)
 
     def end(self) -> None:
-        """Forget what a commit did and what is on disk; its deletes stay until the next one begins."""
+        """Remove a finished commit from the journal, except its deletes, which stay until the next commit begins."""
         self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
     def settle(self) -> None:
-        """Forget the deletes too: they are on disk."""
+        """Remove the deletes from the journal too, now that they are on disk."""
         self._database.execute("delete from journal")
 
     def carried_out(self) -> Tombstones:
-        """Return the tombstones of which nothing stands any more."""
+        """Return the tombstones whose data are gone from the tables."""
         row = self._database.execute("select carried_out from tombstones").fetchone()
         return msgspec.json.decode(row[0], type=Tombstones) if row else Tombstones()
 
     def carry_out(self, tombstones: Tombstones, run: str) -> None:
-        """Record that nothing of these stands any more, once a run's commit has ended."""
+        """Record that the data of these tombstones are gone from the tables once the run's commit has ended."""
         self._database.execute("delete from tombstones")
         self._database.execute("insert into tombstones values (?, ?)", (run, _json(tombstones)))
 
     def forget(self, run: str, *, tables: bool) -> None:
-        """Forget a commit and that its run read its files, so that the next one reads them again.
+        """Drop a commit and the raw files of its run from the state, so that the next run reads them again.
+
+        Drops all raw files if the commit changed tables and its own raw files are not enough to repair them: either
+        its run read none, as in a rebuild of some months, or it may have erased data that tombstones cover.
 
         Args:
-            run: whose commit it is.
-            tables: whether it was about to change tables; where it read no files for that, as a rebuild of some months
-                does, or may have taken away what is forgotten, all files are forgotten.
+            run: the id of the run.
+            tables: whether the commit was about to change tables.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -191,15 +211,15 @@ class State:
             database.execute("delete from journal")
 
     def forgotten(self) -> set[str]:
-        """Return the files that were forgotten and not read again since: what they touch may be half published."""
+        """Return raw files that `forget` dropped and no run has read since: their partitions may be half published."""
         return {path for (path,) in self._database.execute("select path from forgotten")}
 
 
 def read_entries(path: Path) -> dict[str, Entry]:
-    """Return the ledger by path, without creating or changing a file; empty where there is no database.
+    """Return the entries of the ledger by path, without creating or changing a file; empty if there is no database.
 
     SQLite creates the files of a missing write-ahead log even for a read-only connection, unless the database is
-    declared immutable. That is safe here: without these files nobody is writing.
+    declared immutable. Declaring it so is safe here: if these files are missing, nobody is writing.
 
     Raises:
         sqlite3.Error: the database cannot be read.

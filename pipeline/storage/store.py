@@ -1,7 +1,8 @@
-"""All file operations of the tables: stage, replace, delete, list, read.
+"""Publish, delete and sync the files of the tables, and read small ones.
 
-Paths are relative to the data folder and use `/`. A file appears under its final name only by a rename of a staged one,
-so that a reader never sees half of it. An object store would be another implementation of this module's functions.
+Paths are relative to the data folder and use `/`. Libraries such as pyarrow read and write larger files themselves,
+through `Store.path`. A table's file gets its final name only when a staged file is renamed, so a reader never sees half
+a file.
 """
 
 import os
@@ -15,10 +16,10 @@ _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 
 class DamagedError(RuntimeError):
-    """Raised when a file of the tables cannot be understood."""
+    """Raised when a file of the tables cannot be read or decoded."""
 
     def __init__(self, uri: str, cause: str) -> None:
-        super().__init__(uri, cause)  # these alone, so that it can be pickled
+        super().__init__(uri, cause)  # exactly the arguments of __init__: otherwise it cannot be unpickled
         self.uri, self.cause = uri, cause
 
     def __str__(self) -> str:
@@ -26,9 +27,14 @@ class DamagedError(RuntimeError):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One change of the tables: a staged file takes the place of `final`, or `final` goes.
+    """One step of a commit.
 
-    Or a sync: what was changed before it is on disk before what comes after it is begun.
+    Attributes:
+        kind: `replace` moves the staged file to `final`, `delete` removes `final`, and `sync` waits until all earlier
+            operations are on disk before the next one starts.
+        final: the path of the published file; empty for `sync`.
+        staged: the path of the staged file; only for `replace`.
+        size: of the staged file, in bytes; only for `replace`.
     """
 
     kind: Literal["replace", "delete", "sync"]
@@ -43,25 +49,25 @@ class Store(msgspec.Struct, frozen=True):
     root: Path
 
     def path(self, uri: str) -> Path:
-        """Return where a file lies, for libraries that read or write files themselves."""
+        """Return the path of a file on disk, for libraries that read or write files themselves."""
         return self.root / uri
 
     def exists(self, uri: str) -> bool:
-        """Return whether a file is there."""
+        """Return whether a file exists."""
         return self.path(uri).exists()
 
     def read(self, uri: str) -> bytes | None:
-        """Return a small file's content; None where it is absent."""
+        """Return the content of a small file, or None if it does not exist."""
         try:
             return self.path(uri).read_bytes()
         except FileNotFoundError:
             return None
 
     def load(self, uri: str, kind: type[_Value]) -> _Value | None:
-        """Return what a small JSON file holds; None where it is absent.
+        """Decode a small JSON file, or return None if it does not exist.
 
         Raises:
-            DamagedError: it holds something else.
+            DamagedError: the content is not JSON of this type.
         """
         content = self.read(uri)
         try:
@@ -70,27 +76,31 @@ class Store(msgspec.Struct, frozen=True):
             raise DamagedError(uri, str(error)) from None
 
     def stage(self, staged: str, final: str, content: bytes) -> Operation:
-        """Write a small file beside the tables and return the operation that publishes it."""
+        """Write a small file to `staged`, and return the operation that publishes it as `final`."""
         path = self.path(staged)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return self.staged(staged, final)
 
     def staged(self, staged: str, final: str) -> Operation:
-        """Return the operation that publishes a file which was written to `staged`."""
+        """Return the operation that publishes a file already written to `staged`.
+
+        Raises:
+            FileNotFoundError: there is no file at `staged`.
+        """
         return Operation("replace", final, staged, self.path(staged).stat().st_size)
 
     def make_folders(self, operations: list[Operation]) -> None:
-        """Create the folders that the replaced files go to."""
+        """Create the folders of all files that the operations publish."""
         folders = {self.path(operation.final).parent for operation in operations if operation.kind == "replace"}
-        for folder in sorted(folders):  # in no order, thousands of folders take about twice as long
+        for folder in sorted(folders):  # unsorted, thousands of folders take about twice as long
             folder.mkdir(parents=True, exist_ok=True)
 
     def apply(self, operation: Operation) -> None:
-        """Carry out one operation; a second time does nothing.
+        """Carry out one operation. A delete or a sync can be repeated.
 
         Raises:
-            FileNotFoundError: the staged file is gone.
+            FileNotFoundError: the staged file does not exist, for example because it is published already.
         """
         if operation.kind == "sync":
             self.sync()
@@ -102,7 +112,7 @@ class Store(msgspec.Struct, frozen=True):
             self.path(operation.staged).replace(self.path(operation.final))
 
     def _prune(self, folder: Path) -> None:
-        """Remove a partition's folders where they are empty: their names tell of workspaces that may be forgotten."""
+        """Remove the empty folders of a partition: their names contain the ids of workspaces that may be forgotten."""
         while "=" in folder.name:
             try:
                 folder.rmdir()
@@ -113,9 +123,9 @@ class Store(msgspec.Struct, frozen=True):
             folder = folder.parent
 
     def sync(self) -> None:
-        """Wait until all that was written or renamed is on disk; one call costs less than one for each file."""
+        """Wait until everything written or renamed is on disk; one call costs less than one per file."""
         os.sync()
 
     def clear(self, folder: str) -> None:
-        """Remove a staging folder and what is in it."""
+        """Remove a staging folder and everything in it; a folder that does not exist is no error."""
         shutil.rmtree(self.path(folder), ignore_errors=True)

@@ -1,7 +1,7 @@
-"""What must not come back: forgotten users and workspaces, and the day before which nothing is kept.
+"""Tombstones: the users and workspaces that are forgotten, and the first UTC day that is kept.
 
-Reads and appends `tombstones.jsonl`, which is apart from the writer's state: losing that is harmless, raw files are
-read again; losing this is not, because then what was forgotten comes back. Ids are there as hashes only.
+Reads and appends `tombstones.jsonl`, which holds ids only as hashes. It is separate from the writer's state, because
+losing the state is harmless (raw files are read again), whereas losing the tombstones brings forgotten data back.
 """
 
 import hashlib
@@ -18,18 +18,22 @@ from pipeline.storage import atomic
 TOMBSTONES: Final = "tombstones.jsonl"
 
 _is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
-# A UUID anywhere in a line, also where it follows on other hex digits.
+# A UUID anywhere in a line, even directly after other hex digits.
 _ids: Final = re.compile(rb"(?=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))", re.IGNORECASE).findall
 _escapes: Final = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
 _is_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 class TombstonesError(RuntimeError):
-    """Raised when the file cannot be understood: to go on would bring back what was forgotten."""
+    """Raised when the file has a line that is no tombstone: to continue would bring forgotten data back."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the file: a user or a workspace by the SHA-256 of its id, or the first UTC day that is kept."""
+    """One line of the file: a user or a workspace by the SHA-256 of its id, or the first UTC day that is kept.
+
+    Raises:
+        ValueError: `sha256` or `day` has the wrong form.
+    """
 
     kind: Literal["user", "workspace", "floor"]
     at: str  # RFC 3339
@@ -37,7 +41,7 @@ class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
     day: str = ""  # YYYY-MM-DD
 
     def __post_init__(self) -> None:
-        """Refuse what would keep nothing away."""
+        """Refuse a tombstone that covers nothing."""
         if self.kind != "floor":
             if not _is_hash(self.sha256):
                 raise ValueError("sha256 must be 64 hex digits in lower case")
@@ -46,7 +50,7 @@ class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Tombstones(msgspec.Struct, frozen=True):
-    """All of them."""
+    """All tombstones of a data folder."""
 
     users: frozenset[str] = frozenset()  # hashes
     workspaces: frozenset[str] = frozenset()  # hashes
@@ -54,10 +58,10 @@ class Tombstones(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, root: Path) -> "Tombstones":
-        """Return those of a data folder.
+        """Return the tombstones of a data folder; none if the file does not exist.
 
         Raises:
-            TombstonesError: a line is none.
+            TombstonesError: a line is no tombstone.
         """
         path = root / TOMBSTONES
         lines = path.read_bytes().splitlines() if path.exists() else []
@@ -72,7 +76,7 @@ class Tombstones(msgspec.Struct, frozen=True):
         return cls().with_more(found)
 
     def with_more(self, stones: Iterable[Tombstone]) -> "Tombstones":
-        """Return these and more of them; of floors the highest counts."""
+        """Return these tombstones with more added; the latest floor counts."""
         more = list(stones)
         return Tombstones(
             self.users | {stone.sha256 for stone in more if stone.kind == "user"},
@@ -81,20 +85,20 @@ class Tombstones(msgspec.Struct, frozen=True):
         )
 
     def since(self, before: "Tombstones") -> "Tombstones":
-        """Return what is not among those that there were before."""
+        """Return the tombstones that are not among the earlier ones; the floor only if it differs."""
         floor = "" if self.floor == before.floor else self.floor
         return Tombstones(self.users - before.users, self.workspaces - before.workspaces, floor)
 
     def cover(self, workspace_id: str, day: str) -> bool:
-        """Return whether a workspace's UTC day is not kept."""
+        """Return whether a workspace's UTC day (`YYYY-MM-DD`) is forgotten or expired."""
         return day < self.floor or (bool(self.workspaces) and hashed(workspace_id) in self.workspaces)
 
     def name(self, line: bytes) -> bool:
-        """Return whether a line, good or not, has the id of a forgotten user or workspace in it, in any case."""
+        """Return whether a line, valid or not, contains the id of a forgotten user or workspace, in any case."""
         forgotten = self.users | self.workspaces
         if not forgotten:
             return False
-        if b"\\u" in line:  # JSON may write any character by its number
+        if b"\\u" in line:  # JSON allows any character as a numeric escape
             line = _escapes.sub(lambda match: bytes.fromhex(match[1].decode()), line)
         return any(hashed(found.decode().lower()) in forgotten for found in set(_ids(line)))
 
@@ -104,14 +108,14 @@ class Tombstones(msgspec.Struct, frozen=True):
 
 
 def append(root: Path, *tombstones: Tombstone) -> None:
-    """Add lines, which are on the disk when this returns.
+    """Append tombstones to the file; they are on disk when this returns.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: the file cannot be written.
     """
     atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones))
 
 
 def hashed(id_: str) -> str:
-    """Return what stands for an id: a UUID is too long a number to be found by trying."""
+    """Return the SHA-256 of an id, in hex; a UUID has too many possible values to be found by trying."""
     return hashlib.sha256(id_.encode()).hexdigest()
