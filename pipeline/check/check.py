@@ -3,10 +3,10 @@
 Reads the tables, the manifests, the ledger, the records of the runs and the list of raw files; writes nothing but a
 folder of its own under `staging/`, which it removes. The steps:
 
-    1  checking_lines.account   every raw line is accounted for, in the ledger, the quarantine and the runs' records
-    2  checking_files.survey    which files there are, and which of them the manifests name
-    3  checking_tables.compare  the partitions are in order, and the numbers are those that follow from the events;
-                                `checking_reading` reads the files, and leaves out those that cannot be read
+    1  lines.account    every raw line is accounted for, in the ledger, the quarantine and the runs' records
+    2  files.survey     every file is named by a manifest, and every named file exists
+    3  tables.compare   the partitions are in order, and the published numbers follow from the events;
+                        `reader` reads the files, and leaves out those that cannot be read
 """
 
 import errno
@@ -16,7 +16,7 @@ from typing import Final
 
 from pipeline.check.files import survey
 from pipeline.check.lines import account, unfinished
-from pipeline.check.reader import Reading
+from pipeline.check.reader import TableReader
 from pipeline.check.report import CheckReport, Limits, Scope
 from pipeline.check.tables import compare
 from pipeline.contract.settings import Settings
@@ -43,10 +43,10 @@ def check(
     Args:
         settings: the data folder and how many threads may work.
         now: microseconds UTC; the last of the days.
-        workspaces: the workspaces that are looked at, in lower case; all where none is given.
-        days: how many UTC days are looked at; all of them where it is None. Lines are always accounted for in full,
-            because no ledger knows which workspace or day they were of.
-        progress: is told how the check goes.
+        workspaces: the workspaces to check, UUIDs in lower case; all if none is given.
+        days: how many UTC days to check; all if None. Lines are always accounted for in full,
+            because the ledger does not know their workspace or day.
+        progress: shows how far the check is.
         limits: how much is compared at once.
 
     Raises:
@@ -63,9 +63,9 @@ def check(
         if not unfinished(store, report):
             account(store, report)
             units = survey(store, scope, report)
-            reading = Reading(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report, limits.memory)
+            reader = TableReader(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report, limits.memory)
             try:
-                compare(units, reading, report, progress or Progress(), limits.group_bytes)
+                compare(units, reader, report, progress or Progress(), limits.group_bytes)
             finally:
                 store.clear(_SPILL)
     report.agrees = not any(result.wrong for result in report.results().values())

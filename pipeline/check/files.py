@@ -48,12 +48,12 @@ def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
     for workspace_id, month in sorted(units):
         months = named[workspace_id]
         if months is not None and month not in months:
-            text = f"{manifest_path(workspace_id)} does not name {month}, of which there are events"
-            report.manifests.fault(f"{text}; `usage run --rebuild` makes it anew")
-    _strays(store, scope, named, report.manifests)
+            text = f"{manifest_path(workspace_id)} does not name {month}, which has events"
+            report.manifests.fault(f"{text}; `usage run --rebuild` rebuilds it")
+    _orphans(store, scope, named, report.manifests)
     report.manifests.workspaces = len(manifests)
     _published(store, report, something=bool(manifests))
-    report.notes += [f"nothing stands of workspace {name}" for name in sorted(scope.workspaces - workspaces)]
+    report.notes += [f"nothing is stored of workspace {name}" for name in sorted(scope.workspaces - workspaces)]
     return [units[key] for key in sorted(units)]
 
 
@@ -64,7 +64,7 @@ def _events(store: Store, scope: Scope, result: TableResult) -> Iterator[Unit]:
         found = _EVENTS.fullmatch(uri)
         day = _day(found[2]) if found else None
         if found is None or day is None:
-            result.fault(f"{uri} is there, but is no partition of the table")
+            result.fault(f"{uri} is not a partition of the table")
         elif scope.first <= day <= scope.last:
             key = found[1], found[2][:7]
             unit = units.setdefault(key, Unit(*key))
@@ -81,10 +81,10 @@ def _manifest(store: Store, workspace_id: str, result: TableResult) -> dict[str,
     try:
         manifest = store.load(uri, Manifest)
     except DamagedError as error:
-        result.fault(f"{error}; `usage run --rebuild` makes it anew")
+        result.fault(f"{error}; `usage run --rebuild` rebuilds it")
         return None
     if manifest is None:
-        result.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` makes it anew")
+        result.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` rebuilds it")
         return None
     if manifest.workspace_id != workspace_id:
         result.fault(f"{uri} is of workspace {manifest.workspace_id}")
@@ -99,32 +99,32 @@ def _named(store: Store, unit: Unit, table: str, uri: str, result: TableResult) 
         result.fault(f"{where}, which is of another table, workspace or month")
         return None
     if not store.exists(uri):
-        result.fault(f"{where}, which is missing; `usage run --rebuild` makes it anew")
+        result.fault(f"{where}, which is missing; `usage run --rebuild` rebuilds it")
         return None
     result.files += 1
     return uri
 
 
-def _strays(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], result: TableResult) -> None:
-    """Find the files of cube and actors that stand for nothing, such as leftovers of a crash."""
+def _orphans(store: Store, scope: Scope, named: dict[str, dict[str, Month] | None], result: TableResult) -> None:
+    """Find the files of cube and actors that no manifest names, such as leftovers of a crash."""
     known = {uri for months in named.values() for uri in catalog.named(months or {})}
     unknown = {workspace_id for workspace_id, months in named.items() if months is None}
     for uri in [uri for table in ("cube", "actors") for uri in catalog.files(store, table, scope.workspaces)]:
         found = _MONTHLY.fullmatch(uri)
-        # Where there is no telling what stands, that alone is the fault.
-        told = found is not None and (found[2] in unknown or not scope.covers_month(found[3]))
-        if uri not in known and not told:
-            result.fault(f"{uri} is there, but no manifest names it; it can go")
+        # A manifest that cannot be read is a fault already; its files may be in use.
+        excused = found is not None and (found[2] in unknown or not scope.covers_month(found[3]))
+        if uri not in known and not excused:
+            result.fault(f"{uri} is an orphan: no manifest names it, and it can be deleted")
 
 
 def _published(store: Store, report: CheckReport, *, something: bool) -> None:
     try:
         published = store.load(PUBLISHED, Published)
     except DamagedError as error:
-        report.manifests.fault(f"{error}; `usage run --rebuild` makes it anew")
+        report.manifests.fault(f"{error}; `usage run --rebuild` rebuilds it")
         return
     if published is None and something:
-        report.manifests.fault(f"{PUBLISHED} is missing, although manifests stand; the next run writes it")
+        report.manifests.fault(f"{PUBLISHED} is missing, although there are manifests; the next run writes it")
     elif published is None:
         report.notes.append("nothing is published yet")
 

@@ -73,9 +73,7 @@ def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
         with closing(State(store.path(_STATE))) as state:
             return state.entries()
     except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
-        report.ledger.fault(
-            f"{_STATE} cannot be read ({error}); take it away, and the next run reads all raw files again"
-        )
+        report.ledger.fault(f"{_STATE} cannot be read ({error}); delete it, and the next run reads all raw files again")
         return None
 
 
@@ -88,7 +86,7 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResu
     try:
         rows = int(pq.read_metadata(store.path(uri)).num_rows)
     except (OSError, pa.ArrowException) as error:
-        result.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` makes it anew")
+        result.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` rebuilds it")
         return
     result.files += 1
     result.rows += rows

@@ -1,4 +1,4 @@
-"""How a check reads the files of the tables: all of each, as readers do, so that it is known whether that is possible.
+"""Reads the files of the tables in full, as the readers of the tables do, and so finds those that cannot be read.
 
 Reads Parquet files into tables of the engine; writes nothing but what the engine spills. A file that cannot be read is
 left out from then on, which is a fault; nothing that rests on it is compared.
@@ -32,7 +32,7 @@ class Kind(NamedTuple):
 
     table: str
     columns: pa.Schema
-    kept: pa.Schema  # what is needed of it, and where a row stood
+    kept: pa.Schema  # what is needed of it, and where a row was stored
     of: Callable[[Unit], Iterable[str | None]]
 
 
@@ -50,7 +50,7 @@ PUBLISHED_CUBE: Final = _kind("published_cube", CUBE, lambda unit: [unit.cube], 
 PUBLISHED_ACTORS: Final = _kind("published_actors", ACTORS, lambda unit: [unit.actors], ACTORS.names)
 
 
-class Reading:
+class TableReader:
     """The files that can be read, as far as is known by now.
 
     Args:
@@ -107,7 +107,7 @@ class Reading:
                     self._left_out.add(uri)
                     why = str(error).splitlines()[0].replace(f"{self._store.root}/", "")
                     result = self._report.events if kind is STORED_EVENTS else self._report.manifests
-                    result.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` makes it anew")
+                    result.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` rebuilds it")
 
     def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.Table]:
         """Yield the rows of one file, with the columns of the table.

@@ -1,4 +1,4 @@
-"""What a check looks at and what it found: pure data, filled by the other `checking_…` modules."""
+"""What a check looks at and what it found: pure data, filled by the other modules of `check`."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -9,7 +9,7 @@ import msgspec
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.discovery import Waiting
 
-# Of the faults of a table as many are told; all are counted.
+# The report quotes this many faults of a table; it counts all.
 SHOWN: Final = 5
 
 
@@ -57,16 +57,16 @@ class TableResult(msgspec.Struct):
     def fault(self, text: str, wrong: int = 1) -> None:
         """Count a fault, and keep its text if it is one of the first."""
         self.wrong += wrong
-        self.tell(text)
+        self.quote(text)
 
-    def tell(self, text: str) -> None:
+    def quote(self, text: str) -> None:
         """Keep a text if it is one of the first; a file's name in it may be no UTF-8."""
         if len(self.first) < SHOWN:
             self.first.append(text.encode(errors="backslashreplace").decode())
 
 
 class MovedId(msgspec.Struct, frozen=True):
-    """An id that stands on several UTC days of one workspace: its producer moved `timestamp` to another day."""
+    """An id that occurs on several UTC days of one workspace: its producer moved `timestamp` to another day."""
 
     workspace_id: str
     id: str

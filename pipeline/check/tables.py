@@ -1,4 +1,4 @@
-"""Whether the numbers that stand are those that follow from the events, computed in another way than the load does.
+"""Compares the published numbers with the events, from which it computes them in another way than the load does.
 
 Reads the files of events, cube and actors, group by group of (workspace, UTC month), so that memory stays bounded;
 writes nothing.
@@ -7,7 +7,7 @@ writes nothing.
 from typing import Any, Final
 
 from pipeline.check.files import Unit
-from pipeline.check.reader import PUBLISHED_ACTORS, PUBLISHED_CUBE, STORED_EVENTS, Reading
+from pipeline.check.reader import PUBLISHED_ACTORS, PUBLISHED_CUBE, STORED_EVENTS, TableReader
 from pipeline.check.report import SHOWN, CheckReport, MovedId, TableResult
 from pipeline.contract.tables import events_path
 from pipeline.grouping import grouped
@@ -26,19 +26,19 @@ _FAULTS: Final = (
 )
 
 
-def compare(units: list[Unit], reading: Reading, report: CheckReport, progress: Progress, group_bytes: int) -> None:
+def compare(units: list[Unit], reader: TableReader, report: CheckReport, progress: Progress, group_bytes: int) -> None:
     """Compare all units, and find the ids that are on several days.
 
     Args:
         units: sorted by workspace and month.
-        reading: reads their files.
+        reader: reads their files.
         report: takes what is found.
-        progress: is told how far the comparison is.
+        progress: shows how far the comparison is.
         group_bytes: of events files that are compared at once.
     """
     progress.begin("compare", f"comparing {len(units):,} months of workspaces", len(units), "months")
     for group in grouped(units, lambda unit: _weight([unit]), group_bytes):
-        _compare(group, reading, report)
+        _compare(group, reader, report)
         progress.advance(len(group))
     by_workspace: dict[str, list[Unit]] = {}
     for unit in units:
@@ -46,38 +46,38 @@ def compare(units: list[Unit], reading: Reading, report: CheckReport, progress: 
     progress.begin("moved", "looking for ids on several days", len(units), "months")
     for pieces in grouped(by_workspace.values(), _weight, group_bytes):
         group = [unit for piece in pieces for unit in piece]
-        _find_moved(group, reading, report)
+        _find_moved(group, reader, report)
         progress.advance(len(group))
     for kind, result in ((PUBLISHED_CUBE, report.cube), (PUBLISHED_ACTORS, report.actors)):
-        standing = [unit.workspace_id for unit in units if reading.files(kind, unit)]
-        result.files, result.workspaces = len(standing), len(set(standing))
+        stored = [unit.workspace_id for unit in units if reader.files(kind, unit)]
+        result.files, result.workspaces = len(stored), len(set(stored))
 
 
-def _compare(units: list[Unit], reading: Reading, report: CheckReport) -> None:
+def _compare(units: list[Unit], reader: TableReader, report: CheckReport) -> None:
     try:
-        with reading.engine() as engine:
-            complete = reading.load(engine, units)
+        with reader.engine() as engine:
+            complete = reader.load(engine, units)
             if complete:
-                _compare_loaded(engine, units, reading, report)
+                _compare_loaded(engine, units, reader, report)
     except EngineError as error:  # numbers so damaged that they cannot be added: the other groups can
         first, last = units[0], units[-1]
         where = f"{first.workspace_id} {first.month} to {last.workspace_id} {last.month}"
         report.events.fault(f"{where} could not be compared: {str(error).splitlines()[0]}")
     else:
         if not complete:
-            _compare(units, reading, report)
+            _compare(units, reader, report)
 
 
-def _compare_loaded(engine: Engine, units: list[Unit], reading: Reading, report: CheckReport) -> None:
+def _compare_loaded(engine: Engine, units: list[Unit], reader: TableReader, report: CheckReport) -> None:
     engine.create("duplicates")
     engine.view("distinct_events")
     for kind, expected in ((PUBLISHED_CUBE, "expected_cube"), (PUBLISHED_ACTORS, "expected_actors")):
-        standing = [unit for unit in units if reading.files(kind, unit)]
+        stored = [unit for unit in units if reader.files(kind, unit)]
         engine.create(
             expected,
-            workspaces=[unit.workspace_id for unit in standing],
-            months=[unit.month for unit in standing],
-            **reading.days,
+            workspaces=[unit.workspace_id for unit in stored],
+            months=[unit.month for unit in stored],
+            **reader.days,
         )
     ((cube_rows, actors_rows),) = engine.fetch("compared")
     report.cube.rows += cube_rows
@@ -87,15 +87,15 @@ def _compare_loaded(engine: Engine, units: list[Unit], reading: Reading, report:
         for what, many in zip(_FAULTS, faults, strict=True):
             if many:
                 report.events.fault(f"{events_path(workspace_id, day)}: {what}: {many:,}")
-    _tell(report.cube, engine.fetch("differing_cube", most=SHOWN), "workspace {}, quarter {}, {}")
-    _tell(report.actors, engine.fetch("differing_actors", most=SHOWN), "workspace {}, day {}, {}, {}")
+    _quote(report.cube, engine.fetch("differing_cube", most=SHOWN), "workspace {}, quarter {}, {}")
+    _quote(report.actors, engine.fetch("differing_actors", most=SHOWN), "workspace {}, day {}, {}, {}")
 
 
-def _find_moved(units: list[Unit], reading: Reading, report: CheckReport) -> None:
-    paths = reading.paths(STORED_EVENTS, units)
+def _find_moved(units: list[Unit], reader: TableReader, report: CheckReport) -> None:
+    paths = reader.paths(STORED_EVENTS, units)
     if not paths:
         return
-    with reading.engine() as engine:
+    with reader.engine() as engine:
         rows = engine.fetch("moved_ids", files=paths, most=SHOWN)
     if rows:
         report.moved.ids += rows[0][-1]
@@ -107,11 +107,11 @@ def _weight(units: list[Unit]) -> int:
     return max(sum(unit.bytes for unit in units), _FILE_BYTES * sum(len(unit.events) + 2 for unit in units))
 
 
-def _tell(result: TableResult, rows: list[tuple[Any, ...]], where: str) -> None:
-    """Count the numbers that differ and tell the first ones."""
+def _quote(result: TableResult, rows: list[tuple[Any, ...]], where: str) -> None:
+    """Count the numbers that differ, and quote the first ones."""
     if rows:
         result.wrong += rows[0][-1]
     for *keys, measure, published, expected, _ in rows:
-        stands = "nothing stands" if published is None else f"{published:,} stands"
+        found = "nothing is published" if published is None else f"{published:,} is published"
         gives = "nothing" if expected is None else f"{expected:,}"
-        result.tell(f"{where.format(*keys)}: {measure}: {stands}, the events give {gives}")
+        result.quote(f"{where.format(*keys)}: {measure}: {found}, the events give {gives}")

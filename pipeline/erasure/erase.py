@@ -40,7 +40,7 @@ def erase(
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
         tombstones: what is forgotten, or expired.
-        progress: is told how the run goes.
+        progress: shows how the run goes.
         pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
         limits: how much is done at once.
         dry: whether nothing is changed, only planned.

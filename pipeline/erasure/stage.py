@@ -24,7 +24,7 @@ def stage(plan: ErasurePlan, job: Job, pool: Executor, workers: int, session: Se
         job: the run.
         pool: does the pieces of work.
         workers: how many pieces it does at once.
-        session: is told how the run goes, and stops it.
+        session: shows how the run goes, and stops it.
     """
     results = Results(orphans=[Operation("delete", uri) for uri in plan.orphans])
     parts = list(enumerate(plan.rejected))

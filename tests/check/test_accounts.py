@@ -70,7 +70,7 @@ def test_waiting(good: DataFolder) -> None:
 
 
 def test_a_lost_ledger(good: DataFolder) -> None:
-    """Losing the ledger is no fault, but said; one that is no database is a fault."""
+    """Losing the ledger is a note and no fault; one that is no database is a fault."""
     for path in good.root.glob("state.sqlite*"):
         path.unlink()
     report = checked(good)
@@ -82,7 +82,7 @@ def test_a_lost_ledger(good: DataFolder) -> None:
 
 
 def test_an_unfinished_commit(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a commit that has not ended just that is told, at whatever step it stopped, until a run ends it."""
+    """An unfinished commit is the only thing reported, at whatever step it stopped, until a run ends it."""
     good.drop("c.jsonl", [record("tie", workspace_id=OTHER, recorded_at="2026-11-24T11:30:00Z", usage=used(1))])
     apply, left = Store.apply, 0
 

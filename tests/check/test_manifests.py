@@ -11,7 +11,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder
 
 
 def test_a_manifest_missing(good: DataFolder) -> None:
-    """A workspace with events has a manifest; nobody can say what stands without it, so nothing else is wrong."""
+    """A workspace with events has a manifest; without it no file is known to be current: one fault only."""
     uri = manifest_path(OTHER)
     (good.root / uri).unlink()
     report = checked(good)
@@ -42,7 +42,7 @@ def test_a_manifest_of_others(good: DataFolder) -> None:
 
     assert says(m2026_10=october, m2026_11=november) == {}
     assert says(OTHER, m2026_10=october, m2026_11=november) == {"manifests": 1}
-    # Of another month, twice; and the files that were named before are strays.
+    # Of another month, twice; and the files that were named before are orphans.
     assert says(m2026_10=november, m2026_11=november) == {"manifests": 4}
     assert says(m2026_10=october) == {"manifests": 3}
     assert says(m2026_10=october, m2026_11=november, m2026_13=november) == {"manifests": 1}
@@ -60,7 +60,7 @@ def test_a_file_missing(good: DataFolder, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
-def test_a_stray_file(good: DataFolder, table: str) -> None:
+def test_an_orphan(good: DataFolder, table: str) -> None:
     """A file that no manifest names is none of the table."""
     path = monthly(good, table)
     path.with_name("stray.parquet").write_bytes(path.read_bytes())
@@ -70,7 +70,7 @@ def test_a_stray_file(good: DataFolder, table: str) -> None:
 
 
 def test_published(good: DataFolder) -> None:
-    """What stands is published."""
+    """`published.json` exists and can be read."""
     (good.root / "published.json").write_text("{")
     assert wrong(checked(good)) == {"manifests": 1}
     (good.root / "published.json").unlink()

@@ -1,4 +1,4 @@
-"""`usage check` of the cube and the actors: every number that the events do not give is told."""
+"""`usage check` of the cube and the actors: every number that the events do not give is reported."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder
 
 
 def test_a_credit(good: DataFolder) -> None:
-    """A number of the cube that the events do not give is told with its cell, and counted."""
+    """A number of the cube that the events do not give is reported with its cell, and counted."""
 
     def more(rows: Rows) -> Rows:
         (row,) = (row for row in rows if row["locale"] == "pt-br")
@@ -21,7 +21,7 @@ def test_a_credit(good: DataFolder) -> None:
     report = checked(good)
     assert wrong(report) == {"cube": 1}
     where = f"workspace {WORKSPACE}, quarter 2026-10-31T23:45:00Z, pt-br"
-    assert report.cube.first == [f"{where}: credits: 9 stands, the events give 8"]
+    assert report.cube.first == [f"{where}: credits: 9 is published, the events give 8"]
 
 
 def test_a_credit_moved(good: DataFolder) -> None:
@@ -36,7 +36,7 @@ def test_a_credit_moved(good: DataFolder) -> None:
     rewrite(monthly(good, "cube", workspace_id=OTHER), move)
     report = checked(good)
     assert wrong(report) == {"cube": 2}
-    assert "de: credits: 4 stands, the events give 5" in report.cube.first[0]
+    assert "de: credits: 4 is published, the events give 5" in report.cube.first[0]
 
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
@@ -59,7 +59,7 @@ def test_a_row_of_zeros(good: DataFolder) -> None:
     )
     report = checked(good)
     assert wrong(report) == {"cube": 1}
-    assert report.cube.first[0].endswith("zz: rows: 1 stands, the events give nothing")
+    assert report.cube.first[0].endswith("zz: rows: 1 is published, the events give nothing")
 
 
 def test_lost_events(good: DataFolder) -> None:

@@ -12,7 +12,7 @@ from tests.support.data_folder import DataFolder, record
 
 
 @pytest.mark.parametrize("name", ["day=2026-11-24/more.parquet", "day=2026-11-31/events.parquet", "x/y"])
-def test_a_stray_partition(good: DataFolder, name: str) -> None:
+def test_an_orphan_partition(good: DataFolder, name: str) -> None:
     """What lies among the events partitions, where globs find it, is one of them."""
     path = partition(good, "2026-11-24").parents[1] / name
     path.parent.mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ def test_the_wrong_day(good: DataFolder) -> None:
 
 
 def test_a_row_twice(good: DataFolder) -> None:
-    """An id stands once in its partition, and counts once."""
+    """An id occurs once in its partition, and counts once."""
     rewrite(partition(good, "2026-11-24"), lambda rows: [rows[0], *rows])
     report = checked(good)
     assert wrong(report) == {"events": 1}
@@ -89,7 +89,7 @@ def test_ids_by_code_point(folder: DataFolder) -> None:
 
 
 def test_a_locale_twice(good: DataFolder) -> None:
-    """A language stands once in an event."""
+    """A language occurs once in an event."""
 
     def double(rows: Rows) -> Rows:
         for row in rows:

@@ -1,4 +1,4 @@
-"""`usage check` of a part, or piece by piece; and what it tells of ids on several days."""
+"""`usage check` of a part, or piece by piece; and what it reports about ids on several days."""
 
 from pipeline.check.check import check
 from pipeline.check.report import Limits
@@ -20,7 +20,7 @@ def test_groups(good: DataFolder) -> None:
 
 
 def test_moved_ids(good: DataFolder) -> None:
-    """Ids on several UTC days of one workspace are told, without being a fault."""
+    """Ids on several UTC days of one workspace are reported, without being a fault."""
     good.drop(
         "c.jsonl",
         [
@@ -49,7 +49,7 @@ def test_named_workspaces(good: DataFolder) -> None:
     assert wrong(checked(good, WORKSPACE)).keys() == {"cube", "events"}
     assert wrong(checked(good, OTHER, THIRD)) == {"manifests": 1}
     stranger = "12345678-0000-4000-8000-000000000000"
-    assert checked(good, stranger).notes == [f"nothing stands of workspace {stranger}"]
+    assert checked(good, stranger).notes == [f"nothing is stored of workspace {stranger}"]
 
 
 def test_last_days(good: DataFolder) -> None:

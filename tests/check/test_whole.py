@@ -16,7 +16,7 @@ from tests.support.checked import OTHER, THIRD, checked, monthly, partition, wro
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
 
-def test_a_good_house(good: DataFolder) -> None:
+def test_a_good_folder(good: DataFolder) -> None:
     """What the load made passes; every row, file and line was looked at."""
     report = checked(good)
     assert wrong(report) == {}
@@ -32,7 +32,7 @@ def test_a_good_house(good: DataFolder) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_hostile_house(folder: DataFolder, seed: int) -> None:
+def test_hostile_input(folder: DataFolder, seed: int) -> None:
     """Whatever came in, what the load made of it passes."""
     files = deliver(seed, folder.now).files
     for first in range(0, len(files), 4):
@@ -42,7 +42,7 @@ def test_a_hostile_house(folder: DataFolder, seed: int) -> None:
     assert wrong(checked(folder)) == {}
 
 
-def test_an_empty_house(folder: DataFolder) -> None:
+def test_an_empty_folder(folder: DataFolder) -> None:
     """Where nothing is published nothing is wrong; where there is no folder there is nothing to check."""
     with pytest.raises(FileNotFoundError):
         checked(folder)

@@ -1,4 +1,4 @@
--- one row per number of the actors (user, action, day, measure) that stands otherwise than the events give it, at most $most
+-- one row per number of the actors (user, action, day, measure) that differs from what the events give, at most $most
 with sides as (
   select 1 as side, 1 as rows, * from published_actors
   union all by name
@@ -22,7 +22,7 @@ cells as (
   from numbers
   group by workspace_id, month, day, user_id, action, measure
   having coalesce(published, 0) <> coalesce(expected, 0)
-  -- that a row is missing or there twice is only worth telling where none of its numbers does
+  -- a missing or repeated row is reported by itself only if none of its numbers differs
   qualify measure <> 'rows' or count(*) over (partition by workspace_id, month, day, user_id, action) = 1
 )
 select

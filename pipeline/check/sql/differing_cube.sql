@@ -1,4 +1,4 @@
--- one row per number of the cube (quarter, locale, measure) that stands otherwise than the events give it, at most $most
+-- one row per number of the cube (quarter, locale, measure) that differs from what the events give, at most $most
 with sides as (
   select 1 as side, 1 as rows, * from published_cube
   union all by name
@@ -46,7 +46,7 @@ cells as (
   from numbers
   group by workspace_id, month, quarter, locale, measure
   having coalesce(published, 0) <> coalesce(expected, 0)
-  -- that a row is missing or there twice is only worth telling where none of its numbers does
+  -- a missing or repeated row is reported by itself only if none of its numbers differs
   qualify measure <> 'rows' or count(*) over (partition by workspace_id, month, quarter, locale) = 1
 )
 select

@@ -1,4 +1,4 @@
--- one row per row of a partition whose id has already stood further up in it
+-- one row per row of a partition that repeats an id from further up in it
 with repeated as (
   select workspace_id, day, id
   from stored_events

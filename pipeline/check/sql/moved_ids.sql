@@ -1,4 +1,4 @@
--- one row per (workspace, id) that stands on several UTC days of the partitions $files, at most $most
+-- one row per (workspace, id) that occurs on several UTC days of the partitions $files, at most $most
 select
   workspace_id,
   id,
