@@ -1,4 +1,7 @@
-"""The service put together: directory, sessions, tables, handlers, front."""
+"""Build the service: a Litestar application that computes data, and the middleware around it.
+
+Reads the settings and the directory; writes nothing.
+"""
 
 import time
 from collections.abc import Callable
@@ -22,29 +25,30 @@ def create_app(
     log: RequestLog | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Front:
-    """Return the ASGI application over one data folder.
+    """Return the ASGI application that serves one data folder.
 
     Args:
-        settings: where the data and the keys of sessions are.
-        clock: what time it is, in microseconds UTC; asked once a request.
-        counters_dir: where the workers of one service count together; None where there is only one.
-        log: where requests are logged; None for stderr.
-        monotonic: the clock that the age of the directory and of session keys is measured by, in seconds.
+        settings: the data folder, the source of session keys, the rate limit store and the debug flag.
+        clock: returns the time in microseconds UTC; called once a request.
+        counters_dir: the folder in which the workers of one service share their counters; None for a single worker.
+        log: takes the request lines; None for stderr.
+        monotonic: returns seconds; measures the age of the directory and of session keys.
 
     Raises:
-        DirectoryError: a directory file is broken, and there is no good one to keep.
-        SettingError: a setting names no source of keys, or no store of rate limits, that can be used.
+        DirectoryError: a directory file is broken.
+        SettingError: the source of session keys or the rate limit store cannot be used.
     """
     snapshots = Snapshots(settings.data_dir)
     metrics = Metrics(snapshots, clock, counters_dir)
+    app = create_handlers(snapshots, metrics)
     return Front(
-        create_handlers(snapshots, metrics),
-        DirectoryReader(settings.data_dir, monotonic),
-        TokenVerifier(settings, monotonic),
-        snapshots,
-        clock,
-        RateLimiter(open_store(settings.rate_limit_store)),
-        metrics,
-        log or RequestLog(),
+        app,
+        directory=DirectoryReader(settings.data_dir, monotonic),
+        tokens=TokenVerifier(settings, monotonic),
+        snapshots=snapshots,
+        clock=clock,
+        limiter=RateLimiter(open_store(settings.rate_limit_store)),
+        metrics=metrics,
+        log=log or RequestLog(),
         debug=settings.debug,
     )

@@ -1,9 +1,9 @@
-"""The ASGI front: everything that all requests have in common, in the order of the contract's checks.
+"""An ASGI middleware around the Litestar application: it does what all requests share.
 
-Route (404, 405) → credential (401) → rate limit (429) → workspace and scope (403) → parameters (422) → `user_id` (404)
-→ tables (503) → data, from memory or from the handlers → `ETag` (304) → the form asked for. Each request has one id and
-one instant, and leaves one log line. A raw application because the same through middlewares serves half as many
-requests.
+The checks come in the order of the contract: route (404, 405) → credential (401) → rate limit (429) → workspace and
+scope (403) → parameters (422) → `user_id` (404) → tables (503). Then come the data, from memory or from the wrapped
+application, the `ETag` (304), and the representation that the client prefers. Each request has one id and one instant,
+and writes one log line. It is a single middleware because a stack of several serves half as many requests.
 """
 
 import time
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from litestar.types import ASGIApp, HTTPScope, Receive, Send
 from ulid_transform import ulid_now
 
 from pipeline.contract.calendar import rfc3339
@@ -19,7 +20,6 @@ from service.api.envelope import Meta, Question
 from service.api.parameters import read
 from service.api.routes import ENDPOINTS, OPEN_ROUTES, Endpoint
 from service.auth.authentication import (
-    Headers,
     authenticate,
     authorise,
     missing_workspace,
@@ -38,23 +38,18 @@ from service.errors import (
 )
 from service.http import representations
 from service.http.cache import AnswerCache, CachedAnswer, Request, RequestMemory, etag, matches, question_digest
+from service.http.exchange import Exchange, Reply, headers_by_name, log_line, server_timing
 from service.http.handlers import QUESTION
 from service.http.rate_limit import RateLimiter
 from service.tables.snapshots import Identity, Snapshot, Snapshots, StoreError
-from service.telemetry.logs import RequestLine, RequestLog
+from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
-
-# Messages are whatever the server and the handlers agree on; here they are passed on.
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 _CACHING: Final = (
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"Authorization, X-Workspace-Id, Accept, Accept-Encoding"),
 )
 _WITHOUT_LENGTH: Final = frozenset({204, 304})  # no body to measure
-_LOGGED_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # not what is sent
 _FREE: Final = frozenset({304, RateLimitedError.status})  # count against no limit
 _ROUTES: Final[dict[str, Endpoint | None]] = {
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
@@ -63,36 +58,13 @@ _ROUTES: Final[dict[str, Endpoint | None]] = {
 _log: Final = structlog.stdlib.get_logger("service.http.front")
 
 
-class Reply(msgspec.Struct):
-    """What goes back."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-class Exchange(msgspec.Struct):
-    """One request on its way: what the log line will say."""
-
-    request_id: str
-    now: int
-    method: str
-    path: str
-    query_string: bytes
-    headers: Headers
-    route: str | None = None
-    workspace_id: str | None = None
-    key_id: str | None = None
-    limit: int | None = None
-    cached: bool | None = None
-
-
 class Front:
-    """The application that the server calls."""
+    """The middleware that the server calls; the application inside it only computes data."""
 
     def __init__(
         self,
-        handlers: Callable[..., Awaitable[None]],
+        app: ASGIApp,
+        *,
         directory: DirectoryReader,
         tokens: TokenVerifier,
         snapshots: Snapshots,
@@ -100,10 +72,22 @@ class Front:
         limiter: RateLimiter,
         metrics: Metrics,
         log: RequestLog,
-        *,
         debug: bool,
     ) -> None:
-        self._handlers = handlers
+        """Wrap an application.
+
+        Args:
+            app: computes the data of a question, which it finds in the scope's state.
+            directory: API keys, members and rate limits.
+            tokens: verifies the tokens of sessions.
+            snapshots: the published tables.
+            clock: returns the time in microseconds UTC; called once a request.
+            limiter: counts the answers of each API key.
+            metrics: counts requests.
+            log: takes one line a request.
+            debug: whether answers carry `Server-Timing`.
+        """
+        self._app = app
         self._directory = directory
         self._tokens = tokens
         self._snapshots = snapshots
@@ -115,8 +99,11 @@ class Front:
         self._answers = AnswerCache()
         self._requests = RequestMemory()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or follow the server's life from start to end."""
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request, or run from the server's start to its end; close a WebSocket at once.
+
+        `scope` is untyped because the `Scope` of Litestar leaves out `lifespan`.
+        """
         if scope["type"] == "lifespan":
             await _live(receive, send, self._tokens, self._log)
         elif scope["type"] == "http":
@@ -124,7 +111,7 @@ class Front:
         else:
             await send({"type": "websocket.close", "code": 1000, "reason": None})
 
-    async def _exchange(self, scope: Scope, send: Send) -> None:
+    async def _exchange(self, scope: HTTPScope, send: Send) -> None:
         started = time.perf_counter_ns()
         exchange = Exchange(
             request_id=ulid_now(),
@@ -132,7 +119,7 @@ class Front:
             method=scope["method"],
             path=scope["path"],
             query_string=scope["query_string"],
-            headers=_by_name(scope["headers"]),
+            headers=headers_by_name(scope["headers"]),
         )
         reply = await self._reply(exchange, scope)
         if exchange.key_id is not None and exchange.limit is not None:
@@ -143,16 +130,16 @@ class Front:
         body = b"" if exchange.method == "HEAD" else reply.body
         nanoseconds = time.perf_counter_ns() - started
         self._metrics.count(exchange.route, exchange.method, reply.status, nanoseconds, exchange.cached)
-        self._log.write(_line(exchange, reply, nanoseconds))
+        self._log.write(log_line(exchange, reply, nanoseconds))
         if self._debug:
-            reply.headers.append((b"server-timing", _timing(exchange, nanoseconds)))
+            reply.headers.append((b"server-timing", server_timing(exchange, nanoseconds)))
         try:
             await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
         except OSError:
             _log.info("client went away", request_id=exchange.request_id)
 
-    async def _reply(self, exchange: Exchange, scope: Scope) -> Reply:
+    async def _reply(self, exchange: Exchange, scope: HTTPScope) -> Reply:
         try:
             return await self._answer(exchange, scope)
         except ApiError as error:
@@ -173,7 +160,7 @@ class Front:
         reply.headers += standing.fields(refused=reply.status == RateLimitedError.status)
         return reply
 
-    async def _answer(self, exchange: Exchange, scope: Scope) -> Reply:
+    async def _answer(self, exchange: Exchange, scope: HTTPScope) -> Reply:
         if exchange.path not in _ROUTES:
             raise NotFoundError
         exchange.route = exchange.path
@@ -184,7 +171,7 @@ class Front:
         endpoint = _ROUTES[exchange.path]
         return await (self._ask(scope, None) if endpoint is None else self._read(endpoint, exchange, scope))
 
-    async def _read(self, endpoint: Endpoint, exchange: Exchange, scope: Scope) -> Reply:
+    async def _read(self, endpoint: Endpoint, exchange: Exchange, scope: HTTPScope) -> Reply:
         directory = self._directory.current()
         caller = await authenticate(exchange.headers, directory, self._tokens, exchange.now)
         exchange.key_id = caller.api_key_id
@@ -224,7 +211,7 @@ class Front:
             return None, error
 
     async def _find(
-        self, question: Question, tables: Identity | None, exchange: Exchange, scope: Scope
+        self, question: Question, tables: Identity | None, exchange: Exchange, scope: HTTPScope
     ) -> CachedAnswer:
         """Return the answer to a question, from memory or from the handler."""
         answer = self._answers.get((tables, question))
@@ -234,7 +221,7 @@ class Front:
             answer = self._answers.put((tables, question), data, question_digest(exchange.path, question, data))
         return answer
 
-    async def _ask(self, scope: Scope, question: msgspec.Struct | None) -> Reply:
+    async def _ask(self, scope: HTTPScope, question: msgspec.Struct | None) -> Reply:
         """Return what the handler of a route makes of a question."""
         reply = Reply(500, [], b"")
 
@@ -248,7 +235,8 @@ class Front:
             else:
                 reply.body += message["body"]
 
-        await self._handlers({**scope, "method": "GET", "state": {QUESTION: question}}, receive, send)
+        inner: Any = {**scope, "method": "GET", "state": {QUESTION: question}}
+        await self._app(inner, receive, send)
         return reply
 
 
@@ -257,31 +245,9 @@ def _refuse(exchange: Exchange, error: ApiError) -> Reply:
     return Reply(error.status, [representations.JSON, *error.headers], body)
 
 
-def _by_name(headers: Any) -> Headers:
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        found.setdefault(name.lower(), []).append(value)
-    return found
-
-
-def _line(exchange: Exchange, reply: Reply, nanoseconds: int) -> RequestLine:
-    return RequestLine(
-        request_id=exchange.request_id,
-        route=exchange.route,
-        method=exchange.method if exchange.method in _LOGGED_METHODS else None,
-        status=reply.status,
-        duration_ms=nanoseconds / 1e6,
-        workspace=exchange.workspace_id,
-        key=exchange.key_id,
-    )
-
-
-def _timing(exchange: Exchange, nanoseconds: int) -> bytes:
-    cached = {True: b"cache;desc=hit, ", False: b"cache;desc=miss, ", None: b""}[exchange.cached]
-    return b"%btotal;dur=%.3f" % (cached, nanoseconds / 1e6)
-
-
-async def _live(receive: Receive, send: Send, tokens: TokenVerifier, log: RequestLog) -> None:
+async def _live(
+    receive: Receive, send: Callable[[Any], Awaitable[None]], tokens: TokenVerifier, log: RequestLog
+) -> None:
     await receive()
     async with tokens:
         await send({"type": "lifespan.startup.complete"})
