@@ -67,7 +67,7 @@ class _Past(NamedTuple):
     until: int
 
 
-class RequestMemory:
+class RequestCache:
     """What recent requests came to, as long as the answers are in memory.
 
     A request means the same question until the directory changes, or the local day or the billing period ends; and that

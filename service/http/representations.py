@@ -18,10 +18,10 @@ from service.api.envelope import Meta
 from service.auth.authentication import Headers
 from service.http import compression, negotiation
 from service.http.cache import AnswerCache, CachedAnswer, form_digest
+from service.http.exchange import JSON
 
 Fields = list[tuple[bytes, bytes]]
 
-JSON: Final = (b"content-type", b"application/json")
 _CSV: Final = (b"content-type", b"text/csv; charset=utf-8")
 _GZIP: Final = (b"content-encoding", b"gzip")
 _WORTH_BYTES: Final = 1024  # less goes into one packet anyway

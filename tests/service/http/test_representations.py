@@ -284,7 +284,7 @@ def test_forms_are_within_the_memory(folder: Any, event: Maker) -> None:
     _busy(folder, event)
     app = folder.app()
     folder.ask(SUMMARY, "range=90d", app)
-    recent = app._answers._recent  # noqa: SLF001 - its size is seen nowhere else
+    recent = app._read_path._answers._recent  # noqa: SLF001 - its size is seen nowhere else
     size = recent.size_bytes
     table = folder.ask(SUMMARY, "range=90d", app, accept="text/csv")
     assert recent.size_bytes - size >= len(table.body)
