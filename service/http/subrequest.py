@@ -10,9 +10,11 @@ from service.http.handlers import QUESTION
 async def ask(app: ASGIApp, scope: HTTPScope, question: msgspec.Struct | None) -> Reply:
     """Return what the handler of the request's path answers to a question.
 
+    Handlers read no headers, and get none: Litestar would refuse a malformed `Host`.
+
     Args:
         app: the wrapped application.
-        scope: of the request; its method is replaced by GET.
+        scope: of the request; HEAD becomes GET.
         question: None for a route that takes none.
     """
     reply = Reply(500, [], b"")
@@ -27,6 +29,6 @@ async def ask(app: ASGIApp, scope: HTTPScope, question: msgspec.Struct | None) -
         elif message["type"] == "http.response.body":
             reply.body += message["body"]
 
-    inner: HTTPScope = {**scope, "method": "GET", "state": {QUESTION: question}}
+    inner: HTTPScope = {**scope, "method": "GET", "headers": [], "state": {QUESTION: question}}
     await app(inner, receive, send)
     return reply

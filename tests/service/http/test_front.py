@@ -224,6 +224,13 @@ def test_unforeseen_error(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert unforeseen["exc_info"]
 
 
+@pytest.mark.parametrize("host", ["", "a b", "[", "example.org:99999", "/", "\xff"])
+def test_host_is_not_read(folder: Any, host: str) -> None:
+    """A malformed `Host` changes nothing, neither on open routes nor when a handler computes the answer."""
+    folder.publish()
+    assert [folder.ask(path, host=host).status for path in ("/health/ready", SUMMARY)] == [200, 200]
+
+
 def test_client_that_went_away(folder: Any) -> None:
     """A client that hangs up before its answer does no harm: the next one is answered."""
     folder.publish()
