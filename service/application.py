@@ -1,17 +1,16 @@
-"""Build the service: a Litestar application that computes data, and the middleware around it.
-
-Reads the settings and the directory; writes nothing.
-"""
+"""The service put together: a Litestar application with the handlers, and the front as middleware around it."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from litestar import Litestar
+
 from pipeline.contract.settings import Settings
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
 from service.http.front import Front
-from service.http.handlers import create_handlers
+from service.http.handlers import DEPENDENCIES, ROUTE_HANDLERS, ServiceState, raise_to_front
 from service.http.rate_limit import RateLimiter, open_store
 from service.tables.snapshots import Snapshots
 from service.telemetry.logs import RequestLog
@@ -30,25 +29,37 @@ def create_app(
     Args:
         settings: the data folder, the source of session keys, the rate limit store and the debug flag.
         clock: returns the time in microseconds UTC; called once a request.
-        counters_dir: the folder in which the workers of one service share their counters; None for a single worker.
-        log: takes the request lines; None for stderr.
-        monotonic: returns seconds; measures the age of the directory and of session keys.
+        counters_dir: where the workers of one service share their counters; None if there is only one worker.
+        log: where requests are logged; None for stderr.
+        monotonic: the clock that the age of the directory and of session keys is measured by, in seconds.
 
     Raises:
         DirectoryError: a directory file is broken.
         SettingError: the source of session keys or the rate limit store cannot be used.
     """
     snapshots = Snapshots(settings.data_dir)
+    directory = DirectoryReader(settings.data_dir, monotonic)
+    tokens = TokenVerifier(settings, monotonic)
     metrics = Metrics(snapshots, clock, counters_dir)
-    app = create_handlers(snapshots, metrics)
+    log = log or RequestLog()
+    app = Litestar(
+        ROUTE_HANDLERS,
+        dependencies=DEPENDENCIES,
+        state=ServiceState({"snapshots": snapshots, "metrics": metrics}),
+        lifespan=[tokens],
+        on_shutdown=[log.close],
+        exception_handlers={Exception: raise_to_front},
+        openapi_config=None,
+        logging_config=None,
+    )
     return Front(
         app,
-        directory=DirectoryReader(settings.data_dir, monotonic),
-        tokens=TokenVerifier(settings, monotonic),
+        directory=directory,
+        tokens=tokens,
         snapshots=snapshots,
         clock=clock,
         limiter=RateLimiter(open_store(settings.rate_limit_store)),
         metrics=metrics,
-        log=log or RequestLog(),
+        log=log,
         debug=settings.debug,
     )

@@ -1,6 +1,6 @@
 """The command `usage`: the pipeline's commands and `usage serve`.
 
-What serving needs is imported by `serve` alone, so that `usage run` starts without it.
+Only `serve` imports what serving needs, so that every other command starts without it.
 """
 
 from typing import Annotated

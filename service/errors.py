@@ -1,19 +1,19 @@
-"""Every way to refuse a request, and the one body they share.
+"""Every error that ends a request, and the body that all errors share.
 
     ApiError
     ├── UnauthenticatedError      401  no or empty token, or another scheme than Bearer
-    ├── InvalidApiKeyError        401  a token that starts `op_` and is no key in force
+    ├── InvalidApiKeyError        401  a token that starts with `op_` and is not a key in force
     ├── InvalidTokenError         401  any other token
     ├── ForbiddenError            403  scope missing, other workspace, not an active member
     ├── NotFoundError             404  no such route, or `user_id` is no active member
     ├── MethodNotAllowedError     405  anything but GET, HEAD and OPTIONS
     ├── InvalidParametersError    422  one or more parameters are wrong, all of them named
-    ├── RateLimitedError          429  the key's answers of this minute are spent
+    ├── RateLimitedError          429  the key's limit is spent for this minute
     ├── UnavailableError          503  nothing published yet, or the tables cannot be read
-    │   └── KeysUnavailableError       a session's key is not known and cannot be asked for
+    │   └── KeysUnavailableError       the key of a session token is not known and cannot be fetched
     └── InternalError             500  anything else
 
-The messages are for strangers: no file, no SQL, nothing about other workspaces.
+Strangers see the messages: they name no file, no SQL and nothing of other workspaces.
 """
 
 from collections.abc import Sequence
@@ -33,14 +33,14 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 class ErrorMeta(msgspec.Struct, frozen=True):
-    """Which request failed, and when."""
+    """The id of the request that failed, and its instant."""
 
     request_id: str
     timestamp: str
 
 
 class ErrorContent(msgspec.Struct, frozen=True):
-    """What went wrong: a stable code, a sentence, and the fields it is about."""
+    """What went wrong: a stable code, a sentence, and a detail for each wrong field."""
 
     code: str
     message: str
@@ -73,35 +73,35 @@ class ApiError(Exception):
 
 
 class CredentialError(ApiError):
-    """Raised when a credential is missing or not in force."""
+    """Raised when the credential is missing or not in force."""
 
     status = 401
     headers = ((b"www-authenticate", b"Bearer"),)
 
 
 class UnauthenticatedError(CredentialError):
-    """Raised when there is no token, an empty one, or another scheme than Bearer."""
+    """Raised when there is no token, an empty token, or another scheme than Bearer."""
 
     code = "UNAUTHENTICATED"
     message = "Send a credential as `Authorization: Bearer …`."
 
 
 class InvalidApiKeyError(CredentialError):
-    """Raised when a token starts `op_` and is no key in force; revoked and unknown look the same."""
+    """Raised when a token starts with `op_` and is not a key in force; a revoked key looks like an unknown one."""
 
     code = "INVALID_API_KEY"
     message = "This API key is not valid."
 
 
 class InvalidTokenError(CredentialError):
-    """Raised when a token is neither an API key nor a session that can be verified."""
+    """Raised when a token is neither an API key nor a valid session token."""
 
     code = "INVALID_TOKEN"
     message = "This token is not valid."
 
 
 class ForbiddenError(ApiError):
-    """Raised when the credential is good, but not for this; the same whether the workspace exists or not."""
+    """Raised when the credential does not permit the request; the same whether the workspace exists or not."""
 
     status = 403
     code = "FORBIDDEN"
@@ -123,7 +123,7 @@ class UnknownUserError(NotFoundError):
 
 
 class MethodNotAllowedError(ApiError):
-    """Raised when a route is asked with a method that would change something."""
+    """Raised when the method of a request is not GET, HEAD or OPTIONS."""
 
     status = 405
     code = "METHOD_NOT_ALLOWED"
@@ -132,7 +132,7 @@ class MethodNotAllowedError(ApiError):
 
 
 class InvalidParametersError(ApiError):
-    """Raised with a detail for every wrong parameter."""
+    """Raised when parameters are wrong, with a detail for each of them."""
 
     status = 422
     code = "VALIDATION_ERROR"
@@ -140,11 +140,11 @@ class InvalidParametersError(ApiError):
 
 
 class RateLimitedError(ApiError):
-    """Raised when a key has had all its answers of this minute."""
+    """Raised when a key has spent its limit for this minute."""
 
     status = 429
     code = "RATE_LIMITED"
-    message = "This API key has had all its answers of this minute."
+    message = "This API key has spent its limit for this minute."
 
 
 class UnavailableError(ApiError):
@@ -157,13 +157,13 @@ class UnavailableError(ApiError):
 
 
 class KeysUnavailableError(UnavailableError):
-    """Raised when the key of a session token is not known and the JWKS cannot be reached or is broken."""
+    """Raised when the key of a session token is not known, and the JWKS cannot be fetched or is broken."""
 
     message = "Sessions cannot be verified right now."
 
 
 class InternalError(ApiError):
-    """Raised in place of everything unforeseen; the log has the rest under the request id."""
+    """Raised in place of any unforeseen error; the log has the error under the request id."""
 
     status = 500
     code = "INTERNAL_ERROR"

@@ -1,4 +1,4 @@
-"""A memory of recent things that never grows over its bytes."""
+"""A cache of the most recently used values, bounded in bytes."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,7 +8,7 @@ _Value = TypeVar("_Value")
 
 
 class LruCache(Generic[_Value]):
-    """The most recently used values, up to a number of bytes; the sizes are what their owners say."""
+    """The most recently used values, up to a number of bytes; the caller gives the size of each value."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -16,7 +16,7 @@ class LruCache(Generic[_Value]):
         self.size_bytes = 0
 
     def get(self, key: Hashable) -> _Value | None:
-        """Return a value and keep it longest, or None."""
+        """Return a value and make it the most recently used one, or return None."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -24,7 +24,7 @@ class LruCache(Generic[_Value]):
         return entry[0]
 
     def put(self, key: Hashable, value: _Value, size_bytes: int) -> None:
-        """Remember a value; the least recently used ones go to make room, a too large one is not kept."""
+        """Keep a value and evict the least recently used ones to make room; one above the limit is not kept."""
         self.drop(key)
         if size_bytes > self._limit_bytes:
             return
@@ -34,7 +34,7 @@ class LruCache(Generic[_Value]):
             self.size_bytes -= self._entries.popitem(last=False)[1][1]
 
     def drop(self, key: Hashable) -> None:
-        """Forget a value, if it is there."""
+        """Remove a value, if it is there."""
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.size_bytes -= entry[1]

@@ -1,6 +1,8 @@
-"""The processes that serve: granian with one or several workers, each with its own application.
+"""The server: granian with one or several worker processes, each with its own application.
 
-Stops on SIGTERM or SIGINT: no new connection is taken, what has begun is answered.
+It stops on SIGTERM or SIGINT: it accepts no new connection, and answers the requests that have begun.
+
+    PortError  the address cannot be listened on
 """
 
 import socket
@@ -25,7 +27,7 @@ from service.http.rate_limit import open_store
 from service.telemetry.logs import configure_logs
 
 _POLL_SECONDS: Final = 0.02
-_STOP_SECONDS: Final = 20  # longer than any answer takes, shorter than a container is given to stop
+_STOP_SECONDS: Final = 20  # longer than any answer takes, shorter than the time a container has to stop
 
 _LOGS: Final[dict[str, Any]] = {
     "version": 1,
@@ -37,33 +39,39 @@ _LOGS: Final[dict[str, Any]] = {
 
 
 class PortError(Exception):
-    """Raised when the address cannot be listened on; the text says why."""
+    """Raised when the address cannot be listened on; the message says why."""
 
 
 def serve(settings: Settings, workers: int, now: int | None) -> None:
-    """Serve until told to stop.
+    """Serve until stopped by a signal.
 
     Args:
-        settings: where the data are and where to listen; port 0 takes a free one.
-        workers: processes.
-        now: the instant that every request happens at, to reproduce an answer; None for the real time. The minute of
-            the rate limits stands still with it.
+        settings: the data folder and the address; port 0 means any free port.
+        workers: number of processes.
+        now: the instant of every request, to reproduce an answer; None for the real time. The minute of the rate
+            limits does not pass either.
 
     Raises:
         PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
-        SettingError: a setting names no source of keys, or no store of rate limits, that can be used.
+        SettingError: the setting of the JWKS or of the rate limit store cannot be used.
     """
-    DirectoryReader(settings.data_dir)  # what is wrong is said here once, rather than by every worker
+    DirectoryReader(settings.data_dir)  # errors are reported here once, not by every worker
     TokenVerifier(settings)
     open_store(settings.rate_limit_store)
-    # Not in the data folder, which may be read-only.
+    # Outside the data folder, which may be read-only.
     with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as counters_dir:
         listen(settings.host, settings.port, workers, partial(_load, settings, now, counters_dir))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
-    """Serve what `load` returns in every worker, until told to stop.
+    """Serve an application until stopped by a signal.
+
+    Args:
+        host: address to listen on.
+        port: 0 means any free port.
+        workers: number of processes.
+        load: returns the application; called in every worker.
 
     Raises:
         PortError: the address cannot be listened on.
@@ -84,14 +92,14 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
 
 
 def _load(settings: Settings, now: int | None, counters_dir: str | None) -> Callable[..., Any]:
-    """Return a worker's application; runs in its process."""
+    """Return the application of a worker; called in its process."""
     configure_logs()
     clock = (lambda: time.time_ns() // 1000) if now is None else (lambda: now)
     return create_app(settings, clock, None if counters_dir is None else Path(counters_dir))
 
 
 def _claim(host: str, port: int) -> int:
-    """Return the port to listen on once nobody else does: the server would share it with them in silence."""
+    """Return the port to listen on, after a check that nobody else does: granian would share it without a word."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -103,7 +111,7 @@ def _claim(host: str, port: int) -> int:
 
 
 def _announce(host: str, port: int) -> None:
-    """Say the URL as soon as somebody answers there."""
+    """Print the URL as soon as it accepts connections."""
     while True:
         try:
             with socket.create_connection((host, port), timeout=1):

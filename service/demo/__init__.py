@@ -1,4 +1,4 @@
-"""`make demo`: sample logs, aggregation, service, and the answers that the published client shows.
+"""`make demo`: sample logs are loaded and served, and the published client shows the answers.
 
-Nothing enters that the product needs: the package on the index leaves this room out. `__main__` is the door.
+Nothing enters that the product needs, because the wheel leaves this room out. `__main__` is the door.
 """

@@ -1,10 +1,10 @@
-"""The whole house in one go: `python -m service.demo DIR`, which is what `make demo` runs.
+"""The whole project in one command: `python -m service.demo DIR`, which is what `make demo` runs.
 
-Writes sample logs into DIR, aggregates them with `usage run`, starts `usage serve` on a free loopback port, asks the
+Writes sample logs into DIR, loads them with `usage run`, starts `usage serve` on a free loopback port, requests the
 three usage endpoints through the published client and shows the answers. Both commands run as real processes, and none
 outlives the demo.
 
-    DemoError  something the demo needs did not happen; the text says what
+    DemoError  the demo cannot go on; the message says why
 """
 
 import os
@@ -46,12 +46,13 @@ class DemoError(Exception):
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one of an earlier demo.")],
-    events: Annotated[int, typer.Option(min=1, help="How many events to invent.")] = 20_000,
-    timezone: Annotated[str, typer.Option(help="Whose days to count by.")] = "Asia/Kathmandu",
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or the folder of an earlier demo.")],
+    events: Annotated[int, typer.Option(min=1, help="Number of events to generate.")] = 20_000,
+    timezone: Annotated[str, typer.Option(help="Time zone whose days are counted.")] = "Asia/Kathmandu",
 ) -> None:
-    """Write sample logs, aggregate them, serve them, ask the three usage endpoints and show the answers."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is stopped
+    """Write sample logs, load and serve them, request the three usage endpoints and show the answers."""
+    # SIGTERM ends the `with` blocks too, which stop both commands.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(highlight=False)
     try:
         _clear(folder)
@@ -60,23 +61,23 @@ def main(
         console.rule("usage sample", align="left")
         console.print(f"{sample.lines:,} lines of {sample.events:,} events in {sample.files:,} files")
         console.rule("usage run", align="left")
-        _aggregate(folder)
+        _load(folder)
         with served(folder) as url:
             _ask(console, url, sample, timezone)
     except DemoError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-    _say_how_to_go_on(console, folder, sample, timezone)
+    _show_next_steps(console, folder, sample, timezone)
 
 
 def _clear(folder: Path) -> None:
-    """Empty a folder of an earlier demo, never one of anybody else."""
+    """Empty the folder of an earlier demo, but no other folder."""
     if folder.exists() and not folder.is_dir():
-        raise DemoError(f"{folder} is no folder")
+        raise DemoError(f"{folder} is not a folder")
     folder.mkdir(parents=True, exist_ok=True)
     entries = [entry for entry in folder.iterdir() if entry.name != MARKER]
     if entries and not (folder / MARKER).exists():
-        raise DemoError(f"{folder} is not empty and no earlier demo's: choose another folder")
+        raise DemoError(f"{folder} is not empty and not the folder of an earlier demo: choose another one")
     (folder / MARKER).touch()
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink():
@@ -90,7 +91,7 @@ def _keep(path: Path, key: str) -> None:
     path.write_text(f"{key}\n", "ascii")
 
 
-def _aggregate(folder: Path) -> None:
+def _load(folder: Path) -> None:
     sys.stdout.flush()
     with _started(["run"], folder) as process:
         code = process.wait()
@@ -100,7 +101,7 @@ def _aggregate(folder: Path) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Run the service as long as the block lasts; its URL answers from the first line on."""
+    """Run the service while the block lasts, and yield its URL once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -119,7 +120,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    # Proxies of the environment are not for the loopback interface.
+    # Proxies set in the environment are not meant for the loopback interface.
     with httpx.Client(trust_env=False) as client:
         while time.monotonic() < deadline:
             with suppress(httpx.TransportError):
@@ -137,13 +138,13 @@ def _text(log: Path) -> str:
 
 @contextmanager
 def _started(arguments: list[str], folder: Path, output: IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command of `usage` on the folder; however the block ends, the command has ended after it."""
-    process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+    """Run a command of `usage` on the folder; it is stopped when the block ends, however that happens."""
+    process = subprocess.Popen(  # noqa: S603 - a command of this project, without a shell
         [_program("usage"), *arguments],
         env={**os.environ, "USAGE_DATA_DIR": str(folder)},
         stdout=output,
         stderr=output,
-        start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the others in order
+        start_new_session=True,  # Ctrl-C reaches only the demo, which then stops the command in order
     )
     try:
         yield process
@@ -151,7 +152,7 @@ def _started(arguments: list[str], folder: Path, output: IO[bytes] | None = None
         try:
             process.terminate()
             process.wait(_STOP_SECONDS)
-        finally:  # also when a second Ctrl-C cuts the waiting short
+        finally:  # even if a second Ctrl-C interrupts the waiting
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -173,13 +174,13 @@ def _ask(console: Console, url: str, sample: Sample, timezone: str) -> None:
     show_feed(console, feed.data)
 
 
-def _say_how_to_go_on(console: Console, folder: Path, sample: Sample, timezone: str) -> None:
+def _show_next_steps(console: Console, folder: Path, sample: Sample, timezone: str) -> None:
     settings = Settings.read(os.environ)
     url = f"http://{settings.host}:{settings.port}"
     key = f"$(cat {folder / KEY_FILE})"
     serve = "make serve" if folder == _MAKE_FOLDER else f"USAGE_DATA_DIR={folder} {_program('usage')} serve"
     summary = f"'{url}/api/v1/usage/summary?timezone={timezone}'"
-    console.rule("now you", align="left")
+    console.rule("next steps", align="left")
     for what, text in (
         ("serve", serve),
         ("key", f"{sample.key} (kept in {folder / KEY_FILE})"),
@@ -193,7 +194,7 @@ def _say_how_to_go_on(console: Console, folder: Path, sample: Sample, timezone: 
 
 
 def _program(name: str) -> str:
-    """Return the path of a command that was installed beside this Python, as short as it can be said."""
+    """Return the path of a command installed beside this Python, relative to the current folder if it is inside."""
     path = Path(sys.executable).with_name(name)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 

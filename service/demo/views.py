@@ -1,6 +1,6 @@
 """The three answers on a terminal: totals, a bar chart, languages, the newest events.
 
-Takes what the published client returns; prints with rich, which leaves colour away where the output is no terminal.
+Takes what the published client returns. Prints with rich, which omits colours if the output is not a terminal.
 """
 
 from datetime import datetime
@@ -40,7 +40,7 @@ def show_totals(console: Console, summary: UsageSummaryOut) -> None:
         ("runs", f"{runs.total:,}"),
         ("  completed, failed, cancelled", f"{runs.completed:,}, {runs.failed:,}, {runs.cancelled:,}"),
         ("  running, pending, paused", f"{runs.running:,}, {runs.pending:,}, {runs.paused or 0:,}"),
-        ("my credits this billing period", f"{credit.used:,}"),
+        ("my credits in this billing period", f"{credit.used:,}"),
         ("  of my quota", "no quota" if credit.quota is None else f"{credit.quota:,} ({credit.percent} %)"),
     ]
     for name, number in numbers:
@@ -105,7 +105,7 @@ def show_feed(console: Console, events: list[UsageActivityOut]) -> None:
 
 
 def _bar(fraction: float, cells: int) -> str:
-    """Draw a fraction of so many cells to an eighth of a cell; the least that is not zero can be seen."""
+    """Draw a fraction of so many cells, to an eighth of a cell; anything above zero is visible."""
     eighths = max(round(fraction * cells * 8), 1 if fraction else 0)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 

@@ -1,4 +1,4 @@
-"""What every request needs, whatever it asks: caching, representations, compression, rate limits, the OpenAPI document.
+"""What every request needs, whatever it asks: caches, forms of an answer, rate limits, handlers, the OpenAPI document.
 
-Nothing enters that computes an answer. `front.Front` is the door: the ASGI application that the server calls.
+Nothing enters that computes the data of an answer. `front.Front` is the door: the middleware that the server calls.
 """

@@ -1,21 +1,25 @@
-"""One request and its reply, as the middleware holds them while it works.
-
-Reads the headers of an ASGI scope; writes the log line and the `Server-Timing` header of an exchange.
-"""
+"""One request and its reply, as the parts of the front pass them on; also its log line and its `Server-Timing`."""
 
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from litestar.types import HTTPScope
+from ulid_transform import ulid_now
 
+from pipeline.contract.calendar import rfc3339
 from service.auth.authentication import Headers
+from service.errors import ApiError
 from service.telemetry.logs import RequestLine
 
-_LOGGED_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})  # no client's own text
+JSON: Final = (b"content-type", b"application/json")
+
+# Any other method is not logged, because it would be text of the client's own.
+_LOGGED_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Reply(msgspec.Struct):
-    """The response to one request: status, headers and body."""
+    """What is sent back: status, headers without `Content-Length`, and body."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -23,13 +27,11 @@ class Reply(msgspec.Struct):
 
 
 class Exchange(msgspec.Struct):
-    """One request, and what the checks have found out about it so far.
+    """One request, with its id and instant, and what was found out about it on the way."""
 
-    `now` is in microseconds UTC. The optional fields stay None until the check that sets them has passed.
-    """
-
+    scope: HTTPScope
     request_id: str
-    now: int
+    now: int  # the request's instant, in microseconds UTC
     method: str
     path: str
     query_string: bytes
@@ -37,16 +39,25 @@ class Exchange(msgspec.Struct):
     route: str | None = None
     workspace_id: str | None = None
     key_id: str | None = None
-    limit: int | None = None  # answers a minute
-    cached: bool | None = None  # whether the data were in memory
+    limit: int | None = None  # answers a minute; None: the key is not limited
+    cached: bool | None = None  # whether the data were in memory; None: no data were needed
 
+    @classmethod
+    def begin(cls, scope: HTTPScope, now: int) -> "Exchange":
+        """Return the exchange of a request that has just arrived."""
+        return cls(
+            scope=scope,
+            request_id=ulid_now(),
+            now=now,
+            method=scope["method"],
+            path=scope["path"],
+            query_string=scope["query_string"],
+            headers=_by_name(scope["headers"]),
+        )
 
-def headers_by_name(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the values of each header under its lower-case name, in the order received."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        found.setdefault(name.lower(), []).append(value)
-    return found
+    def refuse(self, error: ApiError) -> Reply:
+        """Return the reply of a request that ended with an error."""
+        return Reply(error.status, [JSON, *error.headers], error.body(self.request_id, rfc3339(self.now)))
 
 
 def log_line(exchange: Exchange, reply: Reply, nanoseconds: int) -> RequestLine:
@@ -63,6 +74,14 @@ def log_line(exchange: Exchange, reply: Reply, nanoseconds: int) -> RequestLine:
 
 
 def server_timing(exchange: Exchange, nanoseconds: int) -> bytes:
-    """Return the `Server-Timing` value: cache hit or miss, where data were looked up, and the total in milliseconds."""
+    """Return the value of `Server-Timing`: cache hit or miss, if data were needed, and the total in milliseconds."""
     cached = {True: b"cache;desc=hit, ", False: b"cache;desc=miss, ", None: b""}[exchange.cached]
     return b"%btotal;dur=%.3f" % (cached, nanoseconds / 1e6)
+
+
+def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the values of each header by its lower-case name, in the order received."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return found

@@ -1,7 +1,7 @@
-"""What a client would rather have: CSV or JSON, compressed or not, as `Accept` and `Accept-Encoding` say it.
+"""Content negotiation: CSV or JSON, compressed or not, from the headers `Accept` and `Accept-Encoding`.
 
-Nobody is refused for them, the API has no 406: plain JSON is for everybody who does not clearly ask for something else.
-So CSV has to be named: browsers accept `*/*`, and some of them `text/*`, without a spreadsheet in mind.
+The API has no 406: a client that does not clearly ask for something else gets plain JSON. CSV has to be named, because
+browsers accept `*/*`, and some of them `text/*`, without a spreadsheet in mind.
 """
 
 import re
@@ -10,38 +10,39 @@ from typing import Final, NamedTuple
 
 from service.auth.authentication import Headers
 
-_LONGEST: Final = 1024  # of both headers; browsers send some 150 bytes
-_REMEMBERED: Final = 512  # pairs of headers
+_LONGEST: Final = 1024  # bytes of both headers together; browsers send about 150
+_CACHED: Final = 512  # pairs of headers
 _WEIGHT: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?").fullmatch
 
 
-class Wish(NamedTuple):
-    """What a client would rather have than plain JSON."""
+class Preference(NamedTuple):
+    """What a client prefers to plain JSON."""
 
     csv: bool
     gzip: bool
 
 
-_NOTHING: Final = Wish(csv=False, gzip=False)
+_PLAIN_JSON: Final = Preference(csv=False, gzip=False)
 
 
-def wish(headers: Headers) -> Wish:
-    """Return what the headers of a request ask for; what makes no sense in them asks for nothing."""
+def preference(headers: Headers) -> Preference:
+    """Return what the headers of a request ask for; malformed parts of them are ignored."""
     accept = b",".join(headers.get(b"accept", ()))
     encodings = b",".join(headers.get(b"accept-encoding", ()))
-    return _wish(accept, encodings) if len(accept) + len(encodings) <= _LONGEST else _NOTHING
+    return _preference(accept, encodings) if len(accept) + len(encodings) <= _LONGEST else _PLAIN_JSON
 
 
-@lru_cache(_REMEMBERED)  # clients of one kind send the same
-def _wish(accept: bytes, encodings: bytes) -> Wish:
-    return Wish(_prefers_csv(_weights(accept)), _accepts_gzip(_weights(encodings)))
+@lru_cache(_CACHED)  # all clients of one kind send the same
+def _preference(accept: bytes, encodings: bytes) -> Preference:
+    return Preference(_prefers_csv(_weights(accept)), _accepts_gzip(_weights(encodings)))
 
 
 def _prefers_csv(types: dict[str, float]) -> bool:
     csv = types.get("text/csv", 0.0)
     if "application/json" in types:
         return csv > types["application/json"]
-    return csv > 0 and csv >= types.get("application/*", types.get("*/*", 0.0))  # named beats meant along
+    # At equal weight, a type that is named beats one that a wildcard matches.
+    return csv > 0 and csv >= types.get("application/*", types.get("*/*", 0.0))
 
 
 def _accepts_gzip(codings: dict[str, float]) -> bool:
@@ -50,7 +51,7 @@ def _accepts_gzip(codings: dict[str, float]) -> bool:
 
 
 def _weights(header: bytes) -> dict[str, float]:
-    """Return the elements of a header and their weights; those with a broken weight are left out."""
+    """Return the weight (0 to 1) of each element of a header; elements with a malformed weight are left out."""
     weights: dict[str, float] = {}
     for element in header.decode("latin-1").lower().split(","):
         name, *parameters = (part.strip(" \t") for part in element.split(";"))

@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document, made from the same rules and structs that answer, and a page that shows it.
+"""The OpenAPI 3.1 document, made from the rules of the parameters and the structs of the answers, and its page.
 
-Written here rather than derived from the handlers' signatures, which do not know the parameters' bounds, the errors or
-`meta`. The page is plain HTML: it has to work where no script can be fetched.
+It is not derived from the signatures of the handlers, which do not show the bounds of parameters, the errors or `meta`.
+The page is plain HTML, because it has to work where no script can be fetched.
 """
 
 from collections.abc import Iterable
@@ -25,21 +25,21 @@ _IDENTIFIED: Final = {"X-Request-Id": "The same as `meta.request_id`."}
 _CACHING: Final = {
     **_IDENTIFIED,
     "ETag": "For `If-None-Match`; CSV has another one than JSON.",
-    "Cache-Control": "`private, no-cache`: keep it, and ask whether it still stands.",
+    "Cache-Control": "`private, no-cache`: keep the answer, and ask each time whether it is still current.",
     "Vary": "The request headers that an answer depends on.",
 }
-_COMPRESSED: Final = {"Content-Encoding": "`gzip` when the request accepts it and the body is worth it."}
+_COMPRESSED: Final = {"Content-Encoding": "`gzip` if the request accepts it and the body is long enough."}
 _OF_CSV: Final = {
     "Content-Disposition": "With CSV: a name for the file.",
-    "X-Data-As-Of": "With CSV, which has no `meta`: its `data_as_of`.",
+    "X-Data-As-Of": "With CSV, which has no `meta`: `data_as_of`.",
 }
-_LINKED: Final = {"Link": "With CSV: the pages that `pagination` leads to in JSON, as `next` and `prev` (RFC 8288)."}
-# Of an API key that is limited; on open routes nobody is.
+_LINKED: Final = {"Link": "With CSV: the pages that JSON has in `pagination`, as `next` and `prev` (RFC 8288)."}
+# With a limited API key; open routes are not limited.
 _LIMIT_HEADERS: Final = {
     name: {"schema": {"type": kind}, "description": description}
     for name, kind, description in (
         ("X-RateLimit-Limit", "integer", "Answers that a limited API key may have in a minute of UTC."),
-        ("X-RateLimit-Remaining", "integer", "How many of them are left."),
+        ("X-RateLimit-Remaining", "integer", "How many of these answers are left."),
         ("X-RateLimit-Reset", "integer", "When the next minute begins, in Unix seconds."),
         ("RateLimit-Policy", "string", 'The limit as the IETF draft writes it: `"key";q=100;w=60`.'),
         ("RateLimit", "string", 'What is left, and for how many seconds: `"key";r=99;t=42`.'),
@@ -130,8 +130,8 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "name": WORKSPACE_HEADER,
         "in": "header",
         "schema": {"type": "string", "format": "uuid"},
-        "description": "The workspace that is meant. With an API key it must be the key's own; with a session its user "
-        "must be an active member, and it may be left out where they are one of a single workspace.",
+        "description": "The workspace that the request is about. With an API key, it must be the workspace of the key. "
+        "With a session, its user must be an active member; a member of a single workspace may leave it out.",
     }
     return {
         "operationId": endpoint.path.removeprefix("/api/v1/").replace("/", "_").replace("-", "_"),
@@ -151,7 +151,7 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
                 "content": {"application/json": {"schema": body}, **_csv(endpoint)},
             },
             "304": {
-                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; it is free.",
+                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; free of the limit.",
                 "headers": _headers(_CACHING) | _LIMIT_HEADERS,
             },
             **_refusals(_REFUSED),

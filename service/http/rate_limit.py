@@ -1,8 +1,9 @@
-"""How much of its limit each API key has used in the minute of UTC that runs.
+"""The rate limits of API keys: how much of its limit each key has used in the current minute of UTC.
 
-Answers are counted, not requests: only then is it known which are free. A limit of N so lets exactly N answers through
-in a minute, in whatever order they begin and end, and whoever comes when they are spent is refused before any work. One
-process counts for itself; several count exactly together in a store that `limits` can talk to.
+Answers are counted, not requests, because only an answer shows whether it is free. So a limit of N lets exactly N
+answers through in a minute, in whatever order they begin and end, and once they are spent a request is refused before
+any work is done. A single process counts in its own memory. Several processes count exactly in a shared store, any that
+the package `limits` supports.
 """
 
 import asyncio
@@ -24,29 +25,30 @@ IN_PROCESS: Final = "memory://"
 
 _MINUTE_SECONDS: Final = 60
 _MINUTE_US: Final = _MINUTE_SECONDS * SECOND_US
-_MINUTES_KEPT: Final = 2  # requests of the minute before may still be on their way
+_MINUTES_KEPT: Final = 2  # requests of the previous minute may still be under way
 _STORE_KEEPS_SECONDS: Final = _MINUTES_KEPT * _MINUTE_SECONDS
 
-_TIMEOUT_SECONDS: Final = 0.25
-_LAST_STEPS: Final = 10  # of the event loop, from bytes that have arrived to the number in them
-_REST_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 0.25  # for one call of the store
+_LAST_STEPS: Final = 10  # steps of the event loop from bytes that have arrived to the number they hold
+_PAUSE_SECONDS: Final = 5.0  # without calls of the store after one has failed
 _LOG_INTERVAL_SECONDS: Final = 60.0
 
 _log: Final = structlog.stdlib.get_logger("service.http.rate_limit")
 
 
 class RateLimitState(NamedTuple):
-    """Where a key stands once an answer is counted: `used` of `limit` at an instant, in microseconds UTC."""
+    """What a key has used of its limit once an answer is counted."""
 
-    limit: int
+    limit: int  # answers a minute
     used: int
-    refused: bool
-    now: int
+    refused: bool  # other answers spent the limit meanwhile, so that this one must not be given
+    now: int  # the instant of the request, in microseconds UTC
 
     def fields(self, refused: bool) -> list[tuple[bytes, bytes]]:
-        """Return the headers that tell a client, `Retry-After` with them where the answer is a refusal.
+        """Return the headers that inform the client, with `Retry-After` if the answer is a refusal.
 
-        Both the customary `X-RateLimit-*` and the fields of draft-ietf-httpapi-ratelimit-headers (since version 08).
+        These are the customary `X-RateLimit-*` and the fields of draft-ietf-httpapi-ratelimit-headers (since version
+        08).
         """
         reset = (self.now // _MINUTE_US + 1) * _MINUTE_SECONDS
         wait = -((self.now - reset * SECOND_US) // SECOND_US)  # rounded up: 1 to 60
@@ -64,21 +66,26 @@ class RateLimitState(NamedTuple):
 
 
 class RateLimiter:
-    """The counts of every limited key.
+    """Counts the answers of limited API keys.
 
-    `_minutes` holds what is counted here, or was last heard from the store: what is spent stays spent, so that the
-    store is asked once for each answer that is given and never for a refusal. When the store cannot be reached, each
-    process counts for itself, and asks again after a rest.
+    `_minutes` holds the counts of each minute by key: its own, or the last ones read from the store. A spent limit
+    stays spent, so the store is called once for each answer that is given and never for a refusal. While the store
+    cannot be reached, each process counts for itself; after a pause it calls the store again.
     """
 
     def __init__(self, store: Storage | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._monotonic = monotonic
         self._minutes: dict[int, dict[str, int]] = {}
-        self._resting_until = self._silent_until = float("-inf")
+        self._paused_until = self._next_log = float("-inf")
 
     def check(self, key_id: str, limit: int, now: int) -> None:
-        """Let a request pass if, as far as is known, its key may still have an answer.
+        """Pass a request unless the limit of its key is known to be spent.
+
+        Args:
+            key_id: the key of the request.
+            limit: answers a minute.
+            now: the instant of the request, in microseconds UTC.
 
         Raises:
             RateLimitedError: the limit is spent.
@@ -87,23 +94,20 @@ class RateLimiter:
             raise RateLimitedError
 
     async def settle(self, key_id: str, limit: int, now: int, *, free: bool) -> RateLimitState:
-        """Count an answer, unless it is free, and say where the key stands.
+        """Count an answer, unless it is free, and return what the key has used.
 
         Args:
-            key_id: whose answer it is.
-            limit: how many a minute may have.
+            key_id: the key of the request.
+            limit: answers a minute.
             now: the instant of the request, in microseconds UTC.
-            free: whether the answer costs nothing.
-
-        Returns:
-            The standing; `refused` where other answers spent the limit meanwhile: then it must not be given.
+            free: whether the answer counts against no limit.
         """
         minute = now // _MINUTE_US
         counts = self._counts(minute)
         used = counts.get(key_id, 0)
         if used >= limit:
             return RateLimitState(limit, used, True, now)
-        if self._store is None or self._monotonic() < self._resting_until:
+        if self._store is None or self._monotonic() < self._paused_until:
             total = used + (not free)
         else:
             try:
@@ -111,10 +115,10 @@ class RateLimiter:
                     _count(self._store, f"usage:{minute}:{quote(key_id, safe='')}", limit, free=free)
                 )
             except Exception as error:  # noqa: BLE001 - each kind of store fails in its own way
-                self._rest(error)
+                self._pause(error)
                 total = counts.get(key_id, 0) + (not free)
         refused = total >= limit if free else total > limit
-        counts[key_id] = min(total, limit)  # not more: the limit may be raised within the minute
+        counts[key_id] = min(total, limit)  # no more than that: the limit may be raised within the minute
         return RateLimitState(limit, total, refused, now)
 
     def _counts(self, minute: int) -> dict[str, int]:
@@ -125,19 +129,19 @@ class RateLimiter:
                 del self._minutes[next(iter(self._minutes))]
         return counts
 
-    def _rest(self, error: Exception) -> None:
+    def _pause(self, error: Exception) -> None:
         now = self._monotonic()
-        self._resting_until = now + _REST_SECONDS
-        if now >= self._silent_until:
-            self._silent_until = now + _LOG_INTERVAL_SECONDS
+        self._paused_until = now + _PAUSE_SECONDS
+        if now >= self._next_log:
+            self._next_log = now + _LOG_INTERVAL_SECONDS
             _log.warning("rate limit store out of reach, each worker counts for itself", reason=type(error).__name__)
 
 
 def open_store(uri: str) -> Storage | None:
-    """Return the store that a URI names, not connected yet, or None for counting in this process.
+    """Return the store that a URI names, not yet connected, or None to count in this process.
 
     Raises:
-        SettingError: there is no such store; the text never holds the URI, which may hold a password.
+        SettingError: there is no such store; the message does not repeat the URI, which may hold a password.
     """
     if uri == IN_PROCESS:
         return None
@@ -150,7 +154,13 @@ def open_store(uri: str) -> Storage | None:
 
 
 async def _in_time(counting: Coroutine[Any, Any, int]) -> int:
-    """Return what the store says, unless it takes too long; what arrived while this process was busy is in time."""
+    """Return the result of a call of the store.
+
+    A result that arrived while this process was busy with something else still counts as in time.
+
+    Raises:
+        TimeoutError: the store took longer than `_TIMEOUT_SECONDS`.
+    """
     task = asyncio.ensure_future(counting)
     await asyncio.wait([task], timeout=_TIMEOUT_SECONDS)
     for _ in range(_LAST_STEPS):
@@ -163,10 +173,10 @@ async def _in_time(counting: Coroutine[Any, Any, int]) -> int:
 
 
 async def _count(store: Storage, name: str, limit: int, *, free: bool) -> int:
-    """Return how many answers a key has had in a minute, this one among them unless it is free."""
+    """Return how many answers a key has had in a minute, including this one unless it is free."""
     if free:
         return await store.get(name)
     total = await store.incr(name, _STORE_KEEPS_SECONDS)
-    if total > limit:  # it will not be given: a limit that is raised within the minute must not find it counted
+    if total > limit:  # it is refused, and must not count if the limit is raised within the minute
         await store.incr(name, _STORE_KEEPS_SECONDS, -1)
     return total

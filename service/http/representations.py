@@ -1,7 +1,7 @@
-"""The forms of one answer: JSON or CSV, compressed or not, each made when somebody first wants it and then remembered.
+"""The forms of one answer: JSON or CSV, compressed or not, each made when it is first asked for and then kept.
 
-A form is made of the JSON alone, so it is remembered under a digest of that. `meta` is in the JSON only; of CSV the
-headers say what matters.
+Every form is made from the JSON alone, so it is kept under the digest of the JSON. Only JSON has `meta`; for CSV, the
+response headers carry what matters of it.
 """
 
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ from service.api.envelope import Meta
 from service.auth.authentication import Headers
 from service.http import compression, negotiation
 from service.http.cache import AnswerCache, CachedAnswer, form_digest
+from service.http.exchange import JSON
 
 Fields = list[tuple[bytes, bytes]]
 
-JSON: Final = (b"content-type", b"application/json")
 _CSV: Final = (b"content-type", b"text/csv; charset=utf-8")
 _GZIP: Final = (b"content-encoding", b"gzip")
-_WORTH_BYTES: Final = 1024  # less goes into one packet anyway
+_COMPRESSED_FROM_BYTES: Final = 1024  # a smaller body fits into one packet anyway
 
 
 class Form(NamedTuple):
-    """How one client gets one answer."""
+    """The form in which one client gets one answer."""
 
     answer: CachedAnswer
     csv_table: CsvTable | None  # None for JSON
     gzip: bool
-    digest: bytes  # the same compressed or not: the tag made of it is weak
+    digest: bytes  # the same compressed or not, because the entity tag is weak
 
 
 class _Paginated(msgspec.Struct, frozen=True):
@@ -41,39 +41,48 @@ class _Paginated(msgspec.Struct, frozen=True):
 
 
 def choose(answer: CachedAnswer, available: Sequence[CsvTable], headers: Headers, query_string: bytes) -> Form:
-    """Return the form that a client would rather have.
+    """Return the form that a client prefers.
 
     Args:
-        answer: what was asked.
-        available: what sheets the endpoint has; of two, the second is for requests that name a view.
+        answer: as JSON.
+        available: the CSV tables of the endpoint; if there are two, the second is for requests that name a view.
         headers: of the request.
         query_string: as received.
     """
-    wish = negotiation.wish(headers)
-    if not (wish.csv and available):
-        return Form(answer, None, wish.gzip, answer.digest)
+    preference = negotiation.preference(headers)
+    if not (preference.csv and available):
+        return Form(answer, None, preference.gzip, answer.digest)
     names_view = "activity_view" in query.parse(query_string, {"activity_view"})[0]
     csv_table = available[-1 if names_view else 0]
-    return Form(answer, csv_table, wish.gzip, form_digest(answer.digest, csv_table.columns))
+    return Form(answer, csv_table, preference.gzip, form_digest(answer.digest, csv_table.columns))
 
 
-def write(form: Form, meta: Meta, path: str, query_string: bytes, memory: AnswerCache) -> tuple[Fields, bytes]:
-    """Return the body of a form and the headers that describe it; what is the same for every request is remembered."""
+def write(form: Form, meta: Meta, path: str, query_string: bytes, answers: AnswerCache) -> tuple[Fields, bytes]:
+    """Return the headers that describe a form, and its body.
+
+    Args:
+        form: what the client prefers.
+        meta: of the request.
+        path: of the request, for links to other pages.
+        query_string: as received, likewise.
+        answers: keeps the parts of a body that are the same for every request.
+    """
     if form.csv_table is None:
         fields, body, rest = [JSON], form.answer.data[:-1], b',"meta":%b}' % msgspec.json.encode(meta)
     else:
-        known = memory.get(form.digest) or memory.put(
+        known = answers.get(form.digest) or answers.put(
             form.digest, csv_tables.write(form.csv_table, form.answer.data), form.digest
         )
         fields, body, rest = _describe(form.csv_table, form.answer.data, meta, path, query_string), known.data, b""
-    if not form.gzip or len(body) < _WORTH_BYTES:
+    if not form.gzip or len(body) < _COMPRESSED_FROM_BYTES:
         return fields, body + rest
     key = (form.digest, "gzip")
-    begun = memory.get(key) or memory.put(key, compression.begin(body), form.digest)
+    begun = answers.get(key) or answers.put(key, compression.begin(body), form.digest)
     return [*fields, _GZIP], compression.end(begun.data, rest)
 
 
 def _describe(csv_table: CsvTable, data: bytes, meta: Meta, path: str, query_string: bytes) -> Fields:
+    """Return the headers of CSV, from the JSON of the same answer."""
     fields = [_CSV, (b"content-disposition", b'attachment; filename="%b.csv"' % csv_table.name.encode())]
     if meta.data_as_of:
         fields.append((b"x-data-as-of", meta.data_as_of.encode()))

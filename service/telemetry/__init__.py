@@ -1,4 +1,4 @@
-"""What the service says of itself: logs, and metrics over all of its workers.
+"""What the service reports about itself: logs, and metrics over all workers.
 
-Nothing enters that changes an answer, and nothing of any tenant is counted. `logs` and `metrics` are the doors.
+Nothing enters that changes an answer or counts by tenant. The doors are `logs` and `metrics`.
 """

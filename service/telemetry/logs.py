@@ -1,7 +1,7 @@
-"""One JSON line for each request and for each thing that happens besides, on stderr.
+"""The log of the service on stderr: one JSON line for each request, and for each other event.
 
-What was sent is never in them, nor what an exception says, which may quote it: only what this service calls things by
-itself. Workers write to one stream, whole lines at a time.
+Lines never hold what a client sent, nor the message of an exception, which may quote it: only names and ids of the
+service itself. All workers write to one stream, whole lines at a time.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-# What a pipe takes in one piece, so that lines of several workers do not mix; and about 15 lines.
+# A pipe takes so much in one piece, so that lines of several workers do not mix; about 15 lines.
 _PIECE_BYTES: Final = 4096
-_LINGER_SECONDS: Final = 0.1
+_DELAY_SECONDS: Final = 0.1  # at most, until a line is written
 
 
 class RequestLine(msgspec.Struct, frozen=True):
-    """What is logged of one request."""
+    """The log line of one request."""
 
     request_id: str
     route: str | None
-    method: str | None  # None: another than those of HTTP
+    method: str | None  # None: not a known method of HTTP
     status: int
     duration_ms: float
     workspace: str | None
@@ -37,35 +37,35 @@ class RequestLine(msgspec.Struct, frozen=True):
 
 
 class RequestLog:
-    """The lines of the requests, gathered for a moment: at a write for each, writing would be most of the work."""
+    """The log of the requests, written in batches: a write for each line would be most of the work of a request."""
 
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
         self._encode = msgspec.json.Encoder().encode
-        self._gathered = bytearray()
+        self._pending = bytearray()
         self._closing = False
 
     def write(self, line: RequestLine) -> None:
-        """Log a request, soon."""
+        """Log a request, within `_DELAY_SECONDS`."""
         encoded = self._encode(line)
-        if len(self._gathered) + len(encoded) >= _PIECE_BYTES:
+        if len(self._pending) + len(encoded) >= _PIECE_BYTES:
             self.flush()
-        if not self._gathered and not self._closing:
-            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.flush)
-        self._gathered += encoded
-        self._gathered += b"\n"
+        if not self._pending and not self._closing:
+            asyncio.get_running_loop().call_later(_DELAY_SECONDS, self.flush)
+        self._pending += encoded
+        self._pending += b"\n"
         if self._closing:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered."""
-        rest, self._gathered = memoryview(self._gathered), bytearray()
-        with suppress(OSError):  # a disk that is full stops no answers
+        """Write the pending lines."""
+        rest, self._pending = memoryview(self._pending), bytearray()
+        with suppress(OSError):  # a full disk stops no answers
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
 
     def close(self) -> None:
-        """Write what was gathered, and every further line at once."""
+        """Write the pending lines, and from now on every line at once."""
         self._closing = True
         self.flush()
 
@@ -86,7 +86,7 @@ def configure_logs() -> None:
 
 
 def _trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put where an exception came from, and its kind, in the place of what it says."""
+    """Replace an exception by its kind and where it was raised, without its message."""
     raised = event.pop("exc_info", None)
     if raised:
         causes = []

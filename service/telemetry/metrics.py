@@ -1,7 +1,7 @@
-"""What is counted of the requests, and how Prometheus reads it.
+"""Counts of requests over all workers, in the text format of Prometheus.
 
-Nothing of any tenant is in it: every label has few values, all known here. A request costs some additions in memory
-that the workers share; the client library's own counters would cost several times that (docs/operation.md).
+They show nothing of any tenant: every label has few values, all known in advance. A request costs some additions in
+memory that the workers share; the counters of the client library would cost several times as much (docs/operation.md).
 """
 
 import platform
@@ -29,7 +29,7 @@ _METHODS: Final = ("GET", "HEAD", "OPTIONS", _OTHER)
 _SUCCESSES: Final = {200, 204, 304}
 
 _NANOSECONDS: Final = 1_000_000_000
-# From what an answer in memory takes to what nobody waits for.
+# From the time of an answer in memory to more than anybody waits.
 _BOUNDS_SECONDS: Final = (
     *(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005),
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
@@ -42,21 +42,21 @@ _GAUGES: Final = ("workspaces", "bytes")
 
 
 class Metrics(Collector):
-    """The counts of a service, over all of its workers."""
+    """The counts of a service over all its workers."""
 
     def __init__(self, snapshots: Snapshots, clock: Callable[[], int], folder: Path | None = None) -> None:
         """Begin to count.
 
         Args:
             snapshots: the tables of this worker.
-            clock: what time it is, in microseconds UTC; asked when the metrics are read.
-            folder: where the workers of one service meet; None where there is only one.
+            clock: returns the time in microseconds UTC; called when the metrics are read.
+            folder: where the workers of one service share their counters; None if there is only one worker.
         """
         self._snapshots = snapshots
         self._clock = clock
         self._build = {"version": version("workspace-usage"), "python": platform.python_version()}
         slots = iter(range(1_000_000))
-        # Every process numbers them alike.
+        # Every worker numbers the slots in the same order.
         self._requests = {labels: next(slots) for labels in product(_ROUTES, _METHODS, (*_statuses(), _OTHER))}
         self._latencies = {route: [next(slots) for _ in range(_BUCKETS)] for route in _ROUTES}
         self._durations = {route: next(slots) for route in _ROUTES}
@@ -71,11 +71,11 @@ class Metrics(Collector):
         """Count one request.
 
         Args:
-            route: None where there is none.
-            method: whatever was sent.
+            route: None if there is no such route.
+            method: as sent.
             status: of the answer.
-            nanoseconds: what it took.
-            cached: whether its data were in memory; None where that made no difference.
+            nanoseconds: from the request to its answer.
+            cached: whether the data were in memory; None if no data were needed.
         """
         counts = self._counts
         route = route or _OTHER
@@ -89,12 +89,12 @@ class Metrics(Collector):
                 self._measure()
 
     def exposition(self) -> bytes:
-        """Return everything in the text format of Prometheus."""
+        """Return all metrics in the text format of Prometheus."""
         self._measure()
         return generate_latest(self)
 
     def collect(self) -> Iterator[Any]:
-        """Yield every metric."""
+        """Yield every metric, summed over the workers."""
         totals, living = self._shared.totals(), self._shared.totals(living=True)
         requests = CounterMetricFamily("usage_requests", "Requests answered.", labels=("route", "method", "status"))
         for labels, slot in self._requests.items():
@@ -136,7 +136,7 @@ class Metrics(Collector):
 
 
 def _statuses(kind: type[ApiError] = ApiError) -> list[str]:
-    """Return every status that is answered, as labels."""
+    """Return the labels of every status that an answer can have."""
     found = set(_SUCCESSES)
     kinds = [kind]
     while kinds:

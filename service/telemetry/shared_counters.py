@@ -1,7 +1,7 @@
-"""Counts that the workers of one service add up together: each has a file of its own, and all read all of them.
+"""Counters that the workers of one service share: each worker adds to its own file, and all read every file.
 
-A file is memory that outlives its process, so that no count ever falls; whoever starts next goes on in it. Its lock
-says whether its process lives. Nothing is written anywhere else, and with one worker there is no file.
+A file is memory that outlives its process, so no count ever falls: the next worker that starts goes on in it. Its lock
+shows whether its process is alive. With a single worker there is no file.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ _SLOT_BYTES: Final = 8
 
 
 class SharedCounters:
-    """Numbered slots of 64 bits; `counts` holds those of this process."""
+    """Numbered slots of 64 bits; `counts` holds the slots of this process."""
 
     def __init__(self, slots: int, folder: Path | None = None) -> None:
         self._folder = folder
@@ -26,14 +26,14 @@ class SharedCounters:
         self.counts = memoryview(memory).cast("q")
 
     def totals(self, *, living: bool = False) -> list[int]:
-        """Return each slot's sum over all processes, those that are gone included unless only the living are wanted."""
+        """Return the sum of each slot over all processes, or only over those that are alive."""
         if self._folder is None:
             return self.counts.tolist()
         return [sum(column) for column in zip(*_columns(self._folder, living=living), strict=True)]
 
 
 def _claim(folder: Path, size_bytes: int) -> int:
-    """Return the open file that is this process's from now on: the first that nobody living has."""
+    """Open, lock and return the first file that no living process has; it belongs to this process from now on."""
     for number in count():
         descriptor = os.open(folder / str(number), os.O_RDWR | os.O_CREAT, 0o600)
         if _lock(descriptor, fcntl.LOCK_EX):
@@ -44,16 +44,17 @@ def _claim(folder: Path, size_bytes: int) -> int:
 
 
 def _columns(folder: Path, *, living: bool) -> "Iterator[array[int]]":
+    """Yield the slots of every process, or of every living one."""
     for path in folder.iterdir():
         with path.open("rb") as file:
             if living and _lock(file.fileno(), fcntl.LOCK_SH):
                 continue
-            if content := file.read():  # it may have been made this moment
+            if content := file.read():  # it is empty just after it was created
                 yield array("q", content)
 
 
 def _lock(descriptor: int, kind: int) -> bool:
-    """Return whether a file could be locked, which it cannot while a living process has it."""
+    """Return whether a file could be locked; while its process is alive, it cannot."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -33,7 +33,6 @@ TOO_LONG: Final = {
     "tests/erasure/test_forget.py",
     "tests/load/test_load.py",
     "tests/load/test_raw_files.py",
-    "tests/service/http/test_rate_limit.py",
 }
 
 PYTHON_FILES: Final = sorted(

@@ -1,4 +1,4 @@
-"""The service as a real process, asked by the published client, unmodified."""
+"""The service as a real process, used by the unmodified published client."""
 
 import asyncio
 import json
@@ -115,7 +115,7 @@ def test_command_line_client(folder: Any, served: str, tmp_path: Path) -> None:
 
 
 def test_compressed(folder: Any, served: str) -> None:
-    """The published client asks for gzip and gets it; curl finds the same, also in CSV."""
+    """The published client asks for gzip and gets it; curl gets the same bytes, also as CSV."""
     codings: list[str | None] = []
     hooks = {"response": [lambda reply: codings.append(reply.headers.get("content-encoding"))]}
     with httpx.Client(timeout=30, event_hooks=hooks) as connection:
@@ -134,7 +134,7 @@ def test_compressed(folder: Any, served: str) -> None:
 
 
 def test_two_workers_and_graceful_stop(folder: Any, event: Any) -> None:
-    """Several workers give the same answers; SIGTERM ends them with success, and no log line holds the key."""
+    """Several workers give the same answers and end with exit code 0 at SIGTERM; no log line holds the key."""
     _fill(folder, event)
     process, url = start(folder.root, "--workers", "2")
     headers = {"Authorization": f"Bearer {folder.token}"}
@@ -151,7 +151,7 @@ def test_two_workers_and_graceful_stop(folder: Any, event: Any) -> None:
 
 
 def test_taken_port(folder: Any, served: str) -> None:
-    """A port that somebody else listens on is refused with a sentence, not shared in silence."""
+    """A port that another process listens on is refused with a message, not silently shared."""
     port = served.rsplit(":", 1)[1]
     done = subprocess.run(
         [BIN / "usage", "serve", "--port", port, "--data-dir", folder.root],
@@ -165,7 +165,7 @@ def test_taken_port(folder: Any, served: str) -> None:
 
 
 def test_broken_directory_at_thestart(folder: Any) -> None:
-    """A directory file that is broken when the service starts is named with its line."""
+    """A directory file that is broken at start is named, with its line."""
     (folder.root / "directory" / "members.jsonl").write_text("oops\n")
     done = subprocess.run(
         [BIN / "usage", "serve", "--port", "0", "--data-dir", folder.root],

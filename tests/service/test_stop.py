@@ -1,4 +1,4 @@
-"""A stop under load: what has begun is answered and logged, whatever the connections are kept for."""
+"""A stop under load: requests that have begun are answered and logged, even on connections that are kept alive."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ _BEFORE_STOP = 30
 
 
 class Client(threading.Thread):
-    """Asks on one connection, kept alive, until there is nobody any more; answers that are no answers are errors."""
+    """Sends requests on one connection, kept alive, until the service is gone; any incomplete answer is an error."""
 
     def __init__(self, url: str, token: str, warm: threading.Barrier) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Client(threading.Thread):
         self.errors: list[Exception] = []
 
     def run(self) -> None:
-        """Ask and ask."""
+        """Send requests until the connection ends."""
         connection = http.client.HTTPConnection(self._address.hostname or "", self._address.port, timeout=60)
         try:
             while True:
@@ -40,8 +40,8 @@ class Client(threading.Thread):
                 if len(self.answered) == _BEFORE_STOP:
                     self._warm.wait()
         except (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected):
-            pass  # nothing came at all: whether it was never begun, the log says
-        except Exception as error:  # noqa: BLE001 - whatever else is a failure
+            pass  # no answer: the comparison with the log shows whether the request had begun
+        except Exception as error:  # noqa: BLE001 - any other exception is a failure
             self.errors.append(error)
         finally:
             connection.close()
@@ -49,7 +49,7 @@ class Client(threading.Thread):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stop_under_load(folder: Any, event: Any, workers: int) -> None:
-    """After SIGTERM every request that was begun is answered in full, and has its line in the log; no other has."""
+    """After SIGTERM, exactly the requests that are answered in full have a line in the log."""
     folder.publish([event(folder.now, credits=1)])
     process, url = start(folder.root, "--workers", str(workers))
     warm = threading.Barrier(_CONNECTIONS + 1)
@@ -64,7 +64,7 @@ def test_stop_under_load(folder: Any, event: Any, workers: int) -> None:
     try:
         assert process.wait(60) == 0
     finally:
-        process.kill()  # where it did not stop, the test is to end nevertheless
+        process.kill()  # so that the test ends even if the service does not stop
     for thread in (*clients, reading):
         thread.join()
     process.stderr.close()

@@ -19,15 +19,15 @@ COMMAND: Final = (sys.executable, "-c", "from service.commands import main; main
 ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def wait_until(process: subprocess.Popen[Any], is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, before which a process must not end."""
-    while not is_so():
+def wait_until(process: subprocess.Popen[Any], condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail if the process ends before that."""
+    while not condition():
         assert process.poll() is None
         time.sleep(0.005)
 
 
 def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
-    """Start `usage serve` and return it with its URL once it says that it listens."""
+    """Start `usage serve`; return the process and its URL once it listens."""
     process = subprocess.Popen(
         [BIN / "usage", "serve", "--port", "0", "--data-dir", data_dir, "--now", "2026-11-24T12:00:00Z", *options],
         stderr=subprocess.PIPE,
@@ -45,7 +45,7 @@ def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Po
 
 
 def stop(process: subprocess.Popen[str]) -> str:
-    """Stop it and return what else it said."""
+    """Stop the service and return the rest of its log."""
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=60)
     return rest
@@ -53,7 +53,7 @@ def stop(process: subprocess.Popen[str]) -> str:
 
 @contextmanager
 def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
-    """Yield the URL of a service for any number of requests: its log is read away, for a full pipe would stop it."""
+    """Yield the URL of a running service; its log is read and dropped, because a full pipe would block it."""
     process, url = start(data_dir, *options, **settings)
     assert process.stderr is not None
     reading = threading.Thread(target=lambda lines: [None for _ in lines], args=(process.stderr,))

@@ -195,7 +195,7 @@ async def exchange(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope: dict[str, Any] = {
+    scope: Any = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",

@@ -161,7 +161,8 @@ def test_start_and_end(folder: ServiceFolder) -> None:
         async def send(message: Any) -> None:
             sent.append(message["type"])
 
-        life = asyncio.create_task(app({"type": "lifespan"}, messages.get, send))
+        lifespan: Any = {"type": "lifespan"}
+        life = asyncio.create_task(app(lifespan, messages.get, send))
         await messages.put({"type": "lifespan.startup"})
         await asked(server)
         assert sent == ["lifespan.startup.complete"]

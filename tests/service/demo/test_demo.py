@@ -30,8 +30,8 @@ def demo(folder: Path) -> list[str]:
 
 
 def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the demo to its end."""
-    # A proxy that nobody runs: what is on the loopback interface must not go through it.
+    """Run a small demo to its end."""
+    # A proxy that does not exist: requests to the loopback interface must not go through it.
     env = {**os.environ, "HTTP_PROXY": "http://127.0.0.1:9", "COLUMNS": "100", "USAGE_PORT": "8123"}
     return subprocess.run(demo(folder), capture_output=True, text=True, timeout=120, check=False, env=env)
 
@@ -44,13 +44,13 @@ def processes_of(folder: Path) -> list[str]:
         try:
             if variable in (process / "environ").read_bytes().split(b"\0"):
                 found.append(process.name)
-        except OSError:  # it ended meanwhile, or is somebody else's
+        except OSError:  # it ended meanwhile, or belongs to another user
             continue
     return found
 
 
-def test_it_shows_the_three_answers_and_how_to_go_on_twice(tmp_path: Path) -> None:
-    """A first demo and a second one in the same folder both end well, and leave a key that works but no process."""
+def test_it_shows_the_three_answers_and_the_next_steps_twice(tmp_path: Path) -> None:
+    """Two demos in the same folder both succeed, and leave a key that works but no process."""
     folder = tmp_path / "demo"
     keys = []
     for _ in range(2):
@@ -77,7 +77,7 @@ def test_it_shows_the_three_answers_and_how_to_go_on_twice(tmp_path: Path) -> No
 
 
 def test_it_spares_folders_of_others(tmp_path: Path) -> None:
-    """A folder that is not empty and no earlier demo's is left as it is."""
+    """A folder that is not empty and not that of an earlier demo is left as it is."""
     (tmp_path / "thesis.txt").write_text("years of work")
     result = run_demo(tmp_path)
     assert result.returncode == 1
@@ -89,7 +89,7 @@ def test_it_spares_folders_of_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["run", "serve"])
 def test_stopping_it_leaves_no_process(tmp_path: Path, how: signal.Signals, moment: str) -> None:
-    """Ctrl-C and a plain kill, while logs are aggregated or while the service is up, end the commands as well."""
+    """SIGINT and SIGTERM, while logs are loaded or served, end the commands as well."""
     folder = tmp_path / "demo"
     log = folder / "serve.log"
     with subprocess.Popen(demo(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
@@ -102,12 +102,12 @@ def test_stopping_it_leaves_no_process(tmp_path: Path, how: signal.Signals, mome
         process.send_signal(how)
         process.stderr.read()
         code = process.wait(30)
-    assert code != 0 or moment == "serve"  # it may have been done by then
+    assert code != 0 or moment == "serve"  # the demo may have ended before the signal
     assert not processes_of(folder)
 
 
 def test_a_service_that_cannot_start_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log of a service that died is part of the message."""
+    """If the service does not start, its log is part of the message."""
     monkeypatch.setattr(module, "_program", lambda _: "false")
     with pytest.raises(module.DemoError, match="usage serve exited with 1"), module.served(tmp_path):
         pytest.fail("nothing is served")

@@ -1,4 +1,4 @@
-"""By which tags a client's answer is known again."""
+"""`If-None-Match`: which tags match the answer that a client already holds."""
 
 import pytest
 
@@ -30,5 +30,5 @@ from service.http.cache import matches
     ],
 )
 def test_if_none_match(values: list[bytes], known: bool) -> None:
-    """Lists, several headers, weak and strong tags and `*` are known again; what is malformed is not."""
+    """Lists, several headers, weak and strong tags and `*` match; malformed values do not."""
     assert matches(b'W/"a"', values) is known

@@ -1,4 +1,4 @@
-"""Gzip put together from a remembered start and a new end."""
+"""Gzip assembled from a kept beginning and a new end."""
 
 import gzip
 import subprocess
@@ -15,7 +15,7 @@ _bytes = st.one_of(st.binary(max_size=2000), st.builds(bytes.__mul__, st.binary(
 
 @given(data=_bytes, ends=st.lists(st.binary(max_size=300), min_size=1, max_size=3))
 def test_any_data_and_ends(data: bytes, ends: list[bytes]) -> None:
-    """One member holds the data and the end, whatever they are; the start serves any number of ends."""
+    """One member holds any beginning and any end; the same beginning serves any number of ends."""
     begun = begin(data)
     for rest in ends:
         whole = end(begun, rest)
@@ -26,7 +26,7 @@ def test_any_data_and_ends(data: bytes, ends: list[bytes]) -> None:
 
 
 def test_gunzip() -> None:
-    """The program `gunzip` finds checksum and length right."""
+    """The program `gunzip` accepts checksum and length."""
     whole = end(begin(b"data" * 1000), b"end")
     assert subprocess.run(["gunzip", "--stdout"], input=whole, capture_output=True, check=True).stdout == (
         b"data" * 1000 + b"end"
@@ -34,12 +34,12 @@ def test_gunzip() -> None:
 
 
 def test_longest_end() -> None:
-    """The end fits into one stored block or is refused."""
+    """An end that does not fit into one stored block is refused."""
     assert gzip.decompress(end(begin(b""), b"x" * LONGEST_END)) == b"x" * LONGEST_END
     with pytest.raises(ValueError, match="65536 bytes"):
         end(begin(b""), b"x" * (LONGEST_END + 1))
 
 
 def test_same_bytes() -> None:
-    """The same data make the same bytes at any time: no clock and no name are in the header."""
+    """The same data give the same bytes at any time: the header has neither a time nor a name."""
     assert begin(b"data")[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.negotiation import Wish, wish
+from service.http.negotiation import Preference, preference
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
-def _wish(accept: str = "", encoding: str = "") -> Wish:
-    return wish({b"accept": [accept.encode("latin-1")], b"accept-encoding": [encoding.encode("latin-1")]})
+def _preference(accept: str = "", encoding: str = "") -> Preference:
+    return preference({b"accept": [accept.encode("latin-1")], b"accept-encoding": [encoding.encode("latin-1")]})
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def _wish(accept: str = "", encoding: str = "") -> Wish:
     ],
 )
 def test_json(accept: str) -> None:
-    """JSON is for whoever does not name CSV, or does not prefer it; also for those who accept neither."""
-    assert not _wish(accept).csv
+    """A client gets JSON if it does not name CSV, does not prefer it, or accepts neither."""
+    assert not _preference(accept).csv
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ def test_json(accept: str) -> None:
     ],
 )
 def test_csv(accept: str) -> None:
-    """CSV is for whoever names it and gives JSON less, or the same by a wildcard alone."""
-    assert _wish(accept).csv
+    """A client gets CSV if it names it and gives JSON less weight, or the same only by a wildcard."""
+    assert _preference(accept).csv
 
 
 @pytest.mark.parametrize("weight", ["", "2", "1.001", "-1", "0.1234", ".5", "nan", "1e0", "٠", "high"])
 def test_broken_weights(weight: str) -> None:
-    """What has a broken weight is as if it had not been sent."""
-    assert not wish({b"accept": [b"text/csv;q=" + weight.encode()]}).csv
-    assert wish({b"accept": [b"text/csv, application/json;q=" + weight.encode()]}).csv
+    """An element with a malformed weight is ignored."""
+    assert not preference({b"accept": [b"text/csv;q=" + weight.encode()]}).csv
+    assert preference({b"accept": [b"text/csv, application/json;q=" + weight.encode()]}).csv
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,18 @@ def test_broken_weights(weight: str) -> None:
     ],
 )
 def test_gzip(encoding: str, gzip: bool) -> None:
-    """Gzip is for whoever accepts it at least as much as no coding."""
-    assert _wish(encoding=encoding).gzip is gzip
+    """A client gets gzip if it accepts it at least as much as no encoding."""
+    assert _preference(encoding=encoding).gzip is gzip
 
 
 def test_several_headers_are_one_list() -> None:
     """A header sent in several lines is one list."""
-    assert wish({b"accept": [b"text/html", b"text/csv"], b"accept-encoding": [b"br", b"gzip"]}) == (True, True)
+    assert preference({b"accept": [b"text/html", b"text/csv"], b"accept-encoding": [b"br", b"gzip"]}) == (True, True)
 
 
 def test_endless_headers_ask_for_nothing() -> None:
-    """Headers longer than any client's are not taken apart, nor remembered."""
-    assert _wish("text/csv," + "a" * 2000, "gzip") == (False, False)
+    """Headers longer than those of any client are neither parsed nor cached."""
+    assert _preference("text/csv," + "a" * 2000, "gzip") == (False, False)
 
 
 _words = st.sampled_from([b"text/csv", b"*/*", b"gzip", b"q=", b";", b",", b"0.5", b'"', b" ", b"\xff", b"="])
@@ -103,5 +103,5 @@ _words = st.sampled_from([b"text/csv", b"*/*", b"gzip", b"q=", b";", b",", b"0.5
 
 @given(st.lists(st.one_of(st.binary(max_size=20), st.lists(_words).map(b"".join)), max_size=4))
 def test_garbage(values: list[bytes]) -> None:
-    """No header whatever makes an error."""
-    assert set(wish({b"accept": values, b"accept-encoding": values})) <= {True, False}
+    """No header causes an error."""
+    assert set(preference({b"accept": values, b"accept-encoding": values})) <= {True, False}

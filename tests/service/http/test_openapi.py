@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the service does."""
+"""The OpenAPI document agrees with what the service does."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_errors_and_security(folder: Any, send: Any) -> None:
 
 
 def test_references_resolve(folder: Any, send: Any) -> None:
-    """Whatever the document refers to is in it."""
+    """Every reference of the document leads to a part of it."""
     document, found = _document(folder, send), []
 
     def visit(node: Any) -> None:
@@ -73,7 +73,7 @@ def test_references_resolve(folder: Any, send: Any) -> None:
 
 
 def test_answers_have_the_documented_keys(folder: Any, send: Any, event: Any) -> None:
-    """The keys of real answers are those of the document, one by one."""
+    """Real answers have exactly the keys of the document, at every level."""
     folder.publish([event(folder.now, credits=3, languages=[{"locale": "de", "characters": 5}], metadata="{}")])
     document = _document(folder, send)
     for path, item in document["paths"].items():
@@ -84,7 +84,7 @@ def test_answers_have_the_documented_keys(folder: Any, send: Any, event: Any) ->
 
 
 def test_answers_have_the_documented_headers_and_types(folder: Any, send: Any, event: Any) -> None:
-    """The headers and media types of real answers are those of the document, one by one."""
+    """Real answers have exactly the headers and media types of the document."""
     folder.publish([event(folder.now - k, id=str(k), credits=3, metadata="{}") for k in range(30)])
     document = _document(folder, send)
     limited = {"authorization": f"Bearer {folder.key(rate_limit_per_min=1_000)}"}
@@ -102,7 +102,7 @@ def test_answers_have_the_documented_headers_and_types(folder: Any, send: Any, e
                 if media_type == "text/csv":
                     plain = folder.ask(path, query, accept=media_type, **limited).body.decode("utf-8-sig")
                     assert plain.splitlines()[0].replace(",", ", ") in content["schema"]["description"]
-        optional = {"content-encoding"}  # of what is large enough
+        optional = {"content-encoding"}  # only if the body is long enough
         assert documented - optional <= seen - {"content-type", "content-length"} <= documented
         unchanged = folder.ask(path, if_none_match="*", **limited)
         assert set(unchanged.headers) == {name.lower() for name in responses["304"]["headers"]}
@@ -132,7 +132,7 @@ def test_page_needs_nothing_from_elsewhere(folder: Any, send: Any) -> None:
 
 
 def test_rate_limits(folder: Any, send: Any) -> None:
-    """429 and the fields that answers of a limited key carry are in the document, just as they come."""
+    """The document has 429 and the headers of a limited key, exactly as they are sent."""
     folder.publish()
     headers = [("authorization", f"Bearer {folder.key(rate_limit_per_min=1)}")]
     document, app = _document(folder, send), folder.app()

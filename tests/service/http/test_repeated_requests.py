@@ -1,4 +1,4 @@
-"""Requests that come again: what is remembered of them is never given to a question that has become another one."""
+"""Repeated requests: the answer to an earlier request is never given if the request means another question by now."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ REQUESTS = (
     ("activity", f"user_id={OTHER_USER}"),
     ("summary", "range=31d"),
 )
-# Around two local midnights and the end of a billing period, which no quarter-hour begins.
+# Around two local midnights, and the end of a billing period that is not on a quarter-hour.
 MOMENTS = [
     instant(text) + microseconds
     for text in ("2026-11-24T00:00:00Z", "2026-11-24T18:15:00Z", "2026-11-24T09:00:13.5Z")
@@ -30,7 +30,7 @@ MOMENTS = [
 
 @pytest.mark.parametrize("seed", range(4))
 def test_as_a_fresh_service(folder: Any, event: Any, seed: int) -> None:
-    """However clock, directory and tables change between them, requests are answered as by a service just started."""
+    """However clock, directory and tables change, a request gets the answer that a service just started gives."""
     rng = random.Random(seed)
     folder.member(WORKSPACE, OTHER_USER)
     folder.publish()

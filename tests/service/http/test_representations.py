@@ -49,7 +49,7 @@ def _busy(folder: Any, event: Maker, count: int = 40) -> None:
 
 
 def test_summary_days(folder: Any, event: Maker) -> None:
-    """Without a view, the summary's CSV is its days."""
+    """Without a view, the CSV of the summary has its days."""
     _busy(folder, event)
     expected = [_texts(row) for row in folder.data("summary")["daily"]]
     assert _table(folder.ask(SUMMARY, accept="text/csv")) == expected
@@ -59,7 +59,7 @@ def test_summary_days(folder: Any, event: Maker) -> None:
 @pytest.mark.parametrize("view", ["daily", "weekly", "monthly"])
 @pytest.mark.parametrize("query", ["activity_view={view}", "range=90d&activity%5Fview={view}"])
 def test_summary_buckets(folder: Any, event: Maker, view: str, query: str) -> None:
-    """With a view in the query, it is the buckets of the view, also where the view is the default."""
+    """With a view in the query, even the default one, it has the buckets of the view."""
     _busy(folder, event)
     asked = query.format(view=view)
     expected = folder.data("summary", asked)["activity"]["buckets"]
@@ -68,7 +68,7 @@ def test_summary_buckets(folder: Any, event: Maker, view: str, query: str) -> No
 
 @pytest.mark.parametrize("query", ["", "activity_view=monthly"])
 def test_languages(folder: Any, event: Maker, query: str) -> None:
-    """By language it is the languages and a last row for what has none; credits and shares add up."""
+    """The CSV by language has the languages and a last row for untagged credits; credits and shares add up."""
     _busy(folder, event)
     answer = folder.data("by-language", query)
     *rows, untagged = _table(folder.ask(LANGUAGES, query, accept="text/csv"))
@@ -81,7 +81,7 @@ def test_languages(folder: Any, event: Maker, query: str) -> None:
 
 
 def test_no_untagged_row_without_untagged_credits(folder: Any, event: Maker) -> None:
-    """Where every credit has a language there is no further row; where there is nothing, there is the header."""
+    """Without untagged credits there is no last row; without any data there is only the header."""
     folder.publish()
     body = folder.ask(ACTIVITY, accept="text/csv").body
     assert body == (
@@ -99,7 +99,7 @@ def _flat(event: Any) -> dict[str, str]:
 
 
 def test_feed(folder: Any, event: Maker) -> None:
-    """The feed's CSV is the page, its nesting flat and its metadata the JSON text to the letter."""
+    """The CSV of the feed is the page, with nested fields as columns and metadata as the exact JSON text."""
     _busy(folder, event)
     rows = _table(folder.ask(ACTIVITY, "limit=10", accept="text/csv"))
     metadata = [row.pop("metadata") for row in rows]
@@ -108,7 +108,7 @@ def test_feed(folder: Any, event: Maker) -> None:
 
 
 def test_links(folder: Any, event: Maker) -> None:
-    """`Link` leads through the pages in both directions, with the other parameters as they were sent."""
+    """`Link` leads through the pages in both directions, with the other parameters as sent."""
     _busy(folder, event)
     app, sent = folder.app(), "x=%C3%A9<>%22&limit=15&timezone=Asia%2FKathmandu&&c%75rsor={cursor}"
     pages, query = [], sent.replace("&c%75rsor={cursor}", "")
@@ -131,7 +131,7 @@ def test_links(folder: Any, event: Maker) -> None:
 
 
 def test_only_pages_have_links(folder: Any, event: Maker) -> None:
-    """A whole feed, the other sheets and JSON have no `Link`."""
+    """A feed of one page, the other CSV tables and JSON have no `Link`."""
     _busy(folder, event, 3)
     for path in (SUMMARY, LANGUAGES, ACTIVITY):
         assert "link" not in folder.ask(path, accept="text/csv").headers
@@ -139,7 +139,7 @@ def test_only_pages_have_links(folder: Any, event: Maker) -> None:
 
 
 def test_csv_headers(folder: Any, event: Maker) -> None:
-    """CSV has a file name and says how fresh it is; JSON has neither header."""
+    """CSV has a file name and `X-Data-As-Of`; JSON has neither header."""
     _busy(folder, event)
     names = {
         (SUMMARY, ""): "usage-days",
@@ -156,7 +156,7 @@ def test_csv_headers(folder: Any, event: Maker) -> None:
 
 
 def test_json_stays_json(folder: Any, send: Any) -> None:
-    """Whoami and every error are JSON whatever is accepted."""
+    """Whoami and every error are JSON, whatever the client accepts."""
     asked = [("authorization", f"Bearer {folder.token}"), ("accept", "text/csv")]
     for path, query, status in ((SUMMARY, b"", 503), (SUMMARY, b"range=1", 422), ("/x", b"", 404), (WHOAMI, b"", 200)):
         reply = send(folder.app(), path, query, asked)
@@ -166,7 +166,7 @@ def test_json_stays_json(folder: Any, send: Any) -> None:
 
 
 def test_crlf(folder: Any, event: Maker) -> None:
-    """Lines end in CR LF, the last one too."""
+    """Every line ends in CR LF, including the last one."""
     _busy(folder, event)
     body = folder.ask(SUMMARY, accept="text/csv").body
     assert body.endswith(b"\r\n")
@@ -181,7 +181,7 @@ def test_numbers_stay_numbers(folder: Any, event: Maker) -> None:
 
 
 def test_tags_of_forms(folder: Any, event: Maker) -> None:
-    """CSV has another tag than JSON and each layout its own; compressed or not, the weak tag is the same."""
+    """JSON and each CSV table have different tags; compressed or not, the weak tag is the same."""
     _busy(folder, event)
     app = folder.app()
     tags = {
@@ -199,7 +199,7 @@ def test_tags_of_forms(folder: Any, event: Maker) -> None:
 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 def test_unchanged(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch, accept: str) -> None:
-    """A 304 has the tag and the caching headers, no body and nothing about one; it neither lays out nor compresses."""
+    """A 304 has the tag and the caching headers, but nothing about a body; no form is made."""
     _busy(folder, event)
     tag = folder.ask(SUMMARY, accept=accept).headers["etag"]
 
@@ -224,7 +224,7 @@ def test_unchanged(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch, a
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 @pytest.mark.parametrize("path", [SUMMARY, LANGUAGES, ACTIVITY])
 def test_gzip(folder: Any, event: Maker, send: Any, path: str, accept: str) -> None:
-    """Compressed, the body is the plain one, `meta` being new; HEAD has the same headers."""
+    """Unpacked, a compressed body is the plain one but for `meta`; HEAD has the same headers."""
     _busy(folder, event)
     app, query = folder.app(), "limit=30" if path == ACTIVITY else "activity_view=monthly"
     asked = [("authorization", f"Bearer {folder.token}"), ("accept", accept), ("accept-encoding", "gzip")]
@@ -249,14 +249,14 @@ def test_gzip(folder: Any, event: Maker, send: Any, path: str, accept: str) -> N
 
 
 def test_small_bodies_and_errors_are_not_compressed(folder: Any) -> None:
-    """What fits into one packet, and every error, goes as it is."""
+    """A body that fits into one packet, and every error, is not compressed."""
     folder.publish()
     for path, query in ((WHOAMI, ""), (LANGUAGES, ""), (SUMMARY, "range=1"), ("/nothing", "")):
         assert "content-encoding" not in folder.ask(path, query, accept_encoding="gzip").headers
 
 
 def test_forms_are_made_once(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer is laid out and compressed on the first request that wants it so, and never for the others."""
+    """CSV is written and a body compressed at the first request that prefers it, and not for other requests."""
     _busy(folder, event)
     made: list[str] = []
 
@@ -280,11 +280,11 @@ def test_forms_are_made_once(folder: Any, event: Maker, monkeypatch: pytest.Monk
 
 
 def test_forms_are_within_the_memory(folder: Any, event: Maker) -> None:
-    """The bytes of the forms count like those of answers."""
+    """The bytes of forms count against the limit of the cache, as answers do."""
     _busy(folder, event)
     app = folder.app()
     folder.ask(SUMMARY, "range=90d", app)
-    recent = app._answers._recent  # noqa: SLF001 - its size is seen nowhere else
+    recent = app._read_path._answers._recent  # noqa: SLF001 - its size is seen nowhere else
     size = recent.size_bytes
     table = folder.ask(SUMMARY, "range=90d", app, accept="text/csv")
     assert recent.size_bytes - size >= len(table.body)

@@ -1,4 +1,4 @@
-"""The running service does what its OpenAPI document says, whatever data a generator makes of that document."""
+"""The running service agrees with its OpenAPI document, whatever requests a generator derives from it."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ def published(folder: Any, event: Any) -> Any:
 
 
 def test_every_route_with_a_key(published: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Good, bad and missing data, credentials and methods get the documented answers on every route."""
+    """Valid, invalid and missing parameters, credentials and methods get the documented answers on every route."""
     token, folder = published.key(rate_limit_per_min=1_000_000), tmp_path_factory.mktemp("generator")
     with running(published.root) as url:
         document = httpx.get(url + DOCUMENT, trust_env=False).json()
@@ -47,7 +47,7 @@ def test_every_route_with_a_key(published: Any, tmp_path_factory: pytest.TempPat
 
 
 def test_the_api_with_a_session(published: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The same with a session, and with texts that are no zone, no cursor and nobody's id."""
+    """The same with a session token, and with texts that are not zones, cursors or known ids."""
     key, folder = rsa_key("one"), tmp_path_factory.mktemp("generator")
     (folder / "jwks.json").write_bytes(jwks(one=key))
     with running(published.root, USAGE_JWKS=str(folder / "jwks.json")) as url:
@@ -57,7 +57,7 @@ def test_the_api_with_a_session(published: Any, tmp_path_factory: pytest.TempPat
 
 
 def _narrow(document: Any, folder: Any) -> None:
-    """Let a document say what exists: most of what it allows would otherwise be refused, whatever else is sent."""
+    """Narrow a document to values that exist, because most requests would otherwise be refused for one of them."""
     existing = {"timezone": ZONES, "user_id": [folder.user], "X-Workspace-Id": [folder.workspace]}
     for item in document["paths"].values():
         parameters = item["get"].get("parameters", [])
@@ -68,8 +68,8 @@ def _narrow(document: Any, folder: Any) -> None:
 
 
 def _finds_nothing(folder: Path, token: str, *arguments: str) -> None:
-    """Demand that every answer passes all checks of the generator, which makes the same requests as always."""
-    # A process of its own: in this one it would be a plug-in of every test.
+    """Check that every answer passes all checks of the generator, which makes the same requests every time."""
+    # In its own process: in this one, its plug-in would apply to every test.
     command = [sys.executable, "-m", "schemathesis.cli", "run", *arguments, "-H", f"Authorization: Bearer {token}"]
     options = ["--generation-deterministic", "--max-examples", "20", "--continue-on-failure", "--no-color"]
     found = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False, timeout=300)

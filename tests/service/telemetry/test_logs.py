@@ -1,4 +1,4 @@
-"""Logs: a line for each request, whole, with nothing in it that was sent."""
+"""The log: one whole line for each request, without anything that a client sent."""
 
 import asyncio
 import json
@@ -30,12 +30,12 @@ class Log:
         self.log = RequestLog(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 
     def text(self) -> str:
-        """Return what was logged until now."""
+        """Return the log so far."""
         self.log.flush()
         return self.path.read_text()
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return it decoded."""
+        """Return the decoded lines so far."""
         return [json.loads(line) for line in self.text().splitlines()]
 
 
@@ -68,7 +68,7 @@ def test_a_line_a_request(folder: Any, send: Any, log: Log) -> None:
 
 @pytest.mark.parametrize("secret", ["op_live_0123456789", "ada@example.org", "Ada", "eyJhbGciOiJ.eyJzdWIi.c2ln"])
 def test_nothing_that_was_sent(folder: Any, send: Any, log: Log, capfd: Any, secret: str) -> None:
-    """Whatever is sent, wherever, is in no line: path, query, method, headers, good and bad."""
+    """Nothing that a client sends in path, query, method or headers is in any line, whether valid or not."""
     folder.publish()
     app, good = folder.app(log=log.log), ("authorization", f"Bearer {folder.token}")
     for path in (f"/{secret}", SUMMARY, f"{SUMMARY}/{secret}", ACTIVITY):
@@ -103,7 +103,7 @@ except KeyError:
 
 
 def test_exceptions_do_not_quote() -> None:
-    """An exception is logged by kind and place, its causes too; what it says stays out."""
+    """An exception and its causes are logged by kind and place, without their messages."""
     done = subprocess.run([sys.executable, "-c", _FAIL], capture_output=True, text=True, check=True)
     line = json.loads(done.stderr)
     assert [cause["kind"] for cause in line["exception"]] == ["KeyError", "ValueError"]
@@ -126,7 +126,7 @@ def _written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def test_whole_lines_in_few_pieces(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are written several at a time, never a part of one, and no more at once than a pipe takes in one piece."""
+    """Whole lines are written in batches that a pipe takes in one piece."""
     pieces = _written(monkeypatch)
 
     async def write() -> None:
@@ -140,7 +140,7 @@ def test_whole_lines_in_few_pieces(log: Log, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_lines_come_soon() -> None:
-    """A line waits a moment for others, not for their coming; after the end every line is written at once."""
+    """A line is written after a short delay, even if no other follows; after the end every line is written at once."""
     reader, writer = os.pipe()
     log = RequestLog(writer)
 
@@ -162,7 +162,7 @@ def test_lines_come_soon() -> None:
 
 
 def test_full_disk(folder: Any) -> None:
-    """Where lines cannot be written, requests are answered all the same."""
+    """Requests are answered even if lines cannot be written."""
     log = RequestLog(os.open("/dev/full", os.O_WRONLY))
     app = folder.app(log=log)
     log.close()
@@ -170,7 +170,7 @@ def test_full_disk(folder: Any) -> None:
 
 
 def test_server_timing(folder: Any, send: Callable[..., Any]) -> None:
-    """Only in debug mode answers say how long they took, and whether the data were in memory."""
+    """Only in debug mode do answers carry their duration, and whether the data were in memory."""
     folder.publish()
     assert "server-timing" not in folder.ask(SUMMARY).headers
     app = create_app(Settings.read({"USAGE_DEBUG": "true"}, data_dir=folder.root), lambda: folder.now)
@@ -193,7 +193,7 @@ def test_debug_setting(text: str, value: bool) -> None:
 
 
 def test_debug_option(folder: Any) -> None:
-    """`usage serve --debug` is the same."""
+    """`usage serve --debug` has the same effect."""
     process, url = start(folder.root, "--debug")
     assert "server-timing" in httpx.get(f"{url}/health/live").headers
     stop(process)

@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads, over all workers, and that nobody's data are in it."""
+"""Metrics: what Prometheus reads, over all workers, without data of any tenant."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def _samples(text: str) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
 def _read(app: Any, send: Any) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
     reply = send(app, "/metrics")
     assert reply.status == 200
-    # Prometheus 3 refuses what names its charset twice.
+    # Prometheus 3 refuses a content type that names its charset twice.
     assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return _samples(reply.body.decode())
 
@@ -37,7 +37,7 @@ def _labels(**labels: str) -> frozenset[tuple[str, str]]:
 
 
 def test_requests(folder: Any, send: Any) -> None:
-    """Requests are counted by route, method and status; what is unknown has one name, whatever was sent."""
+    """Requests are counted by route, method and status; all unknown values share one label."""
     folder.publish()
     app = folder.app()
     for query in ("", "", "range=oops"):
@@ -59,7 +59,7 @@ def test_requests(folder: Any, send: Any) -> None:
 
 
 def test_durations(folder: Any, send: Any) -> None:
-    """Durations are a histogram of each route, fine below a millisecond; its count is that of the requests."""
+    """Durations are a histogram for each route, fine below a millisecond; its count is the number of requests."""
     app = folder.app()
     for _ in range(5):
         folder.ask(WHOAMI, app=app)
@@ -80,7 +80,7 @@ def test_durations(folder: Any, send: Any) -> None:
 
 
 def test_data(folder: Any, send: Any) -> None:
-    """Age and sequence of the data are absent before the first run, then those of what is published."""
+    """Age and sequence of the data are absent before the first run, then those of the published tables."""
     app = folder.app()
     assert not {"usage_data_age_seconds", "usage_published_sequence"} & set(_read(app, send))
     folder.publish()
@@ -93,7 +93,7 @@ def test_data(folder: Any, send: Any) -> None:
 
 
 def test_memory(folder: Any, send: Any, event: Any) -> None:
-    """What is in memory is told: workspaces and the bytes of their months."""
+    """Workspaces in memory and the bytes of their months are reported."""
     folder.publish([event(folder.now, credits=1)])
     app = folder.app()
     assert _read(app, send)["usage_loaded_workspaces"] == {frozenset(): 0}
@@ -104,7 +104,7 @@ def test_memory(folder: Any, send: Any, event: Any) -> None:
 
 
 def test_memory_of_another_worker(folder: Any, send: Any, tmp_path: Path) -> None:
-    """A worker that loads something tells the others."""
+    """What one worker loads is seen in the metrics of the others."""
     (tmp_path / "counters").mkdir()
     folder.publish()
     loading, reading = folder.app(counters_dir=tmp_path / "counters"), folder.app(counters_dir=tmp_path / "counters")
@@ -113,7 +113,7 @@ def test_memory_of_another_worker(folder: Any, send: Any, tmp_path: Path) -> Non
 
 
 def test_nobody_is_in_it(folder: Any, send: Any, event: Any) -> None:
-    """No workspace, user, name, key or anything that was sent becomes a label."""
+    """No workspace, user, name, key or other value that a client sent becomes a label."""
     folder.publish([event(folder.now, credits=1)])
     app = folder.app()
     folder.ask(f"{SUMMARY}/{folder.token}", f"user_id={folder.user}&cursor=secret", app)
@@ -139,7 +139,7 @@ print(counters.totals(), counters.totals(living=True))
 
 
 def test_processes_that_are_gone(tmp_path: Path) -> None:
-    """A process that is gone stays in the totals and leaves the living; the next one goes on in its file."""
+    """Totals keep the counts of a process that has ended, the living do not; the next process takes its file."""
 
     def process(value: int) -> str:
         command = [sys.executable, "-c", _COUNT, str(tmp_path), str(value)]
@@ -152,7 +152,7 @@ def test_processes_that_are_gone(tmp_path: Path) -> None:
     assert (own.totals(), own.totals(living=True)) == ([6, 27], [1, 7])
     assert process(30) == "[11, 37] [11, 37]"
     assert len(list(tmp_path.iterdir())) == 2
-    (tmp_path / "9").touch()  # one that is about to begin
+    (tmp_path / "9").touch()  # of a process that is just starting
     assert own.totals() == [11, 37]
 
 
@@ -161,7 +161,7 @@ def _listing(folder: Path) -> Mapping[Path, int]:
 
 
 def test_workers_together(folder: Any, tmp_path: Path) -> None:
-    """Any worker tells the sum over all; nothing is written to the data folder, and nothing stays behind."""
+    """Any worker reports the sum over all; nothing is written to the data folder, and no file remains."""
     folder.publish()
     temporary = tmp_path / "temporary"
     temporary.mkdir()
