@@ -30,7 +30,7 @@ def unfinished(store: Store, report: CheckReport) -> bool:
     try:
         with closing(State(store.path(_STATE))) as state:
             journal = state.journal()
-            if state.forgotten():
+            if state.discarded_files():
                 report.notes.append("a commit was lost half-way: the next run reads again what it had read")
             begun = state.is_committing()
     except (sqlite3.DatabaseError, msgspec.MsgspecError):
