@@ -105,13 +105,13 @@ class _Load:
     def _list(self, paths: list[Path], retry: Retry | None) -> list[Part]:
         store, state = self._session.store, self._session.state
         entries = state.entries()
-        forgotten = state.forgotten()
-        self._known = entries.keys() | forgotten
+        discarded = state.discarded_files()
+        self._known = entries.keys() | discarded
         self._broken = {name for name, entry in entries.items() if entry.error}
         if not store.path("events").exists():
             state.trust()
         # A new ledger may have replaced one that knew of an unfinished commit.
-        self._force = bool(forgotten) or not state.is_trusted()
+        self._force = bool(discarded) or not state.is_trusted()
         if retry:
             from pipeline.load.retry import waiting  # noqa: PLC0415 - as `stages` below
 

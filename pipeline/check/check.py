@@ -1,12 +1,12 @@
 """`usage check`: a second opinion on everything that is published.
 
-Reads the tables, the manifests, the ledger, the records of the runs and the list of raw files; writes nothing but a
-folder of its own under `staging/`, which it removes. The steps:
+Reads the tables, the manifests, the ledger, the run records and the list of raw files. Writes only spill files under
+`staging/`, and removes them. The steps:
 
-    1  lines.account    every raw line is accounted for, in the ledger, the quarantine and the runs' records
+    1  lines.account    the ledger, the quarantine and the run records account for every raw line
     2  files.survey     every file is named by a manifest, and every named file exists
     3  tables.compare   the partitions are in order, and the published numbers follow from the events;
-                        `reader` reads the files, and leaves out those that cannot be read
+                        `reader` reads the files, and leaves out unreadable ones
 """
 
 import errno
@@ -38,15 +38,15 @@ def check(
     progress: Progress | None = None,
     limits: Limits = _LIMITS,
 ) -> CheckReport:
-    """Recompute what is published and compare.
+    """Recompute the published numbers from the events, compare them, and account for every raw line.
 
     Args:
         settings: the data folder and how many threads may work.
-        now: microseconds UTC; the last of the days.
+        now: the current time, in microseconds UTC; with `days`, its UTC day is the last one to check.
         workspaces: the workspaces to check, UUIDs in lower case; all if none is given.
-        days: how many UTC days to check; all if None. Lines are always accounted for in full,
-            because the ledger does not know their workspace or day.
-        progress: shows how far the check is.
+        days: how many UTC days to check; all if None. All raw lines are accounted for in any case, because the ledger
+            does not know their workspace or day.
+        progress: receives progress reports.
         limits: how much is compared at once.
 
     Raises:
@@ -59,7 +59,7 @@ def check(
     scope = Scope.of(now, workspaces, days)
     report = CheckReport()
     with locked(store):
-        # Between two renames the tables do not agree, and need not: the next run finishes them before anything else.
+        # In the middle of a commit the tables do not agree, and need not: the next run finishes the commit first.
         if not unfinished(store, report):
             account(store, report)
             units = survey(store, scope, report)

@@ -1,4 +1,4 @@
-"""Which files of the tables there are, and whether the manifests name just these.
+"""Find the files of the tables, and check that the manifests name exactly these files.
 
 Reads the folders of `events/`, `cube/` and `actors/`, the manifests and `published.json`; writes nothing.
 """
@@ -21,18 +21,24 @@ _MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 class Unit(msgspec.Struct):
-    """The files of one UTC month of one workspace; no cube or actors where there is nothing to compare."""
+    """The files of one UTC month of one workspace; `cube` and `actors` are None if there is no file to compare."""
 
     workspace_id: str
     month: str
-    events: list[str] = []  # one for each UTC day in scope
-    bytes: int = 0  # of the events
+    events: list[str] = []  # one file per UTC day in scope
+    bytes: int = 0  # of the events files
     cube: str | None = None
     actors: str | None = None
 
 
 def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
-    """Return what there is to compare, sorted by workspace and month, and check what can be seen without reading it."""
+    """Return the files to compare, sorted by workspace and month, and check their names against the manifests.
+
+    Args:
+        store: the data folder.
+        scope: the workspaces and days to check.
+        report: collects the faults.
+    """
     units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, report.events)}
     manifests = {name for name in catalog.published_workspaces(store) if scope.covers(name)}
     workspaces = manifests | {workspace_id for workspace_id, _ in units}
@@ -53,12 +59,12 @@ def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
     _orphans(store, scope, named, report.manifests)
     report.manifests.workspaces = len(manifests)
     _published(store, report, something=bool(manifests))
-    report.notes += [f"nothing is stored of workspace {name}" for name in sorted(scope.workspaces - workspaces)]
+    report.notes += [f"nothing is stored for workspace {name}" for name in sorted(scope.workspaces - workspaces)]
     return [units[key] for key in sorted(units)]
 
 
 def _events(store: Store, scope: Scope, result: TableResult) -> Iterator[Unit]:
-    """Yield the months that have events; what lies between the partitions, where readers would find it, is a fault."""
+    """Yield the months that have events; any other file where readers look for partitions is a fault."""
     units: dict[tuple[str, str], Unit] = {}
     for uri in catalog.files(store, "events", scope.workspaces):
         found = _EVENTS.fullmatch(uri)
@@ -76,7 +82,7 @@ def _events(store: Store, scope: Scope, result: TableResult) -> Iterator[Unit]:
 
 
 def _manifest(store: Store, workspace_id: str, result: TableResult) -> dict[str, Month] | None:
-    """Return the months that a manifest names; None, and a fault, where it does not say."""
+    """Return the months that a manifest names; if it is missing or damaged, report that and return None."""
     uri = manifest_path(workspace_id)
     try:
         manifest = store.load(uri, Manifest)
@@ -87,16 +93,16 @@ def _manifest(store: Store, workspace_id: str, result: TableResult) -> dict[str,
         result.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` rebuilds it")
         return None
     if manifest.workspace_id != workspace_id:
-        result.fault(f"{uri} is of workspace {manifest.workspace_id}")
+        result.fault(f"{uri} belongs to workspace {manifest.workspace_id}")
     return manifest.months
 
 
 def _named(store: Store, unit: Unit, table: str, uri: str, result: TableResult) -> str | None:
-    """Return a file that a manifest names for a month; None, and a fault, where it is not there or of another month."""
+    """Return a file that a manifest names for a month; if it is missing or misplaced, report that and return None."""
     found = _MONTHLY.fullmatch(uri)
     where = f"{manifest_path(unit.workspace_id)} names for {unit.month} {uri}"
     if found is None or found.groups() != (table, unit.workspace_id, unit.month):
-        result.fault(f"{where}, which is of another table, workspace or month")
+        result.fault(f"{where}, which belongs to another table, workspace or month")
         return None
     if not store.exists(uri):
         result.fault(f"{where}, which is missing; `usage run --rebuild` rebuilds it")

@@ -1,7 +1,7 @@
-"""Whether every raw line is accounted for.
+"""Check that every raw line is accounted for.
 
-Reads the ledger (`state.sqlite`), the quarantine's footers, the records in `runs/` and the list of raw files; writes
-nothing.
+Reads the ledger (`state.sqlite`), the footers of the quarantine files, the run records in `runs/` and the list of raw
+files; changes none of them.
 """
 
 import sqlite3
@@ -24,28 +24,28 @@ _STATE = "state.sqlite"
 
 
 def unfinished(store: Store, report: CheckReport) -> bool:
-    """Return whether a commit has begun and not ended, deletes included, which is then a fault of the ledger."""
+    """Return whether a commit, including its deletes, has begun but not ended; if so, report a fault of the ledger."""
     if not store.exists(_STATE):
         return False
     try:
         with closing(State(store.path(_STATE))) as state:
             journal = state.journal()
-            if state.forgotten():
-                report.notes.append("a commit was lost half-way: the next run reads again what it had read")
+            if state.discarded_files():
+                report.notes.append("a commit was lost half-way: the next run reads its raw files again")
             begun = state.is_committing()
     except (sqlite3.DatabaseError, msgspec.MsgspecError):
-        return False  # a ledger that cannot be read is reported where it is accounted for
+        return False  # `account` reports a ledger that cannot be read
     if journal is None:
         return False
     run, operations = journal
     if not begun and not any(operation.kind == "delete" and store.exists(operation.final) for operation in operations):
         return False
-    report.ledger.fault(f"the commit of run {run} has not ended: nothing else was looked at; `usage run` ends it")
+    report.ledger.fault(f"the commit of run {run} is unfinished: nothing else was checked; `usage run` finishes it")
     return True
 
 
 def account(store: Store, report: CheckReport) -> None:
-    """Check that the ledger, the quarantine and the runs' records add up, and see what waits."""
+    """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run."""
     entries = _ledger(store, report)
     total = Counts()
     for path, entry in sorted((entries or {}).items()):
@@ -58,13 +58,13 @@ def account(store: Store, report: CheckReport) -> None:
     if entries is not None:
         known = {quarantine_path(path) for path in entries}
         if strange := set(catalog.quarantine_files(store)) - known:
-            report.notes.append(f"{len(strange):,} quarantine files are of raw files that the ledger does not know")
+            report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
     if store.exists(RAW):
         report.waiting = Waiting.of(discovery.changed(store.path(RAW), entries or {}))
 
 
 def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
-    """Return the entries by raw file; None where there is no ledger, or none that can be read."""
+    """Return the entries by raw file; None if there is no ledger, or if it cannot be read, which is a fault."""
     if not store.exists(_STATE):
         if store.exists("runs"):
             report.notes.append("the ledger (state.sqlite) is gone: the next run reads all raw files again")
@@ -81,7 +81,7 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResu
     uri, rejected = quarantine_path(path), entry.counts.rejected
     if not store.exists(uri):
         if rejected:
-            result.fault(f"{uri} is missing, the ledger counts {rejected:,} rejected lines of {path}")
+            result.fault(f"{uri} is missing, but the ledger counts {rejected:,} rejected lines of {path}")
         return
     try:
         rows = int(pq.read_metadata(store.path(uri)).num_rows)
@@ -91,13 +91,13 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResu
     result.files += 1
     result.rows += rows
     if rows != rejected:
-        result.fault(f"{uri} has {rows:,} rows, the ledger counts {rejected:,} rejected lines of {path}")
+        result.fault(f"{uri} has {rows:,} rows, but the ledger counts {rejected:,} rejected lines of {path}")
 
 
 def _compare_runs(store: Store, ledger: Counts, result: TableResult) -> None:
-    """Check each run's record, and that all runs together read no less than what the ledger knows.
+    """Check each run record, and that no count of the ledger exceeds the sum over all runs.
 
-    They may have read more: a file that was replaced, or a rebuild, is read again, and counts once in the ledger.
+    The sum may be higher: a file that was replaced or rebuilt was read several times, but counts once in the ledger.
     """
     total = Counts()
     for uri in catalog.runs_files(store):
@@ -113,15 +113,15 @@ def _compare_runs(store: Store, ledger: Counts, result: TableResult) -> None:
             result.files += 1
             if not _adds_up(counts):
                 result.fault(f"{where}: {_sum(counts)}")
-            if sum(run.reasons.values()) != run.rejected:
-                result.fault(f"{where}: {run.rejected:,} rejected, {sum(run.reasons.values()):,} with a reason")
+            if (with_reason := sum(run.reasons.values())) != run.rejected:
+                result.fault(f"{where}: {run.rejected:,} rejected lines, but {with_reason:,} with a reason")
     result.rows = total.lines
     if result.wrong:
         return
     for name in Counts.__struct_fields__:
         if getattr(ledger, name) > getattr(total, name):
             result.fault(
-                f"runs/ counts {getattr(total, name):,} {name} of all runs, the ledger {getattr(ledger, name):,}"
+                f"runs/ adds up to {getattr(total, name):,} {name}, but the ledger counts {getattr(ledger, name):,}"
             )
 
 

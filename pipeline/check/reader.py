@@ -1,7 +1,7 @@
-"""Reads the files of the tables in full, as the readers of the tables do, and so finds those that cannot be read.
+"""Load the Parquet files of the tables into the engine, in full, and report those that cannot be read.
 
-Reads Parquet files into tables of the engine; writes nothing but what the engine spills. A file that cannot be read is
-left out from then on, which is a fault; nothing that rests on it is compared.
+Reads events, cube and actors; writes only the engine's spill files. An unreadable file is a fault. It is left out from
+then on, and so are all numbers that depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,12 +28,12 @@ _PLACE: Final = (
 
 
 class Kind(NamedTuple):
-    """One table's files, which `sql/<table>.sql` makes a table of the engine from."""
+    """The files of one table; `sql/<table>.sql` creates the engine's table from their rows."""
 
     table: str
-    columns: pa.Schema
-    kept: pa.Schema  # what is needed of it, and where a row was stored
-    of: Callable[[Unit], Iterable[str | None]]
+    columns: pa.Schema  # of the files
+    kept: pa.Schema  # the columns that the check needs, then `workspace_id`, `partition` and `position` in the file
+    of: Callable[[Unit], Iterable[str | None]]  # the files of a unit
 
 
 def _kind(table: str, columns: pa.Schema, of: Callable[[Unit], Iterable[str | None]], kept: Iterable[str]) -> Kind:
@@ -51,15 +51,15 @@ PUBLISHED_ACTORS: Final = _kind("published_actors", ACTORS, lambda unit: [unit.a
 
 
 class TableReader:
-    """The files that can be read, as far as is known by now.
+    """Loads files into engines, and leaves out the files that turned out to be unreadable.
 
     Args:
         store: the data folder.
-        spill: the folder for what does not fit into an engine's memory.
-        threads: how many an engine may use.
-        scope: the days that are looked at.
-        report: takes the faults.
-        memory: the limit of an engine.
+        spill: the folder for data that do not fit into an engine's memory.
+        threads: how many threads an engine may use.
+        scope: the days to check.
+        report: collects the faults.
+        memory: the limit of an engine, such as `200MB`.
     """
 
     def __init__(self, store: Store, spill: str, threads: int, scope: Scope, report: CheckReport, memory: str) -> None:
@@ -73,17 +73,18 @@ class TableReader:
         return Engine(__package__, self._store.path(self._spill), threads=self._threads, memory=self._memory)
 
     def files(self, kind: Kind, unit: Unit) -> list[str]:
-        """Return a table's files that are not left out."""
+        """Return the files of a unit in one table, except those that are left out."""
         return [uri for uri in kind.of(unit) if uri is not None and uri not in self._left_out]
 
     def paths(self, kind: Kind, units: Iterable[Unit]) -> list[str]:
-        """Return where these files lie."""
+        """Return the paths on disk of the files of some units."""
         return [str(self._store.path(uri)) for unit in units for uri in self.files(kind, unit)]
 
     def load(self, engine: Engine, units: list[Unit]) -> bool:
-        """Make tables of the files; return whether all could be read, else it is to be done again without them.
+        """Create the engine's tables from the files of some units; return whether all files could be read.
 
-        Of cube and actors the days are taken of which there are events to compare with.
+        If not, the caller repeats this with a new engine, without the unreadable files. Cube and actors are limited to
+        the days in scope whose events can be read.
         """
         before = len(self._left_out)
         unread = [(unit.workspace_id, uri) for unit in units for uri in unit.events if uri in self._left_out]
@@ -110,10 +111,10 @@ class TableReader:
                     result.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` rebuilds it")
 
     def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.Table]:
-        """Yield the rows of one file, with the columns of the table.
+        """Yield the rows of one file, with the columns `kind.kept`.
 
         Raises:
-            OSError, ValueError, pa.ArrowException: it is no such file.
+            OSError, ValueError, pa.ArrowException: the file cannot be read, or lacks a column.
         """
         rows = 0
         with pa.OSFile(str(self._store.path(uri))) as file:
@@ -132,17 +133,17 @@ class TableReader:
 
 
 def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows in larger batches: the engine takes a few large ones faster than many small ones."""
+    """Yield the rows in larger batches, which the engine loads faster than many small ones."""
     for group in grouped(tables, lambda table: int(table.num_rows), _BATCH_ROWS):
         yield from pa.concat_tables(group).combine_chunks().to_batches()
 
 
 @lru_cache(maxsize=4096)
 def _text(value: str) -> pa.Scalar:
-    """Return a scalar; making one costs as much as reading ten rows."""
+    """Return a cached scalar: creating one costs as much as reading ten rows."""
     return pa.scalar(value)
 
 
 def _partition(uri: str) -> str:
-    """Return the day or month of a file's folder."""
+    """Return the day or month that a file's folder names."""
     return uri.split("/")[-2].partition("=")[2]

@@ -1,4 +1,4 @@
-"""What a check looks at and what it found: pure data, filled by the other modules of `check`."""
+"""The scope and the report of a check: pure data, filled by the other modules of this room."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -16,12 +16,12 @@ SHOWN: Final = 5
 class Limits(msgspec.Struct, frozen=True):
     """How much is compared at once."""
 
-    group_bytes: int = 32_000_000  # of events files, as they are on the disk
-    memory: str = "200MB"  # of an engine
+    group_bytes: int = 32_000_000  # size on disk of the events files in a group
+    memory: str = "200MB"  # the limit of an engine
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """The workspaces (all, where none is named) and the UTC days, both ends included, that are looked at."""
+    """The workspaces to check (all if the set is empty), and the first and last UTC day, both included."""
 
     workspaces: frozenset[str]
     first: date
@@ -29,30 +29,27 @@ class Scope(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, now: int, workspaces: Iterable[str], days: int | None) -> "Scope":
-        """Return some workspaces and the last `days` UTC days, that of `now` (microseconds UTC) the last of them."""
+        """Return the scope of the last `days` UTC days, with that of `now` (microseconds UTC); of all days if None."""
         first, last = (date.min, date.max) if days is None else (utc_day(now - (days - 1) * DAY_US), utc_day(now))
         return cls(frozenset(workspaces), first, last)
 
     def covers(self, workspace_id: str) -> bool:
-        """Return whether a workspace is looked at."""
+        """Return whether a workspace is in scope."""
         return not self.workspaces or workspace_id in self.workspaces
 
     def covers_month(self, month: str) -> bool:
-        """Return whether some day of a UTC month `YYYY-MM` is looked at."""
+        """Return whether any day of a UTC month `YYYY-MM` is in scope."""
         return self.first.isoformat()[:7] <= month <= self.last.isoformat()[:7]
 
 
 class TableResult(msgspec.Struct):
-    """What was looked at of one table, and what is wrong with it.
-
-    `wrong` counts, of the cube and the actors, the numbers that differ, and of everything else the faults.
-    """
+    """How much of one table was checked, and what is wrong with it."""
 
     rows: int = 0
     files: int = 0
     workspaces: int = 0
-    wrong: int = 0
-    first: list[str] = []
+    wrong: int = 0  # numbers that differ, for cube and actors; faults, for everything else
+    first: list[str] = []  # the first of these, in words
 
     def fault(self, text: str, wrong: int = 1) -> None:
         """Count a fault, and keep its text if it is one of the first."""
@@ -60,7 +57,7 @@ class TableResult(msgspec.Struct):
         self.quote(text)
 
     def quote(self, text: str) -> None:
-        """Keep a text if it is one of the first; a file's name in it may be no UTF-8."""
+        """Keep a text if it is one of the first; file names in it that are not UTF-8 are escaped."""
         if len(self.first) < SHOWN:
             self.first.append(text.encode(errors="backslashreplace").decode())
 
@@ -83,7 +80,7 @@ class Moved(msgspec.Struct):
 
 
 class CheckReport(msgspec.Struct):
-    """What a check found; `agrees` when nothing is wrong. What waits, what moved and the notes are no faults."""
+    """What a check found. Waiting files, moved ids and notes are not faults, so `agrees` ignores them."""
 
     agrees: bool = True
     events: TableResult = msgspec.field(default_factory=TableResult)
@@ -98,5 +95,5 @@ class CheckReport(msgspec.Struct):
     notes: list[str] = []
 
     def results(self) -> dict[str, TableResult]:
-        """Return the tallies by the name of what they are of."""
+        """Return the result of each table by its name."""
         return {name: value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), TableResult)}

@@ -1,7 +1,7 @@
-"""Compares the published numbers with the events, from which it computes them in another way than the load does.
+"""Compare the published numbers with those that follow from the events, computed in another way than a run does.
 
-Reads the files of events, cube and actors, group by group of (workspace, UTC month), so that memory stays bounded;
-writes nothing.
+Reads the files of events, cube and actors through `TableReader`, in groups of workspaces' UTC months, so that memory
+stays bounded; writes nothing.
 """
 
 from typing import Any, Final
@@ -14,10 +14,11 @@ from pipeline.grouping import grouped
 from pipeline.load.progress import Progress
 from pipeline.storage.engine import Engine, EngineError
 
-# A file counts at least this much, so that a group has at most 600: each costs 200 kB beyond the engine's limit.
+# Each file counts as at least this size, so that a group has at most 600 files: a file takes 200 kB of memory on top of
+# the engine's limit.
 _FILE_BYTES: Final = 53_000
 
-# As `sql/stored_partitions.sql` counts them.
+# In the order of the columns that count them in `sql/stored_partitions.sql`.
 _FAULTS: Final = (
     "rows of another UTC day",
     "rows that repeat an id",
@@ -27,14 +28,14 @@ _FAULTS: Final = (
 
 
 def compare(units: list[Unit], reader: TableReader, report: CheckReport, progress: Progress, group_bytes: int) -> None:
-    """Compare all units, and find the ids that are on several days.
+    """Compare all units, and find the ids that occur on several UTC days.
 
     Args:
         units: sorted by workspace and month.
-        reader: reads their files.
-        report: takes what is found.
-        progress: shows how far the comparison is.
-        group_bytes: of events files that are compared at once.
+        reader: loads their files.
+        report: collects the results.
+        progress: receives progress reports.
+        group_bytes: the size on disk of the events files that are compared at once.
     """
     progress.begin("compare", f"comparing {len(units):,} months of workspaces", len(units), "months")
     for group in grouped(units, lambda unit: _weight([unit]), group_bytes):
@@ -59,7 +60,7 @@ def _compare(units: list[Unit], reader: TableReader, report: CheckReport) -> Non
             complete = reader.load(engine, units)
             if complete:
                 _compare_loaded(engine, units, reader, report)
-    except EngineError as error:  # numbers so damaged that they cannot be added: the other groups can
+    except EngineError as error:  # damaged numbers or too little memory: the other groups are still compared
         first, last = units[0], units[-1]
         where = f"{first.workspace_id} {first.month} to {last.workspace_id} {last.month}"
         report.events.fault(f"{where} could not be compared: {str(error).splitlines()[0]}")
@@ -103,12 +104,18 @@ def _find_moved(units: list[Unit], reader: TableReader, report: CheckReport) -> 
 
 
 def _weight(units: list[Unit]) -> int:
-    """Return what some units count towards the size of a group, in bytes."""
+    """Return how much some units add to the size of a group, in bytes."""
     return max(sum(unit.bytes for unit in units), _FILE_BYTES * sum(len(unit.events) + 2 for unit in units))
 
 
 def _quote(result: TableResult, rows: list[tuple[Any, ...]], where: str) -> None:
-    """Count the numbers that differ, and quote the first ones."""
+    """Count the numbers that differ, and quote the first of them.
+
+    Args:
+        result: of the table.
+        rows: key columns, measure, published number, expected number, and how many numbers differ in all.
+        where: the format of the key columns.
+    """
     if rows:
         result.wrong += rows[0][-1]
     for *keys, measure, published, expected, _ in rows:

@@ -32,7 +32,7 @@ def erase(
     *,
     dry: bool,
 ) -> "ErasurePlan":
-    """Add tombstones and erase what they cover; return what that is.
+    """Add tombstones, erase what they cover, and return the plan of it.
 
     The tombstones are stored first: whatever happens then, the next run erases what this one did not.
 
@@ -40,7 +40,7 @@ def erase(
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
         tombstones: what is forgotten, or expired.
-        progress: shows how the run goes.
+        progress: receives progress reports.
         pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
         limits: how much is done at once.
         dry: whether nothing is changed, only planned.
@@ -56,7 +56,7 @@ def erase(
 
 
 def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "ErasurePlan | None":
-    """Erase what the tombstones cover; None where an earlier run did."""
+    """Erase what the tombstones cover, and return the plan; None if an earlier run did."""
     if tombstones.since(session.state.carried_out()) == Tombstones():
         return None
     removed = remove_keys(session, tombstones)  # first, so that access ends first
@@ -101,12 +101,12 @@ def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) ->
 
 
 def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
-    """Return what is stored although tombstones cover it: those of the data folder, and `more` of them."""
+    """Return the plan for the tombstones of the data folder and `more`, without those that are carried out already."""
     from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - a run without tombstones does without its libraries
 
     tombstones = Tombstones.read(session.store.root).with_more(more).since(session.state.carried_out())
     with session.stage("plan", "looking for what is erased"):
-        lost = bool(session.state.forgotten()) or not session.state.is_trusted()
+        lost = bool(session.state.discarded_files()) or not session.state.is_trusted()
         plan = make_plan(session.store, tombstones, session.state.entries(), session.workers, thorough=lost)
     plan.keys = keys.forgotten(session.store.root, tombstones)
     return plan

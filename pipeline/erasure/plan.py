@@ -61,7 +61,7 @@ class ErasurePlan(msgspec.Struct):
     events: Files = msgspec.field(default_factory=Files)
     cube: Files = msgspec.field(default_factory=Files)
     actors: Files = msgspec.field(default_factory=Files)
-    rerun_events: int = 0  # events that days lose which keep others
+    rerun_events: int = 0  # events that the days in `rerun` lose
     lines: int = 0  # rejected lines
     keys: int = 0  # API keys made here
 
@@ -81,11 +81,11 @@ def make_plan(
         tombstones: what is forgotten or expired.
         entries: the ledger by raw file.
         threads: how many files are read at once.
-        thorough: whether users are looked for in all events: after a commit that was lost half-way, the actors do not
-            know all of them.
+        thorough: whether users are looked for in all events: after a commit that was lost half-way, the actors may lack
+            some of them.
 
     Raises:
-        DamagedError: a file that is needed for this is not readable.
+        DamagedError: a file that the plan needs is not readable.
     """
     plan = ErasurePlan()
     kept_actors: list[str] = []  # of months that stay

@@ -1,4 +1,4 @@
-"""Takes forgotten and expired lines out of the quarantine.
+"""Erases forgotten and expired lines from the quarantine.
 
 Reads quarantine files; writes what is left of them under the run's staging folder. From then on the ledger counts an
 erased line as a duplicate, as it counts a forgotten good line.

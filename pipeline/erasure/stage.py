@@ -17,14 +17,14 @@ from pipeline.storage.store import Operation
 
 
 def stage(plan: ErasurePlan, job: Job, pool: Executor, workers: int, session: Session) -> Results:
-    """Erase rejected lines, delete whole days and months, and merge the days again that keep some events.
+    """Erase rejected lines, delete whole days and months, and merge again the days that keep some events.
 
     Args:
         plan: what is erased.
         job: the run.
         pool: does the pieces of work.
         workers: how many pieces it does at once.
-        session: shows how the run goes, and stops it.
+        session: reports progress, and stops the run if that was asked for.
     """
     results = Results(orphans=[Operation("delete", uri) for uri in plan.orphans])
     parts = list(enumerate(plan.rejected))

@@ -44,7 +44,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class PathError(ValueError):
-    """Raised when a path that was asked for is no raw file."""
+    """Raised when a given path is not a raw file."""
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def changed(
         prefix_bytes: hashed at each end of what was read of a plain file.
 
     Raises:
-        OSError: one of `paths` cannot be looked at.
+        OSError: one of `paths` does not exist or cannot be accessed.
         PathError: one of `paths` is neither a folder nor named like a raw file.
     """
     paths = list(paths)

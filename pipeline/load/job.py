@@ -19,8 +19,8 @@ class Limits(msgspec.Struct, frozen=True):
     processes_bytes: int = 8_000_000  # with fewer bytes of logs, a run ends before other processes have started
     processes_days: int = 1_000  # likewise, with fewer days to merge again
     split_bytes: int = 64_000_000  # of a plain file that several processes read
-    # Small files are read in batches of this size, very many of them in about so many batches: each batch leaves a file
-    # for every bucket.
+    # Small files are read in batches of this size; in larger ones, if that would make more than about `batches`:
+    # each batch writes a file for every bucket.
     batch_bytes: int = 16_000_000
     batches: int = 512
     chunk_bytes: int = 1 << 20  # of a raw file read at once; small enough for the processor's cache

@@ -1,4 +1,4 @@
-"""The lines of a raw file, in blocks of many at once.
+"""Reads the lines of a raw file, in blocks of many lines.
 
 Reads plain, gzip and zstd files as a stream; writes nothing.
 """
@@ -74,7 +74,7 @@ def _chunks(stream: IO[bytes], chunk_bytes: int, size: int) -> Iterator[bytes]:
 
 
 def _gathered(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """Yield so many small chunks joined to a larger one; before a failure, the chunks up to it."""
+    """Join `count` small chunks at a time; before an error, yield the chunks read so far."""
     parts: list[bytes] = []
     try:
         for chunk in chunks:

@@ -1,9 +1,9 @@
-"""Step 3: the rows of one bucket become events, and the rows of cube and actors for the days that changed.
+"""Step 3: merges the rows of one bucket into events, and computes the cube and actors rows of the days that changed.
 
 Reads the bucket's rows and the stored partitions that they touch; writes, under the run's staging folder, partitions of
-events, and what their days contribute to cube and actors. A bucket holds whole UTC days of workspaces. Where these days
-have many stored events, they are merged in several passes. An erasure gives days instead of rows: their stored events
-are merged again, without the forgotten ones.
+events, and the rows that their days contribute to cube and actors. A bucket holds whole UTC days of workspaces. If
+these days have many stored events, they are merged in several passes. An erasure gives days instead of rows: their
+stored events are merged again, without the forgotten ones.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
     Args:
         versions: the columns of `ROWS` and `position`, read and stored ones.
         rerun: days that are always rewritten, and deleted when they end up empty.
-        name: tells the files of this pass from those of others.
+        name: distinguishes the files of this pass from those of other passes.
         resources: what the pass may use.
         job: the run.
     """
@@ -123,9 +123,9 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
 
 
 def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
-    """Yield the versions of some days at a time, read and stored ones, numbered by `position`.
+    """Yield the versions of some days per pass, read and stored ones, numbered by `position`.
 
-    With them come the days among these that are merged again.
+    Each pass also has the days among these that an erasure merges again.
     """
     if job.rebuild is not None:
         rows = _numbered(_read(bucket, job))

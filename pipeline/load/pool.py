@@ -1,4 +1,4 @@
-"""Runs the pieces of work of a run: in this process where they are few, else in worker processes that end with it.
+"""Runs the pieces of work of a run: in this process if they are few, otherwise in worker processes that end with it.
 
 Arguments and results of a piece are pickled. A piece writes to the run's staging folder alone, so that a worker that
 outlives its parent for a moment does no harm.

@@ -1,4 +1,4 @@
-"""The interface through which a run reports what it is doing; what is shown is up to whoever starts the run."""
+"""The interface through which a run reports what it is doing; the caller of the run decides what is shown."""
 
 
 class Progress:

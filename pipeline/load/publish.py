@@ -70,7 +70,7 @@ def report(job: Job, published: Published, results: Results, seconds: dict[str, 
     Args:
         job: the run.
         published: what it publishes.
-        results: what came of the steps before.
+        results: of the earlier steps.
         seconds: how long each stage took so far.
     """
     counts = total(results.parts, results.accepted)

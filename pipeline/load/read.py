@@ -66,13 +66,13 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
 
 
 def _refuse_another_file(file: IO[bytes], part: Part, prefix_bytes: int) -> None:
-    """Go on only with the file that was listed.
+    """Check that a file that is read from its middle is still the one that was listed.
 
     Raises:
-        OSError: it is another one, so that it is not known which of its lines are new.
+        OSError: it is another file, so that it is unknown which of its lines are new.
     """
     if part.offset and prefix_hash(file, part.offset, prefix_bytes) != part.prefix_hash:
-        raise OSError("another file took its place when the run began")
+        raise OSError("another file took its place after the run listed it")
 
 
 def _hash_of_read(file: IO[bytes], offset: int, end: int, prefix_bytes: int) -> str:

@@ -45,10 +45,10 @@ class Rebuild(msgspec.Struct, frozen=True):
 
 
 def refuse_loss(rebuild: Rebuild, missing: Collection[str]) -> None:
-    """Go on only if every raw file that the tables were made from can be read again.
+    """Check that every raw file that the tables were made from can be read again.
 
     Raises:
-        RawGoneError: some cannot, and nobody accepted the loss.
+        RawGoneError: some cannot, and the rebuild does not accept the loss.
     """
     if missing and not rebuild.accept_loss:
         raise RawGoneError(sorted(missing))

@@ -19,7 +19,7 @@ from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
 
-# A row group has at most so many rows, or about so many bytes.
+# A row group has at most this many rows, or about this many bytes.
 _GROUP_ROWS: Final = 4096
 _GROUP_BYTES: Final = 4 << 20
 # Readers decode a page at once, and lines may have 1 MiB and more: the default of 1024 rows could be a gigabyte.

@@ -18,14 +18,14 @@ from pipeline.validation.records import Reason
 
 
 class PartResult(msgspec.Struct):
-    """What came of reading one part."""
+    """The result of reading one part."""
 
     source_file: str
     number: int
     offset: int  # where the part begins
     bytes: int  # read from the file, uncompressed
     entry: Entry | None  # None where the file could not be opened: the next run tries again
-    counts: Counts  # of the lines read now; good ones count as duplicates until merging tells which are accepted
+    counts: Counts  # of the lines read now; good ones count as duplicates until the merge accepts some
     tail: Counts  # of these, the line at the end that has no newline
     reasons: Counter[Reason]
     operations: list[Operation]
@@ -35,7 +35,7 @@ class PartResult(msgspec.Struct):
 
     @classmethod
     def of(cls, part: Part, number: int) -> "PartResult":
-        """Return the result of a part of which nothing is read yet."""
+        """Return the result of a part before anything of it is read."""
         return cls(
             part.source_file, number, part.offset, 0, None, Counts(), Counts(), Counter(), [], part.counts_before
         )
@@ -57,14 +57,14 @@ class PartResult(msgspec.Struct):
 
 
 class BatchResult(msgspec.Struct):
-    """What came of reading some parts."""
+    """The result of reading one batch of parts."""
 
     parts: list[PartResult]
     rows: dict[int, str]  # files of their validated rows, by bucket
 
 
 class BucketResult(msgspec.Struct):
-    """What came of merging one bucket, or of one pass over it."""
+    """The result of merging one bucket, or of one pass over it."""
 
     accepted: dict[int, int]  # accepted lines, by source
     events: dict[str, list[Operation]]  # by workspace
@@ -74,19 +74,19 @@ class BucketResult(msgspec.Struct):
 
 
 class RollupResult(msgspec.Struct):
-    """What became of some months, by workspace."""
+    """The result of rolling up some months, by workspace."""
 
     operations: dict[str, list[Operation]]
     months: dict[str, dict[str, Month | None]]  # None: the month has no event any more
 
 
 class Results(msgspec.Struct):
-    """What came of all pieces of work; empty in a run with nothing new."""
+    """The results of all pieces of work; empty in a run with nothing new."""
 
     parts: list[PartResult] = []
     buckets: list[BucketResult] = []
     months: list[RollupResult] = []
-    orphans: list[Operation] = []  # that delete files which no manifest names
+    orphans: list[Operation] = []  # deletes of files that no manifest names
     accepted: Counter[int] = msgspec.field(default_factory=Counter)  # accepted lines, by source
 
     def add(self, bucket: BucketResult) -> None:
@@ -168,7 +168,7 @@ def total(parts: Iterable[PartResult], accepted: Mapping[int, int]) -> Counts:
 
 
 def reasons(parts: Iterable[PartResult]) -> dict[str, int]:
-    """Return how many lines were rejected for which reason, the most frequent first."""
+    """Return how many lines were rejected for each reason, the most frequent first."""
     found: Counter[Reason] = Counter()
     for part in parts:
         found.update(part.reasons)
@@ -176,5 +176,5 @@ def reasons(parts: Iterable[PartResult]) -> dict[str, int]:
 
 
 def _with_accepted(read: Counts, accepted: int) -> Counts:
-    """Return the counts of lines whose good ones all count as duplicates so far, when some of them are accepted."""
+    """Return the counts of lines after some of the good ones, which all count as duplicates so far, are accepted."""
     return read + Counts(accepted=accepted, duplicates=-accepted)

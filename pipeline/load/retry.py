@@ -25,7 +25,7 @@ _BATCH_BYTES: Final = 4 << 20  # of good lines that are kept in memory before th
 
 
 def waiting(store: Store, wanted: Retry, entries: dict[str, Entry]) -> list[Part]:
-    """Return the raw files that have rejected lines to validate again; `bytes` is 0, for these lines are few.
+    """Return the raw files that have rejected lines to validate again; `bytes` is 0, because these lines are few.
 
     Raises:
         DamagedError: a quarantine file is not readable.

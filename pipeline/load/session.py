@@ -37,7 +37,7 @@ class BusyError(RuntimeError):
 
 
 class Session:
-    """What every step of a run has at hand; `open_session` makes it."""
+    """Everything that the steps of a run share; `open_session` creates it."""
 
     def __init__(
         self, store: Store, state: State, now: int, workers: int, progress: Progress, pause: Callable[[], None]
@@ -87,7 +87,7 @@ class Session:
 
         Args:
             job: the run.
-            results: what came of its steps.
+            results: of its steps.
             everything: whether this commit completes all raw files that the run listed.
             rebuilt: whether all tables were rebuilt, so that no other raw file counts as read.
             carried_out: the tombstones that this commit completes; None where it adds none.
@@ -143,7 +143,7 @@ def open_session(
     Args:
         settings: the data folder and how many processes may work.
         now: when the run starts, in microseconds UTC.
-        progress: is told how the run goes.
+        progress: receives progress reports.
         pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
 
     Raises:

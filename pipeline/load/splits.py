@@ -75,7 +75,7 @@ def _starts(file: IO[bytes], offset: int, end: int, split_bytes: int) -> list[in
 
 
 def _line_start(file: IO[bytes], offset: int) -> int:
-    """Return where the first line after `offset` begins; the end of the file, or more, where none does."""
+    """Return where the first line after `offset` begins; the end of the file, or a larger number, if none does."""
     file.seek(offset)
     while (piece := file.readline(_PIECE_BYTES)) and not piece.endswith(b"\n"):
         pass

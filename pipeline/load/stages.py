@@ -1,4 +1,4 @@
-"""Steps 2 to 4 of a run: cuts them into pieces of work, and has an executor do these.
+"""Steps 2 to 4 of a run: cuts them into pieces of work, and runs these in an executor.
 
 Reads and writes nothing itself; the modules of the pieces say what they read and write.
 """
@@ -44,7 +44,7 @@ def load(parts: list[Part], job: Job, pool: Executor, workers: int, session: Ses
         job: the run.
         pool: does the pieces of work.
         workers: how many pieces it does at once.
-        session: is told how the run goes, and stops it.
+        session: reports progress, and stops the run if that was asked for.
     """
     batches, read_batches = _batches(parts, job), []
     size = sum(part.bytes for part in parts)
@@ -66,7 +66,7 @@ def load(parts: list[Part], job: Job, pool: Executor, workers: int, session: Ses
 def merge_and_roll_up(
     buckets: list[Bucket], results: Results, job: Job, pool: Executor, workers: int, session: Session
 ) -> None:
-    """Merge buckets, roll up the months of their changed days, and add to the results what became of them."""
+    """Merge buckets, roll up the months of their changed days, and add the outcome to the results."""
     with session.stage("merge", f"merging {len(buckets):,} buckets", len(buckets), "buckets"):
         for passes in each(merge, buckets, job, pool, session):
             for result in passes:
@@ -86,7 +86,7 @@ def each(
 
 
 def resources(at_once: int) -> Resources:
-    """Return the share of each of some pieces of work that are done at once."""
+    """Return the resources of each piece of work, if `at_once` of them run at the same time."""
     at_once = max(1, at_once)
     return Resources(max(1, (os.cpu_count() or 1) // at_once), f"{_ENGINES_MEMORY_MB // at_once}MB")
 
@@ -136,7 +136,7 @@ def _divided(rows: list[list[str]], job: Job, pool: Executor, session: Session) 
 
 
 def _pieces(uris: list[str], job: Job) -> int:
-    """Return into how many buckets one is to be divided."""
+    """Return how many buckets a bucket is divided into."""
     size = sum(job.store.path(uri).stat().st_size for uri in uris)
     return min(max(1, size // job.limits.bucket_rows_bytes), job.limits.buckets)
 

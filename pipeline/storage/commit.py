@@ -79,7 +79,7 @@ def recover(store: Store, state: State) -> None:
     pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
     done = set(operations).difference(pending)
     if not all(_was_written_by(run, store, operation) for operation in done):
-        state.forget(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
+        state.discard_commit(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
         return
     store.make_folders(pending)
     for operation in pending:

@@ -22,7 +22,7 @@ create table if not exists files (
   run text not null,
   entry text not null
 ) strict;
-create table if not exists forgotten (
+create table if not exists discarded (
   path text primary key
 ) strict;
 create table if not exists journal (
@@ -149,12 +149,12 @@ class State:
             )
             if rebuilt:
                 database.execute("delete from files")
-                database.execute("delete from forgotten")
+                database.execute("delete from discarded")
             database.executemany(
                 "insert or replace into files (path, run, entry) values (?, ?, ?)",
                 ((entry.path, entry.run, _json(entry)) for entry in entries),
             )
-            database.execute("delete from forgotten where path in (select path from files)")
+            database.execute("delete from discarded where path in (select path from files)")
             if complete:
                 self.trust()
             if carried_out is not None:
@@ -191,11 +191,12 @@ class State:
         self._database.execute("delete from tombstones")
         self._database.execute("insert into tombstones values (?, ?)", (run, _json(tombstones)))
 
-    def forget(self, run: str, *, tables: bool) -> None:
-        """Drop a commit and the raw files of its run from the state, so that the next run reads them again.
+    def discard_commit(self, run: str, *, tables: bool) -> None:
+        """Discard a commit and the ledger entries of its raw files, so that the next run reads the files again.
 
-        Drops all raw files if the commit changed tables and its own raw files are not enough to repair them: either
-        its run read none, as in a rebuild of some months, or it may have erased data that tombstones cover.
+        Discards the entries of all raw files if the commit changed tables and its own raw files are not enough to
+        repair them: either its run read none, as in a rebuild of some months, or it may have erased data that
+        tombstones cover.
 
         Args:
             run: the id of the run.
@@ -206,13 +207,13 @@ class State:
             (read,) = database.execute("select count(*) from files where run = ?", (run,)).fetchone()
             gone = database.execute("delete from tombstones where run = ?", (run,)).rowcount
             theirs = "%" if tables and (gone or not read) else run
-            database.execute("insert or ignore into forgotten select path from files where run like ?", (theirs,))
+            database.execute("insert or ignore into discarded select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))
             database.execute("delete from journal")
 
-    def forgotten(self) -> set[str]:
-        """Return raw files that `forget` dropped and no run has read since: their partitions may be half published."""
-        return {path for (path,) in self._database.execute("select path from forgotten")}
+    def discarded_files(self) -> set[str]:
+        """Return the discarded raw files that no run has read since: their partitions may be half published."""
+        return {path for (path,) in self._database.execute("select path from discarded")}
 
 
 def read_entries(path: Path) -> dict[str, Entry]:

@@ -49,7 +49,7 @@ def test_named_workspaces(good: DataFolder) -> None:
     assert wrong(checked(good, WORKSPACE)).keys() == {"cube", "events"}
     assert wrong(checked(good, OTHER, THIRD)) == {"manifests": 1}
     stranger = "12345678-0000-4000-8000-000000000000"
-    assert checked(good, stranger).notes == [f"nothing is stored of workspace {stranger}"]
+    assert checked(good, stranger).notes == [f"nothing is stored for workspace {stranger}"]
 
 
 def test_last_days(good: DataFolder) -> None:

@@ -241,7 +241,7 @@ def test_nothing_is_touched(loaded: DataFolder, tmp_path: Path) -> None:
         assert contents(loaded.root) == before
     state = State(loaded.root / "state.sqlite")
     try:
-        state.forget(found(loaded)["runs"][0]["run"], tables=True)
+        state.discard_commit(found(loaded)["runs"][0]["run"], tables=True)
         before = contents(loaded.root)
         assert found(loaded)["waiting"]["files"] == 3  # what the writer just did is seen
         assert contents(loaded.root).keys() == before.keys()

@@ -111,7 +111,7 @@ def test_sources(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -
 
 
 def test_everything(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -> None:
-    """A copy of everything under the lock stands as it is, and reading the raw files again changes nothing in it."""
+    """A copy of everything under the lock is complete, and reading the raw files again changes nothing in it."""
     busy()
     before = published(folder)
     backup = DataFolder(tmp_path / "backup")

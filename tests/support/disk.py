@@ -67,7 +67,7 @@ class Disk:
         monkeypatch.setattr(Store, "sync", synced)
         monkeypatch.setattr(Store, "apply", applied)
         monkeypatch.setattr(Store, "clear", cleared)
-        for name in ("begin", "end", "forget"):
+        for name in ("begin", "end", "discard_commit"):
             self._watch_state(monkeypatch, name)
 
     def _watch_state(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

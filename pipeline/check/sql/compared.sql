@@ -1,2 +1,2 @@
--- one row: how many rows of either table were compared
+-- one row: the number of rows that are compared, by table
 select (select count(*) from published_cube) as cube, (select count(*) from published_actors) as actors

@@ -1,15 +1,16 @@
--- one row per number of the actors (user, action, day, measure) that differs from what the events give, at most $most
-with sides as (
+-- one row per differing number (workspace, user, action, UTC day, measure) of the actors, at most $most
+-- `differing` counts all of them
+with both_tables as (
   select 1 as side, 1 as rows, * from published_actors
   union all by name
   select -1 as side, 1 as rows, * from expected_actors
 ),
 numbers as (
-  unpivot sides
+  unpivot both_tables
   on rows, events, credits
   into name measure value number
 ),
-cells as (
+differing_numbers as (
   select
     workspace_id,
     month,
@@ -34,6 +35,6 @@ select
   published,
   expected,
   count(*) over () as differing
-from cells
+from differing_numbers as cells
 order by cells.workspace_id, cells.day, cells.user_id nulls first, cells.action, month, measure
 limit $most

@@ -1,12 +1,13 @@
--- one row per number of the cube (quarter, locale, measure) that differs from what the events give, at most $most
-with sides as (
+-- one row per differing number (workspace, quarter, locale, measure) of the cube, at most $most
+-- `differing` counts all of them
+with both_tables as (
   select 1 as side, 1 as rows, * from published_cube
   union all by name
   select -1 as side, 1 as rows, * from expected_cube
 ),
-differing as (
+differing_rows as (
   select workspace_id, month, quarter, locale
-  from sides
+  from both_tables
   group by workspace_id, month, quarter, locale
   having
     sum(side) <> 0
@@ -24,17 +25,17 @@ differing as (
 ),
 numbers as (
   unpivot (
-    from sides
-    semi join differing
-      on sides.workspace_id = differing.workspace_id
-      and sides.month = differing.month
-      and sides.quarter = differing.quarter
-      and sides.locale is not distinct from differing.locale
+    from both_tables
+    semi join differing_rows
+      on both_tables.workspace_id = differing_rows.workspace_id
+      and both_tables.month = differing_rows.month
+      and both_tables.quarter = differing_rows.quarter
+      and both_tables.locale is not distinct from differing_rows.locale
   )
   on columns(* exclude (side, workspace_id, month, quarter, locale))
   into name measure value number
 ),
-cells as (
+differing_numbers as (
   select
     workspace_id,
     month,
@@ -57,6 +58,6 @@ select
   published,
   expected,
   count(*) over () as differing
-from cells
+from differing_numbers as cells
 order by cells.workspace_id, cells.quarter, cells.locale nulls first, month, measure
 limit $most

@@ -1,4 +1,4 @@
--- one row per (workspace, UTC day, id): what the numbers follow from
+-- one row per event (workspace, UTC day, id): the input of the expected numbers
 select *
 from stored_events
 anti join duplicates using (workspace_id, day, position)

@@ -1,4 +1,5 @@
--- one row per (workspace, month, user, action, UTC day) that the events give, for the months ($workspaces[i], $months[i])
+-- one row per (workspace, month, user, action, UTC day), as it follows from the events
+-- only for the months ($workspaces[i], $months[i]) and the days from $first to $last
 select
   workspace_id,
   strftime(timestamp, '%Y-%m') as month,

@@ -1,4 +1,5 @@
--- one row per (workspace, month, quarter, locale) that the events give, for the months ($workspaces[i], $months[i])
+-- one row per (workspace, month, quarter, locale), as it follows from the events
+-- only for the months ($workspaces[i], $months[i]) and the days from $first to $last
 with events as (
   select
     workspace_id,
@@ -7,28 +8,30 @@ with events as (
     if(run_status is null or run_status not in ('pending', 'running', 'paused'), audio_ms, 0) as audio_ms,
     if(action = 'workflow_run', run_status, null) as status,
     languages,
-    nullif(list_sum(list_transform(languages, lambda l: l.characters::hugeint)), 0) as characters -- null: none
+    nullif(list_sum(list_transform(languages, lambda l: l.characters::hugeint)), 0) as characters -- null instead of 0
   from distinct_events
   where timestamp::date between $first and $last
 ),
--- What a language would get exactly is a whole number of credits and a rest, in parts of `characters`.
-divided as (
+-- One row per event. A language's exact share is `whole` credits and a remainder, in units of 1 / `characters`.
+-- `turn` orders the languages: the largest remainder first, then by locale, untagged last.
+event_shares as (
   select
     *,
     list_transform(languages, lambda l: credits * l.characters // characters) as whole,
     list_transform(languages, lambda l: {
-      'rest': -(credits * l.characters % characters),
+      'remainder': -(credits * l.characters % characters),
       'untagged': l.locale is null,
       'locale': coalesce(l.locale, '')
     }) as turn
   from events
 ),
--- In the order of their turns languages get one more, until all credits are given: `last` is the last one that does.
-given as (
+-- One row per event. In the order of `turn`, languages get one credit more until none is left: `last` is the last.
+event_turns as (
   select *, list_sort(turn)[(credits - list_sum(whole))::bigint] as last
-  from divided
+  from event_shares
 ),
-pieces as (
+-- One row per (event, language), and one per event with locale null: its untagged credits, audio and run.
+allocations as (
   select
     workspace_id,
     quarter,
@@ -42,12 +45,12 @@ pieces as (
       }),
       recursive := true
     )
-  from given
+  from event_turns
   union all by name
   select workspace_id, quarter, null as locale, if(characters > 0, 0, credits) as credits, audio_ms, status
   from events
 ),
-sums as (
+cube_rows as (
   select
     workspace_id,
     strftime(quarter, '%Y-%m') as month,
@@ -65,11 +68,11 @@ sums as (
     count_if(status = 'failed') as runs_failed,
     count_if(status = 'cancelled') as runs_cancelled,
     count(status) as runs
-  from pieces
+  from allocations
   group by workspace_id, quarter, locale
 )
 select * exclude (runs)
-from sums
+from cube_rows
 where
   credits + characters + lines + corrected + audio_ms + runs > 0
   and (workspace_id, month) in (select (unnest($workspaces::varchar[]), unnest($months::varchar[])))

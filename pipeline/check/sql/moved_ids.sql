@@ -1,4 +1,5 @@
--- one row per (workspace, id) that occurs on several UTC days of the partitions $files, at most $most
+-- one row per (workspace, id) that occurs on several UTC days in the partitions $files, at most $most
+-- `moved_ids` counts all of them
 select
   workspace_id,
   id,

@@ -1,4 +1,6 @@
--- one row per row of some files of the cube, but for days out of scope and the days ($unread_workspaces[i], $unread_days[i])
+-- one row per published row of the cube
+-- only for the days from $first to $last, without the days ($unread_workspaces[i], $unread_days[i]), whose events are
+-- unreadable
 with unread as (
   select unnest($unread_workspaces::varchar[]) as workspace_id, unnest($unread_days::date[]) as day
 )
