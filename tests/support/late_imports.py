@@ -1,4 +1,4 @@
-"""What commands import or compute late: done once, in the server that victims are forked from."""
+"""What commands import or compute late: done once, in the server that processes are forked from."""
 
 import numpy.ma
 import pyarrow.acero
@@ -9,9 +9,10 @@ from pipeline.analysis import database
 from pipeline.analysis.spans import spans
 from pipeline.commands import progress
 from pipeline.commands.app import app
+from tests.support import victim
 
 # The command line imports modules of its own when it reads arguments.
 typer.main.get_command(app).make_context("usage", ["run"])
 spans()
 
-__all__ = ["database", "numpy", "progress", "pyarrow"]
+__all__ = ["database", "numpy", "progress", "pyarrow", "victim"]

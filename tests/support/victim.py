@@ -1,11 +1,9 @@
 """`usage` in a process that kills itself, or halts, at one of the operations that change something.
 
 The operations are those of the store, the state and the stages, counted in the main process: all of them, or those of
-one name. Past the last one the process just ends. Each victim is forked from a server that has everything imported and
-has not begun any work, so that a victim starts in milliseconds, not in the second and a half that the imports take.
+one name. Past the last one the process just ends.
 """
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -21,7 +19,7 @@ from pipeline.erasure import erase, stage
 from pipeline.load import stages
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
-from tests.support.project import ROOT
+from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
 
 When = Literal["before", "after", "halt"]
@@ -34,7 +32,6 @@ _OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
     erase: ("append",),
     keys: ("write_rows",),
 }
-_SERVER: Final = multiprocessing.get_context("forkserver")
 
 
 class Victim:
@@ -42,20 +39,18 @@ class Victim:
 
     Args:
         arguments: those of `usage`.
-        step: which operation is the last, from 1.
+        step: which operation is the last, from 1; with 0 none is, and the process just ends.
         when: whether the process is killed before or after that operation, or halts before it.
         operation: the name of the operations that count, or `any`.
     """
 
     def __init__(self, arguments: tuple[str, ...], step: int, when: When, operation: str = "any") -> None:
-        self._control, control = _SERVER.Pipe()
-        said, saying = _SERVER.Pipe(duplex=False)
-        self._process = _SERVER.Process(target=_run, args=(arguments, step, when, operation, control, saying))
+        self._control, control = SERVER.Pipe()
+        said, saying = SERVER.Pipe(duplex=False)
+        self._process = SERVER.Process(target=_run, args=(arguments, step, when, operation, control, saying))
         self.said: TextIO = os.fdopen(os.dup(said.fileno()))  # what it writes to stdout and stderr
-        with pytest.MonkeyPatch.context() as patch, said, saying, control:  # the environment of the server
-            patch.setenv("PYTHONPATH", str(ROOT))
-            patch.setenv("OPENBLAS_NUM_THREADS", "1")  # a process that forks has no other threads
-            _SERVER.set_forkserver_preload([__name__, "tests.support.late_imports"])
+        start_server()
+        with said, saying, control:  # the process has its own
             self._process.start()
 
     def is_alive(self) -> bool:
