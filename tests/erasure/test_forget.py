@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,8 +14,8 @@ from pipeline.check.check import check
 from pipeline.contract.directory import Member
 from pipeline.load.job import Limits
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
-from tests.hostile import deliver
-from tests.oracle import load
+from tests.hostile import Delivery, deliver
+from tests.oracle import Oracle, load
 from tests.support.command import break_off, contents, done, ledger, published, refused, total, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
@@ -269,15 +270,26 @@ def test_broken_keys(loaded: DataFolder) -> None:
     assert names(loaded, ADA) == []
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_against_the_oracle(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    """Of a hostile delivery just the events stay that the oracle knows of others, whatever is folded at once."""
-    folder.limits = Limits(processes_days=-1, rerun_days=20, stored_bytes=20_000)
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Delivery, Oracle]:
+    """Return a folder that has loaded a hostile delivery, the delivery, and the oracle's view of it."""
+    folder = DataFolder(tmp_path_factory.mktemp("hostile") / "data")
     delivery = deliver(3, folder.now)
     for name, content in delivery.files:
         folder.drop(name, content)
     folder.run()
-    oracle = load(dict(delivery.files), folder.now)
+    return folder, delivery, load(dict(delivery.files), folder.now)
+
+
+@pytest.mark.usefixtures("forked_workers")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_against_the_oracle(
+    hostile: tuple[DataFolder, Delivery, Oracle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Exactly the oracle's events of everybody else stay after a hostile delivery, whatever is merged at once."""
+    template, delivery, oracle = hostile
+    folder = template.copy(tmp_path / "data")
+    folder.limits = Limits(processes_days=-1, rerun_days=60, stored_bytes=60_000)
     (workspace, user), *_ = delivery.tokens
     doomed = min({event.workspace_id for event in oracle.events} - {workspace})
     command = ["forget", "--user", user, "--workspace", doomed, "--apply"]

@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -93,24 +94,30 @@ CONTENT = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None)
-@given(appended=st.lists(CONTENT, min_size=1, max_size=3), split_bytes=st.integers(1, 1500), bom=st.booleans())
-@example(appended=[b"x" * 5000, b"y" * 5000 + b"\n" + line()], split_bytes=10, bom=False)
-@example(appended=[b"", b"".join(PIECES), b"".join(PIECES)], split_bytes=1, bom=True)
-@example(appended=[line("a") + b"bad", b"\n" + line("b")], split_bytes=5, bom=False)
-def test_growing_file(*, appended: list[bytes], split_bytes: int, bom: bool) -> None:
-    """However a file grows, and wherever it is split, the tables, the ledger, the quarantine and the report are one."""
+@settings(max_examples=4, deadline=None)
+@given(
+    growing=st.lists(st.lists(CONTENT, min_size=1, max_size=3), min_size=3, max_size=3),
+    split_bytes=st.integers(1, 1500),
+    boms=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+@example(growing=[[b"x" * 5000, b"y" * 5000 + b"\n" + line()]], split_bytes=10, boms=[False])
+@example(growing=[[b"", b"".join(PIECES), b"".join(PIECES)]], split_bytes=1, boms=[True])
+@example(growing=[[line("a") + b"bad", b"\n" + line("b")]], split_bytes=5, boms=[False])
+def test_growing_files(*, growing: list[list[bytes]], split_bytes: int, boms: list[bool]) -> None:
+    """However files grow, and wherever they are split, the tables, ledger, quarantine and report are the same."""
     with tempfile.TemporaryDirectory() as temporary:
         twins = Twins(Path(temporary), split_bytes)
-        path = twins.whole.drop("a.jsonl", BOM * bom)
-        for content in appended:
-            with path.open("ab") as file:
-                file.write(content)
+        paths = [twins.whole.drop(f"{number}.jsonl", BOM * bom) for number, bom in enumerate(boms)]
+        for appended in zip_longest(*growing, fillvalue=b""):
+            for path, content in zip(paths, appended, strict=True):
+                with path.open("ab") as file:
+                    file.write(content)
             twins.run()
         twins.run(later=2 * DAY_US, retry=Retry())
         twins.run(later=2 * DAY_US, rebuild=Rebuild())
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_hostile_files(tmp_path: Path) -> None:
     """Files of all kinds, some compressed, in slices and by several processes, give what they give unsplit."""
     twins = Twins(tmp_path, 20_000, Limits(processes_bytes=0, slice_bytes=2_000_000, bucket_bytes=500_000))

@@ -1,5 +1,8 @@
 """What commands import or compute late: done once, in the server that processes are forked from."""
 
+import atexit
+import os
+
 import numpy.ma
 import pyarrow.acero
 import pyarrow.dataset
@@ -14,5 +17,7 @@ from tests.support import victim
 # The command line imports modules of its own when it reads arguments.
 typer.main.get_command(app).make_context("usage", ["run"])
 spans()
+# The engine complains about its own objects when the interpreter is taken down.
+atexit.register(os._exit, 0)
 
 __all__ = ["database", "numpy", "progress", "pyarrow", "victim"]
