@@ -16,7 +16,7 @@ from pipeline.load.job import Limits
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.hostile import Delivery, deliver
 from tests.oracle import Oracle, load
-from tests.support.command import break_off, contents, done, ledger, published, refused, total, usage
+from tests.support.command import contents, done, interrupt_commit, ledger, published, refused, total, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -224,7 +224,7 @@ def test_everything(loaded: DataFolder) -> None:
 def test_an_unfinished_commit(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that was broken off is finished first."""
     loaded.drop("d.jsonl", [by(BOB, "late"), by(ADA, "late too")])
-    break_off(loaded, monkeypatch, 2)
+    interrupt_commit(loaded, monkeypatch, 2)
     done(usage(loaded, "forget", "--user", ADA, "--apply"))
     assert published(loaded) == without(loaded, ("--user", ADA))
     agrees(loaded)
@@ -313,7 +313,7 @@ def test_after_a_load_that_was_lost(
     """Events of a commit that was lost half-way, which the actors do not know of, go all the same."""
     loaded.run()  # has the deletes of the run before behind it
     loaded.drop("d.jsonl", [by(ADA, "lost", timestamp="2026-08-01T10:00:00Z"), *others])
-    break_off(loaded, monkeypatch, 1)  # after the partition of events
+    interrupt_commit(loaded, monkeypatch, 1)  # after the partition of events
     assert "lost" in loaded.events()["id"].to_list()
     shutil.rmtree(loaded.root / "staging")
     done(usage(loaded, "forget", "--user", ADA, "--apply"))

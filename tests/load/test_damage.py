@@ -16,7 +16,7 @@ from pipeline.load.job import Limits
 from pipeline.storage import parquet
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store
-from tests.support.command import break_off, contents, done, published, refused, total, usage
+from tests.support.command import contents, done, interrupt_commit, published, refused, total, usage
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 
 OLD = [record("a", usage={"credits": 5}), {"id": "bad"}, record("b", user={"id": WORKSPACE, "name": "Ada"})]
@@ -217,7 +217,7 @@ def load_half(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int, ne
     folder.drop("a.jsonl", OLD)
     folder.run()
     folder.drop("b.jsonl", new)
-    break_off(folder, monkeypatch, step)
+    interrupt_commit(folder, monkeypatch, step)
 
 
 def lose(folder: DataFolder, name: str) -> None:

@@ -31,8 +31,6 @@ LONGEST_FILE: Final = 300  # lines
 TOO_LONG: Final = {
     "tests/commands/test_quarantine.py",
     "tests/erasure/test_forget.py",
-    "tests/load/test_load.py",
-    "tests/load/test_raw_files.py",
 }
 
 PYTHON_FILES: Final = sorted(

@@ -42,7 +42,7 @@ def parse(arguments: Sequence[str]) -> Any:
     return command.make_context(command.name, rest)
 
 
-def break_off(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def interrupt_commit(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Begin a run whose commit ends before one of its steps."""
     apply, left = Store.apply, [step]
 
