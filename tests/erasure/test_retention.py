@@ -1,4 +1,4 @@
-"""`usage retention`: days before the first that is kept are gone from every table, and do not come back."""
+"""`usage retention`: days before the first one that is kept are erased from every table, and do not come back."""
 
 import json
 import shutil
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.check.check import check
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import Manifest, Published
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones
+from tests.support.checked import check_passes
 from tests.support.command import contents, done, ledger, total, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
@@ -23,7 +23,7 @@ FLOOR = "2026-10-15"
 
 
 def at(timestamp: str, credits_: int, **fields: Any) -> dict[str, Any]:
-    """Return an event of an instant."""
+    """Return an event at an instant, whose id is its timestamp."""
     usage = {"credits": credits_, "languages": [{"locale": "de", "characters": credits_}]}
     return record(timestamp, timestamp=timestamp, usage=usage, **fields)
 
@@ -49,15 +49,8 @@ def loaded(folder: DataFolder) -> DataFolder:
     return folder
 
 
-def agrees(folder: DataFolder) -> None:
-    """Demand that the check finds nothing wrong and the ledger adds up."""
-    report = check(folder.settings, folder.now)
-    assert report.agrees, report
-    ledger(folder)
-
-
-def kept(folder: DataFolder) -> None:
-    """Demand that just the days from the floor on stand, in every table."""
+def assert_kept(folder: DataFolder) -> None:
+    """Demand that exactly the days from the floor on are left, in every table."""
     assert folder.events()["id"].to_list() == ["2026-10-15T00:00:00Z", "2026-11-24T10:00:00Z"]
     assert folder.cube()["credits"].sum() == folder.cube()["characters"].sum() == folder.actors()["credits"].sum() == 11
     assert {path.name for path in folder.root.glob("*/workspace_id=*")} == {f"workspace_id={WORKSPACE}"}
@@ -68,17 +61,17 @@ def kept(folder: DataFolder) -> None:
 
 
 def test_gone(loaded: DataFolder) -> None:
-    """What is older goes, in tables, manifests and quarantine; before that it is only told; readers notice."""
+    """Older data go from tables, manifests and quarantine with --apply, without it they are listed; readers notice."""
     before, lines = contents(loaded), total(loaded)
-    told = usage(loaded, *KEEP)
-    done(told)
-    assert f"the first day kept is {FLOOR}\n" in told.stderr
-    assert "warning: " in told.stderr
-    assert "--apply" in told.stderr
+    dry = usage(loaded, *KEEP)
+    done(dry)
+    assert f"the first day kept is {FLOOR}\n" in dry.stderr
+    assert "warning: " in dry.stderr
+    assert "--apply" in dry.stderr
     assert contents(loaded) == before
     result = usage(loaded, *KEEP, "--apply")
     done(result)
-    assert result.stdout == told.stdout
+    assert result.stdout == dry.stdout
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[1:]}
     size = sum(len(content) for name, content in before.items() if name.startswith("events/")) - sum(
         len(content) for name, content in contents(loaded).items() if name.startswith("events/")
@@ -86,18 +79,18 @@ def test_gone(loaded: DataFolder) -> None:
     assert rows["events"] == ["5", "5", f"{size:,}", "0"]
     assert (rows["cube"][:2], rows["cube"][3]) == (["3", "3"], "1")
     assert rows["quarantine"] == ["2", "1"]
-    kept(loaded)
+    assert_kept(loaded)
     assert [row["source_file"] for row in loaded.quarantine()] == ["a.jsonl"]
     after = total(loaded)
     assert (after.lines, after.accepted, after.duplicates, after.rejected) == (lines.lines, lines.accepted, 2, 1)
-    standing = Store(loaded.root).load("published.json", Published)
-    assert standing is not None
-    assert (standing.sequence, standing.as_of) == (3, NOW)
-    agrees(loaded)
+    published = Store(loaded.root).load("published.json", Published)
+    assert published is not None
+    assert (published.sequence, published.as_of) == (3, NOW)
+    check_passes(loaded)
 
 
 def test_nothing_comes_back(loaded: DataFolder) -> None:
-    """Neither another delivery, nor a rebuild, nor the loss of the state brings back what is older."""
+    """Another delivery, a rebuild and the loss of the state bring nothing back."""
     done(usage(loaded, *KEEP, "--apply"))
     expected = loaded.tables()
     shutil.copy(loaded.root / "raw/a.jsonl", loaded.root / "raw/b.jsonl")
@@ -109,12 +102,12 @@ def test_nothing_comes_back(loaded: DataFolder) -> None:
         path.unlink()
     loaded.run()
     assert loaded.tables() == expected
-    kept(loaded)
-    agrees(loaded)
+    assert_kept(loaded)
+    check_passes(loaded)
 
 
 def test_never_back(loaded: DataFolder) -> None:
-    """A larger keep brings nothing back and lays nothing, which is said; a smaller one takes more."""
+    """A longer period brings nothing back and adds no tombstone, which is reported; a shorter one erases more."""
     done(usage(loaded, *KEEP, "--apply"))
     before = contents(loaded)
     result = usage(loaded, "retention", "--keep", "400d", "--apply")
@@ -125,11 +118,11 @@ def test_never_back(loaded: DataFolder) -> None:
     done(usage(loaded, "retention", "--keep", "1d", "--apply"))
     assert Tombstones.read(loaded.root).floor == "2026-11-24"
     assert loaded.events()["id"].to_list() == ["2026-11-24T10:00:00Z"]
-    agrees(loaded)
+    check_passes(loaded)
 
 
 def test_nothing_old(loaded: DataFolder) -> None:
-    """Where nothing is older only the floor is laid, so that nothing older is loaded later; tables stay as they are."""
+    """If nothing is older, only the floor is added, so that nothing older is loaded later; tables stay unchanged."""
     before = contents(loaded)
     done(usage(loaded, "retention", "--keep", "36500d", "--apply"))
     after = contents(loaded)
@@ -138,7 +131,7 @@ def test_nothing_old(loaded: DataFolder) -> None:
 
 
 def test_a_line_that_grows(loaded: DataFolder) -> None:
-    """A rejected last line without newline that expired is read again when it grows, and counted once."""
+    """An expired, rejected last line without a newline is read again when it grows, and counted once."""
     done(usage(loaded, *KEEP, "--apply"))
     with (loaded.root / "raw/old.jsonl").open("ab") as file:
         file.write(b'": 1}\n')
@@ -146,11 +139,11 @@ def test_a_line_that_grows(loaded: DataFolder) -> None:
     assert (report.lines, report.rejected) == (1, 1)
     counts = ledger(loaded)["old.jsonl"].counts
     assert (counts.lines, counts.duplicates, counts.rejected) == (2, 1, 1)
-    agrees(loaded)
+    check_passes(loaded)
 
 
 def test_a_cut_month_that_is_empty(folder: DataFolder) -> None:
-    """Where nothing of the month that is cut stays, the month goes."""
+    """A month that is cut and has no events left is deleted."""
     folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 1), at("2026-11-24T10:00:00Z", 10)])
     folder.run()
     done(usage(folder, *KEEP, "--apply"))
@@ -158,21 +151,21 @@ def test_a_cut_month_that_is_empty(folder: DataFolder) -> None:
     assert manifest is not None
     assert list(manifest.months) == ["2026-11"]
     assert len(list(folder.root.glob("cube/*/*"))) == 1
-    agrees(folder)
+    check_passes(folder)
 
 
 def test_events_without_numbers(folder: DataFolder) -> None:
-    """Events that used nothing have no row in the cube, and their month stays all the same."""
+    """Events that used nothing have no row in the cube, yet their month stays."""
     folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 0), at("2026-10-16T10:00:00Z", 0)])
     folder.run()
     done(usage(folder, *KEEP, "--apply"))
     assert folder.events()["id"].to_list() == ["2026-10-16T10:00:00Z"]
     assert folder.actors()["events"].to_list() == [1]
-    agrees(folder)
+    check_passes(folder)
 
 
 def test_busy(loaded: DataFolder) -> None:
-    """75: while a run is at work nothing is laid."""
+    """75: while a run is at work, no tombstone is added."""
     before = contents(loaded)
     with FileLock(loaded.root / "run.lock"):
         done(usage(loaded, *KEEP, "--apply"), 75)
@@ -181,7 +174,7 @@ def test_busy(loaded: DataFolder) -> None:
 
 @pytest.mark.parametrize("keep", ["", "400", "0d", "d", "-1d", "1.5d", "13m", "100000d", "400 d"])
 def test_wrong_options(loaded: DataFolder, keep: str) -> None:
-    """2: what is kept is a number of days."""
+    """2: the period to keep is a number of days."""
     before = contents(loaded)
     done(usage(loaded, "retention", f"--keep={keep}", "--apply"), 2)
     assert contents(loaded) == before

@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from tests.support.data_folder import WORKSPACE, DataFolder
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-
-
 # Each workspace has about as many records as one case needs, and a run tries as many cases as there are workspaces.
 MORE = [f"{number:08x}-0000-4000-8000-000000000002" for number in range(5)]
-
-
 EVENT = st.fixed_dictionaries(
     {
         "id": st.sampled_from("abc"),

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.check.check import CheckReport, check
+from tests.support.command import ledger
 from tests.support.data_folder import WORKSPACE, DataFolder
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -50,3 +51,10 @@ def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
     """Write a Parquet file with other rows."""
     table = pq.ParquetFile(path).read()
     pq.write_table(pa.Table.from_pylist(change(table.to_pylist()), schema=table.schema), path)
+
+
+def check_passes(folder: DataFolder) -> None:
+    """Demand that the check finds nothing wrong and the ledger adds up."""
+    report = checked(folder)
+    assert report.agrees, report
+    ledger(folder)

@@ -1,0 +1,41 @@
+"""What the tests of `usage forget` share: a folder with the data of two users."""
+
+import json
+
+import pytest
+
+from pipeline import keys
+from pipeline.contract.directory import Member
+from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.forgetting import ADA, BOB, OTHER, by, used
+
+
+@pytest.fixture
+def populated(folder: DataFolder) -> DataFolder:
+    """Return a folder where a user has days and months alone and with others, rejected lines and a key."""
+    early = {"timestamp": "2026-09-05T00:00:00Z"}
+    rows = [
+        by(ADA, "with others", usage=used(1)),
+        by(BOB, "bob", usage=used(10)),
+        record("nobody", usage=used(100)),
+        by(ADA, "a day alone", timestamp="2026-11-20T10:00:00Z", usage=used(1000)),
+        by(ADA, "a month alone", **early),
+        by(BOB, "elsewhere", workspace_id=OTHER, usage=used(10_000)),
+        by(ADA, "ada elsewhere", workspace_id=OTHER, **early),
+        {"id": "bad", "user": {"id": ADA.upper()}},
+        {"id": "bad", "workspace_id": OTHER},
+        {"id": "bad", "user": {"id": BOB}},
+    ]
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    folder.drop("a.jsonl", lines + f'{{"torn": "{ADA}"'.encode())
+    folder.drop("b.jsonl", [{"id": "bad", "user": {"id": ADA}}, {"id": "bad", "workspace_id": OTHER}])
+    folder.run()
+    folder.drop("c.jsonl", [by(ADA, "with others", recorded_at="2026-11-24T11:00:00Z", usage=used(2))])
+    folder.run()
+    members = [
+        Member(workspace, user, "", "admin", "active") for workspace in (WORKSPACE, OTHER) for user in (ADA, BOB)
+    ]
+    keys.write_rows(folder.root / "directory/members.jsonl", members)
+    for number, member in enumerate(members):
+        keys.create(folder.root, key_id=f"key_{number}", workspace_id=member.workspace_id, user_id=member.user_id)
+    return folder
