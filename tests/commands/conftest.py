@@ -1,0 +1,20 @@
+"""What the tests of `usage quarantine` share: a folder with rejected lines."""
+
+import pytest
+
+from pipeline.contract.calendar import DAY_US
+from tests.support.data_folder import DataFolder
+from tests.support.lines import line
+from tests.support.quarantined import BAD
+
+
+@pytest.fixture
+def quarantined(folder: DataFolder) -> DataFolder:
+    """Return a folder with a rejected line for each reason in `bad.jsonl`, and two in a newer file."""
+    good = [line(id=f"good-{number}") for number in range(len(BAD))]
+    pairs = [text for pair in zip(good, BAD.values(), strict=True) for text in pair]
+    folder.drop("bad.jsonl", b"\n".join(pairs))
+    folder.run()
+    folder.drop("deep/newer.jsonl", b"\n".join([line(), b"{}", b"", b"{}", b""]))
+    folder.run(folder.now + DAY_US)
+    return folder
