@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
@@ -31,6 +32,8 @@ class Build:
             shutil.copytree(ROOT / name, self.source / name, ignore=ignored)
         for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, self.source)
+        for path in self.source.rglob("*"):  # the project may be read-only
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
         self.bin.mkdir()
         self.ziglang(BROKEN)
 
