@@ -21,7 +21,7 @@ from pipeline.check.report import CheckReport, Limits, Scope
 from pipeline.check.tables import compare
 from pipeline.contract.settings import Settings
 from pipeline.load.progress import Progress
-from pipeline.load.session import locked
+from pipeline.storage.lock import locked
 from pipeline.storage.store import Store
 
 __all__ = ["CheckReport", "check"]

@@ -35,8 +35,8 @@ def check(
     from pipeline.check import check as checking
     from pipeline.commands.progress import show_progress
     from pipeline.contract import formats
-    from pipeline.load.session import BusyError
     from pipeline.storage.engine import EngineError
+    from pipeline.storage.lock import BusyError
 
     try:
         workspaces = [formats.uuid(text) for text in workspace or ()]

@@ -63,7 +63,7 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
     from pipeline.contract.directory import DirectoryError
     from pipeline.load.discovery import PathError
     from pipeline.load.rebuild import RawGoneError
-    from pipeline.load.session import BusyError
+    from pipeline.storage.lock import BusyError
 
     try:
         yield

@@ -1,7 +1,7 @@
 """The session of a run: the lock on the data folder, the ledger, the clock, the stages and their progress.
 
-`pipeline.run` and `pipeline.erasure` share it. Opens the store, `run.lock` and `state.sqlite`; publishes what the steps
-staged.
+`pipeline.run` and `pipeline.erasure` share it. Opens the store and `state.sqlite` while it holds the lock; publishes what
+the steps staged.
 """
 
 import os
@@ -12,28 +12,23 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from filelock import FileLock, Timeout
 from ulid_transform import ulid_at_time
 
 from pipeline.contract.calendar import DAY_US, SECOND_US
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import RAW
 from pipeline.load import publish
 from pipeline.load.job import Job, Limits
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import Results, RunReport, ledger
 from pipeline.storage import commit
+from pipeline.storage.lock import locked
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.tombstones import Tombstones
 
 # An event may be this far ahead of the run that reads it, since not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
-
-
-class BusyError(RuntimeError):
-    """Raised when another run is at work on the same data folder."""
 
 
 class Session:
@@ -153,25 +148,6 @@ def open_session(
     store = Store(settings.data_dir.absolute())
     with locked(store), _opened(store.path("state.sqlite")) as state:
         yield Session(store, state, now, settings.workers or os.cpu_count() or 1, progress or Progress(), pause)
-
-
-@contextmanager
-def locked(store: Store) -> Iterator[None]:
-    """Hold `run.lock`, which keeps every other run away.
-
-    Raises:
-        BusyError: another run is at work.
-    """
-    store.path(RAW).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(store.path("run.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(f"another run is at work on {store.root}") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pipeline.check import check
 from pipeline.check.report import CheckReport, Limits
 from pipeline.commands.app import app
 from pipeline.contract.tables import manifest_path
-from pipeline.load.session import BusyError
+from pipeline.storage.lock import BusyError
 from tests.support.checked import checked, monthly, partition, rewrite
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.load.session import BusyError
+from pipeline.storage.lock import BusyError
 from pipeline.storage.store import Operation, Store
 from tests.support.command import interrupt_commit
 from tests.support.data_folder import WORKSPACE, DataFolder, record
