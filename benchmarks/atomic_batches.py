@@ -20,13 +20,13 @@ from pipeline.contract.calendar import DAY_US, rfc3339
 
 Data = Mapping[str, Any]
 
-PART_CREDITS: Final = 4  # of a batch, on each of its days
+PART_CREDITS: Final = 4  # credits of a batch on each of its days
 PART_EVENTS: Final = 2
 PARTS: Final = 3
 _CREDITS: Final = PART_CREDITS // PART_EVENTS
 _PART_DAYS: Final = ((0, 2), (10, 3), (50, 5))  # each part: days ago, and the number of days to choose from
-_NEWEST_DAYS: Final = 5  # contain today's part, in every zone
-_MIDDLE_DAYS: Final = 30  # contain the part of ten days ago too
+_NEWEST_DAYS: Final = 5  # the last days, which contain today's part in every zone
+_MIDDLE_DAYS: Final = 30  # the last days, which also contain the part of ten days ago
 _SPREAD_US: Final = 3_600_000_000
 _OLD: Final = (200, 20)  # so long ago that retention erases it
 
@@ -137,7 +137,7 @@ def check_csv_table(text: str, range_: str) -> int:
 
 
 def complete_batches(events: Iterable[Data]) -> set[str]:
-    """Return the names of the batches that are complete among some events; repeated events are not noticed."""
+    """Return the names of the batches that are complete among some events; repeated events are not detected."""
     parts = Counter(event["id"].split(".")[0] for event in events)
     return {name for name, number in parts.items() if number == PARTS * PART_EVENTS}
 

@@ -34,9 +34,9 @@ WORKSPACES: Final = 6
 # Indexes of the workspace whose users are erased one by one, and of the one that is erased as a whole.
 USERS_ERASED, ERASED = 0, WORKSPACES - 1
 USER: Final = str(uuid.UUID(int=1))
-_FIRST_BATCHES: Final = 150  # of each workspace
-_MORE_BATCHES: Final = 5  # of each workspace, in each step
-_PICKED_UP_SECONDS: Final = 5.0  # within which a change of the directory must be in force
+_FIRST_BATCHES: Final = 150  # loaded at the start, for each workspace
+_MORE_BATCHES: Final = 5  # loaded in each step, for each workspace
+_PICKED_UP_SECONDS: Final = 5.0  # the service must apply a change of the directory within this time
 _USAGE: Final = str(Path(sys.executable).with_name("usage"))
 
 
@@ -60,7 +60,7 @@ class Churn:
         (data / DIRECTORY).mkdir(parents=True)
         (data / RAW).mkdir()
         write_rows(data / DIRECTORY / MEMBERS, [Member(w, USER, "Ada", "admin", "active") for w in self.workspaces])
-        # Keys of the product's export: erasing a workspace deletes the local keys, and its reader must go on asking.
+        # Product keys, because erasing a workspace deletes its local keys, and its reader must go on querying.
         self._write_keys(list(zip(self.keys, self.workspaces, strict=True)), PRODUCT_KEYS)
         for workspace in self.workspaces:
             self._deliver([self._new_batch(workspace, USER, old=number % 3 == 0) for number in range(_FIRST_BATCHES)])
@@ -142,7 +142,7 @@ class Churn:
 
     def _usage(self, *arguments: str) -> None:
         command = [_USAGE, *arguments, "--data-dir", str(self._data)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
         if done.returncode:
             raise AssertionError(f"{' '.join(arguments)} exited with {done.returncode}: {done.stderr[-500:]}")
         self.commits += 1

@@ -84,7 +84,7 @@ class Workbench:
         """Load the logs, or add to a copy of the data of the engine that this one is based on.
 
         Returns:
-            The cost, including that of the other engine's load; None if the engine reads the other's folder.
+            The cost, including the other engine's load; None if the engine reads the other's folder.
         """
         if name == OURS:
             return self._loads[OURS]
@@ -202,7 +202,7 @@ def _plan(asked: argparse.Namespace, events: int, days: int) -> Plan:
 
 
 def _count(logs: Logs) -> tuple[int, int]:
-    """Return the number of valid lines, and of their bytes."""
+    """Return the number of valid lines and their bytes."""
     counts = [(sum(1 for _ in path.open("rb")), path.stat().st_size) for path in logs.clean]
     return sum(lines for lines, _ in counts), sum(size for _, size in counts)
 

@@ -36,8 +36,8 @@ LANGUAGE: Final = "/api/v1/usage/by-language"
 ACTIVITY: Final = "/api/v1/usage/activity"
 WHOAMI: Final = "/api/v1/auth/whoami"
 _PAGE_SIZES: Final = (7, 20, 100)
-_MOST_ERRORS: Final = 20  # stop after this many
-_GZIP_SHARE, _WALK_BACK_SHARE = 0.5, 0.3  # of requests, of feeds
+_MOST_ERRORS: Final = 20  # stop after this many errors
+_GZIP_SHARE, _WALK_BACK_SHARE = 0.5, 0.3  # share of requests with gzip, of feeds that are walked back
 
 
 class WatchedWorkspace(msgspec.Struct, frozen=True):
@@ -78,12 +78,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def data(self) -> Any:
-        """Return what it says."""
+        """Return the `data` of the body."""
         return self.whole["data"]
 
 
 class Client:
-    """One kept connection, and therefore one worker."""
+    """A kept connection, and therefore one worker."""
 
     def __init__(self, url: str, key: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
@@ -245,7 +245,7 @@ def main() -> None:
     findings = Findings({}, [], [])
 
     def read(number: int) -> None:
-        rng = random.Random(f"{task.seed}-{number}")  # noqa: S311 - a benchmark's dice
+        rng = random.Random(f"{task.seed}-{number}")  # noqa: S311 - not for cryptography
         workspace = task.workspaces[number % len(task.workspaces)]
         client = Client(task.url, workspace.key)
         reader = ConsistencyReader(client, workspace, rng, findings)

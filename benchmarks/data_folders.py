@@ -74,7 +74,7 @@ def write_keys(data: Path, members: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def busiest(data: Path) -> tuple[str, str]:
-    """Return the (workspace, user) of the first key of a sample, which is its busiest workspace's."""
+    """Return the (workspace, user) of a sample's first key, which belongs to its busiest workspace."""
     first = (data / DIRECTORY / PRODUCT_KEYS).read_bytes().split(b"\n")[0]
     row = msgspec.json.decode(first, type=ApiKey)
     return row.workspace_id, row.user_id

@@ -18,12 +18,12 @@ class Figure(NamedTuple):
     unit: str
 
     def worse_than(self, other: "Figure") -> float:
-        """Return how many times worse this figure is; higher rates are better, lower values of anything else."""
+        """Return how many times worse this figure is; for rates higher is better, for everything else lower."""
         return other.value / self.value if self.unit == _RATE else self.value / other.value
 
 
 class Lead(NamedTuple):
-    """A figure in which another engine is better than this project, with the best engine's."""
+    """A figure in which another engine is better than this project, and the best engine's figure."""
 
     ours: Figure
     title: str

@@ -26,7 +26,7 @@ from pipeline.sample.generate import write
 NOW = "2026-11-24T00:00:00Z"
 BAD_SHARE = 0.1
 MICRO_BATCH_EVENTS = 10_000
-_INPUTS = {"raw", "directory"}  # what a run reads and does not make
+_INPUTS = {"raw", "directory"}  # the inputs of a run; everything else is its output
 _USAGE = str(Path(sys.executable).with_name("usage"))
 
 _Figure = tuple[Callable[[], Cost], Callable[[], Cost]]
@@ -47,7 +47,7 @@ def rewritten(source: Path, target: Path, change: Callable[[random.Random, bytes
     """Write a copy of uncompressed raw files with every line changed, unless `target` exists; return `target`."""
     if target.exists():
         return target
-    rng = random.Random(1)  # noqa: S311 - a benchmark's dice
+    rng = random.Random(1)  # noqa: S311 - not for cryptography
     (target / "raw").mkdir(parents=True)
     for path in sorted((source / "raw").glob("*.jsonl")):
         with path.open("rb") as old, (target / "raw" / path.name).open("wb") as new:

@@ -1,7 +1,7 @@
 """Write the logs that all engines load: the sample as delivered, and its valid lines alone, uncompressed.
 
-The other engines do not validate lines, so they load only the valid ones, and are also spared the decompression. Both
-are to their advantage.
+The other engines do not validate lines, so they load only the valid ones, without decompression. Both are to their
+advantage.
 """
 
 import io

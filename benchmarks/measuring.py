@@ -34,7 +34,7 @@ def run(command: Sequence[str], *, memory: "Callable[[int], int] | None" = None,
     """
     before = os.times()
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL if quiet else None)  # noqa: S603 - our own
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL if quiet else None)  # noqa: S603 - our own command
     peak = [0]
     watcher = threading.Thread(target=_watch, args=(process, peak, memory or resident_kib))
     watcher.start()
@@ -96,7 +96,7 @@ def resident_kib(pid: int) -> int:
 
 
 def proportional_kib(pid: int) -> int:
-    """Return the resident memory of a process, shared pages divided among their users; slower to read."""
+    """Return the resident memory of a process, with shared pages divided among their users; slower to read."""
     return _kib(pid, "smaps_rollup", "Pss:")
 
 

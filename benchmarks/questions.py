@@ -48,7 +48,7 @@ class Question(msgspec.Struct, frozen=True):
     view: View
     today: date
     instants: tuple[int, ...]
-    after: tuple[int, str] | None = None  # (microseconds UTC, id): a feed's page starts after this event
+    after: tuple[int, str] | None = None  # (microseconds UTC, id): the feed's page starts after this event
 
     @property
     def start(self) -> int:

@@ -73,7 +73,7 @@ class Figures:
     def uncached(self) -> str:
         """Summaries and usages by language that were not requested before, one after the other."""
         data, key = self._sample(), self._key()
-        paths = random.Random(1).sample(EVERYTHING, 1000)  # noqa: S311 - a benchmark's dice
+        paths = random.Random(1).sample(EVERYTHING, 1000)  # noqa: S311 - not for cryptography
         with served(data, NOW) as server:
             ask(server, SUMMARY, key)
             taken = [ask(server, path, key)[0] for path in paths]

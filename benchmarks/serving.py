@@ -24,7 +24,7 @@ _PAUSE_SECONDS: Final = 0.001
 _LISTENING: Final = re.compile(r"listening on (http://\S+)").search
 _UNITS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
-# Requests the given paths in random order.
+# A `wrk` script that requests the given paths in random order.
 _SCRIPT: Final = """
 local paths = {PATHS}
 math.randomseed(1)
@@ -38,7 +38,7 @@ class Load(msgspec.Struct, frozen=True):
     rate: float  # answers per second
     p50: float  # latency in milliseconds
     p99: float
-    errors: int  # other statuses than 2xx and 3xx, and socket errors
+    errors: int  # statuses other than 2xx and 3xx, and socket errors
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ def static(size: int, *, workers: int = 1) -> Iterator[Process]:
 def _listening(command: Sequence[str]) -> Iterator[Process]:
     # The log goes to a file, as in production; reading it from a pipe would cost time that is measured.
     with tempfile.NamedTemporaryFile() as log, Path(log.name).open() as lines:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command
         try:
             while process.poll() is None:
                 if match := _LISTENING(lines.readline()):

@@ -34,13 +34,13 @@ from benchmarks.serving import Load, Process, load, served
 from pipeline.contract.calendar import RANGES, VIEWS
 
 _PAUSE_SECONDS: Final = 2.0  # between runs
-_DIRECTORY_SECONDS: Final = 1.5  # until the last change of the directory is certainly in force
+_DIRECTORY_SECONDS: Final = 1.5  # by then the last change of the directory is certainly in force
 _THREADS: Final = 6
 _PRESSURE_CONNECTIONS: Final = 8
 _LEAK_FACTOR, _LEAK_MIB, _LEAK_FILES = 1.2, 24, 32  # growth from the middle to the end that counts as a leak
 _FILLED_SECONDS: Final = 120  # the service's cache of answers is full by then; growth before that is not a leak
 _ZONES: Final = ("UTC", "Asia/Kathmandu", "America/St_Johns")
-_SHOWN: Final = 20  # errors
+_SHOWN: Final = 20  # errors that the report lists
 _ROOT: Final = Path(__file__).parents[1]
 
 
@@ -164,7 +164,7 @@ def _press(server: Process, churn: Churn, seconds: float, report: Report) -> Non
 
 def _measure_workers(server: Process, seconds: float, over: threading.Event, report: Report) -> None:
     """Measure the largest worker when it is warm, in the middle and at the end."""
-    for share in (0.1, 0.4, 1):  # of the time to wait before each measurement
+    for share in (0.1, 0.4, 1):  # of `seconds`, to wait before each measurement
         over.wait(share * seconds)
         pids = family(server.pid)[1:]
         if not pids:
@@ -185,14 +185,14 @@ def _look_for_leaks(report: Report) -> None:
 
 
 def _compare(server: Process, fresh: Process, churn: Churn, report: Report) -> None:
-    """Check that the service that was under load answers like a fresh one, and with what was loaded."""
+    """Check that the service that was under load answers like a fresh one, and has everything that was loaded."""
     for key, workspace in zip(churn.keys, churn.workspaces, strict=True):
         both = [Client(each.url, key) for each in (server, fresh)]
         used = both[0].ask(f"{LANGUAGE}?range=90d").data["total_credits"]
         if used != churn.batches[workspace] * PARTS * PART_CREDITS:
             report.errors.append(f"workspace {workspace}: {used} credits, {churn.batches[workspace]} batches")
         for path in _paths():
-            pairs = ([each.ask(path).data for each in both] for _ in range(2))  # twice: a day may begin in between
+            pairs = ([each.ask(path).data for each in both] for _ in range(2))  # twice, as a day may begin in between
             if all(one != other for one, other in pairs):
                 report.errors.append(f"workspace {workspace}: {path} differs from a fresh service's answer")
             report.compared += 1

@@ -115,7 +115,7 @@ def append(name: str, engine: Engine, task: Task, root: Path) -> Appended:
 
 
 def zones(name: str, engine: Engine, task: Task, root: Path) -> ZoneData:
-    """Count the numbers that differ if an engine computes local days itself, or from hours that it rolled up."""
+    """Count the numbers that differ if an engine computes local days itself or from its roll-up by hours."""
     expected = msgspec.msgpack.decode((root / _EXPECTED).read_bytes())[len(task.questions) :]
     unknown: list[str] = []
     differing: dict[str, int] = {}

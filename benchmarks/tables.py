@@ -100,7 +100,7 @@ def grown(run: Run) -> str:
 
 
 def zone_data(run: Run) -> str:
-    """Return what is wrong if an engine computes local days itself, or from hours that it rolled up."""
+    """Return the numbers that are wrong if an engine computes local days itself or from its roll-up by hours."""
     rows = []
     for name, result in run.results.items():
         if result.zone_data:
@@ -119,7 +119,7 @@ def losses(run: Run) -> str:
 
 
 def progress(run: Run, before: Run) -> str:
-    """Return this project's earlier and present figures, those that improved most first."""
+    """Return this project's earlier and present figures, most improved first."""
     earlier, now = own(before), own(run)
     pairs = sorted(
         ((earlier[what], now[what]) for what in now if what in earlier), key=lambda pair: -pair[0].worse_than(pair[1])

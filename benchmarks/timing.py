@@ -25,7 +25,7 @@ def timed(reader: Reader, question: Question) -> tuple[float, Raw]:
 
 
 def spread(taken: Sequence[float]) -> tuple[float, float]:
-    """Return the median and the 99th percentile, which is the worst of fewer than a hundred values."""
+    """Return the median and the 99th percentile; of fewer than a hundred values, it is the worst."""
     return statistics.median(taken), sorted(taken)[ceil(len(taken) * 0.99) - 1]
 
 

@@ -154,7 +154,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("text", [*WRITES, *READS, *SETTINGS])
 def test_refused(folder: DataFolder, session: Session, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The statement fails, its message does not leak what it was after, and no file is added or changed."""
+    """The statement fails, its message reveals none of the data it asked for, and no file is added or changed."""
     monkeypatch.chdir(folder.root)
     before = file_states(folder.root)
     filled = text.format(root=folder.root, keys=folder.root / "directory" / "api_keys.jsonl")
@@ -197,7 +197,7 @@ def test_allowed(folder: DataFolder, session: Session, text: str) -> None:
 
 
 def test_spilling_leaves_nothing(folder: DataFolder) -> None:
-    """What does not fit into memory goes to a folder that is deleted with the session."""
+    """Data that do not fit into memory spill to a folder that is deleted with the session."""
     before = set(folder.root.iterdir())
     with open_session(folder.root, folder.now) as session:
         ((spilled,),) = rows(session, "select current_setting('temp_directory')")

@@ -64,7 +64,7 @@ def test_recipes(session: Session, sample: Sample, question: str) -> None:
 
 
 def test_there_are_twenty() -> None:
-    """The page promises twenty questions."""
+    """The page has the twenty questions that it promises."""
     assert len(RECIPES) == 20
 
 
@@ -132,7 +132,7 @@ def test_runs_take(session: Session, sample: Sample) -> None:
 
 
 def test_deliveries(session: Session, sample: Sample) -> None:
-    """Lines and duplicates are the sums of what the runs reported."""
+    """Lines and duplicates are the sums of the runs' reports."""
     reports = [msgspec.json.decode(line) for line in (sample.root / "runs/2026-11-24.jsonl").read_bytes().splitlines()]
     (row,) = run_recipe(session, sample, "deliveries")
     assert row["lines"] == sum(report["lines"] for report in reports)

@@ -125,7 +125,7 @@ def test_a_commit_between(loaded: DataFolder, table: str) -> None:
     os.mkfifo(manifest)
     with connect(loaded) as connection, ThreadPoolExecutor(1) as thread:
         answer = thread.submit(lambda: connection.execute(asked).fetchall())
-        with manifest.open("wb") as pipe:  # opens when the query reads the manifest, after it listed the files
+        with manifest.open("wb") as pipe:  # waits until the query, having listed the files, reads the manifest
             kept.rename(manifest)
             loaded.drop("b.jsonl", [record("c", timestamp="2026-10-31T12:00:00Z", usage={"credits": 100})])
             loaded.run(loaded.now + DAY_US)
@@ -135,7 +135,7 @@ def test_a_commit_between(loaded: DataFolder, table: str) -> None:
         assert connection.execute(asked).fetchall() == [(108,)]
 
 
-def test_both_generations_are_there(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_and_new_files_together(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a commit's old and new files both exist, only the files that the manifests name count."""
     apply = Store.apply
     seen: list[list[tuple[int]]] = []
@@ -146,7 +146,7 @@ def test_both_generations_are_there(loaded: DataFolder, monkeypatch: pytest.Monk
             seen.append(ask(loaded, "select sum(credits) from cube") + ask(loaded, "select sum(credits) from actors"))
 
     loaded.drop("b.jsonl", [record("c", usage={"credits": 100})])
-    database.refresh(loaded.root)  # else it would be built, and observed, during the run
+    database.refresh(loaded.root)  # otherwise it would be built, and observed, during the run
     with monkeypatch.context() as patch:
         patch.setattr(Store, "apply", watched)
         loaded.run(loaded.now + 1)

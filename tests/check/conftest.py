@@ -1,4 +1,4 @@
-"""What the tests of `usage check` share: a data folder where everything occurs."""
+"""Fixtures of the tests of `usage check`: a data folder with every kind of data."""
 
 from pathlib import Path
 
@@ -57,5 +57,5 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 @pytest.fixture
 def good(template: DataFolder, tmp_path: Path) -> DataFolder:
-    """Return a folder of its own for a test to break."""
+    """Return the test's own copy of the folder, which it may damage."""
     return template.copy(tmp_path / "data")

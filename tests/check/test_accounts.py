@@ -16,7 +16,7 @@ from tests.support.outcome import outcome_of
 
 
 def test_quarantine(good: DataFolder) -> None:
-    """The rejected lines that the ledger counts are in the quarantine, file by file."""
+    """For each file, the quarantine has as many rejected lines as the ledger counts."""
     path = good.root / quarantine_path("b.jsonl")
     rewrite(path, lambda rows: rows[1:])
     assert wrong(checked(good)) == {"quarantine": 1}
@@ -37,7 +37,7 @@ def test_quarantine(good: DataFolder) -> None:
     ],
 )
 def test_ledger(good: DataFolder, counts: dict[str, int], found: dict[str, int]) -> None:
-    """The ledger's counts of a file add up, and all of them are no more than the runs counted."""
+    """The ledger's counts of each file add up, and their totals do not exceed the totals of the runs."""
     with closing(sqlite3.connect(good.root / "state.sqlite")) as database, database:
         (entry,) = database.execute("select entry from files where path = 'b.jsonl'").fetchone()
         entry = json.loads(entry)
@@ -47,7 +47,7 @@ def test_ledger(good: DataFolder, counts: dict[str, int], found: dict[str, int])
 
 
 def test_runs(good: DataFolder) -> None:
-    """Each run's record adds up and can be read."""
+    """Each run's record can be read, and its counts add up."""
     (path,) = good.root.glob("runs/*.jsonl")
     first, second = path.read_text().splitlines()
     path.write_text(first.replace('"accepted":', '"accepted":1') + "\n" + second + "\n")
@@ -61,7 +61,7 @@ def test_runs(good: DataFolder) -> None:
 
 
 def test_waiting(good: DataFolder) -> None:
-    """Raw files that are new, longer or gone are no faults."""
+    """New, longer or deleted raw files are not faults."""
     good.drop("c.jsonl", [record("new")])
     with (good.root / "raw/b.jsonl").open("ab") as file:
         file.write(b"\n")
@@ -72,7 +72,7 @@ def test_waiting(good: DataFolder) -> None:
 
 
 def test_a_lost_ledger(good: DataFolder) -> None:
-    """Losing the ledger is a note and no fault; one that is no database is a fault."""
+    """A missing ledger is a note, not a fault; a ledger that is not a database is a fault."""
     for path in good.root.glob("state.sqlite*"):
         path.unlink()
     report = checked(good)
@@ -84,13 +84,13 @@ def test_a_lost_ledger(good: DataFolder) -> None:
 
 
 def test_an_unfinished_commit(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unfinished commit is the only thing reported, at whatever step it stopped, until a run ends it."""
+    """An unfinished commit is the only fault reported, whatever step it stopped at, until a run finishes it."""
     good.drop("c.jsonl", [record("tie", workspace_id=OTHER, recorded_at="2026-11-24T11:30:00Z", usage=used(1))])
     apply = Store.apply
     steps: list[DataFolder] = []
 
     def keep() -> None:
-        """Keep the folder as it would be if the run stopped here."""
+        """Copy the folder as it would be if the run stopped here."""
         steps.append(DataFolder(good.root.with_name(f"stopped-{len(steps)}")))
         shutil.copytree(good.root, steps[-1].root, ignore=shutil.ignore_patterns("raw"))
         shutil.copytree(good.root / "raw", steps[-1].root / "raw", copy_function=os.link)  # raw files keep their inode
@@ -116,5 +116,5 @@ def test_an_unfinished_commit(good: DataFolder, monkeypatch: pytest.MonkeyPatch)
         if outcome_of(folder) not in agreeing:
             assert wrong(checked(folder)) == {}
             agreeing.add(outcome_of(folder))
-    # Before and after these steps nothing is half done.
+    # Before the first and after the last of these steps, the commit is not unfinished.
     assert 5 < unfinished < len(steps)

@@ -1,4 +1,4 @@
-"""The command `usage check`: what it says and how it ends."""
+"""The command `usage check`: its output and exit codes."""
 
 import json
 from functools import partial
@@ -22,8 +22,8 @@ def command(folder: DataFolder, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["check", "--data-dir", str(folder.root), "--now", NOW, *arguments])
 
 
-def test_command_all_right(good: DataFolder) -> None:
-    """A good folder: one line for each table, exit 0."""
+def test_command_without_faults(good: DataFolder) -> None:
+    """For a good folder, the command prints one line for each table and exits 0."""
     good.drop("c.jsonl", [record("late", timestamp="2026-11-05T00:00:00Z")])
     good.run()
     good.drop("d.jsonl", [record("new")])
@@ -38,8 +38,8 @@ def test_command_all_right(good: DataFolder) -> None:
     assert lines[warning + 1] == f"  workspace {WORKSPACE}, id 'late': 2 events from 2026-10-05 to 2026-11-05"
 
 
-def test_command_wrong(good: DataFolder) -> None:
-    """Something wrong: the first differing cell, how many, a hint, exit 1; and what is corrupt by name."""
+def test_command_with_faults(good: DataFolder) -> None:
+    """At a fault, it prints the first wrong cell, their number, corrupt files and a hint, and exits 1."""
     rewrite(monthly(good, "cube", "2026-10"), lambda rows: rows[1:])
     partition(good, "2026-11-23").write_bytes(b"")
     found = command(good)
@@ -55,7 +55,7 @@ def test_command_wrong(good: DataFolder) -> None:
 
 
 def test_command_json(good: DataFolder) -> None:
-    """For machines the report is one JSON object."""
+    """`--json` prints the report as one JSON object."""
     found = command(good, "--json", "--workspace", WORKSPACE.upper(), "--days", "2")
     assert found.exit_code == 0, found.output
     assert msgspec.json.decode(found.stdout, type=CheckReport) == checked(good, WORKSPACE, days=2)
@@ -68,13 +68,13 @@ def test_command_json(good: DataFolder) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--workspace", "x"], ["--days", "0"], ["--now", "today"], ["--data-dir", "nowhere"], ["more"]]
 )
-def test_command_refused(good: DataFolder, arguments: list[str]) -> None:
-    """A command that makes no sense exits 2."""
+def test_wrong_arguments(good: DataFolder, arguments: list[str]) -> None:
+    """Wrong arguments exit 2."""
     assert command(good, *arguments).exit_code == 2
 
 
 def test_command_busy(good: DataFolder) -> None:
-    """While a run is at work nothing is checked, and the command exits 75."""
+    """During a run nothing is checked, and the command exits 75."""
     with FileLock(good.root / "run.lock"):
         with pytest.raises(BusyError):
             checked(good)
@@ -82,7 +82,7 @@ def test_command_busy(good: DataFolder) -> None:
 
 
 def test_command_without_memory(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine cannot compare is said in a line, and is no agreement."""
+    """A comparison that runs out of memory is reported in one line and exits 1."""
     monkeypatch.setattr(check, "check", partial(check.check, limits=Limits(memory="300KB")))
     result = command(good)
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""`usage check` of manifests: which files make up the tables, and whether they are there."""
+"""`usage check` of manifests: the files that make up the tables, and whether they exist."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder
 
 
 def test_a_manifest_missing(good: DataFolder) -> None:
-    """A workspace with events has a manifest; without it no file is known to be current: one fault only."""
+    """A missing manifest of a workspace with events is one fault; the workspace's files are not compared."""
     uri = manifest_path(OTHER)
     (good.root / uri).unlink()
     report = checked(good)
@@ -22,15 +22,15 @@ def test_a_manifest_missing(good: DataFolder) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"workspace_id": 3}'])
 def test_a_manifest_torn(good: DataFolder, content: bytes) -> None:
-    """A manifest that cannot be read is named."""
+    """A manifest that cannot be read is reported with its path."""
     (good.root / manifest_path(OTHER)).write_bytes(content)
     report = checked(good)
     assert wrong(report) == {"manifests": 1}
     assert report.manifests.first[0].startswith(f"{manifest_path(OTHER)} is damaged")
 
 
-def test_a_manifest_of_others(good: DataFolder) -> None:
-    """A manifest names files of its own workspace, each for its own month, and all months that have events."""
+def test_a_manifest_of_wrong_files(good: DataFolder) -> None:
+    """A manifest must name files of its own workspace, each for its own month, and every month with events."""
     path = good.root / manifest_path(WORKSPACE)
     manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     october, november = manifest.months["2026-10"], manifest.months["2026-11"]
@@ -42,7 +42,7 @@ def test_a_manifest_of_others(good: DataFolder) -> None:
 
     assert says(m2026_10=october, m2026_11=november) == {}
     assert says(OTHER, m2026_10=october, m2026_11=november) == {"manifests": 1}
-    # Of another month, twice; and the files that were named before are orphans.
+    # Two files of another month, and two orphans that the manifest named before.
     assert says(m2026_10=november, m2026_11=november) == {"manifests": 4}
     assert says(m2026_10=october) == {"manifests": 3}
     assert says(m2026_10=october, m2026_11=november, m2026_13=november) == {"manifests": 1}
@@ -50,7 +50,7 @@ def test_a_manifest_of_others(good: DataFolder) -> None:
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
 def test_a_file_missing(good: DataFolder, table: str) -> None:
-    """A file that a manifest names is there."""
+    """A missing file that a manifest names is reported with its month."""
     path = monthly(good, table)
     path.unlink()
     report = checked(good)
@@ -61,16 +61,17 @@ def test_a_file_missing(good: DataFolder, table: str) -> None:
 
 @pytest.mark.parametrize("table", ["cube", "actors"])
 def test_an_orphan(good: DataFolder, table: str) -> None:
-    """A file that no manifest names is none of the table."""
+    """A file that no manifest names is reported as an orphan."""
     path = monthly(good, table)
-    path.with_name("stray.parquet").write_bytes(path.read_bytes())
+    orphan = path.with_name("orphan.parquet")
+    orphan.write_bytes(path.read_bytes())
     report = checked(good)
     assert wrong(report) == {"manifests": 1}
-    assert path.with_name("stray.parquet").relative_to(good.root).as_posix() in report.manifests.first[0]
+    assert orphan.relative_to(good.root).as_posix() in report.manifests.first[0]
 
 
 def test_published(good: DataFolder) -> None:
-    """`published.json` exists and can be read."""
+    """A missing or unreadable `published.json` is a fault."""
     (good.root / "published.json").write_text("{")
     assert wrong(checked(good)) == {"manifests": 1}
     (good.root / "published.json").unlink()

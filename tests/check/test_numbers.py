@@ -1,4 +1,4 @@
-"""`usage check` of the cube and the actors: every number that the events do not give is reported."""
+"""`usage check` of the cube and the actors: every number that differs from the events is reported."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder
 
 
 def test_a_credit(good: DataFolder) -> None:
-    """A number of the cube that the events do not give is reported with its cell, and counted."""
+    """A wrong number of the cube is counted, and reported with its cell."""
 
     def more(rows: Rows) -> Rows:
         (row,) = (row for row in rows if row["locale"] == "pt-br")
@@ -25,7 +25,7 @@ def test_a_credit(good: DataFolder) -> None:
 
 
 def test_a_credit_moved(good: DataFolder) -> None:
-    """A credit that a tie gave to the wrong language differs twice, although the sum is right."""
+    """A credit that a tie gave to the wrong language makes two numbers wrong, although the sum is right."""
 
     def move(rows: Rows) -> Rows:
         of = {row["locale"]: row for row in rows}
@@ -42,14 +42,14 @@ def test_a_credit_moved(good: DataFolder) -> None:
 @pytest.mark.parametrize("table", ["cube", "actors"])
 @pytest.mark.parametrize("change", [lambda rows: rows[1:], lambda rows: [rows[0], *rows]], ids=["missing", "twice"])
 def test_a_row(good: DataFolder, table: str, change: Callable[[Rows], Rows]) -> None:
-    """A row that is missing or there twice differs in each of its numbers that is not zero."""
+    """A missing or repeated row counts one fault for each of its numbers above zero."""
     numbers = pq.ParquetFile(monthly(good, table)).read().to_pylist()[0]
     rewrite(monthly(good, table), change)
     assert wrong(checked(good)) == {table: sum(type(value) is int and value > 0 for value in numbers.values())}
 
 
 def test_a_row_of_zeros(good: DataFolder) -> None:
-    """A row that holds nothing has no place in a sparse cube."""
+    """A row of zeros is a fault, because the cube is sparse."""
     rewrite(
         monthly(good, "cube", workspace_id=OTHER),
         lambda rows: [
@@ -63,6 +63,6 @@ def test_a_row_of_zeros(good: DataFolder) -> None:
 
 
 def test_lost_events(good: DataFolder) -> None:
-    """Numbers that no events give any more differ, in the cube and in the actors."""
+    """After events are lost, their numbers in the cube and in the actors are wrong."""
     partition(good, "2026-10-31").unlink()
     assert wrong(checked(good)).keys() == {"cube", "actors"}

@@ -1,4 +1,4 @@
-"""`usage check` of events: what is in each partition, in which order, and what cannot be read."""
+"""`usage check` of events: the rows of each partition, their order, and unreadable files."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +13,7 @@ from tests.support.data_folder import DataFolder, record
 
 @pytest.mark.parametrize("name", ["day=2026-11-24/more.parquet", "day=2026-11-31/events.parquet", "x/y"])
 def test_an_orphan_partition(good: DataFolder, name: str) -> None:
-    """What lies among the events partitions, where globs find it, is one of them."""
+    """An extra file among the events partitions is a fault, because readers find partitions by globs."""
     path = partition(good, "2026-11-24").parents[1] / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"")
@@ -25,7 +25,7 @@ def test_an_orphan_partition(good: DataFolder, name: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"PAR1 torn", None], ids=["empty", "torn", "flipped"])
 @pytest.mark.parametrize("table", ["events", "cube", "actors"])
 def test_a_corrupt_file(good: DataFolder, table: str, content: bytes | None) -> None:
-    """A file that cannot be read is named with what to do; what rests on it is left out, the rest is compared."""
+    """A corrupt file is reported with the repair; numbers that depend on it are skipped, all others are compared."""
     path = partition(good, "2026-11-24") if table == "events" else monthly(good, table)
     whole = path.read_bytes()
     path.write_bytes(whole[:8] + bytes(40) + whole[48:] if content is None else content)
@@ -39,7 +39,7 @@ def test_a_corrupt_file(good: DataFolder, table: str, content: bytes | None) -> 
 
 
 def test_bad_text(good: DataFolder) -> None:
-    """A text that is no UTF-8 cannot be read either."""
+    """A partition with text that is not UTF-8 is reported."""
     path = partition(good, "2026-11-24")
     table = pq.ParquetFile(path).read()
     bad = pa.array([b"\xff"] * table.num_rows).view(pa.string())
@@ -48,7 +48,7 @@ def test_bad_text(good: DataFolder) -> None:
 
 
 def test_the_wrong_day(good: DataFolder) -> None:
-    """An event lies in the partition of its UTC day; its numbers are counted where its timestamp says."""
+    """An event in the partition of another UTC day is a fault; its numbers still count at its timestamp."""
     taken: Rows = []
     rewrite(partition(good, "2026-11-23"), lambda rows: taken.extend(rows) or [])  # type: ignore[func-returns-value]
     rewrite(partition(good, "2026-11-24"), lambda rows: rows + taken)
@@ -58,7 +58,7 @@ def test_the_wrong_day(good: DataFolder) -> None:
 
 
 def test_a_row_twice(good: DataFolder) -> None:
-    """An id occurs once in its partition, and counts once."""
+    """A repeated id in a partition is a fault, and counts once."""
     rewrite(partition(good, "2026-11-24"), lambda rows: [rows[0], *rows])
     report = checked(good)
     assert wrong(report) == {"events": 1}
@@ -66,7 +66,7 @@ def test_a_row_twice(good: DataFolder) -> None:
 
 
 def swap(rows: Rows) -> Rows:
-    """Return two rows of the same instant in the other order."""
+    """Swap the first two neighbouring rows of the same instant."""
     first = next(k for k, (a, b) in enumerate(pairwise(rows)) if a["timestamp"] == b["timestamp"])
     rows[first : first + 2] = rows[first : first + 2][::-1]
     return rows
@@ -74,7 +74,7 @@ def swap(rows: Rows) -> Rows:
 
 @pytest.mark.parametrize("change", [lambda rows: rows[1:] + rows[:1], swap], ids=["timestamp", "id"])
 def test_unsorted(good: DataFolder, change: Callable[[Rows], Rows]) -> None:
-    """A partition has its newest rows first, by timestamp, then by id."""
+    """A partition that is not ordered newest first, by timestamp and then by id, is a fault."""
     rewrite(partition(good, "2026-11-24"), change)
     report = checked(good)
     assert wrong(report) == {"events": 1}
@@ -82,14 +82,14 @@ def test_unsorted(good: DataFolder, change: Callable[[Rows], Rows]) -> None:
 
 
 def test_ids_by_code_point(folder: DataFolder) -> None:
-    """Ids compare by code point, which differs from UTF-16 and from any alphabet."""
+    """Ids are ordered by code point, not by UTF-16 units or alphabetically."""
     folder.drop("a.jsonl", [record(id_) for id_ in ("\U0001f600", "\uffee", "é", "z", "Z", "a")])
     folder.run()
     assert wrong(checked(folder)) == {}
 
 
 def test_a_locale_twice(good: DataFolder) -> None:
-    """A language occurs once in an event."""
+    """A repeated language in an event is a fault."""
 
     def double(rows: Rows) -> Rows:
         for row in rows:
@@ -102,7 +102,7 @@ def test_a_locale_twice(good: DataFolder) -> None:
 
 
 def test_an_older_schema(good: DataFolder) -> None:
-    """A column that may be null may be missing; one that may not, not."""
+    """A nullable column may be missing; a missing required column, or one of the wrong type, is a fault."""
     path = partition(good, "2026-11-24")
     table = pq.ParquetFile(path).read()
     pq.write_table(table.drop_columns(["ip", "metadata", "run_id"]), path)

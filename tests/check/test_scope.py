@@ -1,4 +1,4 @@
-"""`usage check` of a part, or piece by piece; and what it reports about ids on several days."""
+"""`usage check` of some workspaces or days, or in small groups; and its report of ids on several days."""
 
 from pipeline.check.check import check
 from pipeline.check.report import Limits
@@ -8,7 +8,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder, record
 
 
 def test_groups(good: DataFolder) -> None:
-    """What is found does not depend on how much is looked at at once."""
+    """The report does not depend on the size of the groups that are checked at once."""
     good.drop("c.jsonl", [record("late", timestamp="2026-11-01T00:00:00Z")])
     good.run()
     rewrite(monthly(good, "cube"), lambda rows: rows[1:])
@@ -20,7 +20,7 @@ def test_groups(good: DataFolder) -> None:
 
 
 def test_moved_ids(good: DataFolder) -> None:
-    """Ids on several UTC days of one workspace are reported, without being a fault."""
+    """Ids on several UTC days of one workspace are reported, but are not a fault."""
     good.drop(
         "c.jsonl",
         [
@@ -39,7 +39,7 @@ def test_moved_ids(good: DataFolder) -> None:
 
 
 def test_named_workspaces(good: DataFolder) -> None:
-    """Only the named workspaces are looked at."""
+    """Only the named workspaces are checked."""
     rewrite(monthly(good, "cube"), lambda rows: rows[1:])
     partition(good, "2026-10-31").write_bytes(b"")
     (good.root / manifest_path(THIRD)).unlink()
@@ -53,7 +53,7 @@ def test_named_workspaces(good: DataFolder) -> None:
 
 
 def test_last_days(good: DataFolder) -> None:
-    """Only the last days are looked at, today included; of the months they cut, only these days."""
+    """Only the last days, including today, are checked; earlier days of the same month are ignored."""
     assert checked(good, days=1).events.files == 2
     assert checked(good, days=2).events.files == 3
     rewrite(monthly(good, "cube"), lambda rows: [row for row in rows if row["quarter"].day == 24])

@@ -1,4 +1,4 @@
-"""`usage check` passes what the load made, whatever came in and in whatever way."""
+"""`usage check` passes the output of the load, for any input and any kind of run."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
 
 def test_a_good_folder(good: DataFolder) -> None:
-    """What the load made passes; every row, file and line was looked at."""
+    """A loaded folder passes, and every row, file and line is checked."""
     report = checked(good)
     assert wrong(report) == {}
     assert (report.events.rows, report.events.files, report.events.workspaces) == (good.events().height, 6, 3)
@@ -33,7 +33,7 @@ def test_a_good_folder(good: DataFolder) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hostile_input(folder: DataFolder, seed: int) -> None:
-    """Whatever came in, what the load made of it passes."""
+    """A folder loaded from hostile logs passes."""
     files = deliver(seed, folder.now).files
     for first in range(0, len(files), 4):
         for name, content in files[first : first + 4]:
@@ -43,7 +43,7 @@ def test_hostile_input(folder: DataFolder, seed: int) -> None:
 
 
 def test_an_empty_folder(folder: DataFolder) -> None:
-    """Where nothing is published nothing is wrong; where there is no folder there is nothing to check."""
+    """A folder without published tables passes with a note; a missing folder is an error."""
     with pytest.raises(FileNotFoundError):
         checked(folder)
     folder.root.mkdir()
@@ -53,7 +53,7 @@ def test_an_empty_folder(folder: DataFolder) -> None:
 
 
 def test_all_kinds_of_runs(good: DataFolder, tmp_path: Path) -> None:
-    """Growing and replaced files, named paths, retries and rebuilds leave nothing that is wrong."""
+    """A folder passes after growing and replaced files, named paths, retries and rebuilds."""
     early = good.drop("early.jsonl", [record("early", timestamp="2026-11-26T00:00:00Z"), {"id": "bad"}])
     good.run()
     with early.open("ab") as file:
@@ -75,8 +75,8 @@ def test_all_kinds_of_runs(good: DataFolder, tmp_path: Path) -> None:
     assert report.waiting.files == 0
 
 
-def test_rebuild_mends(good: DataFolder) -> None:
-    """What the hint says helps."""
+def test_rebuild_repairs_everything(good: DataFolder) -> None:
+    """A rebuild, which the hint suggests, repairs damaged and missing files of every table."""
     partition(good, "2026-11-24").write_bytes(b"")
     monthly(good, "cube").unlink()
     monthly(good, "actors").write_bytes(b"torn")

@@ -1,4 +1,4 @@
-"""What the tests of `usage quarantine` share: a folder with rejected lines."""
+"""Fixture of the tests of `usage quarantine`: a folder with rejected lines."""
 
 import pytest
 

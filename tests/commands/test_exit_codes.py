@@ -1,4 +1,4 @@
-"""How `usage run` ends: the exit codes, what is said where, and that two runs never work at once."""
+"""`usage run`: its exit codes, its messages on stdout and stderr, and that two runs never work at once."""
 
 import subprocess
 
@@ -11,13 +11,13 @@ from tests.support.process import COMMAND, ENVIRONMENT
 
 
 def begin(folder: DataFolder) -> subprocess.Popen[str]:
-    """Begin `usage run` in a process of its own."""
+    """Start `usage run` in its own process."""
     command = [*COMMAND, "run", "--data-dir", str(folder.root), "--now", NOW]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
 def test_done(folder: DataFolder) -> None:
-    """0: what was done in one line on stdout, how it went on stderr; also when there is nothing to do."""
+    """Exit code 0: stdout has a one-line summary, stderr the progress; also when there is nothing to do."""
     result = usage(folder)
     done(result)
     assert result.stdout.startswith("0 lines = 0 accepted + 0 duplicates + 0 rejected + 0 blank, from 0 files in ")
@@ -32,7 +32,7 @@ def test_done(folder: DataFolder) -> None:
 
 
 def test_failed(folder: DataFolder) -> None:
-    """1: one line that begins with `error:`."""
+    """Exit code 1: a failed run prints one line that begins with `error:`, and changes nothing."""
     folder.drop("a.jsonl", [record()])
     (folder.root / "published.json").write_text("{}")
     before = contents(folder)
@@ -44,7 +44,7 @@ def test_failed(folder: DataFolder) -> None:
     "arguments", [["gone.jsonl"], ["--since", "2026-10"], ["--rebuild", "a.jsonl"], ["--bad"], ["--workers", "x"]]
 )
 def test_wrong_options(folder: DataFolder, arguments: list[str]) -> None:
-    """2: the command itself is wrong, and nothing is loaded."""
+    """Exit code 2: a command with wrong arguments loads nothing."""
     folder.drop("a.jsonl", [record()])
     result = usage(folder, *arguments)
     done(result, 2)
@@ -53,7 +53,7 @@ def test_wrong_options(folder: DataFolder, arguments: list[str]) -> None:
 
 
 def test_rejected(folder: DataFolder) -> None:
-    """3, with --strict only: all that is good is loaded, but lines were rejected."""
+    """Exit code 3, only with --strict: lines were rejected; all valid lines are loaded."""
     folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
     result = usage(folder, "--strict")
     done(result, 3)
@@ -65,7 +65,7 @@ def test_rejected(folder: DataFolder) -> None:
 
 
 def test_unreadable(folder: DataFolder) -> None:
-    """4, which counts more than rejected lines: all else is loaded, but for a file that could not be read."""
+    """Exit code 4: a file could not be read; all other files are loaded. It takes precedence over 3."""
     folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
     folder.drop("b.jsonl.gz", b"\x1f\x8b")
     result = usage(folder, "--strict")
@@ -75,7 +75,7 @@ def test_unreadable(folder: DataFolder) -> None:
 
 
 def test_two_at_once(folder: DataFolder) -> None:
-    """75: of two runs on a folder the second ends at once, says why and changes nothing; the first goes on."""
+    """Exit code 75: a second run on a folder ends at once, reports why and changes nothing; the first goes on."""
     for name in "ab":
         folder.drop(f"{name}.jsonl", [record(f"{name}{number}") for number in range(30)])
     with halted(folder, "_read") as first:
@@ -94,8 +94,8 @@ def test_two_at_once(folder: DataFolder) -> None:
     done(usage(folder))
 
 
-def test_names_that_a_terminal_would_obey(folder: DataFolder) -> None:
-    """The name of a raw file that cannot be read is shown without its escape sequences."""
+def test_escape_sequences_in_file_names(folder: DataFolder) -> None:
+    """The name of an unreadable raw file is printed with its control characters escaped."""
     folder.drop("a.jsonl", [record()])
     (folder.root / "raw" / "\x1b[31mred.jsonl").symlink_to("nowhere.jsonl")
     found = usage(folder)

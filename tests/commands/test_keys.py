@@ -1,4 +1,4 @@
-"""`usage keys`: who may have a key, what is stored, and what is shown."""
+"""`usage keys`: who can get a key, what is stored, and what is shown."""
 
 import re
 import stat
@@ -45,12 +45,12 @@ def create(data_dir: Path, user: str = MEMBER, *more: str) -> Result:
 
 
 def local_file(data_dir: Path) -> Path:
-    """Return the file of the keys made here."""
+    """Return the path of the file of local keys."""
     return data_dir / "directory" / "api_keys.local.jsonl"
 
 
 def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
-    """Stdout is the key alone; the file holds its SHA-256 and what it may do."""
+    """Stdout has only the key; the file has its SHA-256, scopes and rate limit."""
     result = create(
         data_dir, MEMBER, "--scope", "workspace:read", "--scope", "voices:read", "--rate-limit-per-min", "60"
     )
@@ -70,7 +70,7 @@ def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
 
 
 def test_neither_files_nor_the_list_reveal_the_key(data_dir: Path) -> None:
-    """The key is in no file, the list shows neither key nor whole hash, and only the owner may read the file."""
+    """No file contains the key, the list shows neither key nor full hash, and only the owner can read the file."""
     secret = create(data_dir).stdout.strip()
     assert all(secret.encode() not in path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     listed = usage(data_dir, "list")
@@ -99,12 +99,12 @@ def test_only_active_members_get_a_key(data_dir: Path, user: str) -> None:
 
 
 def test_a_missing_directory_has_no_members(tmp_path: Path) -> None:
-    """In an empty data folder every user is unknown."""
+    """An empty data folder has no members, so no user gets a key."""
     assert create(tmp_path).exit_code == 2
 
 
 def test_a_malformed_uuid_is_refused(data_dir: Path) -> None:
-    """The message names the option."""
+    """A malformed UUID is refused, and the message names the option."""
     result = create(data_dir, "ada")
     assert result.exit_code == 2
     assert "--user" in result.stderr
@@ -121,7 +121,7 @@ BROKEN_MEMBERS = {
 
 @pytest.mark.parametrize("line", BROKEN_MEMBERS.values(), ids=BROKEN_MEMBERS)
 def test_a_broken_members_file_gives_no_key(data_dir: Path, line: bytes) -> None:
-    """A members file that the service would refuse is refused here too; the message names file and line."""
+    """A members file that the service would refuse is also refused here; the message names file and line."""
     with (data_dir / "directory" / MEMBERS).open("ab") as file:
         file.write(b"\n" + line + b"\n")
     result = create(data_dir)
@@ -131,7 +131,7 @@ def test_a_broken_members_file_gives_no_key(data_dir: Path, line: bytes) -> None
 
 
 def test_a_members_file_with_a_byte_order_mark(data_dir: Path) -> None:
-    """The byte order mark that some editors write is accepted, as by the service."""
+    """A byte order mark, which some editors write, is accepted, as in the service."""
     path = data_dir / "directory" / MEMBERS
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert create(data_dir).exit_code == 0
@@ -139,7 +139,7 @@ def test_a_members_file_with_a_byte_order_mark(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", ["api_keys.jsonl", "api_keys.local.jsonl"])
 def test_a_broken_key_file(data_dir: Path, name: str) -> None:
-    """A key file that the service would refuse is neither listed nor changed."""
+    """`list` and `revoke` refuse a key file that the service would refuse, and leave it unchanged."""
     path = data_dir / "directory" / name
     path.write_text(
         f'{{"id": "k", "key_sha256": "ab", "workspace_id": "{WORKSPACE}", "user_id": "{MEMBER}", "scopes": []}}\n'
@@ -153,7 +153,7 @@ def test_a_broken_key_file(data_dir: Path, name: str) -> None:
 
 
 def test_an_unreadable_members_file(data_dir: Path) -> None:
-    """A folder in the place of the members file is refused in one line."""
+    """A folder in place of the members file is refused with a one-line message."""
     (data_dir / "directory" / MEMBERS).unlink()
     (data_dir / "directory" / MEMBERS).mkdir()
     result = create(data_dir)
@@ -163,7 +163,7 @@ def test_an_unreadable_members_file(data_dir: Path) -> None:
 
 
 def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
-    """Revoking marks one row and keeps the others; revoking again keeps the first instant."""
+    """Revoking a key marks its row and keeps the others; revoking it again keeps the first time."""
     create(data_dir)
     create(data_dir)
     first, second = (key for _, key in keys.stored(data_dir))
@@ -176,8 +176,8 @@ def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
     assert f"revoked {revoked[0][1].revoked_at}" in usage(data_dir, "list").stdout
 
 
-def test_the_products_keys_are_listed_but_not_revoked_here(data_dir: Path) -> None:
-    """A key of the product must be revoked in the product, whose next export would bring it back."""
+def test_a_product_key_is_listed_but_not_revoked(data_dir: Path) -> None:
+    """A product key must be revoked in the product, because the next export would restore it."""
     key = ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ("workspace:read",))
     keys.write_rows(data_dir / "directory" / PRODUCT_KEYS, [key])
     assert keys.stored(data_dir) == [("api_keys.jsonl", key)]
@@ -187,14 +187,14 @@ def test_the_products_keys_are_listed_but_not_revoked_here(data_dir: Path) -> No
 
 
 def test_an_unknown_key_cannot_be_revoked(data_dir: Path) -> None:
-    """The message names the id."""
+    """Revoking an unknown key fails, and the message names its id."""
     result = usage(data_dir, "revoke", "key_x")
     assert result.exit_code == 2
     assert "no key key_x" in result.stderr
 
 
 def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
-    """Concurrent commands wait for each other while they read and replace the file."""
+    """Concurrent commands take turns reading and replacing the file, so that no key is lost."""
     ids = {f"key_{number}" for number in range(24)}
 
     def make(key_id: str) -> None:
@@ -207,7 +207,7 @@ def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
 
 
 def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that fails leaves the file as it was, and no temporary file."""
+    """A failed write leaves the file unchanged, and leaves no temporary file."""
     create(data_dir)
     before = local_file(data_dir).read_bytes()
 

@@ -1,4 +1,4 @@
-"""How the process of a command ends: nothing that it writes is lost, and nothing else is written."""
+"""The end of a command's process: no output is lost, and nothing is added."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ def _run(folder: DataFolder, *, stdout: int = subprocess.PIPE) -> subprocess.Com
     return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment, check=False)
 
 
-def test_last_words(folder: DataFolder) -> None:
+def test_all_output_arrives(folder: DataFolder) -> None:
     """All output of a command arrives, and its process adds nothing when it ends."""
     folder.drop("a.jsonl", [record()])
     done = _run(folder)
@@ -23,8 +23,8 @@ def test_last_words(folder: DataFolder) -> None:
     assert done.stderr.endswith("publishing\n")
 
 
-def test_unheard(folder: DataFolder) -> None:
-    """A command whose output cannot be written fails and reports it."""
+def test_output_that_cannot_be_written(folder: DataFolder) -> None:
+    """A command that cannot write its output fails and reports why."""
     folder.drop("a.jsonl", [record()])
     with Path("/dev/full").open("w") as full:
         done = _run(folder, stdout=full.fileno())

@@ -1,4 +1,4 @@
-"""`usage quarantine`: every rejected line is counted, listed and shown, and none can harm a terminal."""
+"""`usage quarantine`: every rejected line is counted, listed and shown, and none can control the terminal."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from tests.support.data_folder import NOW, DataFolder, record
 from tests.support.quarantined import BAD, json_lines, listed, quarantine, stats
 
 
-def test_every_reason_has_a_line_here() -> None:
-    """The folder of these tests has a rejected line for every reason."""
+def test_every_reason_is_tested() -> None:
+    """The test folder has a rejected line for every reason."""
     assert set(BAD) == set(get_args(Reason))
 
 
 def test_summary(quarantined: DataFolder) -> None:
-    """Lines are counted by reason and by raw file, newest file first, with the first line and the time of loading."""
+    """The summary counts lines by reason and by file, newest first, with the first line and the load time."""
     result = quarantine(quarantined)
     assert result.exit_code == 0
     assert result.stdout.startswith("12 rejected lines of 2 raw files\n\n")
@@ -72,7 +72,7 @@ def test_filters(quarantined: DataFolder, reason: Reason) -> None:
 
 
 def test_filters_without_match(quarantined: DataFolder) -> None:
-    """No match is reported; an unknown reason is refused."""
+    """If nothing matches, the command reports it; an unknown reason is refused."""
     assert quarantine(quarantined, "--file", "newer.jsonl").stdout == "nothing in quarantine matches\n"
     assert quarantine(quarantined, "--file", "deep/newer.jsonl", "--reason", "invalid_json").exit_code == 0
     result = quarantine(quarantined, "--reason", "bad_mood")
@@ -81,7 +81,7 @@ def test_filters_without_match(quarantined: DataFolder) -> None:
 
 
 def test_list_for_machines(quarantined: DataFolder) -> None:
-    """JSON Lines hold all columns of all lines, in ASCII, with bytes that are not UTF-8 as escapes."""
+    """`--list --json` prints all columns of all lines in ASCII; bytes that are not UTF-8 become escapes."""
     result = quarantine(quarantined, "--list", "--json")
     assert result.stdout.isascii()
     found = sorted(json_lines(result), key=lambda row: (row["source_file"], row["line_number"]))
@@ -94,7 +94,7 @@ def test_list_for_machines(quarantined: DataFolder) -> None:
 
 
 def test_list_for_people(quarantined: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one row for each line, newest file first, no wider than the terminal; `--limit` ends the list early."""
+    """`--list` prints a row per line, newest file first, at most as wide as the terminal; `--limit` shortens it."""
     quarantined.drop(
         "wide.jsonl", '{"id": "채원채원채원채원채원채원채원채원채원채원채원채원채원채원채원"}'.encode() * 2
     )
@@ -115,7 +115,7 @@ def test_list_for_people(quarantined: DataFolder, monkeypatch: pytest.MonkeyPatc
 
 
 def test_batches(folder: DataFolder) -> None:
-    """However many lines a file has, all are listed in order, and each can be shown."""
+    """All lines of a long file are listed in order, and each can be shown."""
     folder.drop("a.jsonl", b"".join(b'{"n": %d}\n' % number for number in range(1, 5001)))
     folder.run()
     assert listed(folder) == [("a.jsonl", number) for number in range(1, 5001)]
@@ -124,7 +124,7 @@ def test_batches(folder: DataFolder) -> None:
 
 
 def test_show(quarantined: DataFolder) -> None:
-    """`--show` prints one line in full, with everything that is known about it."""
+    """`--show` prints one line in full, with its file, number, reason, field, message, load time and size."""
     head, _, shown = quarantine(quarantined, "--show", "bad.jsonl:14").stdout.partition("\n\n")
     assert [text.split(maxsplit=1) for text in head.splitlines()] == [
         ["file", "bad.jsonl"],
@@ -155,8 +155,8 @@ def test_show(quarantined: DataFolder) -> None:
         f"bad.jsonl:{2**63 - 1}",
     ],
 )
-def test_show_what_is_not_there(quarantined: DataFolder, place: str) -> None:
-    """A good line, a missing line, another file or not a number: exit 2, with the reason."""
+def test_show_without_such_a_line(quarantined: DataFolder, place: str) -> None:
+    """`--show` of a valid or missing line, an unknown file or a malformed place exits 2 with the reason."""
     result = quarantine(quarantined, "--show", place)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "is not in quarantine" in result.stderr or "needs FILE:LINE" in result.stderr
@@ -173,8 +173,8 @@ def test_unusual_names(folder: DataFolder) -> None:
         assert len(listed(folder, "--file", name)) == 1
 
 
-def test_nothing_is_obeyed_by_the_terminal(folder: DataFolder) -> None:
-    """Control characters and marks of direction in lines, messages and names are printed as escapes."""
+def test_control_characters_are_escaped(folder: DataFolder) -> None:
+    """Control characters and direction marks in lines, messages and names are printed as escapes."""
     evil = "\x1b]0;x\x07\x9b31m\u202e"
     name = f"{evil}.jsonl"
     folder.drop(name, json.dumps(record(action=f"{evil[3:]} 채원"), ensure_ascii=False).encode() + b'\x00\xff\t"\x7f\n')
@@ -197,7 +197,7 @@ def test_nothing_is_obeyed_by_the_terminal(folder: DataFolder) -> None:
 
 
 def test_nothing_in_quarantine(folder: DataFolder, tmp_path: Path) -> None:
-    """Without a data folder, before the first run and without bad lines, the exit is 0 and nothing is written."""
+    """An empty quarantine exits 0 and writes nothing: with no data folder, before any run, or without bad lines."""
     for step in ("no folder", "not run", "all good"):
         if step == "not run":
             folder.drop("a.jsonl", [record()])
@@ -224,8 +224,8 @@ def test_nothing_is_changed(quarantined: DataFolder) -> None:
     assert stats(quarantined.root) == before
 
 
-def test_options_that_do_not_go_together(quarantined: DataFolder) -> None:
-    """Options that would be ignored are refused."""
+def test_incompatible_options(quarantined: DataFolder) -> None:
+    """An option that would be ignored is refused."""
     for arguments in (
         ["--list", "--export", "-"],
         ["--show", "bad.jsonl:2", "--list"],

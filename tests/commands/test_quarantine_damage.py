@@ -1,4 +1,4 @@
-"""`usage quarantine` where files are damaged, cannot be read, or are replaced meanwhile."""
+"""`usage quarantine` with files that are damaged, unreadable, or replaced while it reads them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.support.quarantined import BAD, json_lines, listed, quarantine
 
 
 def without_lines(path: Path) -> None:
-    """Damage the bytes of the lines, and leave the rest of a file as it is."""
+    """Damage the bytes of the `line` column, and leave the rest of the file unchanged."""
     column = pq.read_metadata(path).row_group(0).column(QUARANTINE.get_field_index("line"))
     content = bytearray(path.read_bytes())
     start = column.dictionary_page_offset or column.data_page_offset
@@ -44,7 +44,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_files(quarantined: DataFolder, tmp_path: Path, damage: str) -> None:
-    """A damaged file is named with the command that repairs it, the others are read, and the exit is 1."""
+    """A damaged file is reported with the command that repairs it, the other files are read, and the exit is 1."""
     uri = quarantine_path("deep/newer.jsonl")
     DAMAGES[damage](quarantined.root / uri)
     hint = f"{uri}: the file is damaged; `usage run --rebuild` rebuilds it\n"
@@ -66,7 +66,7 @@ def test_damaged_files(quarantined: DataFolder, tmp_path: Path, damage: str) -> 
 
 
 def test_unreadable_file(quarantined: DataFolder) -> None:
-    """A file that cannot be opened is named with the system's reason."""
+    """A file that cannot be opened is reported with the system's reason."""
     (quarantined.root / "quarantine/folder.parquet").mkdir()
     result = quarantine(quarantined)
     assert (result.exit_code, result.stderr) == (1, "quarantine/folder.parquet: Is a directory\n")
@@ -77,7 +77,7 @@ def test_unreadable_file(quarantined: DataFolder) -> None:
 
 
 def test_replaced_while_it_is_read(quarantined: DataFolder) -> None:
-    """A file that a run replaces meanwhile is read to its end as it was; a deleted file is skipped."""
+    """A file that a run replaces while it is read is read to the end in its old version; a deleted file is skipped."""
     lines = Quarantine(Store(quarantined.root)).lines()
     first = next(lines)
     quarantined.drop("deep/newer.jsonl", [record()])

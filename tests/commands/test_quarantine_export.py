@@ -1,4 +1,4 @@
-"""`usage quarantine --export`: rejected lines are handed back byte for byte."""
+"""`usage quarantine --export`: rejected lines are exported byte for byte."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.quarantined import BAD, quarantine
 
 
 def test_export(quarantined: DataFolder, tmp_path: Path) -> None:
-    """An export has the original bytes of the selected lines; a load elsewhere rejects them for the same reasons."""
+    """An export has the original bytes of the selected lines; another folder rejects them for the same reasons."""
     target = tmp_path / "out" / "lines.jsonl"
     target.parent.mkdir()
     result = quarantine(quarantined, "--export", str(target), "--file", "bad.jsonl")
@@ -22,7 +22,7 @@ def test_export(quarantined: DataFolder, tmp_path: Path) -> None:
     elsewhere = DataFolder(tmp_path / "elsewhere")
     elsewhere.drop("again.jsonl", target.read_bytes())
     elsewhere.run()
-    # With a newline behind it a torn line is whole, and no JSON.
+    # The export adds a newline, so the truncated line is now complete, and invalid JSON.
     reasons = [reason if reason != "truncated_line" else "invalid_json" for reason in BAD]
     assert [(row["reason"], row["line"]) for row in elsewhere.quarantine()] == list(
         zip(reasons, BAD.values(), strict=True)
@@ -40,8 +40,8 @@ def test_export_to_stdout(quarantined: DataFolder) -> None:
     )
 
 
-def test_export_replaces_nothing_unasked(quarantined: DataFolder, tmp_path: Path) -> None:
-    """An existing file is replaced only with --force; what is not a file never is."""
+def test_export_replaces_a_file_only_with_force(quarantined: DataFolder, tmp_path: Path) -> None:
+    """An existing file is replaced only with --force; anything but a regular file is never replaced."""
     target = tmp_path / "lines.jsonl"
     target.write_bytes(b"mine")
     arguments = ["--export", str(target), "--reason", "not_an_object"]
@@ -60,7 +60,7 @@ def test_export_replaces_nothing_unasked(quarantined: DataFolder, tmp_path: Path
 
 
 def test_export_of_a_cut_line(folder: DataFolder, tmp_path: Path) -> None:
-    """A line that was cut, or that contains a newline, is exported and mentioned."""
+    """A line that was cut, or that contains a newline, is exported with a note."""
     folder.drop("a.jsonl", b"x" * (20 << 20) + b"\n{}\n")
     folder.run()
     result = quarantine(folder, "--export", str(tmp_path / "lines.jsonl"))

@@ -1,4 +1,4 @@
-"""`usage run --every` as a real process: it goes on whatever becomes of a run, and ends when it is asked to."""
+"""`usage run --every` as a real process: it survives failed runs, and ends at a signal."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ from tests.support.process import COMMAND, ENVIRONMENT
 
 
 class Daemon:
-    """A command that goes on, with all that it says in one stream."""
+    """A command that keeps running; its stdout and stderr are one stream."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -27,7 +27,7 @@ class Daemon:
         self.said: list[str] = []
 
     def until(self, *words: str) -> None:
-        """Read on until it says a line with some words."""
+        """Read until a line that contains all the words."""
         for line in self._lines:
             self.said.append(line)
             if all(word in line for word in words):
@@ -36,8 +36,8 @@ class Daemon:
 
 
 @contextmanager
-def going_on(folder: DataFolder, every: str, number: signal.Signals = signal.SIGTERM) -> Iterator[Daemon]:
-    """Start the command, and demand that a signal ends it at once."""
+def running(folder: DataFolder, every: str, number: signal.Signals = signal.SIGTERM) -> Iterator[Daemon]:
+    """Start the command, and check that a signal ends it at once."""
     command = [*COMMAND, *RUN, "--every", every, "--data-dir", str(folder.root)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
@@ -52,9 +52,9 @@ def going_on(folder: DataFolder, every: str, number: signal.Signals = signal.SIG
 
 
 def test_ticks(folder: DataFolder) -> None:
-    """The first run begins at once, the next ones find at their ticks what came since."""
+    """The first run begins at once; each later run begins at its tick and loads the files that arrived since."""
     folder.drop("a.jsonl", [record("a")])
-    with going_on(folder, "1s") as daemon:
+    with running(folder, "1s") as daemon:
         for name in "bcd":
             daemon.until("1 lines = 1 accepted")
             folder.drop(f"{name}.jsonl", [record(name)])
@@ -63,14 +63,14 @@ def test_ticks(folder: DataFolder) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_while_it_waits(folder: DataFolder, number: signal.Signals) -> None:
-    """SIGTERM and SIGINT end the waiting at once, however long it would have been."""
-    with going_on(folder, "24h", number) as daemon:
+    """SIGTERM and SIGINT end even a long wait at once."""
+    with running(folder, "24h", number) as daemon:
         daemon.until("the next run is due at ", "T00:00:00Z")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_while_it_runs(folder: DataFolder, number: signal.Signals, code: int) -> None:
-    """A run under way ends at the next safe point, and no other one begins."""
+    """At a signal, the current run ends at the next safe point, and no other run begins."""
     for name in "ab":
         folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20)])
     with halted(folder, "_read", (*RUN, "--every", "24h")) as victim:
@@ -85,7 +85,7 @@ def test_stopped_while_it_runs(folder: DataFolder, number: signal.Signals, code:
 
 
 def test_missed_ticks(folder: DataFolder) -> None:
-    """What was due while a run was at work is left out, and that is said."""
+    """Ticks that pass during a run are skipped and reported."""
     folder.drop("a.jsonl", [record()])
     with halted(folder, "_read", (*RUN, "--every", "1s")) as victim:
         time.sleep(2.1)
@@ -97,10 +97,10 @@ def test_missed_ticks(folder: DataFolder) -> None:
 
 
 def test_another_run_at_work(folder: DataFolder) -> None:
-    """Where another run holds the folder that tick is left out, with exit code 75 in words; later ones go on."""
+    """If another run holds the lock, the tick is skipped and exit code 75 reported; later ticks run."""
     folder.drop("a.jsonl", [record()])
     lock = FileLock(folder.root / "run.lock")
-    with going_on(folder, "1s") as daemon:
+    with running(folder, "1s") as daemon:
         daemon.until("1 lines")
         with lock.acquire(timeout=30):
             folder.drop("b.jsonl", [record("b")])
@@ -110,14 +110,14 @@ def test_another_run_at_work(folder: DataFolder) -> None:
 
 
 def test_a_failed_run(folder: DataFolder) -> None:
-    """What made a run fail is said; once it is mended the next one goes on."""
+    """A failed run is reported with its error; once the cause is repaired, the next run succeeds."""
     folder.drop("a.jsonl", [record()])
     folder.run()
     published = folder.root / "published.json"
     good = published.read_bytes()
     published.write_text("{}")
     folder.drop("b.jsonl", [record("b")])
-    with going_on(folder, "1s") as daemon:
+    with running(folder, "1s") as daemon:
         daemon.until("error: published.json")
         daemon.until("exit code 1")
         published.write_bytes(good)
@@ -125,15 +125,15 @@ def test_a_failed_run(folder: DataFolder) -> None:
 
 
 @pytest.mark.parametrize("options", [["--rebuild"], ["--strict"], ["--now", NOW], ["a.jsonl"]])
-def test_not_together(folder: DataFolder, options: list[str]) -> None:
-    """2: what is for one run only does not go with --every."""
+def test_incompatible_options(folder: DataFolder, options: list[str]) -> None:
+    """Exit code 2: options for a single run are refused together with --every."""
     result = CliRunner().invoke(app, ["run", "--every", "5m", "--data-dir", str(folder.root), *options])
     done(result, 2)
     assert result.stderr.startswith("--every loads what is new")
 
 
-def test_no_interval(folder: DataFolder) -> None:
-    """2: an interval that is none is refused with the reason."""
+def test_invalid_interval(folder: DataFolder) -> None:
+    """Exit code 2: an invalid interval is refused with the reason."""
     result = CliRunner().invoke(app, ["run", "--every", "7m", "--data-dir", str(folder.root)])
     done(result, 2)
     assert result.stderr.startswith("--every must be a part of a day")

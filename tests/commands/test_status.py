@@ -1,4 +1,4 @@
-"""`usage status`: the numbers of the last runs, what waits, how old the published data is; nothing is touched."""
+"""`usage status`: figures of the last runs, waiting files and the age of the published data; it changes nothing."""
 
 import json
 import shutil
@@ -18,26 +18,26 @@ from tests.support.data_folder import NOW, DataFolder, record
 
 
 def usage(folder: DataFolder, *arguments: str, after_s: float = 0) -> Result:
-    """Give a `usage status` command so many seconds after the folder's now."""
+    """Run `usage status` `after_s` seconds after the folder's now."""
     now = rfc3339(folder.now + round(after_s * SECOND_US))
     return CliRunner().invoke(app, ["status", *arguments, "--data-dir", str(folder.root), "--now", now])
 
 
 def found(folder: DataFolder, *arguments: str) -> Any:
-    """Return what `--json` says."""
+    """Return the decoded output of `--json`."""
     result = usage(folder, "--json", *arguments)
     assert result.exit_code == 0
     return json.loads(result.stdout)
 
 
 def recorded(report: RunReport) -> Any:
-    """Return a run's report as its record has it, which is written before the commit's time is known."""
+    """Return a run's report as stored in its record, which is written before the commit's duration is known."""
     report.seconds.pop("commit")
     return msgspec.to_builtins(report)
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Return every file's bytes and when it was changed, folders included."""
+    """Return the bytes and modification time of every file and folder."""
     return {
         str(path): (b"" if path.is_dir() else path.read_bytes(), path.stat().st_mtime_ns)
         for path in [folder, *folder.rglob("*")]
@@ -46,21 +46,21 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 @pytest.fixture
-def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder after a run with lines of every kind, and a file that breaks off."""
+def filled(folder: DataFolder) -> DataFolder:
+    """Return a folder with lines of every kind and a truncated file, not yet loaded."""
     folder.drop("a.jsonl", [record("a"), record("a"), record("b"), {"id": "bad"}, {"id": "bad"}, record(id_="")])
     folder.drop("blank.jsonl", b"\n \n")
     folder.drop("torn.jsonl.gz", b"\x1f\x8b")
     return folder
 
 
-def test_the_runs_numbers(loaded: DataFolder) -> None:
-    """`--json` has all that the run reported, and the text the numbers of it."""
-    report = loaded.run()
+def test_the_runs_numbers(filled: DataFolder) -> None:
+    """`--json` has the run's whole report; the text has its figures."""
+    report = filled.run()
     assert (report.accepted, report.duplicates, report.rejected, report.blank, len(report.errors)) == (2, 1, 3, 2, 1)
-    status = found(loaded)
+    status = found(filled)
     assert status["runs"] == [recorded(report)]
-    text = usage(loaded).stdout.splitlines()
+    text = usage(filled).stdout.splitlines()
     head = text.index("last runs") + 1
     assert dict(zip(text[head].split(), text[head + 1].split(), strict=True)) == {
         "started": NOW,
@@ -80,13 +80,13 @@ def test_the_runs_numbers(loaded: DataFolder) -> None:
         f"  could not be read: torn.jsonl.gz: {report.errors[0].error}",
     ]
     assert all(
-        f"USAGE_{name}=" in usage(loaded).stdout
+        f"USAGE_{name}=" in usage(filled).stdout
         for name in ("DATA_DIR", "WORKERS", "HOST", "PORT", "JWKS", "JWT_ISSUER", "JWT_AZP")
     )
 
 
 def test_validation(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Status says whether lines are validated by the compiled library, and if not, why."""
+    """Status reports whether the compiled library validates lines, and if not, why."""
     monkeypatch.setattr(native, "UNAVAILABLE", None)
     assert found(folder)["validation"] == {"compiled": True, "reason": None}
     assert "validation: compiled\n" in usage(folder).stdout
@@ -96,7 +96,7 @@ def test_validation(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_last_runs_come_first(folder: DataFolder) -> None:
-    """The last runs are shown newest first, across days, as many as are asked for."""
+    """The last runs are listed newest first, across days; `--runs` limits their number."""
     reports = []
     for number, day in enumerate((0, 0, 1, 3)):
         folder.drop(f"{number}.jsonl", [record(f"e{number}")])
@@ -107,17 +107,17 @@ def test_the_last_runs_come_first(folder: DataFolder) -> None:
     assert "last runs" not in usage(folder, "--runs", "0").stdout
 
 
-def test_what_waits(loaded: DataFolder) -> None:
-    """What the next run will read waits: all at first, nothing after a run, then what a file grew by."""
-    sizes = [path.stat().st_size for path in (loaded.root / "raw").glob("*.jsonl")]
-    assert found(loaded)["waiting"] == {"files": 3, "bytes": sum(sizes) + 2 * 8}
-    assert "waiting: 3 raw files" in usage(loaded).stdout
-    loaded.run()
-    assert found(loaded)["waiting"] == {"files": 0, "bytes": 0}
-    with (loaded.root / "raw/a.jsonl").open("ab") as file:
+def test_waiting_files(filled: DataFolder) -> None:
+    """All files wait before the first run, none after it; then the bytes that were appended to a file."""
+    sizes = [path.stat().st_size for path in (filled.root / "raw").glob("*.jsonl")]
+    assert found(filled)["waiting"] == {"files": 3, "bytes": sum(sizes) + 2 * 8}
+    assert "waiting: 3 raw files" in usage(filled).stdout
+    filled.run()
+    assert found(filled)["waiting"] == {"files": 0, "bytes": 0}
+    with (filled.root / "raw/a.jsonl").open("ab") as file:
         file.write(b"{}\n")
-    assert found(loaded)["waiting"] == {"files": 1, "bytes": 3}
-    assert loaded.run().files == 1
+    assert found(filled)["waiting"] == {"files": 1, "bytes": 3}
+    assert filled.run().files == 1
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_waits(loaded: DataFolder) -> None:
     ],
 )
 def test_max_age(folder: DataFolder, max_age: str, after_s: float, stale: bool) -> None:
-    """With --max-age the exit is 1 when the published data is older, which stderr says; stdout is the same."""
+    """With --max-age, older data exits 1 with a message on stderr; stdout stays the same."""
     folder.run()
     for form in ([], ["--json"]):
         result = usage(folder, *form, "--max-age", max_age, after_s=after_s)
@@ -146,16 +146,16 @@ def test_max_age(folder: DataFolder, max_age: str, after_s: float, stale: bool) 
         assert bool(result.stderr) == stale
 
 
-def test_max_age_of_nothing(folder: DataFolder) -> None:
-    """Nothing published is never fresh enough; without --max-age it is no failure."""
+def test_max_age_before_the_first_run(folder: DataFolder) -> None:
+    """Before the first run, --max-age always fails; without it, status succeeds."""
     assert usage(folder).exit_code == 0
     assert "nothing is published yet" in usage(folder).stdout
     result = usage(folder, "--max-age", "9d")
     assert (result.exit_code, result.stderr) == (1, "stale: nothing is published\n")
 
 
-def test_no_age(folder: DataFolder, tmp_path: Path) -> None:
-    """What stands before any run has read all of raw/ is of no age, and never fresh enough."""
+def test_data_without_an_age(folder: DataFolder, tmp_path: Path) -> None:
+    """Until a run has read all of raw/, the published data has no age, and --max-age fails."""
     path = tmp_path / "some.jsonl"
     path.write_bytes(b"")
     folder.run(paths=[path])
@@ -168,8 +168,8 @@ def test_no_age(folder: DataFolder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("max_age", ["", "30", "m", "-1m", "1.5h", "30 m", "30M", "1w", "٣m", "30m\n"])
-def test_max_age_that_is_none(folder: DataFolder, max_age: str) -> None:
-    """An age without number or unit is refused."""
+def test_invalid_max_age(folder: DataFolder, max_age: str) -> None:
+    """An age that is not a whole number with a unit is refused."""
     result = usage(folder, f"--max-age={max_age}")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "30m" in result.stderr
@@ -179,7 +179,7 @@ def test_max_age_that_is_none(folder: DataFolder, max_age: str) -> None:
     ("after_s", "age"), [(5, "5 s"), (119, "119 s"), (120, "2 m"), (5400, "90 m"), (7200, "2 h"), (172_800, "2 d")]
 )
 def test_freshness(folder: DataFolder, after_s: float, age: str) -> None:
-    """The age of the published data is shown in a unit that suits it, and in seconds for machines."""
+    """The text gives the age of the published data in a suitable unit, `--json` in seconds."""
     report = folder.run()
     text = usage(folder, after_s=after_s).stdout
     assert text.startswith(f"published: data as of {NOW}, {age} old; sequence 1, run {report.run}, tzdata ")
@@ -188,7 +188,7 @@ def test_freshness(folder: DataFolder, after_s: float, age: str) -> None:
 
 @pytest.mark.parametrize("broken", [b"{", b"\xff", b"[]", b'{"run":"r"}', b"[" * 100_000, b'{"run":"\x1b[31m\xff"}'])
 def test_broken_records_of_runs(folder: DataFolder, broken: bytes) -> None:
-    """A broken line of runs/ is named on stderr, and the other runs are shown."""
+    """A broken line of runs/ is reported on stderr with its place, and the other runs are shown."""
     reports = [recorded(folder.run()), recorded(folder.run(folder.now + 1))]
     path = folder.root / "runs/2026-11-24.jsonl"
     first, second = path.read_bytes().splitlines()
@@ -202,12 +202,12 @@ def test_broken_records_of_runs(folder: DataFolder, broken: bytes) -> None:
     assert found(folder, "--runs", "1")["runs"] == reports[1:]
 
 
-def test_broken_files(loaded: DataFolder) -> None:
-    """A damaged `published.json` or ledger is named, and the rest shown."""
-    loaded.run()
-    (loaded.root / "published.json").write_bytes(b"{")
-    (loaded.root / "state.sqlite").write_bytes(b"not a database" * 100)
-    result = usage(loaded, "--max-age", "1d")
+def test_broken_files(filled: DataFolder) -> None:
+    """A damaged `published.json` or ledger is reported, and the rest is shown."""
+    filled.run()
+    (filled.root / "published.json").write_bytes(b"{")
+    (filled.root / "state.sqlite").write_bytes(b"not a database" * 100)
+    result = usage(filled, "--max-age", "1d")
     assert result.exit_code == 1
     assert [text.partition(" ")[0] for text in result.stderr.splitlines()] == [
         "published.json",
@@ -216,38 +216,38 @@ def test_broken_files(loaded: DataFolder) -> None:
     ]
     assert "waiting: unknown" in result.stdout
     assert "last runs" in result.stdout
-    status = found(loaded)
+    status = found(filled)
     assert (status["published"], status["waiting"], len(status["runs"])) == (None, None, 1)
 
 
-def test_nothing_is_obeyed_by_the_terminal(folder: DataFolder) -> None:
-    """Names of raw files that could not be read are shown with their control characters as escapes."""
+def test_control_characters_are_escaped(folder: DataFolder) -> None:
+    """The name of an unreadable raw file is printed with its control characters escaped."""
     folder.drop("\x1b[31m.jsonl.gz", b"\x1f\x8b")
     folder.run()
     assert r"could not be read: \x1b[31m.jsonl.gz: " in usage(folder).stdout
     assert usage(folder).stdout.replace("\n", "").isprintable()
 
 
-def test_nothing_is_touched(loaded: DataFolder, tmp_path: Path) -> None:
-    """Status makes and changes no file: without a folder, before and after a run, and beside the ledger's writer."""
+def test_nothing_is_changed(filled: DataFolder, tmp_path: Path) -> None:
+    """Status writes no file: without a folder, before and after a run, and while a writer has the ledger open."""
     nowhere = DataFolder(tmp_path / "nowhere")
     assert usage(nowhere).exit_code == 0
     assert not nowhere.root.exists()
     for step in ("before", "after"):
         if step == "after":
-            loaded.run()
-        before = contents(loaded.root)
-        assert usage(loaded).exit_code == 0
-        assert contents(loaded.root) == before
-    state = State(loaded.root / "state.sqlite")
+            filled.run()
+        before = contents(filled.root)
+        assert usage(filled).exit_code == 0
+        assert contents(filled.root) == before
+    state = State(filled.root / "state.sqlite")
     try:
-        state.discard_commit(found(loaded)["runs"][0]["run"], tables=True)
-        before = contents(loaded.root)
-        assert found(loaded)["waiting"]["files"] == 3  # what the writer just did is seen
-        assert contents(loaded.root).keys() == before.keys()
-        # As a writer that was killed leaves it.
+        state.discard_commit(found(filled)["runs"][0]["run"], tables=True)
+        before = contents(filled.root)
+        assert found(filled)["waiting"]["files"] == 3  # status sees the writer's last transaction
+        assert contents(filled.root).keys() == before.keys()
+        # A copy of the open ledger is what a killed writer leaves.
         killed = DataFolder(tmp_path / "killed")
-        shutil.copytree(loaded.root, killed.root)
+        shutil.copytree(filled.root, killed.root)
     finally:
         state.close()
     before = contents(killed.root)

@@ -1,4 +1,4 @@
-"""`usage run --every`: at which instants a run is due."""
+"""`usage run --every`: the instants at which runs are due."""
 
 import pytest
 from hypothesis import given
@@ -18,21 +18,21 @@ _INSTANTS = st.integers(-(10**17), 10**17)
     ("text", "seconds"), [("1s", 1), ("30s", 30), ("5m", 300), ("1h", 3600), ("24h", 86_400), ("86400s", 86_400)]
 )
 def test_interval(text: str, seconds: int) -> None:
-    """An interval is a number and a unit, and divides a day."""
+    """A valid interval is a number and a unit, and divides a day."""
     assert parse_interval(text) == seconds * SECOND_US
 
 
 @pytest.mark.parametrize(
     "text", ["", "5", "m", "0s", "05m", "5 m", "+5m", "-5m", "5M", "1d", "1.5h", "1h30m", "5m\n", "٥m", "999999s"]
 )
-def test_no_interval(text: str) -> None:
-    """Everything else is refused, with examples of valid intervals."""
+def test_malformed_interval(text: str) -> None:
+    """A malformed interval is refused, with examples of valid ones."""
     with pytest.raises(IntervalError, match="such as 30s, 5m or 1h"):
         parse_interval(text)
 
 
 @pytest.mark.parametrize("text", ["7m", "25h", "48h", "50m", "86401s"])
-def test_no_part_of_a_day(text: str) -> None:
+def test_interval_that_does_not_divide_a_day(text: str) -> None:
     """An interval whose ticks would differ from day to day is refused."""
     with pytest.raises(IntervalError, match="the same times every day"):
         parse_interval(text)
@@ -50,7 +50,7 @@ def test_no_part_of_a_day(text: str) -> None:
     ],
 )
 def test_next_tick(every: str, now: str, due: str) -> None:
-    """Ticks are counted from midnight UTC; the tick after an instant that is a tick itself is the next one."""
+    """Ticks are counted from midnight UTC; at a tick, the next one is an interval later."""
     assert rfc3339(next_tick(instant(now), parse_interval(every))) == due
 
 

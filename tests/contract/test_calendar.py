@@ -24,11 +24,11 @@ from tests.oracle.local_days import LOCAL_DAYS
 from tests.support.zone_walk import DAY_S, FIRST, LAST, QUARTER_S, count_returns, read_zone_file, walk_day_starts
 
 NAMES = sorted(calendar.zone_names())
-ZONE_FILES = [  # each with its names: many names are links
+ZONE_FILES = [  # each file with all of its names, because many names are links
     (content, [name for _, name in group])
     for content, group in itertools.groupby(sorted((read_zone_file(name), name) for name in NAMES), itemgetter(0))
 ]
-PARTS = 4  # of the zones, so that no test takes long
+PARTS = 4  # tests that share the zones, so that none takes long
 SECOND_US = 1_000_000
 NEWEST_US = 2_140_000_000 * SECOND_US  # in 2037
 zones = st.sampled_from(ZONES) | st.sampled_from(NAMES)
@@ -46,7 +46,7 @@ def instants_near_midnight(draw: st.DrawFn) -> tuple[str, int]:
 moments = instants_near_midnight() | st.tuples(zones, instants)
 
 
-def test_names_are_those_of_the_package() -> None:
+def test_zone_names() -> None:
     """This release has 598 names, among them the links that users may have in their settings."""
     assert len(NAMES) == 598
     assert {"UTC", "Europe/Kyiv", "Europe/Kiev", "America/Argentina/ComodRivadavia", "Etc/GMT+12"} <= set(NAMES)
@@ -66,7 +66,7 @@ def test_every_day_of_every_zone(part: int) -> None:
         lengths = np.diff(expected)
         assert np.all(lengths >= 0), f"{names[0]}: days overlap"
         changes = [0, *np.flatnonzero(lengths != DAY_S).tolist(), count - 1]
-        for name in names:  # the others have the same file, so their days around every change say that it is read
+        for name in names:  # links share the file, so their days around each change show that they read it
             assert PINNED.content(name) == content
             for day in changes:
                 starts = [int(start) * SECOND_US for start in expected[day : day + 2]]

@@ -1,4 +1,4 @@
-"""The rows of the directory files: which lines are accepted, and what an error names."""
+"""The rows of the directory files: which lines are accepted, and the place that an error names."""
 
 import json
 from pathlib import Path

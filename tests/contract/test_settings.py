@@ -1,4 +1,4 @@
-"""Settings: where a value comes from, and what the message about a wrong one says."""
+"""Settings: the source of each value, and the messages about invalid values."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_wrong_value_names_the_variable(variable: str, message: str) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    """Passwords in URIs are left out of what is shown, wherever the URI holds them."""
+    """The shown settings have no passwords, wherever a URI contains them."""
     settings = Settings.read(
         {
             "USAGE_RATE_LIMIT_STORE": "redis://user:secret@host:1?password=secret",

@@ -1,4 +1,4 @@
-"""What the tests of `usage forget` share: a folder with the data of two users."""
+"""Fixture of the tests of `usage forget`: a folder with the data of two users."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.support.forgetting import ADA, BOB, OTHER, by, used
 
 @pytest.fixture
 def populated(folder: DataFolder) -> DataFolder:
-    """Return a folder where a user has days and months alone and with others, rejected lines and a key."""
+    """Return a folder where Ada has days and months of her own and shared ones, rejected lines and keys."""
     early = {"timestamp": "2026-09-05T00:00:00Z"}
     rows = [
         by(ADA, "with others", usage=used(1)),

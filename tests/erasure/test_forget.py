@@ -1,4 +1,4 @@
-"""`usage forget`: nothing of a user or a workspace is left or comes back, and everybody else's data stay."""
+"""`usage forget`: no data of a user or a workspace is left or returns, and everybody else's data stay."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from tests.support.forgetting import ADA, BOB, FORGET, OTHER, by, files_with, ne
 
 @pytest.mark.parametrize("who", FORGET)
 def test_gone(populated: DataFolder, who: str) -> None:
-    """The tables equal those of a folder that never had the forgotten; no file holds their ids, no line is lost."""
+    """The tables equal the tables of a load without the forgotten; no file has their ids, and every line is counted."""
     before, lines = published(populated), total(populated)
     result = usage(populated, "forget", *FORGET[who])
     done(result)
@@ -45,7 +45,7 @@ def test_gone(populated: DataFolder, who: str) -> None:
 
 @pytest.mark.parametrize("who", FORGET)
 def test_nothing_comes_back(populated: DataFolder, who: str) -> None:
-    """Another delivery of the same files, a rebuild and the loss of the state bring nothing back."""
+    """Erased data do not return when the files are delivered again, after a rebuild, or when the state is lost."""
     done(usage(populated, "forget", *FORGET[who], "--apply"))
     expected = published(populated)
     for name in "abc":
@@ -66,13 +66,13 @@ def test_nothing_comes_back(populated: DataFolder, who: str) -> None:
 
 
 def test_keys(populated: DataFolder) -> None:
-    """Local keys of the forgotten are deleted, and the keys of others stay."""
+    """The local keys of forgotten users and workspaces are deleted, and all other keys stay."""
     done(usage(populated, "forget", "--user", ADA, "--workspace", OTHER, "--apply"))
     assert [(key.workspace_id, key.user_id) for _, key in keys.stored(populated.root)] == [(WORKSPACE, BOB)]
 
 
 def test_a_line_that_grows(populated: DataFolder) -> None:
-    """A forgotten last line without a newline is read again with what follows, and counted once."""
+    """A forgotten last line without a newline is read again when it grows, and counted once."""
     done(usage(populated, "forget", "--user", ADA, "--apply"))
     with (populated.root / "raw/a.jsonl").open("ab") as file:
         file.write(b"}\n" + json.dumps(by(BOB, "more")).encode() + b"\n")
@@ -84,20 +84,20 @@ def test_a_line_that_grows(populated: DataFolder) -> None:
 
 
 def test_twice_and_unknown(populated: DataFolder) -> None:
-    """Forgetting somebody twice, or somebody without data, changes nothing; a tombstone is added once."""
+    """Forgetting a user twice, or a user without data, erases nothing; each tombstone is added once."""
     done(usage(populated, "forget", "--user", ADA, "--apply"))
     before = contents(populated)
     done(usage(populated, "forget", "--user", ADA, "--apply"))
     assert contents(populated) == before
     unknown = "eeeeeeee-0000-4000-8000-000000000001"
     done(usage(populated, "forget", "--user", unknown, "--workspace", unknown, "--apply"))
-    laid = (populated.root / TOMBSTONES).read_bytes().splitlines()
-    assert len(laid) == 3
+    tombstones = (populated.root / TOMBSTONES).read_bytes().splitlines()
+    assert len(tombstones) == 3
     assert contents(populated) == {**before, TOMBSTONES: (populated.root / TOMBSTONES).read_bytes()}
 
 
 def test_an_older_version_of_others(folder: DataFolder) -> None:
-    """An event is erased if its current version is theirs; an older version by others counts when it comes again."""
+    """An event is erased if its current version is the user's; a redelivered older version by another user counts."""
     late = {"recorded_at": "2026-11-24T11:00:00Z"}
     folder.drop("a.jsonl", [by(BOB, "x"), by(ADA, "x", **late), by(BOB, "y", **late), by(ADA, "y")])
     folder.run()
@@ -109,8 +109,8 @@ def test_an_older_version_of_others(folder: DataFolder) -> None:
     assert set(folder.events()["user_id"]) == {BOB}
 
 
-def test_by_hand(populated: DataFolder) -> None:
-    """Tombstones that are already there, for instance from a backup, are carried out by the next run."""
+def test_tombstones_from_a_backup(populated: DataFolder) -> None:
+    """The next run applies tombstones that it finds, for instance from a restored backup."""
     append(populated.root, Tombstone("user", NOW, sha256=hashed(ADA)))
     populated.run()
     assert published(populated) == never_kept(populated, ("--user", ADA))
@@ -140,7 +140,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Deliv
 def test_against_the_oracle(
     hostile: tuple[DataFolder, Delivery, Oracle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    """Exactly the events of everybody else stay, however many are merged at once."""
+    """Exactly the events of all other users and workspaces stay, with one worker process or two."""
     template, delivery, oracle = hostile
     folder = template.copy(tmp_path / "data")
     folder.limits = Limits(processes_days=-1, rerun_days=60, stored_bytes=60_000)

@@ -1,4 +1,4 @@
-"""`usage forget` where something is in its way: wrong options, another run, damage, and commits that were lost."""
+"""`usage forget` under adverse conditions: wrong options, another run, damaged files, and lost commits."""
 
 import shutil
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.forgetting import ADA, BOB, OTHER, by, files_with, never_kept
 
 @pytest.mark.parametrize("arguments", [[], ["--user", "ada"], ["--workspace", f"{OTHER}0"]])
 def test_wrong_options(populated: DataFolder, arguments: list[str]) -> None:
-    """2: at least one user or workspace has to be named, by its UUID."""
+    """Exit code 2: without a user or workspace, or with a malformed UUID, nothing is erased."""
     before = contents(populated)
     done(usage(populated, "forget", *arguments, "--apply"), 2)
     assert contents(populated) == before
@@ -22,7 +22,7 @@ def test_wrong_options(populated: DataFolder, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("options", [["--apply"], []])
 def test_busy(populated: DataFolder, options: list[str]) -> None:
-    """75: while a run is at work, no tombstone is added and nothing is read."""
+    """Exit code 75: during a run, the command changes nothing and adds no tombstone."""
     before = contents(populated)
     with FileLock(populated.root / "run.lock"):
         result = usage(populated, "forget", "--user", ADA, *options)
@@ -31,7 +31,7 @@ def test_busy(populated: DataFolder, options: list[str]) -> None:
 
 
 def test_damage(populated: DataFolder) -> None:
-    """1: a damaged file is named; the tombstone is added, and a rebuild erases everything."""
+    """Exit code 1: a damaged file is named; the tombstone is added, and a rebuild completes the erasure."""
     (path,) = populated.root.glob(f"actors/workspace_id={WORKSPACE}/month=2026-09/*.parquet")
     path.write_bytes(b"PAR1 torn")
     refused(usage(populated, "forget", "--user", ADA, "--apply"), "actors/")
@@ -41,7 +41,7 @@ def test_damage(populated: DataFolder) -> None:
 
 
 def test_broken_keys(populated: DataFolder) -> None:
-    """1: a damaged file of keys is named, and the next run erases everything once it is repaired."""
+    """Exit code 1: a damaged key file is named; once it is repaired, the next run completes the erasure."""
     path = populated.root / "directory/api_keys.local.jsonl"
     content = path.read_bytes()
     path.write_text("{")
@@ -53,7 +53,7 @@ def test_broken_keys(populated: DataFolder) -> None:
 
 
 def test_an_unfinished_commit(populated: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit that was interrupted is finished before anything is erased."""
+    """An interrupted commit is finished before the erasure begins."""
     populated.drop("d.jsonl", [by(BOB, "late"), by(ADA, "late too")])
     interrupt_commit(populated, monkeypatch, 2)
     done(usage(populated, "forget", "--user", ADA, "--apply"))
@@ -62,7 +62,7 @@ def test_an_unfinished_commit(populated: DataFolder, monkeypatch: pytest.MonkeyP
 
 
 def test_orphans(populated: DataFolder) -> None:
-    """Files of cube and actors that a lost commit left behind may hold anything, and are deleted too."""
+    """Orphans in cube and actors, left by a lost commit, are deleted too, because they may hold anybody's data."""
     (path,) = populated.root.glob(f"actors/workspace_id={WORKSPACE}/month=2026-09/*.parquet")
     orphans = [path.with_name("orphan.parquet"), path.parents[1] / "month=2026-01/orphan.parquet"]
     orphans[1].parent.mkdir()
@@ -78,10 +78,10 @@ def test_orphans(populated: DataFolder) -> None:
 def test_after_a_load_that_was_lost(
     populated: DataFolder, monkeypatch: pytest.MonkeyPatch, others: list[dict[str, Any]]
 ) -> None:
-    """Events of a commit that was lost half-way, which the actors do not know, are erased all the same."""
-    populated.run()  # has the deletes of the run before behind it
+    """Events of a commit that was lost half-way are erased even though the actors table lacks them."""
+    populated.run()  # removes the previous commit's deletes from the journal
     populated.drop("d.jsonl", [by(ADA, "lost", timestamp="2026-08-01T10:00:00Z"), *others])
-    interrupt_commit(populated, monkeypatch, 1)  # after the partition of events
+    interrupt_commit(populated, monkeypatch, 1)  # after the events partition is written
     assert "lost" in populated.events()["id"].to_list()
     shutil.rmtree(populated.root / "staging")
     done(usage(populated, "forget", "--user", ADA, "--apply"))

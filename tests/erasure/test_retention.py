@@ -1,4 +1,4 @@
-"""`usage retention`: days before the first one that is kept are erased from every table, and do not come back."""
+"""`usage retention`: days before the first kept day are erased from every table, and do not return."""
 
 import json
 import shutil
@@ -17,13 +17,13 @@ from tests.support.command import contents, done, ledger, total, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-# 41 days that end with the one of NOW begin with the 15th of October.
+# The 41 days up to and including the day of NOW begin on 15 October.
 KEEP = ("retention", "--keep", "41d")
 FLOOR = "2026-10-15"
 
 
 def at(timestamp: str, credits_: int, **fields: Any) -> dict[str, Any]:
-    """Return an event at an instant, whose id is its timestamp."""
+    """Return an event whose id is its timestamp."""
     usage = {"credits": credits_, "languages": [{"locale": "de", "characters": credits_}]}
     return record(timestamp, timestamp=timestamp, usage=usage, **fields)
 
@@ -41,7 +41,7 @@ ROWS = [
 
 @pytest.fixture
 def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with a month that goes, one that is cut, a workspace that goes whole, and rejected lines."""
+    """Return a folder with an expired month, a partly expired one, an expired workspace, and rejected lines."""
     folder.drop("old.jsonl", json.dumps({"id": "bad"}).encode() + b'\n{"torn')
     folder.run(instant("2026-10-14T23:59:59Z"))
     folder.drop("a.jsonl", [*ROWS, {"id": "bad"}])
@@ -50,7 +50,7 @@ def loaded(folder: DataFolder) -> DataFolder:
 
 
 def assert_kept(folder: DataFolder) -> None:
-    """Demand that exactly the days from the floor on are left, in every table."""
+    """Check that every table has exactly the days from the floor on."""
     assert folder.events()["id"].to_list() == ["2026-10-15T00:00:00Z", "2026-11-24T10:00:00Z"]
     assert folder.cube()["credits"].sum() == folder.cube()["characters"].sum() == folder.actors()["credits"].sum() == 11
     assert {path.name for path in folder.root.glob("*/workspace_id=*")} == {f"workspace_id={WORKSPACE}"}
@@ -61,7 +61,7 @@ def assert_kept(folder: DataFolder) -> None:
 
 
 def test_gone(loaded: DataFolder) -> None:
-    """Older data go from tables, manifests and quarantine with --apply, without it they are listed; readers notice."""
+    """--apply erases older data from tables, manifests and quarantine, and publishes; without it they are listed."""
     before, lines = contents(loaded), total(loaded)
     dry = usage(loaded, *KEEP)
     done(dry)
@@ -90,7 +90,7 @@ def test_gone(loaded: DataFolder) -> None:
 
 
 def test_nothing_comes_back(loaded: DataFolder) -> None:
-    """Another delivery, a rebuild and the loss of the state bring nothing back."""
+    """Erased data do not return when a file is delivered again, after a rebuild, or when the state is lost."""
     done(usage(loaded, *KEEP, "--apply"))
     expected = loaded.tables()
     shutil.copy(loaded.root / "raw/a.jsonl", loaded.root / "raw/b.jsonl")
@@ -106,8 +106,8 @@ def test_nothing_comes_back(loaded: DataFolder) -> None:
     check_passes(loaded)
 
 
-def test_never_back(loaded: DataFolder) -> None:
-    """A longer period brings nothing back and adds no tombstone, which is reported; a shorter one erases more."""
+def test_the_floor_never_falls(loaded: DataFolder) -> None:
+    """A longer period keeps the floor, adds no tombstone and reports it; a shorter period erases more."""
     done(usage(loaded, *KEEP, "--apply"))
     before = contents(loaded)
     result = usage(loaded, "retention", "--keep", "400d", "--apply")
@@ -121,8 +121,8 @@ def test_never_back(loaded: DataFolder) -> None:
     check_passes(loaded)
 
 
-def test_nothing_old(loaded: DataFolder) -> None:
-    """If nothing is older, only the floor is added, so that nothing older is loaded later; tables stay unchanged."""
+def test_nothing_expired(loaded: DataFolder) -> None:
+    """If nothing has expired, only the floor is stored, so that no older data is loaded later; tables stay."""
     before = contents(loaded)
     done(usage(loaded, "retention", "--keep", "36500d", "--apply"))
     after = contents(loaded)
@@ -143,7 +143,7 @@ def test_a_line_that_grows(loaded: DataFolder) -> None:
 
 
 def test_a_cut_month_that_is_empty(folder: DataFolder) -> None:
-    """A month that is cut and has no events left is deleted."""
+    """A partly expired month without remaining events is deleted."""
     folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 1), at("2026-11-24T10:00:00Z", 10)])
     folder.run()
     done(usage(folder, *KEEP, "--apply"))
@@ -155,7 +155,7 @@ def test_a_cut_month_that_is_empty(folder: DataFolder) -> None:
 
 
 def test_events_without_numbers(folder: DataFolder) -> None:
-    """Events that used nothing have no row in the cube, yet their month stays."""
+    """A month stays if its remaining events used nothing and so have no row in the cube."""
     folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 0), at("2026-10-16T10:00:00Z", 0)])
     folder.run()
     done(usage(folder, *KEEP, "--apply"))
@@ -165,7 +165,7 @@ def test_events_without_numbers(folder: DataFolder) -> None:
 
 
 def test_busy(loaded: DataFolder) -> None:
-    """75: while a run is at work, no tombstone is added."""
+    """Exit code 75: during a run, no tombstone is added."""
     before = contents(loaded)
     with FileLock(loaded.root / "run.lock"):
         done(usage(loaded, *KEEP, "--apply"), 75)
@@ -174,7 +174,7 @@ def test_busy(loaded: DataFolder) -> None:
 
 @pytest.mark.parametrize("keep", ["", "400", "0d", "d", "-1d", "1.5d", "13m", "100000d", "400 d"])
 def test_wrong_options(loaded: DataFolder, keep: str) -> None:
-    """2: the period to keep is a number of days."""
+    """Exit code 2: a period that is not a valid number of days is refused."""
     before = contents(loaded)
     done(usage(loaded, "retention", f"--keep={keep}", "--apply"), 2)
     assert contents(loaded) == before

@@ -1,4 +1,4 @@
-"""docs/architecture.md and docs/glossary.md: picture, data, invariants and words are those of the code."""
+"""docs/architecture.md and docs/glossary.md against the code: diagram, rooms, data, invariants and terms."""
 
 import re
 from typing import Final
@@ -45,7 +45,7 @@ def test_the_flow_diagram() -> None:
 
 
 def test_every_room_has_its_place() -> None:
-    """The picture and the table have every room, and no other."""
+    """The picture and the table have every room, and nothing else."""
     picture = section("The picture").split("```")[1]
     assert set(ROOMS) <= set(re.findall(r"\w+", picture))
     assert sorted(cell.strip("`") for cell in first_cells("The picture")) == ROOMS
@@ -59,7 +59,7 @@ def test_everything_in_the_picture_exists() -> None:
 
 
 def test_every_file_of_a_data_folder_has_an_owner(folder: DataFolder) -> None:
-    """Whatever the commands leave in a data folder is in the table of who owns which data."""
+    """The table of owners lists every file that the commands leave in a data folder."""
     folder.drop("a.jsonl", [record(), {"id": "bad"}])
     (folder.root / "directory").mkdir()
     (folder.root / "directory/members.jsonl").write_text("")

@@ -107,12 +107,12 @@ def test_clickhouse(root: Path) -> None:
 
 
 def stored(name: str = "comparison") -> Comparison:
-    """Return stored results: those that the page shows, or those of an earlier state."""
+    """Return stored results: the page's own, or those of an earlier version."""
     return msgspec.json.decode((RESULTS / f"{name}.json").read_bytes(), type=Comparison)
 
 
 def test_page() -> None:
-    """The page is what the stored results make it."""
+    """The page equals the page made from the stored results."""
     assert page(stored(), "benchmarks", stored("before")) == (ROOT / "docs/benchmarks.md").read_text("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The wheel: compiled by the system's compiler, else by ziglang's, else pure Python with the same results."""
+"""The wheel: compiled by the system's compiler, or by ziglang's, or pure Python with the same results."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from tests.support.bulk_corpus import SHORT
 from tests.support.data_folder import NOW, DataFolder
 from tests.support.project import ROOT
 
-# Stands in for a compiler: it writes its name into the file that follows `-o`.
+# A fake compiler: it writes its name into the file that follows `-o`.
 WORKING = '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho "of {name}" > "$2"\n'
 BROKEN = '#!/bin/sh\necho "{name}: no such header" >&2\nexit 1\n'
 LIBRARY = "pipeline/validation/libbulk.so"
 
 
 class Build:
-    """Builds the package in a copy of the project, where the only compilers are some that the test made up."""
+    """Builds the package in a copy of the project, where all compilers are the test's fakes."""
 
     def __init__(self, folder: Path) -> None:
         self.source, self.bin, self.modules = folder / "source", folder / "bin", folder / "modules"
@@ -44,7 +44,7 @@ class Build:
         path.chmod(0o755)
 
     def ziglang(self, script: str) -> None:
-        """Put a compiler in the place of the package."""
+        """Replace the compiler of the package `ziglang`."""
         self.compiler("zig", script)
         package = self.modules / "ziglang"
         package.mkdir(parents=True, exist_ok=True)
@@ -52,13 +52,13 @@ class Build:
         (package / "__main__.py").write_text(f"import os, sys\nos.execv({str(self.bin / 'zig')!r}, sys.argv)\n")
 
     def required(self, **environment: str) -> list[str]:
-        """Return what the build asks for besides `[build-system] requires`."""
+        """Return the requirements that the build adds to `[build-system] requires`."""
         program = "import json, hatchling.build as build; print(json.dumps(build.get_requires_for_build_wheel()))"
         found: list[str] = json.loads(self._run(environment, "-c", program).stdout)
         return found
 
     def wheel(self, **environment: str) -> tuple[Path, str]:
-        """Build a wheel; return it with what the build wrote."""
+        """Build a wheel; return its path and the build's output."""
         done = self._run(environment, "-m", "hatchling", "build", "--target", "wheel", "--directory", "wheels")
         (wheel,) = (self.source / "wheels").iterdir()
         return wheel, done.stdout + done.stderr
@@ -77,18 +77,18 @@ class Build:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Return a build without any compiler that works."""
+    """Return a build without a working compiler."""
     return Build(tmp_path)
 
 
 def library_in(wheel: Path) -> str | None:
-    """Return the content of the library in a wheel; None if there is none."""
+    """Return the content of a wheel's library, or None if it has none."""
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(LIBRARY).decode() if LIBRARY in archive.namelist() else None
 
 
 def test_the_systems_compiler_first(build: Build) -> None:
-    """Where `cc` works, nothing more is required, and the wheel is for this platform."""
+    """If `cc` works, nothing more is required, and the wheel is for this platform."""
     build.compiler("cc", WORKING)
     build.ziglang(WORKING)
     assert build.required() == []
@@ -100,7 +100,7 @@ def test_the_systems_compiler_first(build: Build) -> None:
 
 
 def test_the_named_compiler(build: Build) -> None:
-    """`CC` names another compiler, with options if need be."""
+    """`CC` names another compiler, with options if necessary."""
     build.compiler("cc", BROKEN)
     build.compiler("mycc", WORKING)
     assert build.required(CC="mycc -m64") == []
@@ -109,7 +109,7 @@ def test_the_named_compiler(build: Build) -> None:
 
 @pytest.mark.parametrize("has_cc", [False, True])
 def test_the_packaged_compiler(build: Build, has_cc: bool) -> None:
-    """Where there is no `cc`, or one that does not work, the build requires ziglang and compiles with it."""
+    """If `cc` is missing or does not work, the build requires ziglang and compiles with it."""
     if has_cc:
         build.compiler("cc", BROKEN)
     build.ziglang(WORKING)
@@ -133,7 +133,7 @@ def test_without_any_compiler(build: Build, folder: DataFolder, tmp_path: Path) 
     installed, plain = tmp_path / "installed", DataFolder(tmp_path / "plain")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
-    lines = [text for text in SHORT if b"9999-12-31" not in text]  # after which Python has no instants to compare
+    lines = [text for text in SHORT if b"9999-12-31" not in text]  # beyond Python's last instant, so not comparable
     for data in (folder, plain):
         data.drop("a.jsonl", b"\n".join(lines))
     folder.run()

@@ -117,7 +117,7 @@ def test_ports_and_probes() -> None:
 
 
 def test_exit_codes() -> None:
-    """The files know only exit codes of a run, and never treat a run that met another one as a failure."""
+    """The files name only exit codes of a run, and never treat a run that found another at work as a failure."""
     load = (ROOT / "docs/load.md").read_text("utf-8")
     (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", load)
     known = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
@@ -164,7 +164,7 @@ def test_kubernetes_parts_belong_together() -> None:
 
 
 def test_stopping_takes_its_time() -> None:
-    """No service is killed before it has answered what has begun."""
+    """No service is killed before it has answered the requests that have begun."""
     pause = POD_SPECS[1]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     needed = server._STOP_SECONDS  # noqa: SLF001 - how long a stop may take
     assert POD_SPECS[1]["terminationGracePeriodSeconds"] >= pause + needed
@@ -203,7 +203,7 @@ def test_dockerfile() -> None:
 
 
 def test_health_check(folder: DataFolder) -> None:
-    """The image's health check succeeds while a service listens, and fails when there is none."""
+    """The image's health check succeeds while a service listens, and fails otherwise."""
     (rest,) = instructions("HEALTHCHECK")
     program, *arguments = json.loads(rest[rest.index("CMD ") + 4 :])
     assert program == "python"
@@ -224,7 +224,7 @@ def test_health_check(folder: DataFolder) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze to verify units with")
 def test_units(tmp_path: Path) -> None:
-    """The units pass the checks of systemd without a remark, and it rates their exposure as low."""
+    """The units pass the checks of systemd without a warning, and systemd rates their exposure as low."""
     for path in DEPLOY.glob("systemd/*"):
         (tmp_path / path.name).write_text(path.read_text("utf-8").replace(PROGRAM, str(BIN / "usage")))
     units = sorted(map(str, tmp_path.iterdir()))

@@ -1,4 +1,4 @@
-"""Commands, settings, routes, exit codes and Make targets: what the pages name exists, and what exists they name."""
+"""Commands, settings, routes, exit codes and Make targets: the pages name existing ones only, and leave out none."""
 
 import re
 import shlex
@@ -94,15 +94,15 @@ def test_commands_in_text(page: Path) -> None:
 
 
 def test_exit_codes() -> None:
-    """The table of exit codes has the codes of the command's own help, and 2 for wrong use."""
+    """The table of exit codes has the codes of the command's help, and 2 for wrong usage."""
     (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", (ROOT / "docs/load.md").read_text("utf-8"))
     listed = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
-    told = (
+    text = (
         str(vars(typer.main.get_command(app))["commands"]["run"].help)
         .partition("Exit codes: ")[2]
         .split("With --every")[0]
     )
-    assert listed == {int(code) for code in re.findall(r"\b\d+\b", told)} | {2}
+    assert listed == {int(code) for code in re.findall(r"\b\d+\b", text)} | {2}
 
 
 def test_directory(tmp_path: Path) -> None:

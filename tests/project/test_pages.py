@@ -1,4 +1,4 @@
-"""What the Markdown pages point to: links, headings, and paths of files and modules in backticks."""
+"""The targets in the Markdown pages exist: links, headings, and paths of files and modules in backticks."""
 
 import re
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def test_modules(page: Path) -> None:
 
 
 def test_paths_and_modules_are_found() -> None:
-    """The patterns above find what they are for."""
+    """The patterns above find the paths and modules of a page."""
     assert {"load/merge", "load/sql/superseded.sql", "tests/crash/test_kills.py"} <= {
         *paths(ROOT / "docs/architecture.md")
     }

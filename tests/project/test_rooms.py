@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.project import ROOT
 
-# From bottom to top: each may import those before it.
+# From bottom to top: each room may import the rooms before it.
 ROOMS: Final = {
     "pipeline": (
         *("contract", "terminal", "grouping", "startup"),
@@ -38,7 +38,7 @@ SQL_FILES: Final = sorted(ROOT.glob("pipeline/**/*.sql"))
 
 
 def name_of(path: Path) -> str:
-    """Return a file's path as people write it."""
+    """Return a file's path in the project."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -57,7 +57,7 @@ def room_of(dotted: str) -> str | None:
 
 
 def test_every_room_is_listed() -> None:
-    """A new room, or a new module beside the rooms, gets its place in the order above."""
+    """Every room, and every module beside the rooms, has a place in the order above."""
     for package, rooms in ROOMS.items():
         found = {
             path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
@@ -67,7 +67,7 @@ def test_every_room_is_listed() -> None:
 
 @pytest.mark.parametrize("package", ROOMS)
 def test_rooms_import_only_rooms_below(package: str) -> None:
-    """The order of the rooms has no circle: what a room imports comes before it."""
+    """A room imports only rooms that come before it, so the order has no cycle."""
     for path in (ROOT / package).glob("**/*.py"):
         own = path.relative_to(ROOT / package).parts[0].removesuffix(".py")
         if own == "__init__":
@@ -78,7 +78,7 @@ def test_rooms_import_only_rooms_below(package: str) -> None:
 
 
 def test_the_service_knows_only_the_contract() -> None:
-    """What the service and the pipeline share is in `pipeline.contract`; the pipeline does without the service."""
+    """Of the pipeline, the service imports only `pipeline.contract`; the pipeline never imports the service."""
     for path in PYTHON_FILES:
         name = name_of(path)
         if name.startswith("service/") and not name.startswith(ENTRY_POINTS):
@@ -88,27 +88,27 @@ def test_the_service_knows_only_the_contract() -> None:
 
 
 def test_no_test_module_imports_another() -> None:
-    """What several tests need is in tests/support, or beside the hostile logs and the oracle."""
+    """Code that several tests need is in tests/support, or beside the hostile logs and the oracle."""
     for path in PYTHON_FILES:
         assert not [name for name in imports(path) if re.search(r"^tests\..*\btest_", name)], name_of(path)
 
 
 @pytest.mark.parametrize("path", ROOM_FILES, ids=name_of)
 def test_rooms_say_what_they_are(path: Path) -> None:
-    """The docstring of a room says what it is for, what may enter, and which module is its door."""
+    """A room's docstring states its purpose, what may enter, and the module that is its door."""
     text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     assert len(re.findall(r"[.:!]\s|\.$", text)) >= 3, text
 
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=name_of)
 def test_sql_states_its_grain_and_lies_beside_its_caller(path: Path) -> None:
-    """The first comment of a statement says what one row is, and a module of the same room runs it."""
+    """A statement's first comment states what one row is, and a module of the same room runs the statement."""
     first = path.read_text("utf-8").split("\n", 1)[0]
     assert re.match(r"-- (one row|one value)", first), first
     assert any(f'"{path.stem}"' in module.read_text("utf-8") for module in path.parents[1].glob("*.py"))
 
 
 def test_files_are_short() -> None:
-    """A file that grows longer holds more than one idea."""
+    """No file is longer than the limit, because a longer file holds more than one idea."""
     lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in PYTHON_FILES}
     assert not {name for name, lines in lengths.items() if lines > LONGEST_FILE}

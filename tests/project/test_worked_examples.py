@@ -22,7 +22,7 @@ DOCS: Final = ROOT / "docs"
 LOG: Final = (DOCS / "log-format.md").read_text("utf-8")
 NUMBERS: Final = (DOCS / "numbers.md").read_text("utf-8")
 
-# Of each block of code: its language, the question that an answer is for, and the text.
+# For each code block: its language, the question that it answers, and its text.
 BLOCKS: Final = [*re.findall(r"(?s)```(\w+) ?([^\n]*)\n(.*?)```", LOG + NUMBERS)]
 RECORD: Final = BLOCKS[0][2]
 VERSIONS: Final = BLOCKS[1][2]
@@ -48,7 +48,7 @@ def holds(shown: Any, real: Any) -> bool:
 
 
 def test_record() -> None:
-    """The record shown is good and has every field."""
+    """The record shown is valid and has every field."""
     assert isinstance(validate(RECORD.encode(), NOW + DAY_US), Row)
     shown = json.loads(RECORD)
     for part, shape in (
@@ -79,14 +79,14 @@ def test_required(name: str) -> None:
 
 
 def test_versions(folder: DataFolder) -> None:
-    """The three records of a run are one event, completed."""
+    """The three records of a run are merged into one completed event."""
     folder.drop("a.jsonl", [row | {"action": "workflow_run"} for row in reversed(lines(VERSIONS))])
     folder.run()
     assert folder.events()["run_status"].to_list() == ["completed"]
 
 
 def test_every_reason_has_an_example() -> None:
-    """The table has each reason code, in the order of the code, and no other."""
+    """The table lists exactly the reason codes, in the order of the code."""
     assert tuple(reason for reason, _, _ in BAD_LINES) == get_args(Reason)
 
 
@@ -127,13 +127,13 @@ def test_examples_are_found() -> None:
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours"), LOCAL_DAYS)
 def test_local_day(zone: str, day: str, start: str, hours: str) -> None:
-    """A day has the start and the length that the table says."""
+    """A local day has the start and the length in the table."""
     begins, ends = days(zone, date.fromisoformat(day), 1)
     assert (rfc3339(begins), (ends - begins) / (DAY_US / 24)) == (start, float(hours))
 
 
 @pytest.mark.parametrize(("anchor", "now", "start", "end"), PERIODS)
 def test_period(anchor: str, now: str, start: str, end: str) -> None:
-    """A billing period is as the table says."""
+    """A billing period has the start and the end in the table."""
     period = billing.period(None if anchor == "none" else instant(anchor), instant(now))
     assert tuple(map(rfc3339, period)) == (start, end)

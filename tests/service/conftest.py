@@ -1,4 +1,4 @@
-"""What the tests of the service share: a data folder with tables made by hand, and requests to the application."""
+"""Fixtures of the service's tests: a data folder with hand-made tables, and requests to the application."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +17,11 @@ def folder(tmp_path: Path) -> ServiceFolder:
 
 @pytest.fixture
 def event() -> Callable[..., dict[str, Any]]:
-    """Return the maker of events."""
+    """Return the function that makes an event."""
     return make_event
 
 
 @pytest.fixture
 def send() -> Callable[..., Reply]:
-    """Return the sender of raw requests."""
+    """Return the function that sends a raw request."""
     return call

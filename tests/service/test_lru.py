@@ -1,10 +1,10 @@
-"""The cache of recently used values, which is bounded in bytes."""
+"""The LRU cache, whose size in bytes is limited."""
 
 from service.lru import LruCache
 
 
 def test_least_recently_used_values_go_first() -> None:
-    """The least recently used values go first, the limit is never exceeded, and a value over the limit is not kept."""
+    """The least recently used values are evicted first; a value larger than the limit is not stored."""
     cache: LruCache[str] = LruCache(10)
     cache.put("a", "A", 4)
     cache.put("b", "B", 4)

@@ -17,7 +17,7 @@ PATHS = [f"/api/v1/{path}" for path in ("usage/summary", "usage/by-language", "u
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
-    """Return an empty folder that can be mounted again."""
+    """Yield the mount point of an empty file system."""
     folder = tmp_path / "data"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "tmpfs", str(folder)]
@@ -28,7 +28,7 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_read_only_data_folder(mounted: Path, event: Any) -> None:
-    """Two workers answer every route and share their counters although nothing can be written to the data folder."""
+    """With a read-only data folder, two workers answer every route and share their counters."""
     folder = ServiceFolder(mounted)
     token = folder.key(rate_limit_per_min=1_000)
     folder.publish([event(folder.now - number, id=str(number), credits=1) for number in range(200)])
@@ -36,7 +36,7 @@ def test_read_only_data_folder(mounted: Path, event: Any) -> None:
     with pytest.raises(OSError, match="Read-only"):
         (mounted / "anything").touch()
     with running(mounted, "--workers", "2") as url:
-        for path in PATHS * 5:  # each on its own connection, so that both workers get some
+        for path in PATHS * 5:  # a connection for each request, so that both workers get some
             reply = httpx.get(url + path, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
             assert reply.status_code == 200, reply.text
         assert httpx.get(url + "/health/ready", trust_env=False).status_code == 200

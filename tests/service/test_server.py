@@ -1,4 +1,4 @@
-"""The service as a real process, used by the unmodified published client."""
+"""The service as a real process, queried by the unmodified published client."""
 
 import asyncio
 import json
@@ -164,7 +164,7 @@ def test_taken_port(folder: Any, served: str) -> None:
     assert done.stderr.startswith("error: cannot listen on 127.0.0.1:")
 
 
-def test_broken_directory_at_thestart(folder: Any) -> None:
+def test_broken_directory_at_the_start(folder: Any) -> None:
     """A directory file that is broken at start is named, with its line."""
     (folder.root / "directory" / "members.jsonl").write_text("oops\n")
     done = subprocess.run(

@@ -12,7 +12,7 @@ from tests.support.victim import Victim
 
 
 def run_forked(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-    """Run `usage` in a process of its own, without the second and more that its imports take."""
+    """Run `usage` in a forked process, which saves the second or more that its imports take."""
     process = Victim(tuple(command[1:]), step=0, when="before")
     try:
         said = process.said.read()

@@ -1,4 +1,4 @@
-"""A stop under load: requests that have begun are answered and logged, even on connections that are kept alive."""
+"""A stop under load: requests that have begun are answered and logged, even on kept-alive connections."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ _BEFORE_STOP = 30
 
 
 class Client(threading.Thread):
-    """Sends requests on one connection, kept alive, until the service is gone; any incomplete answer is an error."""
+    """Sends requests on one kept-alive connection until the service ends; an incomplete answer is an error."""
 
     def __init__(self, url: str, token: str, warm: threading.Barrier) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Client(threading.Thread):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stop_under_load(folder: Any, event: Any, workers: int) -> None:
-    """After SIGTERM, exactly the requests that are answered in full have a line in the log."""
+    """After SIGTERM, the log has exactly the requests that were answered in full."""
     folder.publish([event(folder.now, credits=1)])
     process, url = start(folder.root, "--workers", str(workers))
     warm = threading.Barrier(_CONNECTIONS + 1)

@@ -1,4 +1,4 @@
-"""What the tests of `usage tz-diff` share: a release in which no zone was changed."""
+"""Fixture of the tests of `usage tz-diff`: a release of the zone data without changes."""
 
 from pathlib import Path
 

@@ -29,7 +29,7 @@ DAYS = (LAST - FIRST).days + 1
     ],
 )
 def test_moved_days(folder: DataFolder, tmp_path: Path, old: Path, zone: str, like: str) -> None:
-    """Every day that moves is in one run of days, with its old and its new start; no other day is."""
+    """Every day that moves is in one run of days, with its old and new start; no other day is listed."""
     result = tz_diff(folder, old, write_changed(tmp_path, **{zone.replace("/", "__"): like}), "--json")
     done(result, 1)
     head, change = json_lines(result)
@@ -59,7 +59,7 @@ def is_next_day(one: str, other: str) -> bool:
 
 
 def test_nothing_moves(folder: DataFolder, old: Path, tmp_path: Path) -> None:
-    """Different files with the same days are no difference: exit 0."""
+    """Different files with the same days are not a difference: exit 0."""
     zones = {name: name for name in ZONES} | {"UTC": "Etc/UTC", "Asia/Tokyo": "Japan"}
     result = tz_diff(folder, old, write_release(tmp_path / "same", "2026.8", zones))
     done(result)
@@ -69,7 +69,7 @@ def test_nothing_moves(folder: DataFolder, old: Path, tmp_path: Path) -> None:
 
 def test_compared_days(folder: DataFolder, tmp_path: Path, old: Path) -> None:
     """Days before `--since` are not compared, nor zones that `--zone` does not name."""
-    # Apia has other days until 2021 only.
+    # Apia's days differ only until 2021.
     new = write_changed(tmp_path, Pacific__Apia="Pacific/Tongatapu", UTC="Africa/Lagos")
     assert {tuple(line["zones"]) for line in json_lines(tz_diff(folder, old, new, "--json"))[1:]} == {
         ("Pacific/Apia",),

@@ -1,4 +1,4 @@
-"""`usage tz-diff` lists the workspaces whose numbers change, as counting every event again finds them."""
+"""`usage tz-diff` lists the workspaces whose numbers change, as a recount of every event finds them."""
 
 from collections import defaultdict
 from collections.abc import Iterator

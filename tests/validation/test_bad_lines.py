@@ -98,7 +98,7 @@ def test_bad_lines(line: bytes | dict[str, Any], reason: str, field: str | None)
 
 
 def test_first_field_of_the_table_counts() -> None:
-    """Of several faults the first one in the order of the contract's table counts, whatever the order in the line."""
+    """If a line has several faults, the first one in the contract's table counts, whatever their order in the line."""
     line = {"usage": {"credits": "x"}, "run": 5, "kind": 5, **record(timestamp="soon")}
     assert rejection(line) == ("invalid_value", "timestamp")
 
@@ -110,7 +110,7 @@ def test_blank_lines(line: bytes) -> None:
 
 
 def test_torn_line() -> None:
-    """A last line without newline is truncated if it cannot be parsed; else it is a line like any other."""
+    """A last line without a newline is truncated if it cannot be parsed; otherwise it is a line like any other."""
     line = json.dumps(record(kind="é"), ensure_ascii=False).encode()
     assert rejection(line[:-3], torn=True) == ("truncated_line", None)
     assert rejection(line[: line.index(b"\xa9")], torn=True) == ("truncated_line", None)

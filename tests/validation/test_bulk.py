@@ -1,4 +1,4 @@
-"""The native validator approves only lines that `validate` approves, with the same rows; the plain one none."""
+"""The native validator approves only lines that `validate` approves, with the same rows; the plain one, none."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def shuffled_blocks(block: Sequence[bytes], rng: random.Random) -> Iterator[list
 
 @NEEDS_LIBRARY
 def test_catalogue_line_by_line() -> None:
-    """No bad line of the catalogue is approved, and few good ones are handed back."""
+    """No bad line of the catalogue is approved, and only a few known good lines are handed back."""
     for bad in bad_lines(instant(NOW)):
         approved([bad.line])
         if not bad.last:
@@ -56,7 +56,7 @@ def test_catalogue_line_by_line() -> None:
 @NEEDS_LIBRARY
 @pytest.mark.parametrize("seed", range(2))
 def test_catalogue_in_blocks(seed: int) -> None:
-    """Whatever the lines around it, a good line is approved with the same row, and a bad one is not."""
+    """A good line is approved with the same row, and a bad line is not, whatever the lines around them."""
     good = [item.line for item in good_lines(instant(NOW)) if item.label not in HANDED_BACK_LABELS]
     bad = [item.line for item in bad_lines(instant(NOW)) if len(item.line) < LINE_BYTES_MAX and not item.last]
     rng = random.Random(seed)
@@ -66,7 +66,7 @@ def test_catalogue_in_blocks(seed: int) -> None:
 
 @NEEDS_LIBRARY
 def test_deliveries() -> None:
-    """Ordinary and awkward records, edges of days, competing versions and torn lines, as producers write them."""
+    """Realistic deliveries: ordinary and awkward records, edges of days, competing versions and torn lines."""
     delivery = deliver(11, instant(NOW), events=200, files=4)
     lines_of = [text for name, content in delivery.files if name.endswith(".jsonl") for text in content.split(b"\n")]
     found = [len(approved(lines_of[start : start + 500])) for start in range(0, len(lines_of), 500)]
@@ -76,7 +76,7 @@ def test_deliveries() -> None:
 @NEEDS_LIBRARY
 @pytest.mark.parametrize("name", LINES)
 def test_neighbours(name: str) -> None:
-    """The outcome of a line never depends on its neighbours: alone, before, behind and between awkward lines."""
+    """The result of a line never depends on its neighbours: alone, before, after or between awkward lines."""
     subject = LINES[name]
     around = [text for other, text in LINES.items() if other != name and "1 MiB" not in other]
     expected = name in GOOD
@@ -89,13 +89,13 @@ def test_neighbours(name: str) -> None:
 
 @pytest.mark.parametrize("name", HANDED_BACK)
 def test_good_lines_that_are_handed_back(name: str) -> None:
-    """A good line that would take much code in C is handed back, and approved by `validate`."""
+    """A good line that would need much code in C is handed back, and approved by `validate`."""
     assert isinstance(validate(HANDED_BACK[name], LATEST), Row)
 
 
 @NEEDS_LIBRARY
 def test_halves_of_a_character() -> None:
-    """Two lines that are UTF-8 only one after the other are both bad."""
+    """Two lines that are valid UTF-8 only when joined are both bad."""
     halves = [BAD["half a character at the end"], BAD["the other half"]]
     assert approved([line(), *halves, line()]) == [0, 3]
 
@@ -108,8 +108,8 @@ def test_depth(depth: int) -> None:
 
 
 @NEEDS_LIBRARY
-def test_more_than_there_is_room_for() -> None:
-    """All lines of a block without room are handed back."""
+def test_a_block_that_does_not_fit() -> None:
+    """If a block does not fit into the remaining room, all of its lines are handed back."""
     validator = new_validator(LATEST, 2 * len(FULL))
     content = (FULL + b"\n") * 2
     assert validator.add(content, SOURCE) == (2, [(0, FULL), (1, FULL)])
@@ -120,7 +120,7 @@ def test_more_than_there_is_room_for() -> None:
 
 
 def test_blocks_through_the_pipeline(folder: DataFolder) -> None:
-    """However many lines are in a block, the tables and the quarantine are the same."""
+    """The size of the blocks does not change the tables or the quarantine."""
     rng = random.Random(3)
     block = rng.sample([text for text in SHORT if text.strip()], 45)
     content = b"\n".join(text.replace(b'"e1"', b'"e%d"' % number) for number, text in enumerate(block))
@@ -138,8 +138,8 @@ def test_blocks_through_the_pipeline(folder: DataFolder) -> None:
 
 
 @pytest.mark.parametrize("library", [None, native.LIBRARY])
-def test_a_block_whose_last_line_does_not_end_is_refused(library: Library | None) -> None:
-    """A block must end with a newline, since the end of each line is searched for in memory."""
+def test_a_block_without_a_final_newline_is_refused(library: Library | None) -> None:
+    """A block must end with a newline, because the library searches for the end of each line in memory."""
     validator = new_validator(LATEST, 1_000, library)
     with pytest.raises(ValueError, match="newline"):
         validator.add(b"{}\n{}", SOURCE)
@@ -147,7 +147,7 @@ def test_a_block_whose_last_line_does_not_end_is_refused(library: Library | None
 
 
 def test_the_plain_validator_hands_back_every_line() -> None:
-    """Without a library there are no rows, whatever the lines."""
+    """Without a library no line is approved; all lines are handed back."""
     rows, handed_back = approve(list(LINES.values()), None)
     assert (rows.num_rows, rows.schema) == (0, ROWS)
     assert handed_back == list(range(len(LINES)))

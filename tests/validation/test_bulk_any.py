@@ -1,4 +1,4 @@
-"""Of any lines, the native validator approves only those that `validate` approves, with the same rows."""
+"""Whatever the lines, the native validator approves only lines that `validate` approves, with the same rows."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ pytestmark = NEEDS_LIBRARY
 
 @given(st.lists(LINES | st.sampled_from(SHORT) | NOISE, min_size=1, max_size=12), st.data())
 def test_any_block(block: list[bytes], data: st.DataObject) -> None:
-    """The same lines of a block are approved in any order."""
+    """The order of a block's lines does not change which of them are approved."""
     found = [block[number] for number in approved(block)]
     other = data.draw(st.permutations(block))
     assert sorted(other[number] for number in approved(other)) == sorted(found)
@@ -22,6 +22,6 @@ def test_any_block(block: list[bytes], data: st.DataObject) -> None:
 @settings(max_examples=400)
 @given(st.lists(st.lists(CHANGES, max_size=2).map(changed), min_size=1, max_size=8))
 def test_any_change(block: list[bytes]) -> None:
-    """Whatever is wrong or odd in a record, and wherever, only lines that are good are approved."""
+    """Whatever is changed in a record, and wherever, only good lines are approved."""
     assert approved([FULL])
     approved(block)

@@ -1,4 +1,4 @@
-"""The compiled library stays within its memory, and is used only where it fits the package."""
+"""The compiled library stays within its memory, and is used only if it matches the package."""
 
 import ctypes
 import importlib.util
@@ -23,14 +23,14 @@ from tests.support.lines import LATEST, line
     not shutil.which("cc") and not importlib.util.find_spec("ziglang"), reason="there is no C compiler on this machine"
 )
 def test_the_library_is_in_use() -> None:
-    """Where there is a compiler, the library is compiled, and from the current `bulk.c`."""
+    """If there is a compiler, the library is compiled from the current `bulk.c`."""
     assert native.UNAVAILABLE is None, native.UNAVAILABLE
     assert native.LIBRARY is not None
 
 
 @NEEDS_LIBRARY
-def test_no_byte_behind_a_line() -> None:
-    """Wherever a line breaks off, nothing is read behind the bytes ahead, and nothing written outside the scratch."""
+def test_no_access_out_of_bounds() -> None:
+    """Wherever a line breaks off, no byte is read beyond the look-ahead, and none is written outside the scratch."""
     assert native.LIBRARY is not None
     page = mmap.PAGESIZE
     memory = mmap.mmap(-1, 33 * page)
@@ -65,8 +65,8 @@ def test_no_byte_behind_a_line() -> None:
 
 
 @NEEDS_LIBRARY
-def test_actions_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library approves exactly the actions that Python has at that time."""
+def test_actions_equal_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library approves exactly the actions that Python passes to it."""
     lines = [line(action=action, run={"id": "r", "status": "paused"}) for action in (*ACTIONS, "voice_deleted")]
     assert approved(lines) == list(range(len(ACTIONS)))
     monkeypatch.setattr(bulk, "ACTIONS", ("voice_deleted", *ACTIONS[:2]))
@@ -77,8 +77,8 @@ def test_actions_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @NEEDS_LIBRARY
-def test_statuses_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library approves exactly the statuses that Python has at that time."""
+def test_statuses_equal_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library approves exactly the statuses that Python passes to it."""
     lines = [line(run={"id": "r", "status": status}) for status in (*STATUSES, "done")]
     assert approved(lines) == list(range(len(STATUSES)))
     monkeypatch.setattr(bulk, "STATUSES", ("done", *STATUSES[1:]))
@@ -86,7 +86,7 @@ def test_statuses_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _swapped(layout: np.dtype[Any], one: int, other: int) -> np.dtype[Any]:
-    """Return a structure of the same size with two fields in each other's place."""
+    """Return a structure of the same size with two fields swapped."""
     fields = [(name, kind[0]) for name, kind in (layout.fields or {}).items()]
     fields[one], fields[other] = fields[other], fields[one]
     return np.dtype(fields)
@@ -123,7 +123,7 @@ _OPTIONAL_KIND = msgspec.defstruct("Record", [("kind", str | None, None)], bases
     ],
 )
 def test_a_library_that_differs_is_not_used(monkeypatch: pytest.MonkeyPatch, name: str, value: Any, fact: str) -> None:
-    """Where limits, structures or keys of Python are not those of the library, it is refused, and the reason named."""
+    """A library whose limits, structures or keys differ from Python's is refused, and the reason named."""
     monkeypatch.setattr(native, name, value)
     with pytest.raises(native.LibraryError, match=rf"does not fit this package, see {fact}; build it: pip install"):
         native.load(native.PATH)
@@ -149,7 +149,7 @@ def test_no_library(content: bytes | None, tmp_path: Path) -> None:
         native.load(path)
 
 
-def test_a_library_of_something_else() -> None:
+def test_a_foreign_library() -> None:
     """A library that exports no facts is refused."""
     with pytest.raises(native.LibraryError, match="facts; build it: pip install"):
         native.load(Path(msgspec._core.__file__))  # noqa: SLF001 - any library that is there

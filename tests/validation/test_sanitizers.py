@@ -36,7 +36,7 @@ def runtime() -> Path:
     except (OSError, subprocess.CalledProcessError) as error:
         missing.skip(f"there is no C compiler: {error}")
     path = Path(found.stdout.strip())
-    if not path.is_absolute():  # clang links its runtime otherwise, and zig has none
+    if not path.is_absolute():  # clang links its runtime differently, and zig has none
         missing.skip(f"{shlex.join(CC)} has no libasan.so")
     return path
 

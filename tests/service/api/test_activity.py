@@ -93,7 +93,7 @@ def test_row(folder: Any, event: Maker) -> None:
     ['{"b":1.00,"a":1e400,"b2":-0}', '{"z":"\\u00e9é","a":[1,{"n":null}]}', '{"a":' + "[" * 100 + "]" * 100 + "}"],
 )
 def test_metadata_is_kept_to_the_letter(folder: Any, event: Maker, metadata: str) -> None:
-    """The spelling of numbers, the order of keys and the nesting of metadata are those of the table."""
+    """Metadata keeps the table's spelling of numbers, order of keys and nesting."""
     folder.publish([event("2026-11-24T11:00:00Z", metadata=metadata)])
     assert f'"metadata":{metadata},"ip"'.encode() in folder.ask(ACTIVITY).body
 

@@ -14,7 +14,7 @@ TODAY = "2026-11-24T01:00:00Z"
 
 
 def test_rows(folder: Any, event: Maker) -> None:
-    """Rows are ordered by credits, then locale; untagged credits are apart; shares of the total have 6 decimals."""
+    """Rows are ordered by credits, then locale; untagged credits are separate; shares of the total have 6 decimals."""
     languages = [
         {"locale": "ko-kr", "characters": 10},
         {"locale": "en-us", "characters": 10, "lines": 3, "corrected": 2},
@@ -66,7 +66,7 @@ def test_no_events(folder: Any) -> None:
     ("view", "start"), [("daily", "2026-11-18"), ("weekly", "2026-09-07"), ("monthly", "2025-12-01")]
 )
 def test_view_replaces_the_range(folder: Any, event: Maker, view: str, start: str) -> None:
-    """With activity_view the whole period of the view counts, range is null, and the total is that of the view."""
+    """With activity_view the view's whole period counts, range is null, and the total covers the view."""
     first = instant(f"{start}T00:00:00Z")
     folder.publish([event(first - 1, credits=1), event(first, credits=20), event(TODAY, credits=300)])
     data = folder.data("by-language", f"activity_view={view}&range=90d")

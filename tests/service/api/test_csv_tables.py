@@ -48,7 +48,7 @@ def test_any_text(texts: list[str], value: str) -> None:
 @example(["=1", ";=1", ';"=1', "x\t-1", "x\n@1", '"=1'])
 @given(st.lists(st.one_of(_text, _tricky), min_size=6, max_size=6))
 def test_other_separators(texts: list[str]) -> None:
-    """A spreadsheet that separates at semicolons or tabs, and so reads our quotes as text, finds no formula either."""
+    """Even a spreadsheet that splits at semicolons or tabs, and so reads our quotes as text, finds no formula."""
     row: dict[str, Any] = {"id": "1", "timestamp": "t", "action": "voice_generated", "kind": texts[0]}
     row |= {"resource": {"type": texts[1], "id": texts[2], "name": texts[3]}}
     row |= {"user": {"id": "u", "name": texts[4]}, "metadata": None, "ip": texts[5]}

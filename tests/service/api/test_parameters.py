@@ -84,7 +84,7 @@ def test_defaults_and_echo(folder: Any) -> None:
 
 
 def test_user_id_that_is_no_active_member(folder: Any) -> None:
-    """user_id may be in any case; of anyone but an active member it is 404."""
+    """user_id may be in any case; the id of anyone but an active member is 404."""
     folder.publish()
     folder.member(folder.workspace, folder.other_user, status="removed")
     folder.member(folder.other_workspace, "e0000000-0000-4000-8000-00000000000e")
@@ -109,7 +109,7 @@ _values = st.one_of(
     pairs=st.lists(st.tuples(_names, _values, st.sampled_from([b"=", b"", b"=="])), max_size=6),
 )
 def test_any_query_is_answered(folder: Any, send: Any, endpoint: str, pairs: list[tuple[str, bytes, bytes]]) -> None:
-    """Whatever bytes a query consists of, the answer is 200, or 422 with the names of fields and no values."""
+    """Any query, whatever its bytes, gets 200, or 422 with the names of fields and no values."""
     if not folder.runs:
         folder.publish()
     query = b"&".join(name.encode() + middle + value for name, value, middle in pairs)

@@ -69,7 +69,7 @@ def test_microsecond_neighbours_of_local_midnight(folder: Any, event: Maker) -> 
 
 
 def test_ends_of_the_range(folder: Any, event: Maker) -> None:
-    """A range counts `[start of its first day, start of tomorrow)`, today's future included, and nothing outside."""
+    """A range counts exactly `[start of its first day, start of tomorrow)`, including later events of today."""
     start, end = instant("2026-10-26T00:00:00Z"), instant("2026-11-25T00:00:00Z")
     folder.publish([event(moment, credits=1) for moment in (start - 1, start, end - 1, end)])
     assert sum(day["credits"] for day in folder.data("summary")["daily"]) == 2

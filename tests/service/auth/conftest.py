@@ -1,4 +1,4 @@
-"""What the tests of session tokens share."""
+"""Fixture of the tests of session tokens: a folder with a JWKS."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who may read: API keys, scopes and workspaces, with the refusals 401 and 403, through the whole front."""
+"""Authentication through the whole front: API keys, scopes and workspaces, and the refusals 401 and 403."""
 
 from typing import Any
 

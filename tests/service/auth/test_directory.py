@@ -26,7 +26,7 @@ def _write(path: Path, *rows: Any) -> None:
 
 
 def test_last_row_of_a_repeated_key_counts() -> None:
-    """Of a repeated (workspace, user), user or key id the last row counts; UUIDs are compared in lower case."""
+    """The last row of a repeated (workspace, user), user or key id counts; UUIDs are compared in lower case."""
     directory = build(
         [_member(), _member(workspace_id=W.upper(), user_id=U.upper(), status="removed")],
         [Account(U, quota=1), Account(U.upper(), quota=2)],
@@ -38,7 +38,7 @@ def test_last_row_of_a_repeated_key_counts() -> None:
 
 
 def test_workspaces_of_a_user_include_those_they_left() -> None:
-    """A user's workspaces include those that list the user as removed."""
+    """A user's workspaces include workspaces that list the user as removed."""
     other = W.replace("1", "2")
     directory = build([_member(workspace_id=other, status="removed"), _member()], [], [])
     assert directory.workspaces_of(U) == (W, other)
@@ -46,7 +46,7 @@ def test_workspaces_of_a_user_include_those_they_left() -> None:
 
 
 def test_change_is_picked_up_within_a_second(folder: Any) -> None:
-    """A changed file is read again after a second, not earlier."""
+    """A changed file is read again after a second, not before."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     folder.member(folder.workspace, folder.other_user)
@@ -57,7 +57,7 @@ def test_change_is_picked_up_within_a_second(folder: Any) -> None:
 
 
 def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
-    """Of an id in both key files, the row of `api_keys.local.jsonl` counts."""
+    """If an id is in both key files, the row of `api_keys.local.jsonl` counts."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     row = folder.directory["api_keys"][0]
@@ -67,7 +67,7 @@ def test_local_keys_are_merged_after_the_products(folder: Any) -> None:
 
 
 def test_broken_file_is_refused_while_the_others_still_count(folder: Any) -> None:
-    """A broken file is logged with the line, and its last rows stay; a revocation in another file still counts."""
+    """A broken file is logged with the line, and its last valid rows stay; a revocation in another file counts."""
     clock = ManualClock()
     reader = DirectoryReader(folder.root, clock)
     (folder.root / "directory" / "members.jsonl").write_text("{}\n")

@@ -1,4 +1,4 @@
-"""Session tokens that attackers send, and what a log keeps of tokens: nothing."""
+"""Forged session tokens are refused, and the log contains no part of any token."""
 
 import base64
 import json
@@ -116,7 +116,7 @@ def test_size(served: ServiceFolder, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("key", ["rsa", "ec"])
 def test_any_other_byte(served: ServiceFolder, key: str) -> None:
-    """A token with one byte changed, or cut off anywhere, is refused, also while the genuine one is remembered."""
+    """A token with one byte changed, or cut off anywhere, is refused, even while the genuine one is remembered."""
     app = session_app(served)
     token = sign({"rsa": RSA, "ec": EC}[key], key, claims())
     assert ask(app, token).status == 200
@@ -132,7 +132,7 @@ def test_any_other_byte(served: ServiceFolder, key: str) -> None:
 
 
 def test_nothing_of_a_token_in_logs(served: ServiceFolder) -> None:
-    """The log of good and bad requests holds no part of a token."""
+    """The log of accepted and refused requests contains no part of a token."""
     path = served.root / "requests.log"
     with path.open("wb") as file, capture_logs() as logs:
         log = RequestLog(file.fileno())

@@ -17,7 +17,7 @@ from tests.support.sessions import NEW, OLD, RSA, STRANGE_RSA, WHOAMI, ask, is_u
 
 
 def test_file_that_changes(folder: ServiceFolder) -> None:
-    """A changed file counts from the next second on, for verified tokens too; a broken one changes nothing."""
+    """A changed file takes effect in the next second, even for verified tokens; a broken file changes nothing."""
     path = folder.root / "jwks.json"
     path.write_bytes(jwks(first=RSA))
     app, clock = jwks_app(folder, str(path))
@@ -46,7 +46,7 @@ def test_file_that_changes(folder: ServiceFolder) -> None:
 
 
 def test_file_that_is_not_there_yet(folder: ServiceFolder) -> None:
-    """Without any key, a session gets 503 and an API key is served; the file counts once it appears."""
+    """Without any key, a session gets 503 and an API key is served; the file takes effect once it appears."""
     path = folder.root / "jwks.json"
     app, clock = jwks_app(folder, str(path))
     assert is_unavailable(ask(app, OLD))
@@ -75,7 +75,7 @@ def test_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch:
 
 
 def test_the_same_keys_again(tmp_path: Path) -> None:
-    """A file rewritten with the same keys does not make tokens be verified again."""
+    """If the file is rewritten with the same keys, tokens are not verified again."""
     path, clock = tmp_path / "jwks.json", ManualClock()
     path.write_bytes(jwks(first=RSA))
 

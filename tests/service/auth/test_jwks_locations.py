@@ -1,4 +1,4 @@
-"""Where a JWKS may be, and what it must contain."""
+"""The allowed locations of a JWKS, and its required content."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_no_key_set(content: bytes) -> None:
 
 
 def test_key_set() -> None:
-    """A key is found by id and algorithm. Of a repeated id the last key counts."""
+    """A key is found by id and algorithm; if an id is repeated, the last key counts."""
     content = json.dumps({"keys": [jwk(RSA, kid="a"), jwk(STRANGE_RSA, kid="a"), jwk(EC, kid="a")]}).encode()
     keys = read_key_set(content)
     assert keys.ids == ["a", "a"]
@@ -70,7 +70,7 @@ def test_key_set() -> None:
     ],
 )
 def test_refused_locations(folder: ServiceFolder, location: str) -> None:
-    """A URL must be https, or http on loopback, and hold no password; otherwise the service does not start."""
+    """A URL must be https, or http on loopback, and have no password; otherwise the service does not start."""
     with pytest.raises(SettingError, match="USAGE_JWKS") as refused:
         folder.app(USAGE_JWKS=location)
     assert "secret" not in str(refused.value)

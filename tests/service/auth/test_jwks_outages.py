@@ -1,4 +1,4 @@
-"""A JWKS behind a URL that answers badly, late or not at all."""
+"""A JWKS at a URL whose answers are bad, late or missing."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,8 +27,8 @@ from tests.support.sessions import (
 )
 
 
-def test_out_of_reach_and_back(folder: ServiceFolder) -> None:
-    """Out of reach, sessions without a known key get 503; back again, 200; gone again, the last good keys serve."""
+def test_outages(folder: ServiceFolder) -> None:
+    """In an outage, the last good keys serve; sessions whose key is unknown get 503 until the URL is back."""
 
     async def scenario() -> None:
         with serve_jwks(jwks(first=RSA)) as server:
@@ -90,7 +90,7 @@ def test_bad_answers(folder: ServiceFolder, name: str) -> None:
 
 
 def test_slow_answers() -> None:
-    """A fetch that takes too long is given up; the next one may succeed."""
+    """A fetch that takes too long is abandoned, and the next one may succeed."""
 
     async def scenario(server: JwksServer) -> None:
         clock = ManualClock()

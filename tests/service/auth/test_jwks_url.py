@@ -1,4 +1,4 @@
-"""A JWKS behind a URL: when it is fetched, and who waits for it."""
+"""A JWKS at a URL: when it is fetched, and which requests wait for it."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from tests.support.sessions import (
 
 
 def test_one_fetch_serves_many(folder: ServiceFolder) -> None:
-    """Requests that come before the keys share one fetch, and five minutes of requests cause no other."""
+    """Requests that arrive before the keys share one fetch; for five minutes, no other request causes a fetch."""
 
     async def scenario(server: JwksServer) -> None:
         app, clock = jwks_app(folder, server.url)
@@ -51,7 +51,7 @@ def test_one_fetch_serves_many(folder: ServiceFolder) -> None:
 
 
 def test_refresh_in_the_background(folder: ServiceFolder) -> None:
-    """After five minutes keys are fetched in the background; then tokens of the old keys are no longer accepted."""
+    """After five minutes the keys are fetched in the background; then tokens of removed keys are refused."""
 
     async def scenario(server: JwksServer) -> None:
         app, clock = jwks_app(folder, server.url)
@@ -73,7 +73,7 @@ def test_refresh_in_the_background(folder: ServiceFolder) -> None:
 
 
 def test_after_a_quiet_night(folder: ServiceFolder) -> None:
-    """Keys older than ten minutes are fetched before they are used: a revoked key gets no last request."""
+    """Keys older than ten minutes are fetched again before use, so that a revoked key serves no last request."""
 
     async def scenario(server: JwksServer) -> None:
         app, clock = jwks_app(folder, server.url)
@@ -89,7 +89,7 @@ def test_after_a_quiet_night(folder: ServiceFolder) -> None:
 
 
 def test_rotation_and_invented_ids(folder: ServiceFolder) -> None:
-    """An unknown key is fetched at once, but hundreds of invented ids within ten seconds cause one fetch at most."""
+    """An unknown key is fetched at once, but hundreds of invented ids in ten seconds cause at most one fetch."""
 
     async def scenario(server: JwksServer) -> None:
         app, clock = jwks_app(folder, server.url)
@@ -129,7 +129,7 @@ def test_hopeless_tokens_cause_no_fetch(folder: ServiceFolder) -> None:
 
 
 def test_caller_who_goes_away(folder: ServiceFolder) -> None:
-    """A request that is cancelled while it waits for the keys leaves the fetch to the others."""
+    """Cancelling a request that waits for the keys does not cancel the fetch for the others."""
 
     async def scenario(server: JwksServer) -> None:
         app, _ = jwks_app(folder, server.url)
@@ -167,7 +167,7 @@ def test_start_and_end(folder: ServiceFolder) -> None:
         await asked(server)
         assert sent == ["lifespan.startup.complete"]
         await messages.put({"type": "lifespan.shutdown"})
-        await asyncio.wait_for(life, 3)  # less than a fetch may take
+        await asyncio.wait_for(life, 3)  # shorter than a fetch may take
         assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
         assert asyncio.all_tasks() == {asyncio.current_task()}
 

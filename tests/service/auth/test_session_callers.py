@@ -1,4 +1,4 @@
-"""Whom a session token speaks for, and which workspace a request with it is about."""
+"""The user whom a session token identifies, and the workspace that its request is about."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Session tokens that are signed well: algorithms, times, claims, issuer and party."""
+"""Session tokens with a valid signature: algorithms, times, claims, issuer and party."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_without_a_jwks(served: ServiceFolder) -> None:
     ],
 )
 def test_times(served: ServiceFolder, exp: float, nbf: float, now: float, accepted: bool) -> None:
-    """A token is in force in [`nbf` - 30 s, `exp` + 30 s), by the request's instant and no other clock."""
+    """A token is valid in [`nbf` - 30 s, `exp` + 30 s), by the request's instant and no other clock."""
     token = sign(RSA, "rsa", claims(exp=exp, nbf=nbf))
     assert ask(session_app(served, round(now * SECOND_US)), token).status == (200 if accepted else 401)
 

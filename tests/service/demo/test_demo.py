@@ -77,7 +77,7 @@ def test_it_shows_the_three_answers_and_the_next_steps_twice(tmp_path: Path) -> 
 
 
 def test_it_spares_folders_of_others(tmp_path: Path) -> None:
-    """A folder that is not empty and not that of an earlier demo is left as it is."""
+    """A folder that is neither empty nor an earlier demo's stays unchanged."""
     (tmp_path / "thesis.txt").write_text("years of work")
     result = run_demo(tmp_path)
     assert result.returncode == 1
@@ -89,7 +89,7 @@ def test_it_spares_folders_of_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["run", "serve"])
 def test_stopping_it_leaves_no_process(tmp_path: Path, how: signal.Signals, moment: str) -> None:
-    """SIGINT and SIGTERM, while logs are loaded or served, end the commands as well."""
+    """SIGINT and SIGTERM also end the demo's commands, both while it loads and while it serves."""
     folder = tmp_path / "demo"
     log = folder / "serve.log"
     with subprocess.Popen(demo(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
@@ -107,7 +107,7 @@ def test_stopping_it_leaves_no_process(tmp_path: Path, how: signal.Signals, mome
 
 
 def test_a_service_that_cannot_start_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the service does not start, its log is part of the message."""
+    """If the service does not start, the message includes its log."""
     monkeypatch.setattr(module, "_program", lambda _: "false")
     with pytest.raises(module.DemoError, match="usage serve exited with 1"), module.served(tmp_path):
         pytest.fail("nothing is served")

@@ -30,7 +30,7 @@ def test_unknown_route(folder: Any, send: Any, path: str, method: str) -> None:
 @pytest.mark.parametrize("path", KNOWN)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "get"])
 def test_other_methods(folder: Any, send: Any, path: str, method: str) -> None:
-    """Anything but GET, HEAD and OPTIONS is 405 with Allow, before the credential."""
+    """Any method but GET, HEAD and OPTIONS is 405 with Allow, before the credential is checked."""
     reply = send(folder.app(), path, method=method)
     assert (reply.status, reply.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert reply.headers["allow"] == "GET, HEAD, OPTIONS"
@@ -59,7 +59,7 @@ def test_head(folder: Any, send: Any, path: str) -> None:
 
 
 def test_meta(folder: Any) -> None:
-    """Meta has the request id, a ULID that is also the header, the instant, and when the raw files were listed."""
+    """Meta has the request id (a ULID, as in the header), the instant, and the listing time of the raw files."""
     folder.publish()
     reply = folder.ask(SUMMARY, X_Request_Id="mine")
     meta = reply.json()["meta"]
@@ -137,7 +137,7 @@ def test_nothing_published_yet(folder: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("path", KNOWN[:4])
 def test_caching_headers(folder: Any, path: str) -> None:
-    """Answers carry a weak ETag, Cache-Control and Vary; the tag makes a 304 without a body."""
+    """Answers carry a weak ETag, Cache-Control and Vary; a request with the tag gets a 304 without a body."""
     folder.publish()
     app = folder.app()
     reply = folder.ask(path, app=app)
@@ -174,7 +174,7 @@ def test_etag_is_over_data_caller_parameters_and_date(folder: Any, send: Any, ev
 
 
 def test_answers_are_computed_once(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal questions on the same tables are computed once, and again after a commit."""
+    """The answer to equal questions is computed once, and once more after a commit."""
     folder.publish()
     computed: list[summary.Question] = []
     real = summary.answer
@@ -194,7 +194,7 @@ def test_answers_are_computed_once(folder: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_callers_do_not_share_credits(folder: Any, send: Any, event: Maker) -> None:
-    """Two users of one workspace get their own credits from one application."""
+    """Two users of one workspace each get their own credits from one application."""
     folder.member(folder.workspace, folder.other_user)
     other = folder.key(user_id=folder.other_user)
     folder.publish(
@@ -232,7 +232,7 @@ def test_host_is_not_read(folder: Any, host: str) -> None:
 
 
 def test_client_that_went_away(folder: Any) -> None:
-    """After a client has hung up before its answer, the next one is answered."""
+    """If a client hangs up before its answer, the next client is answered."""
     folder.publish()
     app = folder.app()
 

@@ -52,7 +52,7 @@ def test_json(accept: str) -> None:
     ],
 )
 def test_csv(accept: str) -> None:
-    """A client gets CSV if it names it and gives JSON less weight, or the same only by a wildcard."""
+    """A client gets CSV if it names CSV and gives JSON less weight, or the same weight only by a wildcard."""
     assert _preference(accept).csv
 
 
@@ -84,7 +84,7 @@ def test_broken_weights(weight: str) -> None:
     ],
 )
 def test_gzip(encoding: str, gzip: bool) -> None:
-    """A client gets gzip if it accepts it at least as much as no encoding."""
+    """A client gets gzip if it gives gzip at least the weight of no encoding."""
     assert _preference(encoding=encoding).gzip is gzip
 
 

@@ -53,7 +53,7 @@ def test_next_minute(folder: Any, send: Any) -> None:
 
 
 def test_clock_set_back(folder: Any, send: Any) -> None:
-    """A clock that is set back locks nobody out, and counts of two minutes at most are kept."""
+    """Setting the clock back locks nobody out; at most two minutes of counts are kept."""
     headers, app = _authorization(folder.key(rate_limit_per_min=1)), folder.app()
     start = folder.now
     for minute in (5, 4, 3, 100, 2):
@@ -106,8 +106,8 @@ def test_free_answers(folder: Any, send: Any) -> None:
     assert send(app, SUMMARY, headers=[*headers, ("if-none-match", tag)]).status == 429
 
 
-def test_limits_of_nobody_else(folder: Any, send: Any) -> None:
-    """Each key has its own count; a key without a limit has no headers of one."""
+def test_each_key_has_its_own_limit(folder: Any, send: Any) -> None:
+    """Each key has its own count; answers to a key without a limit have no rate-limit headers."""
     keys = [folder.key(rate_limit_per_min=1), folder.key(rate_limit_per_min=1), folder.key()]
     app = folder.app()
     replies = [send(folder.app(), WHOAMI, headers=_authorization(key)) for key in keys]
@@ -116,7 +116,7 @@ def test_limits_of_nobody_else(folder: Any, send: Any) -> None:
 
 
 def test_limit_of_zero(folder: Any, send: Any) -> None:
-    """A limit of 0 refuses everything, even what would have been a 304."""
+    """A limit of 0 refuses every request, even one that would get a 304."""
     folder.publish()
     headers = [*_authorization(folder.key(rate_limit_per_min=0)), ("if-none-match", "*")]
     reply = send(folder.app(), SUMMARY, headers=headers)
@@ -124,7 +124,7 @@ def test_limit_of_zero(folder: Any, send: Any) -> None:
 
 
 def test_changed_limit(folder: Any, send: Any) -> None:
-    """A changed limit takes effect with the directory, within the minute: what was used stays used."""
+    """A changed limit takes effect with the directory, within the minute; earlier requests still count."""
     ticks = itertools.count(0, 2)  # two seconds a request
     headers, app = _authorization(folder.key(rate_limit_per_min=1)), folder.app(monotonic=lambda: next(ticks))
     seen = []

@@ -1,4 +1,4 @@
-"""The limiter by itself and with a shared store: any overlap of requests, and stores that are slow or out of reach."""
+"""The limiter alone and with a shared store: overlapping requests, and slow or unreachable stores."""
 
 import asyncio
 import os
@@ -90,7 +90,7 @@ def test_any_interleaving(shared: bool, limit: int, requests: list[tuple[int, in
 
 
 def test_shared_limit_is_raised() -> None:
-    """An answer refused because two workers counted at once is available when the limit is raised."""
+    """If two workers count at once and refuse a request, a raised limit makes its answer available."""
 
     async def run() -> list[bool]:
         store = MemoryStorage()
@@ -102,7 +102,7 @@ def test_shared_limit_is_raised() -> None:
 
 
 def test_refusals_ask_no_store() -> None:
-    """A worker that knows that a limit is spent does not call the store again in this minute."""
+    """A worker that knows that a limit is used up does not call the store again in that minute."""
     asked: list[str] = []
 
     class Counted(MemoryStorage):
@@ -122,7 +122,7 @@ def test_refusals_ask_no_store() -> None:
 
 
 def test_store_out_of_reach() -> None:
-    """Without its store a worker counts for itself, calls again after a pause, and logs once a minute at most."""
+    """Without its store a worker counts alone, calls the store again after a pause, and logs once a minute at most."""
     ticks = [0.0]
     asked: list[tuple[Any, ...]] = []
 
@@ -169,7 +169,7 @@ def test_busy_worker_waits_for_what_has_arrived() -> None:
 
 
 def test_slow_store_holds_up_nobody() -> None:
-    """A store that does not answer is given up after the timeout, and blocks no other request meanwhile."""
+    """A store that does not answer is abandoned after the timeout, and blocks no other request meanwhile."""
 
     class Silent(MemoryStorage):
         async def incr(self, *_: Any) -> int:
@@ -189,7 +189,7 @@ def test_slow_store_holds_up_nobody() -> None:
 
 @pytest.mark.parametrize("uri", ["", "secret", "nosuch://user:secret@host", "redis://host:secret", "redis://[::secret"])
 def test_uri_of_no_store(folder: Any, uri: str) -> None:
-    """With a URI that cannot be used, `usage serve` ends with a message that does not repeat it."""
+    """With an unusable URI, `usage serve` ends with a message that does not repeat the URI."""
     with pytest.raises(SettingError) as refused:
         open_store(uri)
     assert "secret" not in str(refused.value)

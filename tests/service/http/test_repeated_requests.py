@@ -1,4 +1,4 @@
-"""Repeated requests: the answer to an earlier request is never given if the request means another question by now."""
+"""Repeated requests: an earlier answer is never reused if the request now means another question."""
 
 import random
 from collections.abc import Callable

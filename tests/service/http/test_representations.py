@@ -59,7 +59,7 @@ def test_summary_days(folder: Any, event: Maker) -> None:
 @pytest.mark.parametrize("view", ["daily", "weekly", "monthly"])
 @pytest.mark.parametrize("query", ["activity_view={view}", "range=90d&activity%5Fview={view}"])
 def test_summary_buckets(folder: Any, event: Maker, view: str, query: str) -> None:
-    """With a view in the query, even the default one, it has the buckets of the view."""
+    """With a view in the query, even the default one, the CSV has the view's buckets."""
     _busy(folder, event)
     asked = query.format(view=view)
     expected = folder.data("summary", asked)["activity"]["buckets"]

@@ -47,7 +47,7 @@ def test_every_route_with_a_key(published: Any, tmp_path_factory: pytest.TempPat
 
 
 def test_the_api_with_a_session(published: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The same with a session token, and with texts that are not zones, cursors or known ids."""
+    """Session tokens, and texts that are not zones, cursors or known ids, get the documented answers too."""
     key, folder = rsa_key("one"), tmp_path_factory.mktemp("generator")
     (folder / "jwks.json").write_bytes(jwks(one=key))
     with running(published.root, USAGE_JWKS=str(folder / "jwks.json")) as url:

@@ -1,4 +1,4 @@
-"""Billing periods: calendar months from an anchor, with days clamped from the anchor's own."""
+"""Billing periods: months that start on the anchor's day, or on the last day of a shorter month."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ from service.tables import billing
     ],
 )
 def test_worked_examples(anchor: str | None, now: str, start: str, end: str) -> None:
-    """31 → 28 → 31, in UTC, with the time of day, also before the anchor; without one the UTC calendar month."""
+    """Periods keep the anchor's day (31 → 28 → 31) and UTC time, even before it; without one they are UTC months."""
     period = billing.period(instant(anchor) if anchor else None, instant(now))
     assert tuple(map(rfc3339, period)) == (start, end)
 

@@ -1,4 +1,4 @@
-"""Which files of the tables are read, when, and what happens while they change."""
+"""Snapshots: which table files are read, when they are read again, and what happens while they change."""
 
 import mmap
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def test_new_commit_is_seen(folder: Any, event: Maker) -> None:
 
 
 def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between commits no file is opened; after one, only the changed ones are read again."""
+    """Between commits no file is opened; after a commit, only the changed files are read again."""
     store = Snapshots(folder.root)
     folder.publish([event(folder.now, credits=1)])
     _credits(folder, store)
@@ -57,7 +57,7 @@ def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytes
     assert _credits(folder, store) == 1
     assert reads == []
     folder.publish([event(folder.now, credits=5, workspace_id=folder.other_workspace)])
-    reads.clear()  # of what publishing itself opened
+    reads.clear()  # forget the files that publishing itself opened
     assert _credits(folder, store) == 1
     assert reads == ["published.json"]
 
@@ -81,7 +81,7 @@ def test_file_that_vanished(folder: Any, event: Maker) -> None:
 
 
 def test_file_that_stays_away(folder: Any, event: Maker) -> None:
-    """A month file that the manifest names and that stays missing is 503; the answer shows no path."""
+    """If a month file that the manifest names stays missing, the answer is 503 and shows no path."""
     folder.publish([event(folder.now, credits=1)])
     for path in folder.root.glob("cube/*/*/*.parquet"):
         path.unlink()
@@ -113,7 +113,7 @@ def test_broken_file(folder: Any, event: Maker, path: str) -> None:
     ],
 )
 def test_damaged_byte(folder: Any, event: Maker, path: str, text: bytes, byte: bytes) -> None:
-    """One wrong byte, which spoils a text or a column's name, is 503 too."""
+    """One wrong byte in a text or a column name is 503 too."""
     folder.publish([event(folder.now, credits=1)])
     for file in folder.root.glob(path):
         content = file.read_bytes()
@@ -132,14 +132,14 @@ def test_other_schema_version(folder: Any) -> None:
 
 
 def test_memory_is_bounded(folder: Any, event: Maker) -> None:
-    """Without any room in the cache, every answer is still right."""
+    """Even if the cache has no room, every answer is right."""
     folder.publish([event(folder.now - k * DAY_US, credits=1) for k in range(80)])
     store = Snapshots(folder.root, block_bytes=1)
     assert _credits(folder, store) == _credits(folder, store) == 80
 
 
-def test_memory_is_what_it_says(folder: Any, event: Maker) -> None:
-    """Small days, mostly Arrow's own objects, take little more memory than is counted for them."""
+def test_memory_is_counted(folder: Any, event: Maker) -> None:
+    """Small days, which are mostly Arrow's own objects, take at most 1.5 times the memory counted for them."""
     days = [folder.now - k * DAY_US for k in range(80)]
     workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
     folder.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])

@@ -1,4 +1,4 @@
-"""The log: one whole line for each request, without anything that a client sent."""
+"""The log: one complete line for each request, without anything that the client sent."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ def _make_line(number: int) -> RequestLine:
 
 
 def test_a_line_a_request(folder: Any, send: Any, log: Log) -> None:
-    """Each request leaves one line: id, route, method, status, duration, workspace and key id."""
+    """Each request has one line: id, route, method, status, duration, workspace and key id."""
     folder.publish()
     app = folder.app(log=log.log)
     reply = folder.ask(SUMMARY, "", app)
@@ -68,7 +68,7 @@ def test_a_line_a_request(folder: Any, send: Any, log: Log) -> None:
 
 @pytest.mark.parametrize("secret", ["op_live_0123456789", "ada@example.org", "Ada", "eyJhbGciOiJ.eyJzdWIi.c2ln"])
 def test_nothing_that_was_sent(folder: Any, send: Any, log: Log, capfd: Any, secret: str) -> None:
-    """Nothing that a client sends in path, query, method or headers is in any line, whether valid or not."""
+    """No line contains anything that a client sends in path, query, method or headers, whether valid or not."""
     folder.publish()
     app, good = folder.app(log=log.log), ("authorization", f"Bearer {folder.token}")
     for path in (f"/{secret}", SUMMARY, f"{SUMMARY}/{secret}", ACTIVITY):
@@ -125,8 +125,8 @@ def _written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return pieces
 
 
-def test_whole_lines_in_few_pieces(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole lines are written in batches that a pipe takes in one piece."""
+def test_lines_are_written_in_batches(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Complete lines are written in batches that a pipe accepts in one write."""
     pieces = _written(monkeypatch)
 
     async def write() -> None:
@@ -140,7 +140,7 @@ def test_whole_lines_in_few_pieces(log: Log, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_lines_come_soon() -> None:
-    """A line is written after a short delay, even if no other follows; after the end every line is written at once."""
+    """A line is written after a short delay, even if no other follows; after the log is closed, at once."""
     reader, writer = os.pipe()
     log = RequestLog(writer)
 
@@ -170,7 +170,7 @@ def test_full_disk(folder: Any) -> None:
 
 
 def test_server_timing(folder: Any, send: Callable[..., Any]) -> None:
-    """Only in debug mode do answers carry their duration, and whether the data were in memory."""
+    """Only in debug mode do answers have `Server-Timing`: the duration, and whether the data were in memory."""
     folder.publish()
     assert "server-timing" not in folder.ask(SUMMARY).headers
     app = create_app(Settings.read({"USAGE_DEBUG": "true"}, data_dir=folder.root), lambda: folder.now)

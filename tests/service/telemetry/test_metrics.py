@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads, over all workers, without data of any tenant."""
+"""Metrics: the figures of all workers for Prometheus, without any tenant's data."""
 
 import subprocess
 import sys
@@ -63,7 +63,7 @@ def test_durations(folder: Any, send: Any) -> None:
     app = folder.app()
     for _ in range(5):
         folder.ask(WHOAMI, app=app)
-    app._metrics.count(WHOAMI, "GET", 200, 150_000, None)  # noqa: SLF001 - a duration that is known
+    app._metrics.count(WHOAMI, "GET", 200, 150_000, None)  # noqa: SLF001 - a known duration
     app._metrics.count(WHOAMI, "GET", 200, 7_000_000_000, None)  # noqa: SLF001
     seen = _read(app, send)
     buckets = {
@@ -80,7 +80,7 @@ def test_durations(folder: Any, send: Any) -> None:
 
 
 def test_data(folder: Any, send: Any) -> None:
-    """Age and sequence of the data are absent before the first run, then those of the published tables."""
+    """The metrics give the age and sequence of the published tables, and neither before the first run."""
     app = folder.app()
     assert not {"usage_data_age_seconds", "usage_published_sequence"} & set(_read(app, send))
     folder.publish()
@@ -93,7 +93,7 @@ def test_data(folder: Any, send: Any) -> None:
 
 
 def test_memory(folder: Any, send: Any, event: Any) -> None:
-    """Workspaces in memory and the bytes of their months are reported."""
+    """The metrics report the workspaces in memory and the bytes of their months."""
     folder.publish([event(folder.now, credits=1)])
     app = folder.app()
     assert _read(app, send)["usage_loaded_workspaces"] == {frozenset(): 0}
@@ -104,7 +104,7 @@ def test_memory(folder: Any, send: Any, event: Any) -> None:
 
 
 def test_memory_of_another_worker(folder: Any, send: Any, tmp_path: Path) -> None:
-    """What one worker loads is seen in the metrics of the others."""
+    """The metrics of each worker include the workspaces that other workers have loaded."""
     (tmp_path / "counters").mkdir()
     folder.publish()
     loading, reading = folder.app(counters_dir=tmp_path / "counters"), folder.app(counters_dir=tmp_path / "counters")
@@ -112,8 +112,8 @@ def test_memory_of_another_worker(folder: Any, send: Any, tmp_path: Path) -> Non
     assert _read(reading, send)["usage_loaded_workspaces"] == {frozenset(): 1}
 
 
-def test_nobody_is_in_it(folder: Any, send: Any, event: Any) -> None:
-    """No workspace, user, name, key or other value that a client sent becomes a label."""
+def test_labels_name_nobody(folder: Any, send: Any, event: Any) -> None:
+    """No label contains a workspace, user, name, key or other value that a client sent."""
     folder.publish([event(folder.now, credits=1)])
     app = folder.app()
     folder.ask(f"{SUMMARY}/{folder.token}", f"user_id={folder.user}&cursor=secret", app)
@@ -138,8 +138,8 @@ print(counters.totals(), counters.totals(living=True))
 """
 
 
-def test_processes_that_are_gone(tmp_path: Path) -> None:
-    """Totals keep the counts of a process that has ended, the living do not; the next process takes its file."""
+def test_ended_processes(tmp_path: Path) -> None:
+    """Totals keep the counts of an ended process, living totals drop them; the next process reuses its file."""
 
     def process(value: int) -> str:
         command = [sys.executable, "-c", _COUNT, str(tmp_path), str(value)]
@@ -152,7 +152,7 @@ def test_processes_that_are_gone(tmp_path: Path) -> None:
     assert (own.totals(), own.totals(living=True)) == ([6, 27], [1, 7])
     assert process(30) == "[11, 37] [11, 37]"
     assert len(list(tmp_path.iterdir())) == 2
-    (tmp_path / "9").touch()  # of a process that is just starting
+    (tmp_path / "9").touch()  # the file of a process that is just starting
     assert own.totals() == [11, 37]
 
 
@@ -161,7 +161,7 @@ def _listing(folder: Path) -> Mapping[Path, int]:
 
 
 def test_workers_together(folder: Any, tmp_path: Path) -> None:
-    """Any worker reports the sum over all; nothing is written to the data folder, and no file remains."""
+    """Each worker reports the sum over all workers; the data folder stays unchanged, and no file is left."""
     folder.publish()
     temporary = tmp_path / "temporary"
     temporary.mkdir()
