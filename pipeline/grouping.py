@@ -7,11 +7,11 @@ _Item = TypeVar("_Item")
 
 
 def grouped(items: Iterable[_Item], size: Callable[[_Item], int], limit: int) -> Iterator[list[_Item]]:
-    """Yield items in their order, as many together as do not exceed a limit; an item larger than that comes alone.
+    """Yield items in order, in groups as large as a limit allows; an item that exceeds it gets a group of its own.
 
     Args:
-        items: in any number.
-        size: gives the size of an item.
+        items: any number of items.
+        size: returns the size of an item.
         limit: the largest size of a group.
     """
     group: list[_Item] = []

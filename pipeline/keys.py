@@ -93,7 +93,7 @@ def create(
 
 
 def stored(data_dir: Path) -> list[tuple[str, ApiKey]]:
-    """Return every key with the name of its file, the product's keys first. Of a repeated id the last row counts.
+    """Return every key with the name of its file, the product's keys first. If an id is repeated, the last row counts.
 
     Raises:
         DirectoryError: a key file cannot be read.
@@ -109,8 +109,8 @@ def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
     """Revoke a key made here and return its row. A key that is revoked already keeps its first `revoked_at`.
 
     Raises:
-        UnknownKeyError: no key made here has this id. A key of the product cannot be revoked here, since its next
-            export would bring the key back.
+        UnknownKeyError: no key made here has this id. A key of the product cannot be revoked here, since the
+            product's next export would bring it back.
         DirectoryError: a key file cannot be read.
     """
     directory = data_dir / DIRECTORY
@@ -128,7 +128,7 @@ def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
 
 
 def forget(data_dir: Path, tombstones: Tombstones) -> int:
-    """Remove the keys made here of forgotten users and workspaces; return how many were removed.
+    """Remove the local keys of forgotten users and workspaces; return how many were removed.
 
     Raises:
         DirectoryError: the file of local keys cannot be read.
@@ -144,7 +144,7 @@ def forget(data_dir: Path, tombstones: Tombstones) -> int:
 
 
 def forgotten(data_dir: Path, tombstones: Tombstones) -> int:
-    """Return how many keys made here belong to forgotten users and workspaces.
+    """Return how many local keys belong to forgotten users and workspaces.
 
     Raises:
         DirectoryError: the file of local keys cannot be read.
@@ -157,7 +157,7 @@ def _is_forgotten(key: ApiKey, tombstones: Tombstones) -> bool:
 
 
 def write_rows(path: Path, rows: Iterable[msgspec.Struct]) -> None:
-    """Replace a directory file. Readers see either the old rows or the new ones, also after a power cut."""
+    """Replace a directory file. Readers see either the old rows or the new ones, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(path, _OWNER_ONLY) as file:
         file.write(msgspec.json.Encoder().encode_lines(rows))

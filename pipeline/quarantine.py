@@ -62,7 +62,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class RejectedFile(msgspec.Struct):
-    """The rejected lines of one raw file, counted; `loaded_at` is the latest of theirs, in microseconds UTC."""
+    """The rejected lines of one raw file, counted; `loaded_at` is the latest of these lines, in microseconds UTC."""
 
     source_file: str
     lines: int
@@ -84,7 +84,7 @@ class Quarantine:
         self.failures: dict[str, str] = {}
 
     def files(self) -> list[RejectedFile]:
-        """Return the raw files with rejected lines, the last loaded first."""
+        """Return the raw files with rejected lines, the most recently loaded first."""
         found = [summary for uri in self._uris() if (summary := self._summary(uri))]
         return sorted(found, key=lambda summary: (-summary.loaded_at, summary.source_file))
 
@@ -94,7 +94,7 @@ class Quarantine:
             yield from self._lines(quarantine_path(summary.source_file), self._wanted)
 
     def refuse_damage(self) -> None:
-        """Raise an error if a file could not be read so far.
+        """Raise an error if any of the files so far could not be read.
 
         Raises:
             DamagedError: names the first such file.

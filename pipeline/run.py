@@ -45,22 +45,22 @@ def run(
     """Load what is new and publish it.
 
     Args:
-        settings: the data folder and how many processes may work.
+        settings: the data folder and the number of processes.
         now: when the run starts, in microseconds UTC.
         paths: raw files or folders to read instead of everything in `raw/`.
-        progress: is told how the run goes.
+        progress: receives progress reports.
         rebuild: what to rebuild from all raw files.
         retry: which rejected lines to validate again, instead of reading raw files.
-        pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
+        pause: called wherever the run can be stopped safely; raises an exception to stop it.
         limits: how much is done at once.
 
     Raises:
         BusyError: another run is at work.
         RawGoneError: a rebuild would lose events.
-        FileNotFoundError: one of `paths` is not there.
-        PathError: one of `paths` is no raw file.
+        FileNotFoundError: one of `paths` does not exist.
+        PathError: one of `paths` is not a raw file.
         DamagedError: a file of the tables is not readable; a rebuild repairs it.
-        TombstonesError: the tombstones are not readable, so that it is unknown what must not come back.
+        TombstonesError: the tombstones are not readable, so it is unknown what must not come back.
     """
     with open_session(settings, now, progress, pause) as session:
         return _Load(session, rebuild, limits).load(list(paths), retry)
@@ -82,7 +82,7 @@ class _Load:
         tombstones = Tombstones.read(session.store.root)
         if rebuild is None or not rebuild.everything:
             erase.carry_out(session, tombstones, limits)
-        else:  # it rewrites all tables without what is forgotten, damaged ones too
+        else:  # it rewrites all tables, even damaged ones, without what is forgotten
             erase.remove_keys(session, tombstones)
         with session.stage("list", "listing raw files"):
             parts = self._list(paths, retry)
@@ -95,11 +95,11 @@ class _Load:
         try:
             with executor(workers) as pool:
                 for number, part in enumerate(slices, start=1):
-                    # Only the last slice completes what there was when the files were listed.
+                    # Only the last slice completes what was there when the files were listed.
                     everything = complete and number == len(slices)
                     reports.append(self._slice(part, pool, workers, everything=everything))
         finally:
-            session.clear("staging")  # what pieces of work left that were still running when the run was stopped
+            session.clear("staging")  # leftovers of pieces of work that still ran when the run was stopped
         return results.joined(reports)
 
     def _list(self, paths: list[Path], retry: Retry | None) -> list[Part]:

@@ -19,12 +19,12 @@ from pipeline.storage.state import read_entries
 from pipeline.storage.store import Store
 from pipeline.validation import native
 
-# What a decoder raises where bytes are not JSON, not UTF-8, or nested too deep.
+# What a decoder raises if bytes are not JSON, not UTF-8, or nested too deeply.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class Validation(msgspec.Struct, frozen=True):
-    """How lines are validated: `compiled`, or else several times slower in Python, for this reason."""
+    """How lines are validated: `compiled`, or else in Python, which is several times slower, for `reason`."""
 
     compiled: bool
     reason: str | None
@@ -46,7 +46,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
     """Return the status of a data folder.
 
     Args:
-        settings: name the folder.
+        settings: where the folder is.
         now: microseconds UTC.
         runs: how many of the last runs to return.
     """

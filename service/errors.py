@@ -5,7 +5,7 @@
     ├── InvalidApiKeyError        401  a token that starts with `op_` and is not a key in force
     ├── InvalidTokenError         401  any other token
     ├── ForbiddenError            403  scope missing, other workspace, not an active member
-    ├── NotFoundError             404  no such route, or `user_id` is no active member
+    ├── NotFoundError             404  no such route, or `user_id` is not an active member
     ├── MethodNotAllowedError     405  anything but GET, HEAD and OPTIONS
     ├── InvalidParametersError    422  one or more parameters are wrong, all of them named
     ├── RateLimitedError          429  the key's limit is spent for this minute
@@ -13,7 +13,7 @@
     │   └── KeysUnavailableError       the key of a session token is not known and cannot be fetched
     └── InternalError             500  anything else
 
-Strangers see the messages: they name no file, no SQL and nothing of other workspaces.
+Strangers see the messages, so these name no file, no SQL and nothing about other workspaces.
 """
 
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ class NotFoundError(ApiError):
 
 
 class UnknownUserError(NotFoundError):
-    """Raised when `user_id` is no active member of the caller's workspace."""
+    """Raised when `user_id` is not an active member of the caller's workspace."""
 
     message = "The workspace has no active member with this `user_id`."
 

@@ -48,8 +48,8 @@ def serve(settings: Settings, workers: int, now: int | None) -> None:
     Args:
         settings: the data folder and the address; port 0 means any free port.
         workers: number of processes.
-        now: the instant of every request, to reproduce an answer; None for the real time. The minute of the rate
-            limits does not pass either.
+        now: the instant of every request, to reproduce an answer; None for the real time. With a fixed
+            instant, the minute of the rate limits never ends.
 
     Raises:
         PortError: the address cannot be listened on.
@@ -99,7 +99,7 @@ def _load(settings: Settings, now: int | None, counters_dir: str | None) -> Call
 
 
 def _claim(host: str, port: int) -> int:
-    """Return the port to listen on, after a check that nobody else does: granian would share it without a word."""
+    """Return the port to listen on, after a check that nobody else does: granian would silently share it."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:

@@ -1,7 +1,7 @@
 """Build `usage.duckdb`: views and macros over the tables, and the local days of every zone; no other data.
 
 Reads `sql/` and the zone data. Writes `usage.duckdb`, then `usage.duckdb.json`, which records what it was built from:
-while that still holds, a run does not open the database. Views contain the absolute path of the data folder, because
+while that is unchanged, a run does not open the database. Views contain the absolute path of the data folder, because
 DuckDB resolves relative paths against the client's working directory; after the folder moves, the file is rebuilt.
 
 Both files can be rebuilt at any time and are not part of a commit.
@@ -49,7 +49,7 @@ _INTERNAL: Final = (
     *("internal_languages_rows",),
 )
 _STATEMENTS: Final = (*_INTERNAL, *VIEWS, *SCALAR_MACROS, "internal_buckets", *TABLE_MACROS)
-# The columns of the views, which they need when there is no file to read yet.
+# The columns of the views, for when there is no file to read yet.
 _COLUMNS: Final = {"cube": CUBE, "actors": ACTORS, "events": EVENTS, "quarantine": QUARANTINE}
 _PARTITIONS: Final = {"cube": {"month": pa.string()}, "actors": {"month": pa.string()}, "events": {"day": pa.date32()}}
 # Much smaller than DuckDB's default of 256 KiB, because the file holds little.

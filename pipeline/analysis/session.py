@@ -24,8 +24,8 @@ _BATCH_ROWS: Final = 10_000
 _FOLDERS: Final = ("events", "cube", "actors", "quarantine", "runs", "manifests")
 _FILES: Final = (f"{DIRECTORY}/{MEMBERS}", f"{DIRECTORY}/{ACCOUNTS}")
 _ATTEMPTS: Final = 5
-# What the error says when a run commits after the files were listed and before they are read: a manifest names a file
-# that was not listed, or a listed file is gone.
+# Error texts which show that a run committed after the files were listed and before they were read: a manifest names a
+# file that was not listed, or a listed file is gone.
 _OVERTAKEN: Final = ("a run published new files", "No such file or directory", "No files found that match")
 
 _T = TypeVar("_T")
@@ -46,11 +46,11 @@ class Session:
         self._connection = connection
 
     def run(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Run a statement, again if a run publishes new files in the meantime.
+        """Execute a statement; repeat it if a run publishes new files in the meantime.
 
         Args:
             statement: what to run.
-            consume: reads the rows, from the first one each time; its result is returned.
+            consume: reads the rows, starting over with each attempt; its result is returned.
 
         Raises:
             QueryError: the statement fails.

@@ -1,4 +1,4 @@
-"""Every zone's local days in a few thousand rows: spans of days that start equally long before UTC midnight.
+"""Every zone's local days in a few thousand rows: spans of days that start equally far ahead of UTC midnight.
 
 Reads the zone files of the pinned `tzdata`. All day starts come from `pipeline.contract.calendar`.
 
@@ -63,7 +63,7 @@ def _starts(zone: str, content: bytes, by_rule: dict[bytes, dict[int, int]]) -> 
     Args:
         zone: an IANA name.
         content: its zone file, which lists transitions and ends with the rule that applies after the last one.
-        by_rule: by rule, the microseconds found for each ordinal so far; many zones share a rule.
+        by_rule: for each rule, the microseconds found so far by ordinal; many zones share a rule.
     """
     changes, rule = _change_days(content), content.splitlines()[-1]
     first, last = FIRST.toordinal(), LAST.toordinal()

@@ -25,7 +25,7 @@ TRUNCATED: Final = f"these are the first {_SHOWN_ROWS:,} rows; --format csv writ
 
 
 def write_csv(rows: pa.RecordBatchReader, file: IO[bytes], _: int | None) -> bool:
-    """Write CSV after RFC 4180: a line of names, commas, CRLF; null is an empty cell."""
+    """Write CSV as RFC 4180 defines it: a line of names, commas, CRLF; null is an empty cell."""
     text = TextIOWrapper(file, "utf-8", newline="")
     writer = csv.writer(text)
     writer.writerow(rows.schema.names)
@@ -102,7 +102,7 @@ def _first(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def _lines(table: list[list[str]], sides: str, width: int | None) -> list[str]:
-    """Return the lines of a table, cutting its widest columns to make it fit, or those of its records."""
+    """Return the lines of a table, with its widest columns cut to make it fit, or else the lines of its records."""
     widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     if width is None:
         return aligned(table, sides)

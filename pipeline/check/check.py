@@ -41,7 +41,7 @@ def check(
     """Recompute the published numbers from the events, compare them, and account for every raw line.
 
     Args:
-        settings: the data folder and how many threads may work.
+        settings: the data folder and the number of threads.
         now: the current time, in microseconds UTC; with `days`, its UTC day is the last one to check.
         workspaces: the workspaces to check, UUIDs in lower case; all if none is given.
         days: how many UTC days to check; all if None. All raw lines are accounted for in any case, because the ledger

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.discovery import Waiting
 
-# The report quotes this many faults of a table; it counts all.
+# The report quotes at most this many faults per table, but counts all of them.
 SHOWN: Final = 5
 
 
@@ -29,7 +29,7 @@ class Scope(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, now: int, workspaces: Iterable[str], days: int | None) -> "Scope":
-        """Return the scope of the last `days` UTC days, with that of `now` (microseconds UTC); of all days if None."""
+        """Return the scope of the last `days` UTC days up to that of `now` (microseconds UTC); of all days if None."""
         first, last = (date.min, date.max) if days is None else (utc_day(now - (days - 1) * DAY_US), utc_day(now))
         return cls(frozenset(workspaces), first, last)
 

@@ -1,7 +1,7 @@
-"""Compare the published numbers with those that follow from the events, computed in another way than a run does.
+"""Compare the published numbers with those that follow from the events, computed in a different way from a run.
 
-Reads the files of events, cube and actors through `TableReader`, in groups of workspaces' UTC months, so that memory
-stays bounded; writes nothing.
+Reads the files of events, cube and actors through `TableReader`, some UTC months of workspaces at a time, so that
+memory stays bounded; writes nothing.
 """
 
 from typing import Any, Final
@@ -23,7 +23,7 @@ _FAULTS: Final = (
     "rows of another UTC day",
     "rows that repeat an id",
     "rows newer than the one above them",
-    "rows with a locale twice",
+    "rows that repeat a locale",
 )
 
 

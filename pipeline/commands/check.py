@@ -18,10 +18,10 @@ def check(
         list[str] | None, typer.Option(help="UUID of a workspace; repeat for more.", show_default="all")
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, help="The last UTC days, today included.", show_default="all")
+        int | None, typer.Option(min=1, help="Check only this many UTC days, today included.", show_default="all")
     ] = None,
     data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
     now: Now = None,
 ) -> None:
     """Check every published number and raw line.

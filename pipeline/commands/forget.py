@@ -13,7 +13,7 @@ from pipeline.commands.options import DataDir, Now, instant, refuse, settings
 def forget(
     user: Annotated[list[str] | None, typer.Option(help="UUID of a user to forget; repeat for more.")] = None,
     workspace: Annotated[list[str] | None, typer.Option(help="UUID of a workspace to forget; repeat for more.")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Erase; else only print how much.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Erase the data; without it, only print how much.")] = False,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:

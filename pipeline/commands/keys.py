@@ -21,11 +21,11 @@ def create(
         list[str] | None, typer.Option(help="A scope; repeat for more.", show_default="workspace:read")
     ] = None,
     rate_limit_per_min: Annotated[
-        int | None, typer.Option(min=1, help="Requests a minute.", show_default="no limit")
+        int | None, typer.Option(min=1, help="Requests per minute.", show_default="no limit")
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Create a key and print it, this once.
+    """Create a key and print it; it cannot be shown again.
 
     Only its hash is stored.
     """

@@ -21,7 +21,7 @@ def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -
     """Run the pipeline, print its numbers, and exit as documented.
 
     Args:
-        settings: name the data folder.
+        settings: where the data folder is.
         now: when the run starts, in microseconds UTC.
         strict: exit 3 if lines were rejected.
         what: further arguments of `pipeline.run.run`.
@@ -46,7 +46,7 @@ def run_once(settings: "Settings", now: int, stop: Stop, *, strict: bool = False
 
 
 def _refresh_views(settings: "Settings") -> None:
-    """Update `usage.duckdb` to the published tables; they are complete without it, so that a failure is a warning."""
+    """Update `usage.duckdb` to the published tables; they are complete without it, so a failure is only a warning."""
     from pipeline.analysis import database
 
     try:

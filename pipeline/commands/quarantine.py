@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
 
 _LINE_NUMBER_MAX = 2**63 - 1
-_WIDTH = 120  # of a line where the terminal's width is unknown
+_WIDTH = 120  # of a line, if the terminal's width is unknown
 
 
 @app.command()
@@ -46,7 +46,7 @@ def quarantine(
 ) -> None:
     """Show how many lines were rejected, and why.
 
-    With an option, the lines themselves. --export writes them byte for byte as they were in the raw file; correct them
+    With an option, show the lines. --export writes them byte for byte as they were in the raw file; correct them
     and drop them into raw/ under a new name.
 
     Exit codes: 0 done, even if nothing is in quarantine; 1 a file of the quarantine cannot be read, the others are
@@ -118,7 +118,7 @@ def _place(text: str) -> tuple[str, int]:
 
 
 def _named(file: str | None) -> str | None:
-    """Return a raw file's name as the quarantine stores it: bytes that are not UTF-8 as escapes."""
+    """Return a raw file's name as the quarantine stores it, with bytes that are not UTF-8 as escapes."""
     return None if file is None else os.fsencode(file).decode(errors="backslashreplace")
 
 

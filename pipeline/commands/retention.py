@@ -18,7 +18,7 @@ _API_DAYS = 400
 @app.command()
 def retention(
     keep: Annotated[str, typer.Option(metavar="DAYS", help="UTC days to keep, today included, e.g. 400d.")],
-    apply: Annotated[bool, typer.Option("--apply", help="Erase; else only print how much.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Erase the data; without it, only print how much.")] = False,
     data_dir: DataDir = None,
     now: Now = None,
 ) -> None:

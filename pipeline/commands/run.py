@@ -22,12 +22,12 @@ def run(
     ] = None,
     data_dir: DataDir = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes; 0 means one a core.", show_default="USAGE_WORKERS")
+        int | None, typer.Option(min=0, help="Number of processes; 0 means one per core.", show_default="USAGE_WORKERS")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if lines were rejected.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild the tables from all raw files.")] = False,
     workspace: Annotated[
-        list[str] | None, typer.Option(help="With --rebuild: its UUID; repeat for more.", show_default="all")
+        list[str] | None, typer.Option(help="With --rebuild: UUID of a workspace; repeat for more.", show_default="all")
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="With --rebuild: first UTC month, e.g. 2026-10.", show_default="all")
@@ -37,7 +37,7 @@ def run(
     ] = False,
     every: Annotated[
         str | None,
-        typer.Option(metavar="30s|5m|1h", help="Run now, then at the clock's ticks.", show_default=False),
+        typer.Option(metavar="30s|5m|1h", help="Run now, then at this interval by the clock.", show_default=False),
     ] = None,
     now: Now = None,
 ) -> None:

@@ -27,7 +27,7 @@ def sample(
     ] = None,
     now: Now = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Keep files of other origin, but replace those of the same name.")
+        bool, typer.Option("--force", help="Write beside files from elsewhere; replace those of the same name.")
     ] = False,
 ) -> None:
     """Write realistic sample logs and a directory, and print a working API key with its workspace and user.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])", re.ASCII).fullmatch
 _UNITS_US: Final = {"s": SECOND_US, "m": 60 * SECOND_US, "h": 3600 * SECOND_US}
-# After the clock was set or the machine slept, it takes at most this long until the wait is corrected.
+# The longest time until a wait is corrected after the clock was set or the machine slept.
 _WAIT_SECONDS: Final = 60.0
 
 
@@ -53,7 +53,7 @@ def repeat(settings: "Settings", interval: int) -> NoReturn:
     """Run at once, then at every tick. A run that fails is reported, and the next tick tries again.
 
     Args:
-        settings: name the data folder.
+        settings: where the data folder is.
         interval: the time from tick to tick, in microseconds.
 
     Raises:

@@ -23,7 +23,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 def status(
     data_dir: DataDir = None,
     runs: Annotated[int, typer.Option(min=0, help="How many of the last runs to show.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
     max_age: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Exit 1 if the data is older: 90s, 30m, 2h, 1d.", show_default=False),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _DIFFERENT: Final = 1
 _TROUBLE: Final = 2
-# Governments hardly ever announce a clock change earlier than this, so later days rarely move on their own.
+# Governments hardly ever announce a clock change further ahead than this, so later days rarely move on their own.
 _AHEAD: Final = timedelta(days=731)
 _SHOWN: Final = 10  # workspaces, or runs of days, that are printed for each change
 _MINUTE_US: Final = 60 * SECOND_US

@@ -41,7 +41,7 @@ _RANGE_DAYS: Final[dict[Range, int]] = {"30d": 30, "60d": 60, "90d": 90}
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS_A_YEAR: Final = 12
-# Enough for all zones in all ranges or views, on the two or three dates that are today somewhere.
+# Enough for all zones in all ranges or views, on the two or three dates that are “today” in some zone.
 _WINDOWS_KEPT: Final = 1 << 12
 
 
@@ -77,7 +77,7 @@ def day_start(zone: str, day: date) -> int:
 
     Raises:
         UnknownZoneError: `zone` is not an IANA name.
-        OffGridError: the instant is not on a UTC quarter-hour, which does not happen since 2011.
+        OffGridError: the instant is not on a UTC quarter-hour, which never happens from 2011 on.
     """
     return _day_start(zone, day.toordinal())
 
@@ -117,20 +117,20 @@ def _gap_end(info: ZoneInfo, midnight: datetime) -> datetime:
 
 def today(zone: str, now: int) -> date:
     """Return the local day whose window contains `now` (microseconds UTC)."""
-    return _today(zone, now - now % QUARTER_US)  # the same for a whole quarter-hour, since days start with one
+    return _today(zone, now - now % QUARTER_US)  # constant within a quarter-hour, since days start on one
 
 
 @lru_cache(maxsize=_WINDOWS_KEPT)
 def _today(zone: str, now: int) -> date:
     day = (_EPOCH + timedelta(microseconds=now)).astimezone(_zone(zone)).date()
-    # Where the clock falls back over midnight, a date that has begun is today although the clock shows the day before.
+    # If the clock falls back over midnight, a date that has begun stays today, although the clock shows the day before.
     while day_start(zone, day + timedelta(days=1)) <= now:
         day += timedelta(days=1)
     return day
 
 
 def days(zone: str, first: date, count: int) -> tuple[int, ...]:
-    """Return the boundaries of `count` local days from `first`: their starts, and the last one's end (count + 1)."""
+    """Return the boundaries of `count` local days from `first`: their starts, then the end of the last one."""
     ordinal = first.toordinal()
     return tuple(_day_start(zone, ordinal + k) for k in range(count + 1))
 

@@ -8,7 +8,7 @@ the same rules. Reads one file at a time; writes nothing.
     api_keys.jsonl        API keys; exported by the product
     api_keys.local.jsonl  API keys made by `usage keys`
 
-UUIDs may be in any case, so readers lower-case them before they compare. Where rows repeat a key, the last row counts.
+UUIDs may be in any case, so readers lower-case them before they compare. If rows repeat a key, the last one counts.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ ACCOUNTS: Final = "accounts.jsonl"
 PRODUCT_KEYS: Final = "api_keys.jsonl"
 LOCAL_KEYS: Final = "api_keys.local.jsonl"
 
-# An API key is the prefix and so many base62 characters.
+# An API key is the prefix followed by this many base62 characters.
 KEY_PREFIX: Final = "op_live_"
 KEY_CHARACTERS: Final = 32
 READ_SCOPE: Final = "workspace:read"
@@ -59,12 +59,12 @@ class Member(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True):
     """One row of `accounts.jsonl`: a user's plan.
 
-    Without a quota nothing limits the credits; without an anchor billing periods are calendar months of UTC.
+    Without a quota, credits are not limited; without an anchor, billing periods are calendar months in UTC.
     """
 
     user_id: _Uuid
     subject: str | None = None  # what session tokens call the user in `sub`
-    quota: _Count | None = None  # credits a billing period
+    quota: _Count | None = None  # credits per billing period
     period_anchor: str | None = None  # RFC 3339
 
     def __post_init__(self) -> None:

@@ -28,7 +28,7 @@ Action = Literal[
 Status = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
-# In the order that decides between versions recorded at the same microsecond: the later status is the current one.
+# Their order decides between versions recorded at the same microsecond: the one with the later status is current.
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 # Instants are UTC without a zone on purpose: any client groups them alike, whatever its session's time zone.
@@ -120,7 +120,7 @@ class Month(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The current files of one workspace as of one commit; `months` by `YYYY-MM`."""
+    """The current files of one workspace as of one commit; the keys of `months` are `YYYY-MM`."""
 
     workspace_id: str
     run: str
@@ -167,7 +167,7 @@ def manifest_path(workspace_id: str) -> str:
 
 
 def quarantine_path(source_file: str) -> str:
-    """Return the path of the rejected lines of one raw file. It has a hash, since the file's name may hold any byte."""
+    """Return the path of the rejected lines of one raw file. It contains a hash, since the name may hold any byte."""
     return f"quarantine/{hashlib.sha256(source_file.encode(errors='surrogateescape')).hexdigest()[:32]}.parquet"
 
 

@@ -1,4 +1,5 @@
-"""Forgotten users and workspaces, and expired days: found in all tables, and erased from them for good.
+"""Finds forgotten users and workspaces and expired days in all tables, and erases them for good.
 
-Nothing enters that loads lines. `erase` is the door: it adds tombstones, and carries them out before a load.
+Code that loads lines does not belong here. The entry point is `erase`: it adds tombstones, and carries them out before
+a load.
 """

@@ -1,9 +1,9 @@
-"""Erases what is forgotten or expired from the tables, the quarantine and the API keys made here.
+"""Erases what is forgotten or expired from the tables, the quarantine and the API keys made by `usage keys`.
 
 Adds tombstones, and carries them out before anything else happens to the tables:
 
     erasure/plan           which files, days and rejected lines the tombstones cover
-    erasure/stage          steps 2 to 4 of a run, for what is left
+    erasure/stage          steps 2 to 4 of a run, for the data that remain
     load/session.publish   steps 5 and 6
 """
 
@@ -32,40 +32,40 @@ def erase(
     *,
     dry: bool,
 ) -> "ErasurePlan":
-    """Add tombstones, erase what they cover, and return the plan of it.
+    """Add tombstones, erase what they cover, and return the plan.
 
-    The tombstones are stored first: whatever happens then, the next run erases what this one did not.
+    The tombstones are stored first: whatever happens after that, the next run erases what this one did not.
 
     Args:
-        settings: the data folder and how many processes may work.
+        settings: the data folder and the number of processes.
         now: when the run starts, in microseconds UTC.
-        tombstones: what is forgotten, or expired.
+        tombstones: what is to be forgotten, or has expired.
         progress: receives progress reports.
-        pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
+        pause: called wherever the run can be stopped safely; raises an exception to stop it.
         limits: how much is done at once.
-        dry: whether nothing is changed, only planned.
+        dry: whether to only plan, and change nothing.
 
     Raises:
         BusyError: another run is at work.
         DamagedError: a file of the tables is not readable; a rebuild erases what is forgotten as well.
         TombstonesError: the tombstones are not readable.
-        DirectoryError: the API keys made here are not readable.
+        DirectoryError: the file of local API keys is not readable.
     """
     with open_session(settings, now, progress, pause) as session:
         return _plan(session, tombstones) if dry else _erase(session, tombstones, limits)
 
 
 def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "ErasurePlan | None":
-    """Erase what the tombstones cover, and return the plan; None if an earlier run did."""
+    """Erase what the tombstones cover, and return the plan; None if an earlier run already did."""
     if tombstones.since(session.state.carried_out()) == Tombstones():
         return None
-    removed = remove_keys(session, tombstones)  # first, so that access ends first
+    removed = remove_keys(session, tombstones)  # before anything else, so that access ends first
     plan = _plan(session, [])
     plan.keys = removed
     if plan.is_empty:
         session.state.carry_out(tombstones, "")
         return plan
-    from pipeline.erasure.stage import stage  # noqa: PLC0415 - a run without tombstones does without its libraries
+    from pipeline.erasure.stage import stage  # noqa: PLC0415 - a run without tombstones needs none of its libraries
 
     workers = session.workers if len(plan.rerun) > limits.processes_days else 1
     job = session.job(tombstones, limits)
@@ -102,7 +102,7 @@ def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) ->
 
 def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
     """Return the plan for the tombstones of the data folder and `more`, without those that are carried out already."""
-    from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - a run without tombstones does without its libraries
+    from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - a run without tombstones needs none of its libraries
 
     tombstones = Tombstones.read(session.store.root).with_more(more).since(session.state.carried_out())
     with session.stage("plan", "looking for what is erased"):

@@ -1,4 +1,4 @@
-"""Finds what is stored although it is forgotten or expired, and changes nothing.
+"""Finds data that are still stored although they are forgotten or expired; changes nothing.
 
 Reads the folders of the tables, the manifests, the quarantine, and the actors, which say on which days a user has
 events. Tombstones hold the hashes of ids, so that every run can find what they cover.
@@ -54,8 +54,8 @@ class ErasurePlan(msgspec.Struct):
 
     partitions: list[_Key] = []  # days whose events are deleted
     months: list[_Key] = []  # whose cube and actors are deleted
-    cut: list[_Key] = []  # those of the partitions whose month keeps other days
-    rerun: list[_Key] = []  # days that lose some events: the others are merged again
+    cut: list[_Key] = []  # those of `partitions` whose month keeps other days
+    rerun: list[_Key] = []  # days that lose some events; the remaining events are merged again
     rejected: list[Part] = []  # raw files that lose rejected lines
     orphans: list[str] = []  # files of cube and actors that no manifest names
     events: Files = msgspec.field(default_factory=Files)
@@ -63,7 +63,7 @@ class ErasurePlan(msgspec.Struct):
     actors: Files = msgspec.field(default_factory=Files)
     rerun_events: int = 0  # events that the days in `rerun` lose
     lines: int = 0  # rejected lines
-    keys: int = 0  # API keys made here
+    keys: int = 0  # local API keys
 
     @property
     def is_empty(self) -> bool:
@@ -74,26 +74,26 @@ class ErasurePlan(msgspec.Struct):
 def make_plan(
     store: Store, tombstones: Tombstones, entries: Mapping[str, Entry], threads: int, *, thorough: bool = False
 ) -> ErasurePlan:
-    """Return what is stored although tombstones cover it.
+    """Return what is still stored although tombstones cover it.
 
     Args:
         store: the data folder.
         tombstones: what is forgotten or expired.
         entries: the ledger by raw file.
         threads: how many files are read at once.
-        thorough: whether users are looked for in all events: after a commit that was lost half-way, the actors may lack
-            some of them.
+        thorough: whether to look for users in all events, because the actors may lack some users after a commit that
+            was lost half-way.
 
     Raises:
         DamagedError: a file that the plan needs is not readable.
     """
     plan = ErasurePlan()
-    kept_actors: list[str] = []  # of months that stay
+    kept_actors: list[str] = []  # of the months that are not deleted
     for workspace_id in catalog.workspaces(store):
         manifest = store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
         days = catalog.days(store, workspace_id) if _may_cover(tombstones, workspace_id) else []
         covered = [day for day in days if tombstones.cover(workspace_id, day)]
-        # A month is deleted with its last possible day; the month of the floor also when no day of it is left.
+        # A month is deleted if its last possible day is covered; the floor's month also if none of its days are left.
         emptied = {tombstones.floor[:7]}.difference(day[:7] for day in days if day not in covered)
         months = {
             month: files
@@ -132,7 +132,7 @@ def _add_users(tombstones: Tombstones, tables: Iterable[pa.Table], plan: Erasure
     Args:
         tombstones: the users.
         tables: with the columns `workspace_id`, `day`, `user_id` and `events`.
-        plan: is added to.
+        plan: the plan that they are added to.
     """
     events: Counter[_Key] = Counter()
     for rows in tables:
@@ -146,7 +146,7 @@ def _add_users(tombstones: Tombstones, tables: Iterable[pa.Table], plan: Erasure
 
 
 def _actors(store: Store, uris: list[str], threads: int) -> Iterator[pa.Table]:
-    """Yield the rows of actors files, with the columns that `_add_users` needs among others."""
+    """Yield the rows of actors files, with, among others, the columns that `_add_users` needs."""
     for _, rows in portions(store, uris, ACTORS, threads, _PORTION_BYTES):
         yield rows
 

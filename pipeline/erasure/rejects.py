@@ -1,7 +1,7 @@
 """Erases forgotten and expired lines from the quarantine.
 
 Reads quarantine files; writes what is left of them under the run's staging folder. From then on the ledger counts an
-erased line as a duplicate, as it counts a forgotten good line.
+erased line as a duplicate, just like a good line that is forgotten.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Stages the tables without what a plan erases, by steps 2 to 4 of a run.
+"""Stages the tables without the data that a plan erases, using steps 2 to 4 of a run.
 
 Reads nothing and writes nothing itself; the modules of the pieces of work say what they read and write.
 """
@@ -17,14 +17,14 @@ from pipeline.storage.store import Operation
 
 
 def stage(plan: ErasurePlan, job: Job, pool: Executor, workers: int, session: Session) -> Results:
-    """Erase rejected lines, delete whole days and months, and merge again the days that keep some events.
+    """Erase rejected lines, delete whole days and months, and re-merge the days that keep some events.
 
     Args:
         plan: what is erased.
         job: the run.
-        pool: does the pieces of work.
-        workers: how many pieces it does at once.
-        session: reports progress, and stops the run if that was asked for.
+        pool: runs the pieces of work.
+        workers: how many pieces it runs at once.
+        session: reports progress, and stops the run on request.
     """
     results = Results(orphans=[Operation("delete", uri) for uri in plan.orphans])
     parts = list(enumerate(plan.rejected))

@@ -1,5 +1,5 @@
 """The steps of a run, one module each: what they read, what they stage, and how they become one commit.
 
-Nothing enters that only a command needs. `pipeline.run` calls `session`, `discovery` and `stages`; pieces of work go to
-other processes as plain data.
+Code that only a command needs does not belong here. `pipeline.run` calls `session`, `discovery` and `stages`; pieces of
+work go to other processes as plain data.
 """

@@ -10,7 +10,7 @@ from pipeline.load.job import Job
 
 
 def write(job: Job, uri: str, table: pa.Table) -> str:
-    """Write a table, and return the path again."""
+    """Write a table, and return `uri`."""
     path = job.store.path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     with pa.ipc.new_stream(str(path), table.schema) as stream:
@@ -19,6 +19,6 @@ def write(job: Job, uri: str, table: pa.Table) -> str:
 
 
 def read(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
-    """Return a table, mapped from its file into memory: only what is looked at is read."""
+    """Return a table whose file is mapped into memory: only the parts that are used are read."""
     with pa.memory_map(str(job.store.path(uri))) as file, pa.ipc.open_stream(file) as stream:
         return stream.read_all().cast(schema)

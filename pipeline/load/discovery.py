@@ -19,23 +19,23 @@ from pipeline.storage.state import Counts, Entry
 Compression = Literal["gzip", "zstd"]
 
 _COMPRESSIONS: Final[dict[str, Compression | None]] = {".jsonl": None, ".jsonl.gz": "gzip", ".jsonl.zst": "zstd"}
-_COMPRESSION_RATIO: Final = 8  # of logs, about; only to choose the number of buckets
+_COMPRESSION_RATIO: Final = 8  # approximate ratio for logs; only to choose the number of buckets
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What is read of one raw file: the bytes from `offset` to `end`, which begin with line `lines_before` + 1.
+    """The part read of a raw file: the bytes from `offset` to `end`, which begin with line `lines_before` + 1.
 
-    In a retry it is what the quarantine holds of the file instead; the file itself is not read then.
+    In a retry, it is what the quarantine holds of the file instead; the file itself is not read.
     """
 
     source_file: str  # relative to raw/, as the ledger and the quarantine name it
     path: Path
     compression: Compression | None
-    bytes: int  # about how many will be validated
+    bytes: int  # how many will be validated, approximately
     offset: int = 0
     lines_before: int = 0
     counts_before: Counts = Counts()
-    tail_before: Counts = Counts()  # of the line without newline that was read before and is read again
+    tail_before: Counts = Counts()  # counts of the line without a newline that was read before and is read again
     prefix_hash: str = ""  # of the bytes before `offset`
     end: int = 0  # 0: where the file ends when it is opened
     error: str | None = None  # why it cannot be read
@@ -48,7 +48,7 @@ class PathError(ValueError):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Which rejected lines are validated again: of one reason or any, of one raw file or all."""
+    """Which rejected lines are validated again: those with one reason or any, from one raw file or all."""
 
     reason: str | None = None
     file: str | None = None
@@ -58,7 +58,7 @@ class Waiting(msgspec.Struct, frozen=True):
     """Raw files that the next run will read."""
 
     files: int
-    bytes: int  # about how many it will validate
+    bytes: int  # how many will be validated, approximately
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> "Waiting":
@@ -79,7 +79,7 @@ def changed(
         raw: the folder that is searched, its subfolders included; dot files and `*.tmp` are ignored.
         entries: the ledger.
         paths: files or folders to look at instead of everything in `raw`.
-        prefix_bytes: hashed at each end of what was read of a plain file.
+        prefix_bytes: how many bytes are hashed at each end of the part that was read of a plain file.
 
     Raises:
         OSError: one of `paths` does not exist or cannot be accessed.
@@ -95,9 +95,9 @@ def changed(
             parts.append(Part(name, path, None, 0, error=status.strerror))
             continue
         if not _suffix(path):
-            raise PathError(f"{path} is no raw file: its name must end with {', '.join(_COMPRESSIONS)}")
+            raise PathError(f"{path} is not a raw file: its name must end with {', '.join(_COMPRESSIONS)}")
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
-            parts.append(Part(name, path, None, 0, error="it is no ordinary file"))
+            parts.append(Part(name, path, None, 0, error="it is not a regular file"))
             continue
         entry = entries.get(name)
         if entry and (entry.inode, entry.size, entry.mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns):
@@ -150,7 +150,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result | OSErr
 
 
 def _is_raw(found: tuple[Path, os.stat_result | OSError]) -> bool:
-    """Return whether something in a folder is a raw file, or may be one or hold some."""
+    """Return whether an entry of a folder is a raw file, or may be one or contain some."""
     path, status = found
     return bool(_suffix(path)) or (isinstance(status, OSError) and status.errno != errno.ENOENT)
 
@@ -162,4 +162,4 @@ def _suffix(path: Path) -> str:
 def _name(raw: Path, path: Path) -> str:
     path = path.absolute()
     name = path.relative_to(raw.absolute()) if path.is_relative_to(raw.absolute()) else path
-    return os.fsencode(name).decode(errors="backslashreplace")  # a name may be no UTF-8
+    return os.fsencode(name).decode(errors="backslashreplace")  # a name need not be UTF-8

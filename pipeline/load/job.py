@@ -11,7 +11,7 @@ from pipeline.storage.tombstones import Tombstones
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much is done at once. With these, all processes of a run together stay below 1 GiB."""
+    """How much is done at once. With these limits, all processes of a run together stay below 1 GiB."""
 
     slice_bytes: int = 4_000_000_000  # of logs in one commit: its staged files must fit on the disk
     bucket_bytes: int = 48_000_000  # of logs in a bucket: its rows must fit into memory
@@ -19,16 +19,17 @@ class Limits(msgspec.Struct, frozen=True):
     processes_bytes: int = 8_000_000  # with fewer bytes of logs, a run ends before other processes have started
     processes_days: int = 1_000  # likewise, with fewer days to merge again
     split_bytes: int = 64_000_000  # of a plain file that several processes read
-    # Small files are read in batches of this size; in larger ones, if that would make more than about `batches`:
-    # each batch writes a file for every bucket.
+    # Small files are read in batches of this size, or in larger ones if that would make more than about `batches`,
+    # because each batch writes a file for every bucket.
     batch_bytes: int = 16_000_000
     batches: int = 512
     chunk_bytes: int = 1 << 20  # of a raw file read at once; small enough for the processor's cache
-    # A bucket whose staged rows are twice as large is divided. Most have about this size, the largest half as much
-    # again; larger ones come from a rebuild that needs more than `buckets`, or from logs that compress unusually well.
+    # A bucket is divided if its staged rows reach twice this size. Most have about this size, and the largest one and a
+    # half times this size; larger ones come from a rebuild that needs more than `buckets`, or from logs that compress
+    # unusually well.
     bucket_rows_bytes: int = 28_000_000
     rerun_days: int = 256  # days to merge again in one bucket: enough to be worth an engine
-    stored_bytes: int = 64 << 20  # of stored events merged in one pass: about as much as a bucket has new rows
+    stored_bytes: int = 64 << 20  # of stored events merged in one pass: about the size of a bucket's new rows
     stored_month_bytes: int = 32 << 20  # of stored cube or actors rolled up in one pass
     prefix_bytes: int = 1 << 16  # hashed at each end of what was read of a plain file
 
@@ -52,7 +53,7 @@ class Job(msgspec.Struct, frozen=True):
     latest: int  # the last instant that an event may have, in microseconds UTC
     buckets: int
     tombstones: Tombstones
-    force: bool = False  # rewrite what was touched even where it did not change
+    force: bool = False  # rewrite what was touched even if it did not change
     rebuild: Rebuild | None = None  # what is rebuilt, as if none of it were stored
     limits: Limits = DEFAULT_LIMITS
 
@@ -68,7 +69,7 @@ class Job(msgspec.Struct, frozen=True):
         return self.rebuild is None or self.rebuild.covers(workspace_id, day[:7])
 
     def read_manifest(self, workspace_id: str) -> Manifest:
-        """Return a workspace's stored manifest; an empty one where there is none, or where everything is rebuilt.
+        """Return a workspace's stored manifest; an empty one if there is none, or if everything is rebuilt.
 
         Raises:
             DamagedError: it cannot be read.

@@ -19,7 +19,7 @@ _LINE_KEPT_BYTES: Final = 16 << 20
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Lines that follow each other."""
+    """Consecutive lines."""
 
     lines: bytes  # each with its newline; the last line of a file may have none, and is then a block of its own
     dropped: int = 0  # bytes of a line too long to be kept, which is a block of its own
@@ -53,8 +53,8 @@ def blocks(
         offset: where the first line begins, 0 for a compressed file.
         end: how far a plain file is read; what is appended meanwhile is for the next run.
         chunk_bytes: about the size of a block.
-        compressed_chunk_bytes: read at once of a compressed file, uncompressed.
-        line_kept_bytes: of a longer line; the rest is dropped.
+        compressed_chunk_bytes: how much of a compressed file is read at once, after decompression.
+        line_kept_bytes: how much of a longer line is kept; the rest is dropped.
 
     Raises:
         OSError: the file cannot be read further, or does not decompress; the lines before that were yielded.

@@ -69,7 +69,7 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
     """Merge all versions of some days.
 
     Args:
-        versions: the columns of `ROWS` and `position`, read and stored ones.
+        versions: both read and stored ones, with the columns of `ROWS` and `position`.
         rerun: days that are always rewritten, and deleted when they end up empty.
         name: distinguishes the files of this pass from those of other passes.
         resources: what the pass may use.
@@ -79,7 +79,7 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
     with Engine(
         __package__, store.path(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
     ) as engine:
-        # Workspaces as numbers, in the same order: texts would cost the statements a fifth more time.
+        # Workspaces become numbers, in the same order: with texts, the statements would take a fifth more time.
         workspaces = versions["workspace_id"].unique().sort()
         numbers = pc.index_in(versions["workspace_id"], workspaces)
         engine.show("versions_rows", versions.set_column(0, "workspace_id", numbers))
@@ -123,9 +123,9 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
 
 
 def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
-    """Yield the versions of some days per pass, read and stored ones, numbered by `position`.
+    """Yield, for each pass, the read and the stored versions of some days, numbered by `position`.
 
-    Each pass also has the days among these that an erasure merges again.
+    Each pass also comes with those of its days that an erasure merges again.
     """
     if job.rebuild is not None:
         rows = _numbered(_read(bucket, job))
@@ -147,7 +147,7 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
             read = _read(bucket, job)
         new = read if in_part.all() else read.filter(pa.array(in_part))
         rows = _numbered(pa.concat_tables([new, stored.append_column(ROWS.field("source"), sources)]))
-        read = None  # `rows` is a copy of this and of the following
+        read = None  # `rows` has a copy of this table and of those below
         del new, found, stored
         yield rows, bucket.rerun[part]
 
@@ -161,7 +161,7 @@ def _read(bucket: Bucket, job: Job) -> pa.Table:
 
 
 def _touched(read: pa.Table, bucket: Bucket) -> tuple[list[_Day], npt.NDArray[np.int64]]:
-    """Return the days to merge, and the index among them of each row that was read: `(rows,)`."""
+    """Return the days to merge, and for each row that was read the index of its day: `(rows,)`."""
     if not read.num_rows:
         return bucket.rerun, np.empty(0, np.int64)
     numbers, places = days_of(read["workspace_id"].combine_chunks(), read["timestamp"].combine_chunks())
@@ -181,6 +181,6 @@ def _decoded(rows: pa.Table, workspaces: pa.StringArray) -> pa.Table:
 
 
 def _repeated(ids: pa.ChunkedArray) -> pa.Table:
-    """Return the `position` of every row whose id occurs more than once, if only on different days."""
+    """Return the `position` of every row whose id occurs more than once, even if on different days."""
     codes = np.asarray(ids.combine_chunks().dictionary_encode().indices)
     return pa.table({"position": pa.array(np.flatnonzero(np.bincount(codes)[codes] > 1))})

@@ -10,7 +10,7 @@ class Progress:
         Args:
             stage: its name, as in the run's record.
             what: what it does, in words and numbers.
-            total: how much there is to do, 0 where that is unknown.
+            total: how much there is to do, 0 if that is unknown.
             unit: of the total.
         """
 

@@ -148,14 +148,14 @@ def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Mo
 
 
 def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operation:
-    if not months:  # to readers, a workspace without manifest is one without events
+    if not months:  # to readers, a workspace without a manifest has no events
         return Operation("delete", manifest_path(workspace_id))
     manifest = Manifest(workspace_id, job.run, dict(sorted(months.items())))
     return _stage(job, manifest_path(workspace_id), msgspec.json.encode(manifest))
 
 
 def _record(job: Job, report: RunReport) -> Operation:
-    """Stage the records of the day's runs, this one added."""
+    """Stage the records of the day's runs, including this one."""
     final = runs_path(utc_day(job.started).isoformat())
     return _stage(job, final, (job.store.read(final) or b"") + msgspec.json.encode(report) + b"\n")
 

@@ -28,7 +28,7 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
 
     Args:
         part: what is to be read.
-        number: of the part in the run; only the splits of one part share it.
+        number: the part's number in the run; only the splits of one part share it.
         job: the run.
         shuffle: takes the rows.
     """
@@ -69,14 +69,14 @@ def _refuse_another_file(file: IO[bytes], part: Part, prefix_bytes: int) -> None
     """Check that a file that is read from its middle is still the one that was listed.
 
     Raises:
-        OSError: it is another file, so that it is unknown which of its lines are new.
+        OSError: it is another file, so it is unknown which of its lines are new.
     """
     if part.offset and prefix_hash(file, part.offset, prefix_bytes) != part.prefix_hash:
         raise OSError("another file took its place after the run listed it")
 
 
 def _hash_of_read(file: IO[bytes], offset: int, end: int, prefix_bytes: int) -> str:
-    """Return a hash of the bytes that were read; empty where the file became shorter meanwhile."""
+    """Return a hash of the bytes that were read; empty if the file has become shorter meanwhile."""
     found = prefix_hash(file, offset, prefix_bytes)
     return found if os.fstat(file.fileno()).st_size >= end else ""
 
@@ -88,7 +88,7 @@ class _Reader:
         self._part, self._latest, self._shuffle = part, job.latest, shuffle
         self._tombstones = job.tombstones
         self._quarantine = QuarantineWriter(job, part, number)
-        self.offset = part.offset  # behind the last newline
+        self.offset = part.offset  # just after the last newline
         self.result = PartResult.of(part, number)
 
     def read(self, content: Iterable[Block]) -> None:

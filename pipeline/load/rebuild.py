@@ -1,6 +1,6 @@
 """What `usage run --rebuild` rebuilds from the raw files, without using the stored tables.
 
-Refuses a rebuild that would lose events that the raw files no longer have. A rebuild works by whole UTC months of
+Refuses a rebuild that would lose events that the raw files no longer have. A rebuild covers whole UTC months of
 workspaces. Reads nothing but the names of the stored files.
 """
 

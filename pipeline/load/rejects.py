@@ -22,7 +22,7 @@ from pipeline.validation.records import Rejection
 # A row group has at most this many rows, or about this many bytes.
 _GROUP_ROWS: Final = 4096
 _GROUP_BYTES: Final = 4 << 20
-# Readers decode a page at once, and lines may have 1 MiB and more: the default of 1024 rows could be a gigabyte.
+# Readers decode a whole page at once, and lines may have 1 MiB or more: the default of 1024 rows could be a gigabyte.
 _PAGE_ROWS: Final = 16
 
 
@@ -32,7 +32,7 @@ class QuarantineWriter:
     Args:
         job: the run.
         part: what is read of the raw file.
-        number: of the part in the run; only the splits of one part share it.
+        number: the part's number in the run; only the splits of one part share it.
     """
 
     def __init__(self, job: Job, part: Part, number: int) -> None:
@@ -74,7 +74,7 @@ class QuarantineWriter:
         path.unlink()  # before the sync, which would wait for it to reach the disk
 
     def close(self) -> list[Operation]:
-        """Return the operation that publishes the new file or deletes the stored one; none where nothing changed."""
+        """Return the operation that publishes the new file or deletes the stored one; none if nothing changed."""
         store, part = self._job.store, self._part
         if part.lines_before and not self._rows and self._writer is None and not part.tail_before.rejected:
             return []

@@ -1,8 +1,8 @@
 """What the pieces of work of a run return, and what a run did in numbers: each line in one of four counts.
 
-A line is accepted when its version is current at the end of the run (one of identical ones, and none where the same
-version was stored before); the other good lines are duplicates. Plain data; pieces of work return it from other
-processes.
+A line is accepted if its version is current at the end of the run; of identical lines only one is accepted, and none if
+the same version was stored before. All other good lines are duplicates. Everything here is plain data, which pieces of
+work return from other processes.
 """
 
 from collections import Counter
@@ -35,14 +35,14 @@ class PartResult(msgspec.Struct):
 
     @classmethod
     def of(cls, part: Part, number: int) -> "PartResult":
-        """Return the result of a part before anything of it is read."""
+        """Return the result of a part before any of it is read."""
         return cls(
             part.source_file, number, part.offset, 0, None, Counts(), Counts(), Counter(), [], part.counts_before
         )
 
     @property
     def is_lost(self) -> bool:
-        """Return whether the part could not be read, so that nothing of it counts and the next run tries again."""
+        """Return whether the part could not be read, so that none of it counts and the next run tries again."""
         return self.error is not None and self.entry is None
 
     @property
@@ -77,7 +77,7 @@ class RollupResult(msgspec.Struct):
     """The result of rolling up some months, by workspace."""
 
     operations: dict[str, list[Operation]]
-    months: dict[str, dict[str, Month | None]]  # None: the month has no event any more
+    months: dict[str, dict[str, Month | None]]  # None: the month no longer has any events
 
 
 class Results(msgspec.Struct):
@@ -90,14 +90,14 @@ class Results(msgspec.Struct):
     accepted: Counter[int] = msgspec.field(default_factory=Counter)  # accepted lines, by source
 
     def add(self, bucket: BucketResult) -> None:
-        """Add a bucket, its accepted lines only as sums: each bucket may have lines of every file."""
+        """Add a bucket; its accepted lines are only summed, because each bucket may have lines of every file."""
         self.accepted.update(bucket.accepted)
         bucket.accepted = {}
         self.buckets.append(bucket)
 
 
 class FileError(msgspec.Struct, frozen=True):
-    """A raw file that could not be read, or not to its end."""
+    """A raw file that could not be read at all, or not to its end."""
 
     file: str
     error: str
@@ -176,5 +176,5 @@ def reasons(parts: Iterable[PartResult]) -> dict[str, int]:
 
 
 def _with_accepted(read: Counts, accepted: int) -> Counts:
-    """Return the counts of lines after some of the good ones, which all count as duplicates so far, are accepted."""
+    """Return the counts after some of the good lines, all of which count as duplicates so far, are accepted."""
     return read + Counts(accepted=accepted, duplicates=-accepted)

@@ -44,7 +44,7 @@ def retry(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
 
     Args:
         part: the raw file, and which of its lines are asked for.
-        number: of the part in the run.
+        number: the part's number in the run.
         job: the run.
         shuffle: takes the rows.
 

@@ -24,7 +24,7 @@ from pipeline.storage.store import Operation
 _Month = tuple[str, str]  # workspace and UTC month
 
 _WORKSPACE: Final = pa.field("workspace_id", pa.string(), nullable=False)
-# The columns of each table, those with few distinct values, and the path of a file.
+# For each table: its columns, those of them that have few distinct values, and the function for a file's path.
 _TABLES: Final = {"cube": (CUBE, ("locale",), cube_path), "actors": (ACTORS, ("user_id", "action"), actors_path)}
 
 
@@ -94,7 +94,7 @@ def _write(
         threads: how many files are read, or written, at once.
 
     Returns:
-        The operation of each month; of the actors only those of months that have rows.
+        The operation for each month; for the actors, only for the months that have rows.
     """
     schema, dictionaries, path = _TABLES[name]
     columns = pa.schema([_WORKSPACE, *schema])

@@ -1,7 +1,7 @@
 """The session of a run: the lock on the data folder, the ledger, the clock, the stages and their progress.
 
-`pipeline.run` and `pipeline.erasure` share it. Opens the store and `state.sqlite` while it holds the lock; publishes what
-the steps staged.
+`pipeline.run` and `pipeline.erasure` share it. Opens the store and `state.sqlite` while it holds the
+lock; publishes what the steps staged.
 """
 
 import os
@@ -85,7 +85,7 @@ class Session:
             results: of its steps.
             everything: whether this commit completes all raw files that the run listed.
             rebuilt: whether all tables were rebuilt, so that no other raw file counts as read.
-            carried_out: the tombstones that this commit completes; None where it adds none.
+            carried_out: the tombstones that this commit completes; None if it adds none.
         """
         published = publish.publication(job, everything=everything)
         report = publish.report(job, published, results, self._seconds)
@@ -124,7 +124,7 @@ class Session:
         self._seconds[name] = round(perf_counter() - start, 3)
 
     def advance(self, done: int, lines: int = 0) -> None:
-        """Report that more of the stage is done, and stop the run here if that was asked for."""
+        """Report that more of the stage is done, and stop the run here if a stop was requested."""
         self._progress.advance(done, lines)
         self._pause()
 
@@ -136,10 +136,10 @@ def open_session(
     """Begin a run, and keep every other run away until it ends.
 
     Args:
-        settings: the data folder and how many processes may work.
+        settings: the data folder and the number of processes.
         now: when the run starts, in microseconds UTC.
         progress: receives progress reports.
-        pause: is called wherever the run can be stopped without harm; to stop the run, it raises.
+        pause: called wherever the run can be stopped safely; raises an exception to stop it.
 
     Raises:
         BusyError: another run is at work.
@@ -155,7 +155,7 @@ def _opened(path: Path) -> Iterator[State]:
     """Open the state.
 
     Raises:
-        DamagedError: it is no database.
+        DamagedError: it is not a database.
     """
     try:
         with closing(State(path)) as state:

@@ -54,7 +54,7 @@ def of_forgotten(users: pa.StringArray, tombstones: Tombstones) -> npt.NDArray[n
 def days_of(
     workspaces: pa.StringArray, timestamps: pa.TimestampArray
 ) -> tuple[list[tuple[str, int]], npt.NDArray[np.int64]]:
-    """Return the distinct (workspace, number of the UTC day) of some rows, and the index of each row's: `(rows,)`."""
+    """Return the distinct (workspace, UTC day number) of some rows, and each row's index among them: `(rows,)`."""
     names = workspaces.dictionary_encode()
     days = np.asarray(timestamps.view(pa.int64())) // DAY_US
     first, span = int(days.min()), int(np.ptp(days)) + 1
@@ -66,8 +66,8 @@ def days_of(
 class Shuffle:
     """Takes the rows of some parts.
 
-    Its number must differ from that of every other shuffle of the run into as many buckets, unless no bucket can get
-    rows of both.
+    Its number must differ from that of every other shuffle of the run into the same number of buckets, unless no
+    bucket can get rows from both.
     """
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
@@ -79,7 +79,7 @@ class Shuffle:
         self._bucket_of: dict[tuple[str, int], int] = {}
 
     def approve(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:
-        """Take the rows of the lines of a block that are surely good.
+        """Take the rows of those lines of a block that are certainly good.
 
         Args:
             lines: each ends with a newline.

@@ -1,4 +1,4 @@
-"""Cuts a large plain part into splits that several processes read, and joins their results to the result of the part.
+"""Cuts a large plain part into splits that several processes read, and joins their results into that of the part.
 
 Reads the raw file, to find where its lines begin, and the rejected lines that were staged for the splits; writes the
 quarantine file of the part under the run's staging folder.
@@ -19,7 +19,7 @@ _PIECE_BYTES: Final = 1 << 20  # read at once to find the end of a line, which m
 
 
 def split(part: Part, limits: Limits) -> list[Part]:
-    """Return the splits of a part, in their order; the part itself where it is small, compressed or one line.
+    """Return the splits of a part, in order; the part itself if it is small, compressed or a single line.
 
     Each split begins where the one before ends, and has the hash of the bytes before it.
     """
@@ -41,7 +41,7 @@ def split(part: Part, limits: Limits) -> list[Part]:
 
 
 def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
-    """Return the result of a part from the results of its splits, in their order; if one is lost, the part is."""
+    """Return the result of a part from the results of its splits, in order; if one is lost, so is the part."""
     if len(splits) == 1:
         return splits[0]
     whole = PartResult.of(part, splits[0].number)
@@ -61,13 +61,13 @@ def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
         whole.reasons += result.reasons
     whole.tail = splits[-1].tail
     whole.operations = quarantine.close()
-    # With the earliest of their times, a change that came after the first split was opened is noticed by the next run.
+    # The earliest of their times lets the next run notice a change made after the first split was opened.
     whole.entry = msgspec.structs.replace(entries[-1], mtime_ns=min(entry.mtime_ns for entry in entries))
     return whole
 
 
 def _starts(file: IO[bytes], offset: int, end: int, split_bytes: int) -> list[int]:
-    """Return where the splits begin: at `offset`, then each with the first line that begins `split_bytes` further."""
+    """Return where the splits begin: at `offset`, then at the first line beyond each further `split_bytes`."""
     starts = [offset]
     while (start := _line_start(file, starts[-1] + split_bytes)) < end:
         starts.append(start)

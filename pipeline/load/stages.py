@@ -42,9 +42,9 @@ def load(parts: list[Part], job: Job, pool: Executor, workers: int, session: Ses
     Args:
         parts: what is to be read.
         job: the run.
-        pool: does the pieces of work.
-        workers: how many pieces it does at once.
-        session: reports progress, and stops the run if that was asked for.
+        pool: runs the pieces of work.
+        workers: how many pieces it runs at once.
+        session: reports progress, and stops the run on request.
     """
     batches, read_batches = _batches(parts, job), []
     size = sum(part.bytes for part in parts)
@@ -125,7 +125,7 @@ def _rows(results: list[BatchResult]) -> list[list[str]]:
 
 
 def _divided(rows: list[list[str]], job: Job, pool: Executor, session: Session) -> list[list[str]]:
-    """Return the files of each bucket, after the buckets that turned out too large were divided."""
+    """Return the files of each bucket, after dividing the buckets that turned out to be too large."""
     sized = [LargeBucket(uris, _pieces(uris, job)) for uris in rows]
     large = [bucket for bucket in sized if bucket.pieces > 1]
     if not large:
@@ -142,7 +142,7 @@ def _pieces(uris: list[str], job: Job) -> int:
 
 
 def _month_groups(buckets: list[BucketResult], workers: int) -> list[MonthGroup]:
-    """Return the months that have changed days, in groups of about as many days each."""
+    """Return the months that have changed days, in groups with about the same number of days each."""
     days = sorted(day for bucket in buckets for day in bucket.days)
     months: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for workspace_id, day in days:

@@ -54,7 +54,7 @@ BREAKS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
 
 
 class ForeignFilesError(Exception):
-    """Raised before anything is written if the folder holds logs or directory files of other origin."""
+    """Raised before anything is written if the folder holds logs or directory files that this module did not write."""
 
 
 class _Sink(Protocol):
@@ -76,13 +76,15 @@ class Sample(msgspec.Struct, frozen=True):
 def write(data_dir: Path, plan: Plan, *, force: bool = False) -> Sample:
     """Write the logs and the directory of a plan, replacing those of an earlier plan.
 
+    Foreign files are those that this module did not write.
+
     Args:
         data_dir: the data folder; created if necessary.
         plan: how much to write.
-        force: keep going if there are files of other origin; files with the same names are replaced.
+        force: accept foreign files; those with the same names are replaced.
 
     Raises:
-        ForeignFilesError: there are files of other origin, and `force` is false.
+        ForeignFilesError: there are foreign files, and `force` is false.
     """
     days = _days(plan)
     names = [f"{RAW}/{_file_name(day, number, len(days))}" for number, day in enumerate(days)]
@@ -190,7 +192,7 @@ def _slices(rng: np.random.Generator, plan: Plan, cast: Cast, day: date, count: 
 
 
 def _break_line(lines: list[Line], index: int, number: int) -> Line:
-    """Return a broken copy of the first line from `index` on that break number `number` changes at all."""
+    """Return a broken copy of the first line, from `index` on, that the break with this number changes."""
     break_ = BREAKS[number % len(BREAKS)][1]
     for arrival, line in lines[index:]:
         if (bad := break_(line)) != line:
@@ -204,10 +206,10 @@ def _claim(data_dir: Path, names: list[str], *, force: bool) -> None:
     Args:
         data_dir: the data folder.
         names: the files to be written, relative to the data folder.
-        force: ignore files of other origin.
+        force: ignore foreign files.
 
     Raises:
-        ForeignFilesError: there are files of other origin, and `force` is false.
+        ForeignFilesError: there are foreign files, and `force` is false.
     """
     marker = data_dir / MARKER
     ours = set(msgspec.json.decode(marker.read_bytes(), type=list[str])) if marker.exists() else set()

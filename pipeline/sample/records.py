@@ -251,7 +251,7 @@ def _works(rng: np.random.Generator, cast: Cast, part: Slice, actions: Ints) -> 
 
 
 def _metadata(rng: np.random.Generator, actions: Ints) -> list[str]:
-    """Draw metadata texts without the closing brace; an empty text is none."""
+    """Draw metadata texts without the closing brace; an empty text means no metadata."""
     picks = rng.integers(1 << 20, size=len(actions))
     durations_ms = rng.lognormal(7, 1.2, len(actions)).astype(np.int64)
     bare = rng.random(len(actions)) < _NO_METADATA_SHARE

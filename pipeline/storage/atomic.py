@@ -1,7 +1,7 @@
 """Small files, replaced or appended to durably.
 
 Writes the file that it is given. A replacement is first written beside it, as `.<name>.<process id>.tmp`, which runs
-and readers ignore, and renamed when it is whole: a reader, or a crash, finds the old content or the new.
+and readers ignore, and renamed when it is complete: readers find the old content or the new, even after a crash.
 """
 
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-_ANYBODY: Final = 0o666  # less what the umask takes away
+_ANYBODY: Final = 0o666  # minus the umask
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def replacing(path: Path, mode: int = _ANYBODY) -> Iterator[IO[bytes]]:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add bytes to the end of a file, which is created where it is absent.
+    """Add bytes to the end of a file, which is created if it does not exist.
 
     Raises:
         OSError: it cannot be written.

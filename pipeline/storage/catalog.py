@@ -1,4 +1,4 @@
-"""What there is in a data folder: workspaces, partitions, manifests, orphans, and the files of each table.
+"""What a data folder contains: workspaces, partitions, manifests, orphans, and the files of each table.
 
 Lists the folders of the tables, and is the only module that does; reads no file. Paths (`uri`) are relative to the data
 folder, and all lists are sorted.
@@ -39,7 +39,7 @@ def files(store: Store, table: str, only: Collection[str] = ()) -> list[str]:
     Args:
         store: the data folder.
         table: one of `TABLES`.
-        only: the workspaces that are meant; all where none is given.
+        only: the workspaces to include; all if none is given.
     """
     found: list[str] = []
     for folder in sorted(f"workspace_id={workspace_id}" for workspace_id in only) or ["*"]:
@@ -64,6 +64,6 @@ def named(months: Mapping[str, Month]) -> set[str]:
 
 
 def orphans(store: Store, workspace_id: str, kept: Collection[str]) -> list[str]:
-    """Return a workspace's files of cube and actors that are not kept: a lost commit, say, left them behind."""
+    """Return a workspace's files of cube and actors that are not kept, such as leftovers of a lost commit."""
     found = [*files(store, "cube", [workspace_id]), *files(store, "actors", [workspace_id])]
     return sorted(uri for uri in found if uri.endswith(".parquet") and uri not in kept)

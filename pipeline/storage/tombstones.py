@@ -25,7 +25,7 @@ _is_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 class TombstonesError(RuntimeError):
-    """Raised when the file has a line that is no tombstone: to continue would bring forgotten data back."""
+    """Raised when the file has a line that is not a tombstone: continuing would bring forgotten data back."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,7 +61,7 @@ class Tombstones(msgspec.Struct, frozen=True):
         """Return the tombstones of a data folder; none if the file does not exist.
 
         Raises:
-            TombstonesError: a line is no tombstone.
+            TombstonesError: a line is not a tombstone.
         """
         path = root / TOMBSTONES
         lines = path.read_bytes().splitlines() if path.exists() else []

@@ -28,7 +28,8 @@ ROWS: Final = pa.schema(
     ]
 )
 
-# No good line is shorter, and few have more languages for their length. What exceeds the room is handed back.
+# No good line is shorter, and few have more languages for their length. Lines that exceed the reserved room are handed
+# back.
 _ROW_BYTES: Final = 128
 _LANGUAGE_BYTES: Final = 16
 
@@ -61,7 +62,7 @@ class NativeValidator:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all rows."""
+        """Discard all rows."""
         self._stop = 0
         self._state = native.State(
             buffer=self._buffer.ctypes.data,
@@ -90,7 +91,7 @@ class NativeValidator:
         """Approve a block of lines; return how many lines it has, and those that are handed back.
 
         Args:
-            lines: each ends with a newline. Without room for the block, all its lines are handed back.
+            lines: each ends with a newline. If there is no room for the block, all its lines are handed back.
             source: the number that the rows carry.
 
         Raises:
@@ -102,7 +103,7 @@ class NativeValidator:
         start, self._stop = self._stop, self._stop + len(lines)
         self._buffer[start : self._stop] = np.frombuffer(lines, np.uint8)
         self._state.source = source
-        found = np.empty(len(lines), native.HANDED_BACK)  # more than there can be: counting the lines costs more
+        found = np.empty(len(lines), native.HANDED_BACK)  # more than needed: counting the lines first would cost more
         count = self._library.approve(self._state, start, self._stop, found.ctypes.data)
         handed_back = [HandedBack(number, lines[first:stop]) for number, first, stop in found[:count].tolist()]
         return self._state.line_count, handed_back
@@ -125,7 +126,7 @@ class NativeValidator:
         return pa.array(found[order]).view(ROWS.field(name).type)
 
     def _languages_of(self, firsts: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> pa.ListArray:
-        """Return lists of languages: of each the place of its first one, `(rows,)`, and its length, `(rows,)`."""
+        """Return lists of languages, given the place of the first one in each, `(rows,)`, and its length, `(rows,)`."""
         offsets = _offsets(lengths)
         order = np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], lengths)
         found = self._languages
@@ -147,7 +148,7 @@ class NativeValidator:
 
 
 class PlainValidator:
-    """Hands back every line: the twin of `NativeValidator` where there is no library."""
+    """Hands back every line: the twin of `NativeValidator` for when there is no library."""
 
     def clear(self) -> None:
         """Do nothing, as there are no rows."""
@@ -217,5 +218,5 @@ def _hand_back(lines: bytes) -> tuple[int, list[HandedBack]]:
 
 
 def _offsets(sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return where each of some adjacent values starts and the last one ends: `(sizes + 1,)`."""
+    """Return where each of several adjacent values starts, and where the last one ends: `(sizes + 1,)`."""
     return np.concatenate([np.zeros(1, np.int32), np.cumsum(sizes, dtype=np.int32)])

@@ -88,7 +88,7 @@ def timestamp(text: str, field: str, latest: int) -> str:
     moment = _microseconds(text, field)
     if moment > latest:
         message = (
-            f"{field} {_shown(text)} is after {rfc3339(latest)}, 24 h after the run's start; retry when it is past"
+            f"{field} {_shown(text)} is after {rfc3339(latest)}, 24 h after the run's start; retry after that time"
         )
         raise FaultError("timestamp_out_of_range", field, message)
     if moment < utc_day_start(FIRST_DAY):

@@ -28,7 +28,7 @@ def has_lone_surrogate(text: str) -> bool:
 
 
 def members(text: str) -> dict[str, str]:  # noqa: C901, PLR0912 - a state machine reads best in one piece
-    """Return the members of the outermost object, each value as it is written; the last one of a repeated key.
+    """Return the members of the outermost object, each value as it is written; of a repeated key, the last value.
 
     The members of an array are its elements by their index. A scalar has none.
 
@@ -94,7 +94,7 @@ def _skip(text: str, position: int) -> int:
 
 
 def _key(text: str, position: int, outer: str, *, keep: bool) -> tuple[str, int]:
-    """Skip a key and its colon; return the key if `keep`, else `outer`, and the position behind the colon."""
+    """Skip a key and its colon; return the key if `keep`, else `outer`, and the position after the colon."""
     scalar = _SCALAR.match(text, position)
     if scalar is None or not scalar[0].startswith('"'):
         raise JSONDecodeError("Expecting property name enclosed in double quotes", text, position)

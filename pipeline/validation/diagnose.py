@@ -132,7 +132,7 @@ def _parse(text: str) -> None:
 
 
 def _no_constant(name: str) -> None:
-    raise json.JSONDecodeError(f"{name} is no JSON number", name, 0)
+    raise json.JSONDecodeError(f"{name} is not a JSON number", name, 0)
 
 
 def _well_formed(text: str) -> bool:

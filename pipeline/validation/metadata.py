@@ -13,8 +13,8 @@ from pipeline.contract.formats import FormatError
 from pipeline.validation import deep_json
 from pipeline.validation.records import METADATA_DEPTH_MAX
 
-# Numbers with a fraction or exponent keep their text (`1.00`, `1e400`). Integers pass through int, which makes `0` of
-# `-0` and refuses thousands of digits: such metadata takes the slower way, `_write`.
+# Numbers with a fraction or exponent keep their text (`1.00`, `1e400`). Integers pass through int, which turns `-0`
+# into `0` and refuses thousands of digits: such metadata takes the slower path, `_write`.
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any] | None, float_hook=msgspec.Raw).decode
 _minus_zero: Final = re.compile(rb"-0[,}\]\s]").search
@@ -36,7 +36,7 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
     try:
         if not _minus_zero(text):
             return _encode(_decode(text))
-    except (msgspec.MsgspecError, ValueError):  # an integer that the decoder does not take
+    except (msgspec.MsgspecError, ValueError):  # an integer that the decoder does not accept
         pass
     return _write(json.loads(text, parse_int=_Number, parse_float=_Number))
 

@@ -1,4 +1,4 @@
-"""Load the compiled `bulk.c`: as `LIBRARY`, or, where it is absent or does not fit, the reason as `UNAVAILABLE`.
+"""Load the compiled `bulk.c`: as `LIBRARY`, or, if it is absent or does not fit, the reason as `UNAVAILABLE`.
 
 Python and C have to agree on two kinds of things:
 
@@ -53,8 +53,8 @@ ROW: Final = np.dtype(
 LANGUAGE: Final = np.dtype([("locale", TEXT), *((name, "<i8") for name in COUNTS)])
 HANDED_BACK: Final = np.dtype([("number", "<i8"), ("start", "<i8"), ("stop", "<i8")])
 
-LANGUAGES_MAX: Final = 32  # of a line; the library needs room for so many
-AHEAD_BYTES: Final = 8  # the library may read so many behind the last line
+LANGUAGES_MAX: Final = 32  # of a line; the library needs room for this many
+AHEAD_BYTES: Final = 8  # the library may read this many bytes past the last line
 
 _Texts = ctypes.POINTER(ctypes.c_char_p)
 
@@ -106,7 +106,7 @@ class LibraryError(Exception):
 
 
 def texts(values: Sequence[str]) -> "ctypes.Array[ctypes.c_char_p]":
-    """Return a list of texts as C takes it: a null pointer ends it."""
+    """Return a list of texts as C takes it, with a null pointer at the end."""
     return (ctypes.c_char_p * (len(values) + 1))(*(value.encode() for value in values), None)
 
 
@@ -114,7 +114,7 @@ def load(path: Path) -> Library:
     """Load the library.
 
     Raises:
-        LibraryError: it is absent, not a library, or was compiled with other facts than this module has.
+        LibraryError: it is absent, not a library, or was compiled with facts other than this module's.
     """
     try:
         library = ctypes.CDLL(str(path))

@@ -1,5 +1,5 @@
 """The endpoints: which parameters each takes, and how its `data` are computed from the tables.
 
-Nothing enters that knows headers, caches or how a credential is checked. `routes.ENDPOINTS` is the door: it lists all
-endpoints.
+Code that knows about headers, caches or how a credential is checked does not belong here. The entry point is
+`routes.ENDPOINTS`, which lists all endpoints.
 """

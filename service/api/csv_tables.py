@@ -1,6 +1,6 @@
 """Answers as CSV (RFC 4180) for spreadsheets, made from the JSON of the same answer.
 
-The file starts with a byte order mark: without it, Excel reads UTF-8 in the code page of the country and garbles every
+The file starts with a byte order mark: without it, Excel reads UTF-8 as the local code page and garbles every
 name that is not ASCII. An apostrophe is put before text that a spreadsheet would run as a formula.
 """
 
@@ -17,8 +17,8 @@ from service.api.by_language import ByLanguage, LanguageRow
 from service.api.envelope import Answer, quotient
 from service.api.summary import ActivityBucket, Day, Summary
 
-# The characters that start a formula, also in full width: at the start of a cell, or after a separator other than the
-# comma. In half of Europe Excel separates at semicolons, and then our quotes are part of the text.
+# The characters that start a formula, including their full-width forms, at the start of a cell or after a separator
+# other than the comma. In half of Europe, Excel splits cells at semicolons, and then our quotes are part of the text.
 _FORMULA: Final = re.compile(r'(?:\A|(?<=[;\t\r\n]))(?="*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A(?=[\t\r\n])')
 
 

@@ -1,4 +1,4 @@
-"""Cursors of the feed: where a page begins, as an opaque token, and back.
+"""Cursors of the feed: encode where a page begins as an opaque token, and decode it again.
 
 A cursor carries the position (microseconds and id), the direction, the window of the first page, and the parameters of
 the request. It is not secret and needs no signature: the workspace comes from the credential. Clients may send
@@ -14,9 +14,9 @@ from pipeline.contract.calendar import DAY_US, Range, zone_names
 from pipeline.contract.tables import Action
 
 _VERSION: Final = 1
-# Characters: an id of 128 four-byte characters, the longest zone name and everything else make 900.
+# In characters: an id of 128 four-byte characters, the longest zone name and everything else add up to 900.
 _LONGEST_TOKEN: Final = 1024
-# The longest range, and a day because local days may be longer than 24 hours.
+# The longest range plus one day, because local days may be longer than 24 hours.
 _LONGEST_WINDOW_US: Final = 91 * DAY_US
 _YEAR_9999_US: Final = 253_370_764_800_000_000
 

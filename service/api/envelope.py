@@ -34,7 +34,7 @@ class Answer(msgspec.Struct, Generic[_Data], frozen=True):
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What belongs to one request, also if its data were computed before."""
+    """What belongs to one request, even if its data were computed for an earlier one."""
 
     request_id: str
     timestamp: Instant

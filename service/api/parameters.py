@@ -47,7 +47,7 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 def _timezone(text: str) -> str:
     # A name, never a path: it is looked up in the list before any file is opened.
     if text not in zone_names():
-        raise ValueError("must be an IANA time zone name such as Europe/Berlin, in its own case")
+        raise ValueError("must be an IANA time zone name such as Europe/Berlin (case-sensitive)")
     return text
 
 
@@ -114,7 +114,7 @@ _LIMIT: Final = Rule(
     _limit,
     DEFAULT_PAGE,
     {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
-    "Events a page.",
+    "Events per page.",
 )
 _CURSOR: Final = Rule(
     "cursor",

@@ -202,7 +202,7 @@ def _daily(dates: Sequence[str], used: Windows) -> list[Day]:
     return [Day(*row) for row in zip(dates, used.credits, used.characters, used.lines, used.runs, strict=True)]
 
 
-@lru_cache(maxsize=64)  # the few dates that are today somewhere, in all ranges
+@lru_cache(maxsize=64)  # the few dates that are “today” in some zone, in all ranges
 def _dates(range_: Range, today: date) -> tuple[str, ...]:
     first, last = calendar.range_first_day(range_, today).toordinal(), today.toordinal()
     return tuple(date.fromordinal(ordinal).isoformat() for ordinal in range(first, last + 1))

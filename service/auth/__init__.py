@@ -1,4 +1,4 @@
 """Who asks: API keys, session tokens, and the directory of members, accounts and keys.
 
-Nothing enters that reads the tables. `authentication` is the door: it turns headers into a caller.
+Code that reads the tables does not belong here. The entry point is `authentication`: it turns headers into a caller.
 """

@@ -111,13 +111,13 @@ def read_workspace_header(headers: Headers) -> tuple[str | None, list[Detail]]:
 
 
 def missing_workspace(caller: Caller, scope: str | None) -> list[Detail]:
-    """Return the fault of a request for figures whose caller is bound to no workspace."""
+    """Return the fault of a request that needs a workspace, if its caller is not bound to one."""
     missing = caller.workspace_id is None and scope is not None
     return [Detail(WORKSPACE_HEADER, "is needed: this session may read several workspaces")] if missing else []
 
 
 def _bearer_token(values: Sequence[bytes]) -> str:
-    if len(values) != 1:  # of several, a proxy in front and this service might each take another one
+    if len(values) != 1:  # if there are several, a proxy and this service might each take a different one
         raise UnauthenticatedError
     scheme, _, token = values[0].decode("latin-1").strip().partition(" ")
     token = token.strip()

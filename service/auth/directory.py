@@ -37,9 +37,9 @@ class Directory(NamedTuple):
     members: dict[tuple[str, str], Member]  # by workspace and user
     accounts: dict[str, Account]  # by user
     keys: dict[str, ApiKey]  # by the SHA-256 of the key
-    workspaces: dict[str, tuple[str, ...]]  # that list a user, sorted; by user
+    workspaces: dict[str, tuple[str, ...]]  # by user: the workspaces that list them, sorted
     rate_limits: dict[str | None, int]  # answers a minute, by key id; keys without a limit are missing
-    subjects: dict[str, str]  # users, by their name in session tokens
+    subjects: dict[str, str]  # user ids, by the user's name in session tokens
 
     def is_active(self, workspace_id: str, user_id: str) -> bool:
         """Return whether a user is an active member of a workspace."""
@@ -56,7 +56,7 @@ class Directory(NamedTuple):
 
 
 def build(members: Iterable[Member], accounts: Iterable[Account], keys: Iterable[ApiKey]) -> Directory:
-    """Index the rows. Of a repeated key the last row counts."""
+    """Index the rows. If a key is repeated, the last row counts."""
     by_member = {(row.workspace_id.lower(), row.user_id.lower()): row for row in members}
     by_user = {row.user_id.lower(): row for row in accounts}
     by_id = {row.id: row for row in keys}
@@ -132,7 +132,7 @@ class DirectoryReader:
 
     def _build(self) -> Directory:
         members, accounts, product_keys, local_keys = self._rows.values()
-        # The local keys come last, so that of a repeated id they count.
+        # The local keys come last, so that they count if an id is repeated.
         return build(members, accounts, [*product_keys, *local_keys])
 
 

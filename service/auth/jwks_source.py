@@ -13,7 +13,7 @@ import httpx
 from pipeline.contract.settings import SettingError
 from service.auth.directory import Identity, file_identity
 
-_LARGEST_BYTES: Final = 1 << 18  # some hundred keys
+_LARGEST_BYTES: Final = 1 << 18  # a few hundred keys
 
 
 class KeySetError(Exception):

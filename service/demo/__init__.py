@@ -1,4 +1,4 @@
 """`make demo`: sample logs are loaded and served, and the published client shows the answers.
 
-Nothing enters that the product needs, because the wheel leaves this room out. `__main__` is the door.
+Code that the product needs does not belong here, because the wheel leaves this room out. The entry point is `__main__`.
 """

@@ -1,8 +1,8 @@
 """The whole project in one command: `python -m service.demo DIR`, which is what `make demo` runs.
 
 Writes sample logs into DIR, loads them with `usage run`, starts `usage serve` on a free loopback port, requests the
-three usage endpoints through the published client and shows the answers. Both commands run as real processes, and none
-outlives the demo.
+three usage endpoints through the published client and shows the answers. Both commands run as real processes, and
+neither outlives the demo.
 
     DemoError  the demo cannot go on; the message says why
 """

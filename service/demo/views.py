@@ -105,7 +105,7 @@ def show_feed(console: Console, events: list[UsageActivityOut]) -> None:
 
 
 def _bar(fraction: float, cells: int) -> str:
-    """Draw a fraction of so many cells, to an eighth of a cell; anything above zero is visible."""
+    """Draw a fraction of this many cells, to an eighth of a cell; anything above zero is visible."""
     eighths = max(round(fraction * cells * 8), 1 if fraction else 0)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 

@@ -1,4 +1,5 @@
 """What every request needs, whatever it asks: caches, forms of an answer, rate limits, handlers, the OpenAPI document.
 
-Nothing enters that computes the data of an answer. `front.Front` is the door: the middleware that the server calls.
+Code that computes the data of an answer does not belong here. The entry point is `front.Front`, the middleware that the
+server calls.
 """

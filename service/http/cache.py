@@ -71,8 +71,8 @@ class RequestCache:
     """The answers to recent requests, as long as these answers are in memory.
 
     A request means the same question until the directory changes, or the local day or the billing period ends. The
-    question has the same answer until something is published. What it saves is in
-    docs/decisions/0010-what-was-tried-for-reading.md.
+    question has the same answer until something is published. For how much this cache
+    saves, see docs/decisions/0010-what-was-tried-for-reading.md.
     """
 
     def __init__(self) -> None:

@@ -54,7 +54,7 @@ class Front:
         clock: returns the time in microseconds UTC; called once a request.
         limiter: counts the answers of limited API keys.
         metrics: count every request.
-        log: gets one line a request.
+        log: gets one line per request.
         debug: whether answers carry `Server-Timing`.
     """
 

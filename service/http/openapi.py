@@ -24,7 +24,7 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _IDENTIFIED: Final = {"X-Request-Id": "The same as `meta.request_id`."}
 _CACHING: Final = {
     **_IDENTIFIED,
-    "ETag": "For `If-None-Match`; CSV has another one than JSON.",
+    "ETag": "For `If-None-Match`; it differs between CSV and JSON.",
     "Cache-Control": "`private, no-cache`: keep the answer, and ask each time whether it is still current.",
     "Vary": "The request headers that an answer depends on.",
 }
@@ -151,7 +151,7 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
                 "content": {"application/json": {"schema": body}, **_csv(endpoint)},
             },
             "304": {
-                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; free of the limit.",
+                "description": "Unchanged since the answer whose `ETag` is in `If-None-Match`; not counted.",
                 "headers": _headers(_CACHING) | _LIMIT_HEADERS,
             },
             **_refusals(_REFUSED),

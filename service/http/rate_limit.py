@@ -29,8 +29,8 @@ _MINUTES_KEPT: Final = 2  # requests of the previous minute may still be under w
 _STORE_KEEPS_SECONDS: Final = _MINUTES_KEPT * _MINUTE_SECONDS
 
 _TIMEOUT_SECONDS: Final = 0.25  # for one call of the store
-_LAST_STEPS: Final = 10  # steps of the event loop from bytes that have arrived to the number they hold
-_PAUSE_SECONDS: Final = 5.0  # without calls of the store after one has failed
+_LAST_STEPS: Final = 10  # steps of the event loop between the arrival of the bytes and the number they hold
+_PAUSE_SECONDS: Final = 5.0  # how long the store is not called after a call has failed
 _LOG_INTERVAL_SECONDS: Final = 60.0
 
 _log: Final = structlog.stdlib.get_logger("service.http.rate_limit")
@@ -100,7 +100,7 @@ class RateLimiter:
             key_id: the key of the request.
             limit: answers a minute.
             now: the instant of the request, in microseconds UTC.
-            free: whether the answer counts against no limit.
+            free: whether the answer does not count against the limit.
         """
         minute = now // _MINUTE_US
         counts = self._counts(minute)

@@ -1,7 +1,7 @@
 """The forms of one answer: JSON or CSV, compressed or not, each made when it is first asked for and then kept.
 
 Every form is made from the JSON alone, so it is kept under the digest of the JSON. Only JSON has `meta`; for CSV, the
-response headers carry what matters of it.
+response headers carry the parts of it that matter.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A request that the front makes of the application it wraps, whose response is kept instead of sent."""
+"""A request from the front to the application that it wraps; the response is kept instead of sent."""
 
 import msgspec
 from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message

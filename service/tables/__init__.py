@@ -1,4 +1,4 @@
 """The published tables as the service reads them: snapshots, months in memory, events, windows, billing periods.
 
-Nothing enters that knows HTTP, JSON or credentials. `snapshots.Snapshots` is the door.
+Code that knows about HTTP, JSON or credentials does not belong here. The entry point is `snapshots.Snapshots`.
 """

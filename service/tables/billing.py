@@ -36,7 +36,7 @@ def period(anchor: int | None, now: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=1 << 14)
 def _starts(anchor: int, day: date) -> list[int]:
-    """Return the starts of the three periods that begin in the calendar month before a day's, in it, and after it."""
+    """Return the starts of the three periods that begin in a day's calendar month and those before and after it."""
     first = utc_day(anchor)
     months = (day.year - first.year) * _MONTHS_A_YEAR + day.month - first.month
     days = [add_months(first, months + k) for k in (-1, 0, 1)]
@@ -60,7 +60,7 @@ def _used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
 
 
 def _used_in_part(workspace: Workspace, day: int, user_id: str, start: int, end: int) -> int:
-    """Return the credits of a user's events of one UTC day (since 1970-01-01) that lie in `[start, end)`."""
+    """Return the credits of a user's events of one UTC day (counted from 1970-01-01) that lie in `[start, end)`."""
     try:
         with pq.ParquetFile(workspace.events_path(utc_day(day * DAY_US)), page_checksum_verification=True) as file:
             events: Any = file.read(["timestamp", "user_id", "credits"], use_threads=False)

@@ -35,7 +35,7 @@ _CONTENT: Final = [
     "metadata",
     "ip",
 ]
-# Columns of few distinct values, which take less memory as the dictionaries of the file.
+# Columns with few distinct values, which take less memory if they stay dictionary-encoded as in the file.
 _REPETITIVE: Final = ["action", "kind", "resource_type", "user_id", "user_name"]
 # The span of a row group without statistics.
 _ANY_TIME: Final = (-(2**63), 2**63 - 1)

@@ -20,10 +20,10 @@ Integers = NDArray[np.int64]
 
 LANGUAGE_MEASURES: Final = ("credits", "characters", "corrected", "lines")
 
-# A damaged file may hold another action, which then is a KeyError.
+# A damaged file may hold another action, which then causes a KeyError.
 _ACTION_CODES: Final[dict[str | None, int]] = {action: code for code, action in enumerate(ACTIONS)}
 
-# What a string in a list or a key in a dict takes in memory, rather too much than too little.
+# The memory that a string in a list or a key in a dict takes, overestimated rather than underestimated.
 ENTRY_BYTES: Final = 200
 
 
@@ -56,9 +56,9 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class LocaleTotals(msgspec.Struct, frozen=True):
-    """Running totals of a month with the locales apart, in the order (locale, quarter).
+    """Running totals of a month, separate for each locale, in the order (locale, quarter).
 
-    Both are in one number: a row's key is its locale's position times `span`, plus its quarter minus `origin`.
+    Both are combined in one number: a row's key is its locale's position times `span`, plus its quarter minus `origin`.
     """
 
     locales: tuple[str | None, ...]
@@ -170,7 +170,7 @@ def encoded(table: Any, name: str) -> Encoded:
 def _sums_before(positions: NDArray[np.intp], columns: Sequence[Integers]) -> Integers:
     """Return the sum of each column before each position: (positions, columns)."""
     sums = np.empty((len(positions), len(columns)), dtype=np.int64)
-    for number, column in enumerate(columns):  # one by one: to assemble whole rows takes twice as long
+    for number, column in enumerate(columns):  # one by one: assembling whole rows takes twice as long
         running = np.zeros(len(column) + 1, dtype=np.int64)
         np.cumsum(column, out=running[1:])
         sums[:, number] = running[positions]

@@ -62,7 +62,7 @@ class Workspace:
         return (self._block(month.cube, read_totals) for month in self._touched(start, end))
 
     def locale_totals(self, start: int, end: int) -> Iterator[LocaleTotals]:
-        """Yield the running totals with the locales apart, of the same months."""
+        """Yield the running totals of the same months, separate for each locale."""
         return (self._block(month.cube, read_locale_totals) for month in self._touched(start, end))
 
     def actors(self, start: int, end: int) -> Iterator[Actors]:
@@ -74,7 +74,7 @@ class Workspace:
         return self._data_dir / events_path(self.workspace_id, day.isoformat())
 
     def version(self, start: int, end: int) -> tuple[str, ...]:
-        """Return a key that is another one as soon as a month that `[start, end)` touches has changed."""
+        """Return a key that is different as soon as any month that `[start, end)` touches has changed."""
         return tuple(month.actors for month in self._touched(start, end))
 
     def cached(self, key: Hashable, make: Callable[[], _T], size_bytes: Callable[[_T], int]) -> _T:
@@ -96,7 +96,7 @@ class Workspace:
         return (month for name, month in sorted(self._months.items()) if first <= name <= last)
 
     def _block(self, path: str, read: Callable[[Path], _Block]) -> _Block:
-        # A file never changes under its name: the next commit writes another file.
+        # A file with a given name never changes: the next commit writes a file with another name.
         return self.cached((path, read), lambda: read(self._data_dir / path), lambda block: block.size_bytes)
 
 

@@ -16,7 +16,7 @@ _RUNS: Final = slice(MEASURES.index(f"runs_{STATUSES[0]}"), len(MEASURES))
 
 
 class Windows(NamedTuple):
-    """What was used in a series of touching windows. Each list has one value per window, oldest first."""
+    """What was used in a series of adjacent windows. Each list has one value per window, oldest first."""
 
     credits: list[int]
     characters: list[int]

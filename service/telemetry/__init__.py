@@ -1,4 +1,4 @@
 """What the service reports about itself: logs, and metrics over all workers.
 
-Nothing enters that changes an answer or counts by tenant. The doors are `logs` and `metrics`.
+Code that changes an answer or counts by tenant does not belong here. The entry points are `logs` and `metrics`.
 """

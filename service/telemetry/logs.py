@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-# A pipe takes so much in one piece, so that lines of several workers do not mix; about 15 lines.
+# A pipe takes this much in one piece, so that lines of several workers do not mix; about 15 lines.
 _PIECE_BYTES: Final = 4096
 _DELAY_SECONDS: Final = 0.1  # at most, until a line is written
 

@@ -1,6 +1,6 @@
 """Counts of requests over all workers, in the text format of Prometheus.
 
-They show nothing of any tenant: every label has few values, all known in advance. A request costs some additions in
+They show nothing of any tenant: every label has few values, all known in advance. A request costs a few additions in
 memory that the workers share; the counters of the client library would cost several times as much (docs/operation.md).
 """
 
@@ -29,7 +29,7 @@ _METHODS: Final = ("GET", "HEAD", "OPTIONS", _OTHER)
 _SUCCESSES: Final = {200, 204, 304}
 
 _NANOSECONDS: Final = 1_000_000_000
-# From the time of an answer in memory to more than anybody waits.
+# From the time that an answer from memory takes to longer than anybody waits.
 _BOUNDS_SECONDS: Final = (
     *(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005),
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
@@ -110,14 +110,14 @@ class Metrics(Collector):
                 seconds = totals[self._durations[route]] / _NANOSECONDS
                 durations.add_metric((route,), list(zip(_BOUND_LABELS, counts, strict=True)), seconds)
         yield durations
-        cache = CounterMetricFamily("usage_answer_cache", "Data that were in memory, or not.", labels=("result",))
+        cache = CounterMetricFamily("usage_answer_cache", "Data found in memory, or not.", labels=("result",))
         for result, slot in self._cache.items():
             cache.add_metric((result,), totals[slot])
         yield cache
         workspaces, size_bytes = (living[slot] for slot in self._gauges.values())
         yield GaugeMetricFamily("usage_loaded_workspaces", "Workspaces in memory, summed over workers.", workspaces)
         yield GaugeMetricFamily("usage_block_cache_bytes", "Months in memory, summed over workers.", size_bytes)
-        yield InfoMetricFamily("usage_build", "What runs.", self._build)
+        yield InfoMetricFamily("usage_build", "The version that runs.", self._build)
         yield from self._published()
 
     def _published(self) -> Iterator[Any]:
@@ -127,7 +127,7 @@ class Metrics(Collector):
             return
         if published.data_as_of is not None:
             age = (self._clock() - published.data_as_of) / SECOND_US
-            yield GaugeMetricFamily("usage_data_age_seconds", "Since the raw files were listed that are all in.", age)
+            yield GaugeMetricFamily("usage_data_age_seconds", "Time since the listing of the loaded raw files.", age)
         yield GaugeMetricFamily("usage_published_sequence", "Number of the last commit.", published.sequence)
 
     def _measure(self) -> None:

@@ -1,6 +1,6 @@
 """Counters that the workers of one service share: each worker adds to its own file, and all read every file.
 
-A file is memory that outlives its process, so no count ever falls: the next worker that starts goes on in it. Its lock
+A file is memory that outlives its process, so no count ever falls: the next worker that starts takes it over. Its lock
 shows whether its process is alive. With a single worker there is no file.
 """
 

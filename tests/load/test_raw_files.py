@@ -57,7 +57,7 @@ def test_misleading_names(folder: DataFolder) -> None:
     os.mkfifo(folder.root / "raw/pipe")
     result = usage(folder)
     done(result, 4)
-    assert "  pipe.jsonl: it is no ordinary file\n" in result.stderr
+    assert "  pipe.jsonl: it is not a regular file\n" in result.stderr
     assert ids(folder) == {"a"}
 
 

@@ -95,7 +95,7 @@ def test_no_test_module_imports_another() -> None:
 
 @pytest.mark.parametrize("path", ROOM_FILES, ids=name_of)
 def test_rooms_say_what_they_are(path: Path) -> None:
-    """A room's docstring states its purpose, what may enter, and the module that is its door."""
+    """A room's docstring states its purpose, what does not belong there, and the module to start at."""
     text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     assert len(re.findall(r"[.:!]\s|\.$", text)) >= 3, text
 

@@ -1,4 +1,4 @@
-"""The sample logs are reproducible, satisfy the contract, and never overwrite files of other origin."""
+"""The sample logs are reproducible, satisfy the contract, and never overwrite files from elsewhere."""
 
 import gzip
 import json
@@ -261,7 +261,7 @@ def test_a_second_sample_takes_the_place_of_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["raw/theirs.jsonl", "raw/deep/theirs.jsonl.gz", "directory/members.jsonl"])
 def test_foreign_files_are_left_alone(tmp_path: Path, name: str) -> None:
-    """Files of other origin are neither changed nor added to, and the message names one of them."""
+    """Files from elsewhere are neither changed nor added to, and the message names one of them."""
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_text("theirs")

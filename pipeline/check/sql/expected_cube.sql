@@ -25,7 +25,8 @@ event_shares as (
     }) as turn
   from events
 ),
--- One row per event. In the order of `turn`, languages get one credit more until none is left: `last` is the last.
+-- One row per event. In the order of `turn`, each language gets one more credit until none are left; `last` is the last
+-- one to get a credit.
 event_turns as (
   select *, list_sort(turn)[(credits - list_sum(whole))::bigint] as last
   from event_shares

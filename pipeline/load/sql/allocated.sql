@@ -34,7 +34,7 @@ tagged as (
   from events
   where len(languages) > 1
 ),
--- Largest remainder: whole shares first, then one credit more for each of the largest remainders. Products of valid
+-- Largest remainder: whole shares first, then one more credit for each of the largest remainders. Products of valid
 -- numbers need more than 64 bits.
 shares as (
   select
