@@ -211,7 +211,7 @@ def test_interrupted_repair(folder: DataFolder, tmp_path: Path, monkeypatch: pyt
 
 
 def load_half(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int, new: list[dict[str, Any]]) -> None:
-    """Load one file, then interrupt the commit of another before one of its steps."""
+    """Load one file, then interrupt the commit of another after `step` operations."""
     folder.drop("a.jsonl", OLD)
     folder.run()
     folder.drop("b.jsonl", new)
