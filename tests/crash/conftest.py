@@ -1,4 +1,4 @@
-"""What the crash tests share: a folder whose runs nobody disturbed."""
+"""Fixtures of the crash tests: a data folder that was loaded without a crash."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.data_folder import DataFolder
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """Return a folder that was loaded batch by batch without a kill."""
+    """Return a folder into which all batches were loaded, one run each, without a crash."""
     folder = DataFolder(tmp_path_factory.mktemp("undisturbed") / "data")
     for number in range(len(batches())):
         drop(folder, number)

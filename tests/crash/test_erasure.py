@@ -1,4 +1,7 @@
-"""`usage forget` and `usage retention` killed at any step: the next run does the rest; readers see before or after."""
+"""If `usage forget` or `usage retention` is killed at any step, the next run completes the erasure.
+
+Readers see the data as of before or after the erasure.
+"""
 
 import json
 import shutil
@@ -23,7 +26,7 @@ from tests.support.kills import halted, kill
 from tests.support.service_folder import call
 
 ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
-PARTS = 3  # in which all steps are tried, so that no test takes long
+PARTS = 3  # tests that share the steps, so that none takes long
 COMMANDS = {
     "user": ("forget", "--apply", "--user", ADA),
     "workspace": ("forget", "--apply", "--workspace", OTHER),
@@ -32,7 +35,7 @@ COMMANDS = {
 
 
 def by(user: str, number: int, timestamp: str, workspace_id: str = WORKSPACE) -> dict[str, Any]:
-    """Return an event whose credits are a power of ten of their own."""
+    """Return an event that uses 10 ** `number` credits."""
     shares = {"credits": 10**number, "languages": [{"locale": "de", "characters": 10**number}]}
     person = {"id": user, "name": "Somebody"}
     return record(f"e{number}", workspace_id=workspace_id, user=person, timestamp=timestamp, usage=shares)
@@ -40,7 +43,7 @@ def by(user: str, number: int, timestamp: str, workspace_id: str = WORKSPACE) ->
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """Return a folder with a day and a month that change, some that go, rejected lines and keys."""
+    """Return a folder with rejected lines, keys, and days and months that an erasure rewrites or deletes."""
     folder = DataFolder(tmp_path_factory.mktemp("template") / "data")
     folder.drop("old.jsonl", [{"id": "bad", "user": {"id": ADA}, "workspace_id": OTHER}])
     folder.run(instant("2026-10-14T12:00:00Z"))
@@ -68,19 +71,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 
 def outcome(folder: DataFolder) -> dict[str, Any]:
-    """Return all that must be the same in the end: tables, quarantine, keys and tombstones, with the check content."""
+    """Return what must be equal in the end: tables, quarantine, keys, partitions, tombstones. The check must pass."""
     left = sorted(key.id for _, key in keys.stored(folder.root))
     folders = sorted(str(path.relative_to(folder.root)) for path in folder.root.glob("*/workspace_id=*/*/*"))
     named = [name for name in folders if name.startswith("events")]
-    return {**state_of(folder), "keys": left, "events at": named, "stones": (folder.root / TOMBSTONES).read_bytes()}
+    return {**state_of(folder), "keys": left, "events at": named, "tombstones": (folder.root / TOMBSTONES).read_bytes()}
 
 
-# Of the commands that take away less, a part of the steps.
+# Erasing a user is tried at all steps, the other erasures at a third of them.
 @pytest.mark.parametrize(
     ("which", "first"), [*(("user", first) for first in range(1, PARTS + 1)), ("workspace", 1), ("floor", 2)]
 )
 def test_killed_at_every_step(template: DataFolder, tmp_path: Path, which: str, first: int) -> None:
-    """Killed at any step, the next run, or the command once more, gives what it would have given."""
+    """After a kill at any step, the next run or a repeated command gives the result of an undisturbed command."""
     undisturbed = template.copy(tmp_path / "undisturbed")
     done(usage(undisturbed, *COMMANDS[which]))
     expected = outcome(undisturbed)
@@ -102,7 +105,7 @@ def test_killed_at_every_step(template: DataFolder, tmp_path: Path, which: str, 
 
 @pytest.mark.parametrize("which", COMMANDS)
 def test_staging_lost(template: DataFolder, tmp_path: Path, which: str) -> None:
-    """What was staged is lost after the commit had begun: nothing of it is done, and the next run does all of it."""
+    """If the staged files are lost after the commit began, the next run does the whole erasure."""
     undisturbed = template.copy(tmp_path / "undisturbed")
     done(usage(undisturbed, *COMMANDS[which]))
     folder = template.copy(tmp_path / "data")
@@ -111,13 +114,13 @@ def test_staging_lost(template: DataFolder, tmp_path: Path, which: str) -> None:
     folder.run()
     expected = outcome(undisturbed)
     found = outcome(folder)
-    if which == "floor":  # what was read again was rejected again, today
+    if which == "floor":  # the next run read the raw files again, and rejected their lines again today
         del expected["quarantine"], found["quarantine"]
     assert found == expected
 
 
 def ask(app: Front, token: str, path: str) -> Any:
-    """Return the data of an answer."""
+    """Return the `data` of an answer."""
     reply = call(app, f"/api/v1/usage/{path}", b"range=90d&limit=100", [("authorization", f"Bearer {token}")])
     assert reply.status == 200, reply.body
     return json.loads(reply.body)["data"]
@@ -125,7 +128,7 @@ def ask(app: Front, token: str, path: str) -> Any:
 
 @pytest.mark.parametrize("which", COMMANDS)
 def test_readers(template: DataFolder, tmp_path: Path, which: str) -> None:
-    """A service that was asked before answers without what is gone; meanwhile sums are those of before or after."""
+    """During an erasure, the service returns the sums of before or after. Afterwards it returns no erased event."""
     folder = template.copy(tmp_path / "data")
     tokens = {workspace: f"op_live_{number:032d}" for number, workspace in enumerate((WORKSPACE, OTHER))}
     keys.write_rows(

@@ -1,4 +1,4 @@
-"""A disk that is full, at any step: the run fails with one clear message and the tables stay as they were."""
+"""If the disk is full at any step, the run fails with one clear message and does not change the tables."""
 
 import errno
 import os
@@ -26,12 +26,12 @@ SPACES_KB = (0, 40, 100, 300, 500, *range(550, 2000, 50))
 
 
 def drop_first(folder: DataFolder) -> None:
-    """Put a first file there, which has a bad line."""
+    """Add a first raw file, with a bad line."""
     folder.drop("a.jsonl", [record("a", usage={"credits": 5}), {"id": "bad"}])
 
 
 def drop_more(folder: DataFolder) -> None:
-    """Put more there: other days and months, a newer version, many bad lines."""
+    """Add a second raw file: other days and months, a newer version, and many bad lines."""
     folder.drop(
         "b.jsonl",
         [
@@ -44,7 +44,7 @@ def drop_more(folder: DataFolder) -> None:
 
 @pytest.fixture
 def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder that is loaded, with more to load."""
+    """Return a folder with the first file loaded and the second one still to load."""
     drop_first(folder)
     folder.run()
     drop_more(folder)
@@ -52,7 +52,7 @@ def loaded(folder: DataFolder) -> DataFolder:
 
 
 def fails(folder: DataFolder, *words: str) -> None:
-    """Demand that a run fails and leaves all as it was."""
+    """Assert that a run fails and changes nothing."""
     before, entries = contents(folder), ledger(folder)
     refused(usage(folder), *words)
     assert contents(folder) == before
@@ -61,7 +61,7 @@ def fails(folder: DataFolder, *words: str) -> None:
 
 
 def succeeds(folder: DataFolder) -> None:
-    """Demand that the next run loads everything, once."""
+    """Assert that the next run loads every line once."""
     done(usage(folder))
     assert folder.events().height == 401
     assert folder.cube()["credits"].sum() == 50
@@ -71,7 +71,7 @@ def succeeds(folder: DataFolder) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[DataFolder]:
-    """Return a folder on a small disk of its own."""
+    """Return a data folder on its own small disk."""
     temporary = tmp_path / "small"
     temporary.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_KB}k", "tmpfs", str(temporary)]
@@ -84,7 +84,7 @@ def small(tmp_path: Path) -> Iterator[DataFolder]:
 
 
 def fill(temporary: Path, left_kb: int = 0) -> Path:
-    """Fill a disk but for some space; return what fills it."""
+    """Fill a disk except for `left_kb` KiB, and return the file that fills it."""
     ballast = temporary / "ballast"
     status = os.statvfs(temporary)
     with suppress(OSError):
@@ -92,8 +92,8 @@ def fill(temporary: Path, left_kb: int = 0) -> Path:
     return ballast
 
 
-def test_space_for_a_part(small: DataFolder) -> None:
-    """However much space there is, as long as it is too little nothing is changed; with enough all is loaded."""
+def test_too_little_space(small: DataFolder) -> None:
+    """A run changes nothing if the space is too small, however small it is. With enough space it loads everything."""
     drop_first(small)
     small.run()
     drop_more(small)
@@ -116,7 +116,7 @@ def test_space_for_a_part(small: DataFolder) -> None:
 
 
 def test_no_space_for_the_transaction(small: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the journal does not fit any more nothing has been renamed, and nothing is."""
+    """If the journal does not fit, no file is renamed."""
     drop_first(small)
     small.run()
     drop_more(small)
@@ -155,7 +155,7 @@ POINTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
 
 @pytest.mark.parametrize("point", POINTS)
 def test_no_space_for(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
-    """Wherever the disk turns out to be full: exit 1, the reason, all as it was, and the next run loads everything."""
+    """A run on a full disk exits with 1, names the reason and changes nothing. The next run loads everything."""
     owner, name, failure = POINTS[point]
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, failure)
@@ -164,7 +164,7 @@ def test_no_space_for(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, point
 
 
 def test_no_space_for_the_engine(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine has no space for what it spills."""
+    """A run fails cleanly if the engine has no space to spill to."""
 
     def full(*_: object, **__: object) -> Any:
         raise duckdb.IOException("Could not write file: No space left on device")
@@ -176,7 +176,7 @@ def test_no_space_for_the_engine(loaded: DataFolder, monkeypatch: pytest.MonkeyP
 
 
 def test_no_space_for_the_journal(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transaction that fails has not begun the commit."""
+    """If the transaction fails, the commit has not begun."""
 
     def full(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
@@ -189,7 +189,7 @@ def test_no_space_for_the_journal(loaded: DataFolder, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("done_before", [0, 1, 40])
 def test_no_space_for_a_rename(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, done_before: int) -> None:
-    """Where a rename fails after the transaction the run fails, and the next one ends the commit."""
+    """If a rename fails after the transaction, the run fails and the next run finishes the commit."""
     apply = Store.apply
     left = [done_before]
 

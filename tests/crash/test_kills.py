@@ -1,4 +1,4 @@
-"""A run that is killed at any step leaves a state from which the next run reaches the tables of an undisturbed run."""
+"""If a run is killed at any step, the next run reaches the tables of an undisturbed run."""
 
 import os
 import random
@@ -14,21 +14,21 @@ from tests.support.data_folder import DataFolder
 from tests.support.kills import RUN, kill
 from tests.support.outcome import outcome_of
 
-PARTS = 4  # in which all steps are tried, so that no test takes long
+PARTS = 4  # tests that share the steps, so that none takes long
 
 
 @pytest.fixture(scope="module")
-def ends_well() -> set[bytes]:
-    """Return the outcomes of folders that are known to reach the undisturbed tables."""
+def recovering_outcomes() -> set[bytes]:
+    """Return a set that collects the outcomes known to lead to the undisturbed tables."""
     return set()
 
 
 @pytest.mark.parametrize("killed", [0, 1])
 @pytest.mark.parametrize("first", range(1, PARTS + 1))
 def test_killed_at_every_step(
-    undisturbed: DataFolder, ends_well: set[bytes], tmp_path: Path, first: int, killed: int
+    undisturbed: DataFolder, recovering_outcomes: set[bytes], tmp_path: Path, first: int, killed: int
 ) -> None:
-    """Killed at any step of the first or the second batch's run, the next runs give the undisturbed tables."""
+    """After a kill at any step of the first or second batch's run, the next runs give the undisturbed tables."""
     template = DataFolder(tmp_path / "template")
     for number in range(killed):
         drop(template, number)
@@ -43,13 +43,13 @@ def test_killed_at_every_step(
         folder.run()
         assert not list(folder.root.glob("staging/*"))
         recovered = outcome_of(folder)
-        if recovered not in ends_well:  # equal folders go on in the same way
+        if recovered not in recovering_outcomes:  # folders with equal outcomes continue alike
             for number in range(killed + 1, len(batches())):
                 drop(folder, number)
                 folder.run()
             assert state_of(folder) == expected, step
             assert not list(folder.root.glob("staging/*"))
-            ends_well.add(recovered)
+            recovering_outcomes.add(recovered)
         shutil.rmtree(folder.root)
         if ended != -signal.SIGKILL:
             break
@@ -58,7 +58,7 @@ def test_killed_at_every_step(
 
 
 def test_killed_again_and_again(undisturbed: DataFolder, folder: DataFolder) -> None:
-    """Kills in a row, also while the run recovers from an earlier kill, lose and double nothing."""
+    """Repeated kills, even during recovery from an earlier one, lose no line and count none twice."""
     rng = random.Random(5)
     for number in range(len(batches())):
         drop(folder, number)
@@ -69,7 +69,7 @@ def test_killed_again_and_again(undisturbed: DataFolder, folder: DataFolder) -> 
 
 
 def test_staging_lost_twice(undisturbed: DataFolder, folder: DataFolder) -> None:
-    """A commit whose staged files are lost is made again from the raw files, even when that is killed too."""
+    """If the staged files of a commit are lost twice in a row, the next run reads the raw files again."""
     drop(folder, 0)
     for _ in range(2):
         assert kill(folder, 1, "after", "begin") == -signal.SIGKILL
@@ -82,7 +82,7 @@ def test_staging_lost_twice(undisturbed: DataFolder, folder: DataFolder) -> None
 
 
 def test_staging_lost_in_a_rebuild(undisturbed: DataFolder, folder: DataFolder) -> None:
-    """When the staged files of a partial rebuild are lost, nothing of it is done and all raw files are read again."""
+    """If the staged files of a partial rebuild are lost, the next run reads all raw files again."""
     for number in range(len(batches())):
         drop(folder, number)
         folder.run()

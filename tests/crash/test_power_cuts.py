@@ -1,4 +1,4 @@
-"""After a power cut at any moment, whatever the disk forgot: readers find whole commits, the next run loses nothing."""
+"""After a power cut at any moment, readers find whole commits and the next run loses nothing."""
 
 import hashlib
 import random
@@ -13,11 +13,11 @@ import pytest
 from pipeline.contract.tables import Manifest, Published
 from tests.support.batches import batches, drop, state_of, undisturbed_after
 from tests.support.data_folder import DataFolder
-from tests.support.disk import Disk, Tree, lay, remains
+from tests.support.disk import Disk, Tree, possible_trees, write_folder
 
 
 def credits_by_workspace(root: Path) -> dict[str, int]:
-    """Return what a reader finds: the credits of each workspace by the files that its manifest names."""
+    """Return the credits of each workspace, read from the files that its manifest names."""
     found = {}
     for path in sorted(root.glob("manifests/*.json")):
         months = msgspec.json.decode(path.read_bytes(), type=Manifest).months.values()
@@ -35,7 +35,7 @@ def credits_in(content: bytes) -> int:
 
 
 def fingerprint(tree: Tree) -> bytes:
-    """Return what tells trees apart."""
+    """Return a hash of the paths and contents of a tree."""
     digest = hashlib.sha256()
     for path, content in sorted(tree.items()):
         digest.update(f"{path}\0{len(content)}\0".encode() + content)
@@ -44,7 +44,7 @@ def fingerprint(tree: Tree) -> bytes:
 
 @pytest.mark.parametrize("number", range(len(batches())))
 def test_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Cut at any moment of any batch, with any loss: a whole commit for each workspace, then the undisturbed tables."""
+    """A power cut leaves whole commits in every workspace. The next run then gives the undisturbed tables."""
     folder = DataFolder(tmp_path / "data")
     for earlier in range(number):
         drop(folder, earlier)
@@ -61,12 +61,12 @@ def test_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int)
     rng = random.Random(number)
     seen: set[bytes] = set()
     for moment in disk.moments:
-        for tree in remains(moment, rng):
+        for tree in possible_trees(moment, rng):
             if fingerprint(tree) in seen:
                 continue
             seen.add(fingerprint(tree))
             cut = DataFolder(tmp_path / f"cut-{len(seen)}")
-            lay(tree, folder.root / "raw", cut.root)
+            write_folder(tree, folder.root / "raw", cut.root)
             for workspace_id, found in credits_by_workspace(cut.root).items():
                 assert found in {before.get(workspace_id), after[workspace_id]}, moment.before
             if (cut.root / "published.json").exists():

@@ -1,4 +1,4 @@
-"""A run with worker processes that is killed or stopped at any time: nothing is lost and no process is left."""
+"""If a run with worker processes is killed or stopped at any time, it loses no line and leaves no process."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 from tests.support.kills import halted
 from tests.support.process import ENVIRONMENT, wait_until
 
-# `usage` whose runs use several processes, and a batch for each file, however small the files are.
+# `usage` with several processes and one batch per file, however small the files are.
 WITH_PROCESSES = """
 from functools import partial
 from pipeline import run
@@ -27,13 +27,13 @@ main()
 
 
 def command(folder: DataFolder) -> list[str]:
-    """Return a run with two worker processes."""
+    """Return the command line of a run with two worker processes."""
     options = ["--workers", "2", "--data-dir", str(folder.root), "--now", NOW]
     return [sys.executable, "-c", WITH_PROCESSES, "run", *options]
 
 
 def test_killed_at_any_time(undisturbed: DataFolder, folder: DataFolder) -> None:
-    """Kills of a run with worker processes, whenever they come, lose and double nothing."""
+    """A run with worker processes that is killed at any time loses no line and counts none twice."""
     rng = random.Random(9)
     for number in range(len(batches())):
         drop(folder, number)
@@ -50,7 +50,7 @@ def test_killed_at_any_time(undisturbed: DataFolder, folder: DataFolder) -> None
 
 
 def test_signal_to_all_processes(folder: DataFolder) -> None:
-    """A signal to a run and its workers, as service managers send it, stops the run as one to the run alone does."""
+    """A signal to a run and all its workers, as service managers send it, stops the run cleanly."""
     for name in "ab":
         folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(50_000)])
     with subprocess.Popen(
@@ -65,8 +65,8 @@ def test_signal_to_all_processes(folder: DataFolder) -> None:
     assert folder.run().accepted == 100_000
 
 
-def test_workers_follow_their_parent(folder: DataFolder) -> None:
-    """Worker processes of a killed run end with it."""
+def test_workers_end_with_their_parent(folder: DataFolder) -> None:
+    """The worker processes of a killed run end with it."""
     many = b"".join(b'{"id":"%d","workspace_id":"%s"}\n' % (number, WORKSPACE.encode()) for number in range(3_000))
     for number in range(4):
         folder.drop(f"{number}.jsonl", many)
@@ -87,8 +87,8 @@ def test_workers_follow_their_parent(folder: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_stop_between_steps(folder: DataFolder, number: signal.Signals, code: int) -> None:
-    """SIGTERM and SIGINT stop a run at the next safe point, with nothing published and nothing lost."""
+def test_signals_stop_a_run_between_steps(folder: DataFolder, number: signal.Signals, code: int) -> None:
+    """SIGTERM and SIGINT stop a run at the next safe point. It publishes nothing and loses nothing."""
     for name in "ab":
         folder.drop(f"{name}.jsonl", [record(f"{name}{k}") for k in range(20)])
     with halted(folder, "_read") as victim:

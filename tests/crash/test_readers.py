@@ -1,4 +1,4 @@
-"""Whoever asks the API while runs are killed and mended gets every workspace as of before or after a commit."""
+"""While runs are killed and recover, the API answers from whole commits of each workspace."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ BATCHES = 4
 
 
 def write_directory(root: Path) -> None:
-    """Give one member a key to each workspace."""
+    """Write a directory in which one member has a key to each workspace."""
     folder = root / "directory"
     folder.mkdir(parents=True)
     members = [
@@ -42,7 +42,7 @@ def write_directory(root: Path) -> None:
 
 
 def batch(number: int) -> list[dict[str, Any]]:
-    """Return records of two months and two workspaces; each batch adds ten times what the one before added."""
+    """Return records of two months in two workspaces. Each batch adds ten times the credits of the one before."""
     usage = {"credits": 10**number, "languages": [{"locale": "de", "characters": 10**number}]}
     return [
         record(f"{number}-{day}", workspace_id=workspace_id, timestamp=f"2026-{day}T10:00:00Z", usage=usage)
@@ -52,7 +52,7 @@ def batch(number: int) -> list[dict[str, Any]]:
 
 
 def test_readers_see_whole_commits(folder: DataFolder) -> None:
-    """No answer is torn, none goes back, and none but those before the first commit is an error."""
+    """No answer mixes commits or goes back to an older one. Only before the first commit is an answer an error."""
     write_directory(folder.root)
     app = create_app(Settings.read({}, data_dir=folder.root), lambda: instant(NOW))
     rng = random.Random(3)

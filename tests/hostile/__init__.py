@@ -1,13 +1,13 @@
-"""Seeded generators of ordinary and hostile logs, and of the directory that belongs to them.
+"""Seeded generators of ordinary and hostile logs, and of their directory.
 
-cast ─▶ records (moments) ─▶ lines (texts, single_lines, bad_fields, bad_lines, odd_lines) ─▶ files
+cast ─▶ records (moments) ─▶ lines (texts, single_lines, bad_fields, bad_lines, lenient_lines) ─▶ files
 """
 
 from tests.hostile.bad_lines import bad_lines
 from tests.hostile.cast import Cast, Person, make_cast, make_directory
 from tests.hostile.files import Delivery, compress, deliver, hostile_lines, pack
+from tests.hostile.lenient_lines import good_lines
 from tests.hostile.moments import ZONES, list_moments
-from tests.hostile.odd_lines import good_lines
 from tests.hostile.records import awkward_records, competing_versions, edge_records, make_record, ordinary_records
 from tests.hostile.single_lines import BadLine, GoodLine, make_plain_record
 from tests.hostile.texts import DROP, Raw, change, write_line, write_stamp

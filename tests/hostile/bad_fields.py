@@ -1,4 +1,4 @@
-"""Bad values of one field, each with the reason of its rejection; the path is also the field of the rejection."""
+"""Bad values of single fields, each with the reason of its rejection. The path is also the field of the rejection."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -61,7 +61,7 @@ _BAD_LOCALES = (
     "en\n",
     "deutschland",
     "en-abcdefghi",
-    "\u212ao",  # the Kelvin sign, whose lower case is a plain k
+    "\u212ao",  # the Kelvin sign, whose lower case is an ordinary k
     "zh-\u212aorea",
     "\u0130t",
     "de-\u0661",
@@ -81,7 +81,7 @@ _AMOUNTS = (
 
 
 def list_faults(now_us: int) -> Iterator[Fault]:
-    """Yield every bad value: its path, the value, and the reason. A run starts at `now_us`."""
+    """Yield the path, value and reason of every bad value, for a run that starts at `now_us`."""
     yield from _list_absences()
     yield from _list_wrong_types()
     yield from _list_wrong_amounts()

@@ -1,4 +1,4 @@
-"""The catalogue of lines that must be rejected, one for each way to be bad."""
+"""The catalogue of lines that must be rejected, with one line for each kind of fault."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -84,7 +84,7 @@ def bad_lines(now_us: int) -> Iterator[BadLine]:
 
 
 def _list_several_faults(plain: dict[str, Any]) -> Iterator[BadLine]:
-    """Yield lines with several faults: the first field of the contract's table counts, in any order of keys."""
+    """Yield lines with several faults. The first faulty field in the contract's table counts, in any order of keys."""
     order = ("id", "workspace_id", "timestamp", "recorded_at", "action", "kind", "resource", "user", "metadata", "ip")
     faulty: dict[str, Any] = dict.fromkeys((*order, "run", "usage"), 12)
     while faulty:
@@ -129,7 +129,7 @@ def _list_broken_texts(template: bytes) -> Iterator[BadLine]:
 
 
 def _list_whole_lines(plain: bytes) -> Iterator[BadLine]:
-    """Yield lines that are not a record at all, made from a good one."""
+    """Yield lines that are bad as a whole, made from a good line."""
     yield BadLine("surrogate in a missing record", b'{"id":"\\ud800"}', "invalid_encoding")
     yield BadLine("two records", plain + b" " + plain, "invalid_json")
     yield BadLine("carriage return between records", plain + b"\r" + plain, "invalid_json")

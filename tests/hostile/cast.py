@@ -1,4 +1,4 @@
-"""The workspaces and people in the logs, and their directory: members, accounts, API keys."""
+"""The workspaces and people of the logs, and their directory: members, accounts and API keys."""
 
 import hashlib
 import random
@@ -37,19 +37,19 @@ class Person:
 
 @dataclass(frozen=True)
 class Cast:
-    """Workspaces and people. The last workspace has no events; the first person is a member of every workspace."""
+    """Workspaces and people. The last workspace has no events. The first person is a member of every workspace."""
 
     workspaces: tuple[str, ...]
     people: tuple[Person, ...]
 
     @property
     def busy_workspaces(self) -> tuple[str, ...]:
-        """Workspaces with events."""
+        """The workspaces with events."""
         return self.workspaces[:-1]
 
 
 def make_cast(rng: random.Random, workspaces: int = 5) -> Cast:
-    """Draw ids in lower case, as they are stored; the names of the people are in different scripts."""
+    """Draw workspaces and people. Ids are in lower case, as they are stored. Names are in different scripts."""
     return Cast(tuple(draw_uuid(rng) for _ in range(workspaces)), tuple(Person(draw_uuid(rng), name) for name in NAMES))
 
 
@@ -59,10 +59,11 @@ def draw_uuid(rng: random.Random) -> str:
 
 
 def make_directory(rng: random.Random, cast: Cast) -> tuple[Directory, Mapping[tuple[str, str], str]]:
-    """Return the directory's rows and a working key by (workspace, user) for every active member.
+    """Return the directory's rows, and a valid key by (workspace, user) for every active member.
 
-    Person 1 was removed everywhere. Person 2 is a member of one workspace. Person 3 was removed and came back. Person 4
-    is not in the directory. Person 5 has no account; the accounts of the others differ in quota and anchor.
+    People count from 0. Person 1 was removed everywhere. Person 2 is a member of one workspace. Person 3 was removed
+    and came back. Person 4 is not in the directory. Person 5 has no account. The other accounts differ in quota and
+    anchor.
     """
     members = []
     for index, workspace in enumerate(cast.workspaces):

@@ -1,4 +1,4 @@
-"""Deliveries: raw files as producers write them, plain and compressed, with their directory."""
+"""Deliveries: raw files as producers write them, plain and compressed, with a directory."""
 
 import gzip
 import random
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tests.hostile.bad_lines import bad_lines
 from tests.hostile.cast import Cast, make_cast, make_directory
-from tests.hostile.odd_lines import good_lines
+from tests.hostile.lenient_lines import good_lines
 from tests.hostile.records import awkward_records, competing_versions, edge_records, ordinary_records
 from tests.hostile.texts import write_line
 from tests.oracle import Directory
@@ -20,7 +20,7 @@ SUFFIXES = (".jsonl", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 @dataclass(frozen=True)
 class Delivery:
-    """Raw files with their names, which may have folders; the directory's rows; working keys by (workspace, user)."""
+    """Raw files by name, which may contain folders; the directory's rows; valid keys by (workspace, user)."""
 
     files: list[tuple[str, bytes]]
     cast: Cast
@@ -29,7 +29,7 @@ class Delivery:
 
 
 def deliver(seed: int, now_us: int, *, events: int = 2000, files: int = 7, hostile: bool = True) -> Delivery:
-    """Make a delivery for a run that starts at `now_us`; the same seed and instant make the same bytes."""
+    """Make a delivery for a run that starts at `now_us`. The same seed and instant give the same bytes."""
     rng = random.Random(seed)
     cast = make_cast(rng)
     directory, tokens = make_directory(rng, cast)
@@ -47,14 +47,14 @@ def deliver(seed: int, now_us: int, *, events: int = 2000, files: int = 7, hosti
 
 
 def hostile_lines(rng: random.Random, now_us: int, share: float = 0.3) -> list[bytes]:
-    """Return a random share of the good and bad lines of the catalogues, and blank lines."""
+    """Return random good and bad lines of the catalogues, and blank lines."""
     lines = [bad.line for bad in bad_lines(now_us) if not bad.last and rng.random() < share]
     lines += [good.line for good in good_lines(now_us) if rng.random() < share]
     return [*lines, b"", b"\r", b" \t ", b"    \r"]
 
 
 def pack(rng: random.Random, lines: Iterable[bytes], files: int, *, hostile: bool = True) -> list[tuple[str, bytes]]:
-    """Distribute lines over files of every kind, some with a BOM, with CRLF or without a last newline."""
+    """Distribute lines over files of every kind, some with a BOM, some with CRLF, some without a last newline."""
     shares: list[list[bytes]] = [[] for _ in range(files)]
     for line in lines:
         rng.choice(shares).append(line)
@@ -74,7 +74,7 @@ def pack(rng: random.Random, lines: Iterable[bytes], files: int, *, hostile: boo
 
 
 def compress(suffix: str, content: bytes) -> bytes:
-    """Compress by the suffix; gzip has two members, as after an append."""
+    """Compress by the suffix. A gzip file gets two members, as after an append."""
     if suffix.endswith(".gz"):
         half = len(content) // 2
         return gzip.compress(content[:half], mtime=0) + gzip.compress(content[half:], mtime=0)

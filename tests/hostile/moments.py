@@ -1,4 +1,4 @@
-"""Instants that calendars get wrong: local midnights that bound a window or a bucket, and a microsecond beside."""
+"""Instants that calendars get wrong: local midnights that bound a window or bucket, and one microsecond beside them."""
 
 import random
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ ZONES = (
 
 
 def find_edges(zone: str, now_us: int) -> list[int]:
-    """Return the local midnights around the clock changes of the past year, and the bounds of windows and buckets."""
+    """Return the bounds of windows and buckets, and the local midnights around the past year's clock changes."""
     today = find_today(zone, now_us)
     edges = {day_start(zone, day) for day in _list_days_of_change(zone, today)}
     for view in RANGE_LABELS:
@@ -46,7 +46,7 @@ def _list_days_of_change(zone: str, today: date) -> list[date]:
 
 
 def list_moments(now_us: int, run_start_us: int) -> list[int]:
-    """Return every edge of every zone, with the microseconds before and after it, if a log may contain them."""
+    """Return every edge of every zone and the microseconds beside it, as far as a log may contain them."""
     edges = {edge for zone in ZONES for edge in find_edges(zone, now_us)}
     moments = {edge + near for edge in edges for near in (-1, 0, 1)}
     moments |= {now_us, now_us - 1, run_start_us + DAY_US}

@@ -1,4 +1,4 @@
-"""Good records: ordinary ones as a product writes them, and versions that compete in awkward ways."""
+"""Good records: ordinary records as a product writes them, and versions that compete in awkward ways."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from tests.hostile.moments import draw_moment, list_moments
 from tests.hostile.texts import DROP, Raw, change, write_stamp
 from tests.oracle import read_instant
 from tests.oracle.events import STATUSES
-from tests.oracle.judging import ACTIONS
+from tests.oracle.validation import ACTIONS
 
 LIMIT = 10**12
 LOCALES = ("en-us", "EN_us", "en-GB", "ko-KR", "ja", "pt_BR", "zh-Hans-CN", "sr-latn", "es-419", "fil", "yue", "qq-zz")
@@ -53,7 +53,7 @@ METADATA = (
 
 
 def ordinary_records(rng: random.Random, cast: Cast, now_us: int, count: int) -> Iterator[dict[str, Any]]:
-    """Yield records that a product would log; runs have up to two updates."""
+    """Yield records that a product would log. A run gets up to two updates."""
     for number in range(count):
         record = make_record(rng, cast, f"evt_{number:06d}_{rng.getrandbits(40):010x}", draw_moment(rng, now_us))
         yield record
@@ -62,7 +62,7 @@ def ordinary_records(rng: random.Random, cast: Cast, now_us: int, count: int) ->
 
 
 def make_record(rng: random.Random, cast: Cast, identifier: str, moment_us: int) -> dict[str, Any]:
-    """Make one record; the first workspaces are the busiest."""
+    """Make one record. The first workspaces get the most records."""
     action = rng.choice(ACTIONS)
     person = rng.choice(cast.people)
     workspace = cast.busy_workspaces[min(int(rng.expovariate(1)), len(cast.busy_workspaces) - 1)]
@@ -117,7 +117,7 @@ def _make_usage(rng: random.Random) -> dict[str, Any] | None:
 
 
 def _update_run(rng: random.Random, record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield later states of a run, all with the timestamp of the first one."""
+    """Yield later versions of a run, all with the timestamp of the first."""
     recorded_us = read_instant(record.get("recorded_at") or record["timestamp"]) or 0
     for _ in range(rng.choice((0, 1, 2))):
         recorded_us += rng.randrange(1, 10**9)
@@ -126,13 +126,13 @@ def _update_run(rng: random.Random, record: dict[str, Any]) -> Iterator[dict[str
 
 
 def edge_records(rng: random.Random, cast: Cast, now_us: int, run_start_us: int) -> Iterator[dict[str, Any]]:
-    """Yield events on, and one microsecond beside, every edge of every awkward zone."""
+    """Yield events at every edge of every awkward zone, and one microsecond before and after it."""
     for number, moment_us in enumerate(list_moments(now_us, run_start_us)):
         yield make_record(rng, cast, f"edge-{number}", moment_us)
 
 
 def awkward_records(rng: random.Random, cast: Cast, now_us: int) -> Iterator[dict[str, Any]]:
-    """Yield awkward ids at one instant, so that the feed must order them, and all awkward metadata."""
+    """Yield records with awkward ids at one instant, which the feed must sort, and with awkward metadata."""
     moment_us = now_us - 3_600_000_000
     for identifier in IDS:
         yield make_record(rng, cast, identifier, moment_us)
@@ -141,7 +141,7 @@ def awkward_records(rng: random.Random, cast: Cast, now_us: int) -> Iterator[dic
 
 
 def competing_versions(rng: random.Random, cast: Cast, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield versions of records: ties at every level, and the same id in other hours, days and workspaces."""
+    """Yield versions of records that tie at every level, and records with the same id in other days and workspaces."""
     for record in records:
         moment_us = read_instant(record["timestamp"]) or 0
         rival = {**record, "recorded_at": write_stamp(moment_us + 5, rng), "usage": {"credits": 5, "languages": []}}

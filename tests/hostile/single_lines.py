@@ -1,4 +1,4 @@
-"""Single lines with the outcome that the contract demands, worked out by hand."""
+"""Single lines with the outcome that the contract demands."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ USER = "99999999-aaaa-4bbb-8ccc-ddddeeeeffff"
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that must be rejected with this reason and field; a `last` one ends its file without a newline."""
+    """A line that must be rejected with this reason and field. A `last` line ends its file without a newline."""
 
     label: str
     line: bytes
@@ -24,7 +24,7 @@ class BadLine:
 
 @dataclass(frozen=True)
 class GoodLine:
-    """A line that must be accepted; `columns` are some columns of its row."""
+    """A line that must be accepted. `columns` holds some columns of its row."""
 
     label: str
     line: bytes
@@ -32,7 +32,7 @@ class GoodLine:
 
 
 def make_plain_record(now_us: int) -> dict[str, Any]:
-    """Return a good record of an hour ago with every field, in the order of the contract's table."""
+    """Return a good record from an hour ago with every field, in the order of the contract's table."""
     return {
         "id": "plain",
         "workspace_id": WORKSPACE,

@@ -1,4 +1,4 @@
-"""Write records as JSON lines the way different producers do: order of keys, white space, escapes, offsets, digits."""
+"""Write records as JSON lines with varied order of keys, white space, escapes, offsets and digits, as producers do."""
 
 import json
 import random
@@ -13,13 +13,13 @@ _OFFSETS_MINUTES = (0, 60, -60, 330, 345, 525, 765, 840, -210, -720, 1, -1, 1439
 
 
 class Raw(str):
-    """JSON text that is written as it is."""
+    """JSON text that is written unchanged."""
 
     __slots__ = ()
 
 
 def write_json(value: Any, rng: random.Random | None = None) -> str:
-    """Write a value as JSON; with a random generator the order of keys, white space and escapes vary."""
+    """Write a value as JSON. A random generator varies the order of keys, white space and escapes."""
     if isinstance(value, Raw):
         return value
     if isinstance(value, Mapping):
@@ -49,7 +49,7 @@ def write_line(record: Mapping[str, Any], rng: random.Random | None = None) -> b
 
 
 def change(record: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """Copy a record with one value replaced, or removed by `DROP`; the path is dotted, a number is a list's index."""
+    """Copy a record with one value replaced, or removed by `DROP`. The path has dots; a number is a list index."""
     name, _, rest = path.partition(".")
     copy = dict(record)
     if rest and isinstance(copy[name], list):
@@ -67,7 +67,7 @@ def change(record: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def write_stamp(instant_us: int, rng: random.Random) -> str:
-    """Write an instant with any offset and any number of digits, sometimes more than microseconds."""
+    """Write an instant with a random offset and a random number of digits, sometimes beyond microseconds."""
     minutes = rng.choice(_OFFSETS_MINUTES)
     local = to_datetime(instant_us + minutes * 60_000_000).replace(tzinfo=None)
     digits = f"{instant_us % 1_000_000:06d}".rstrip("0")

@@ -1,4 +1,4 @@
-"""The whole folder against the independent oracle: the same raw files, the same questions, every field equal."""
+"""The data folder and the oracle read the same raw files and answer the same questions: every field is equal."""
 
 import json
 from collections.abc import Callable
@@ -11,35 +11,35 @@ from tests.hostile import ZONES
 from tests.oracle import Event
 from tests.support.world import RANGES, VIEWS, World
 
-# The second one is a minute into the day after St John's and Lord Howe changed their clocks, still yesterday in Apia.
+# The second instant is just after the clock changes of St John's and Lord Howe; in Apia it is still the day before.
 NOWS = ("2026-11-24T12:00:00Z", "2026-11-01T14:31:00Z", "2026-03-29T00:59:59.999999Z")
 
 
 @pytest.fixture(scope="module", params=range(len(NOWS)), ids=NOWS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Return one world for each instant."""
+    """Return a world for each instant in `NOWS`."""
     return World(tmp_path_factory.mktemp("world"), request.param + 1, NOWS[request.param])
 
 
 def decimal(text: str) -> tuple[str, float]:
-    """Return a decimal number that equals no integer."""
+    """Parse a JSON number with a decimal point; the result differs from every integer."""
     return "decimal", float(text)
 
 
 def plain(value: Any) -> Any:
-    """Return a value as it reads when it comes as JSON."""
+    """Return a value after a round trip through JSON."""
     return json.loads(json.dumps(value), parse_float=decimal)
 
 
 def compare(world: World, path: str, asked: list[tuple[str, dict[str, Any]]], expected: list[Any]) -> None:
-    """Ask all questions of one endpoint and compare `data`."""
+    """Ask one endpoint all questions and compare `data` with the oracle's."""
     answers = world.ask([(token, path, parameters) for token, parameters in asked])
     for (_, parameters), answer, data in zip(asked, answers, expected, strict=True):
         assert json.loads(answer, parse_float=decimal)["data"] == plain(data), parameters
 
 
 def test_events(world: World) -> None:
-    """Every standing event is in its partition with the oracle's columns, and no other."""
+    """The partitions hold exactly the current events, and every column equals the oracle's."""
     columns: Callable[[Event], dict[str, Any]] = lambda event: json.loads(event.canonical())  # noqa: E731
     expected = {event.identity: columns(event) for event in world.oracle.events}
     frame = world.folder.events().with_columns(
@@ -54,7 +54,7 @@ def test_events(world: World) -> None:
 
 
 def test_quarantine_and_accounting(world: World) -> None:
-    """Every rejected line is in quarantine with the oracle's file, number, reason and field; all lines are counted."""
+    """The quarantine holds the oracle's rejected lines, with equal reasons and fields. All lines are counted."""
     found = [
         (row["source_file"], row["line_number"], row["reason"], row["field"], row["line"].removesuffix(b"\r"))
         for row in world.folder.quarantine()
@@ -73,7 +73,7 @@ def test_quarantine_and_accounting(world: World) -> None:
 
 
 def test_summary(world: World) -> None:
-    """The summary of many workspaces, members, zones, ranges and views is the oracle's."""
+    """The summary equals the oracle's for many workspaces, members, zones, ranges and views."""
     callers, asked, expected = world.callers(), [], []
     for number, zone in enumerate(sorted(ZONES)):
         for k in range(3):
@@ -87,7 +87,7 @@ def test_summary(world: World) -> None:
 
 
 def test_by_language(world: World) -> None:
-    """The usage by language of many workspaces, zones, ranges and views is the oracle's."""
+    """The usage by language equals the oracle's for many workspaces, zones, ranges and views."""
     callers, asked, expected = world.callers(), [], []
     for number, zone in enumerate(sorted(ZONES)):
         for k, view in enumerate((None, *VIEWS)):
@@ -100,7 +100,7 @@ def test_by_language(world: World) -> None:
 
 
 def test_every_zone(world: World) -> None:
-    """The defaults in every zone that tzdata names are the oracle's."""
+    """With default parameters, the answers equal the oracle's in every zone of tzdata."""
     workspace, user, token = world.callers()[0]
     zones = sorted(zone_names())[hash(world.now) % 7 :: 7]
     compare(
@@ -115,7 +115,7 @@ def test_every_zone(world: World) -> None:
 
 
 def test_activity(world: World) -> None:
-    """Walking `next` from the first page gives the oracle's feed, once; walking `prev` gives it back."""
+    """Following `next` from the first page gives the oracle's feed once, and following `prev` gives it in reverse."""
     callers = world.callers()
     for number, zone in enumerate(sorted(ZONES)):
         workspace, user, token = callers[number % len(callers)]

@@ -1,4 +1,4 @@
-"""The tables depend on the set of records alone, not on how they are delivered."""
+"""The tables depend only on the set of records, not on their order, files or repetitions."""
 
 import random
 import tempfile
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.data_folder import WORKSPACE, DataFolder
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-# Each workspace has about as many records as one case needs, and a run tries as many cases as there are workspaces.
+# Every workspace gets enough records for a case of its own, so that one run tries several cases.
 MORE = [f"{number:08x}-0000-4000-8000-000000000002" for number in range(5)]
 EVENT = st.fixed_dictionaries(
     {
@@ -50,7 +50,7 @@ EVENT = st.fixed_dictionaries(
 def test_tables_depend_on_the_set_of_records_alone(
     records: list[dict[str, Any]], shuffle: random.Random, batches: int
 ) -> None:
-    """Any order, any split into files and batches, and any repetition of the records gives the same tables."""
+    """The records give the same tables in any order, in any files and batches, and however often they are repeated."""
     with tempfile.TemporaryDirectory() as folder:
         once, often = DataFolder(Path(folder, "once")), DataFolder(Path(folder, "often"))
         once.drop("all.jsonl", records)

@@ -1,4 +1,4 @@
-"""Raw files that change, vanish or are replaced: no line is lost, and none counts twice."""
+"""Raw files that change, vanish or are replaced: no line is lost, and no line counts twice."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from tests.support.raw_files import ids, lines, numbers
 
 @pytest.fixture
 def after_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Return a function that schedules an action for when the raw files are listed and none is read."""
+    """Return a function that schedules an action between the listing of the raw files and the first read."""
 
     def happens(something: Callable[[], object]) -> None:
         changed = discovery.changed
@@ -38,7 +38,7 @@ def after_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
 
 @pytest.fixture
 def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Return a function that schedules an action for when the first line of a file is read and the last is not."""
+    """Return a function that schedules an action between the first and the last block of a file."""
     blocks = lines_of.blocks
 
     def happens(something: Callable[[], object]) -> None:
@@ -55,7 +55,7 @@ def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
 
 
 def test_vanishes_before_it_is_read(folder: DataFolder, after_listing: Callable[[Callable[[], object]], None]) -> None:
-    """A file that is gone when its turn comes is reported, the others are loaded; when it is back, it is read."""
+    """A run reports a file that vanished after the listing and loads the others. A later run reads it if it is back."""
     folder.drop("a.jsonl", lines("a"))
     path = folder.drop("b.jsonl", lines("b"))
     after_listing(path.unlink)
@@ -71,7 +71,7 @@ def test_vanishes_before_it_is_read(folder: DataFolder, after_listing: Callable[
 
 
 def test_vanishes_while_it_is_read(folder: DataFolder, while_reading: Callable[[Callable[[], object]], None]) -> None:
-    """A file that is deleted while it is open is read to its end."""
+    """A run reads a file to its end even if it is deleted meanwhile."""
     path = folder.drop("a.jsonl", lines(*"abcdef"))
     while_reading(path.unlink)
     done(usage(folder))
@@ -80,7 +80,7 @@ def test_vanishes_while_it_is_read(folder: DataFolder, while_reading: Callable[[
 
 
 def test_growing_file(folder: DataFolder) -> None:
-    """A file that grew is read from its last whole line on; a torn line leaves the quarantine once it is whole."""
+    """A file that grew is read on from its last complete line. A torn line leaves the quarantine once complete."""
     content = lines("a", "b") + b"bad\n" + lines("c", "d")
     path = folder.drop("a.jsonl", content[:250])
     first = folder.run()
@@ -99,7 +99,7 @@ def test_growing_file(folder: DataFolder) -> None:
 
 
 def test_last_line_without_newline_then_more(folder: DataFolder) -> None:
-    """A good last line without a newline counts at once, and is not counted again when its newline follows."""
+    """A good last line counts before its newline arrives, and does not count again afterwards."""
     path = folder.drop("a.jsonl", lines("a", "b")[:-1])
     assert numbers(folder.run()) == (2, 2, 0, 0, 0)
     with path.open("ab") as file:
@@ -109,7 +109,7 @@ def test_last_line_without_newline_then_more(folder: DataFolder) -> None:
 
 
 def test_grows_while_it_is_read(folder: DataFolder, while_reading: Callable[[Callable[[], object]], None]) -> None:
-    """A run reads what a file held when it was opened, the next run reads the rest; half a line waits for its end."""
+    """A run reads a file up to its size when it was opened. The next run reads the rest, and half a line waits."""
     path = folder.drop("a.jsonl", lines(*"abcd"))
     more = lines(*"efg")
 
@@ -129,7 +129,7 @@ def test_grows_while_it_is_read(folder: DataFolder, while_reading: Callable[[Cal
 
 
 def test_replaced_file(folder: DataFolder) -> None:
-    """A file with another beginning is read again and its quarantine replaced; raw files are never changed."""
+    """A file with a new beginning is read again, and its quarantine is replaced. Raw files are never changed."""
     path = folder.drop("a.jsonl", b"bad\n" + lines("a"))
     folder.run()
     content = lines("a", "b", "c")
@@ -140,7 +140,7 @@ def test_replaced_file(folder: DataFolder) -> None:
 
 
 def test_replaced_by_one_of_the_same_size(folder: DataFolder) -> None:
-    """A file that replaces another under the same name is read, even with the same size and age."""
+    """A file that replaces another is read even if its name, size and modification time are the same."""
     path = folder.drop("a.jsonl", lines("a", "b"))
     folder.run()
     before = path.stat()
@@ -158,7 +158,7 @@ def test_replaced_by_one_of_the_same_size(folder: DataFolder) -> None:
 def test_replaced_before_it_is_read_on(
     folder: DataFolder, after_listing: Callable[[Callable[[], object]], None], size: int, *, rename: bool
 ) -> None:
-    """A file that grew but was replaced before it is opened is not read from the middle; the next run reads it."""
+    """A file that is replaced before it is opened is not read from the middle. The next run reads the whole file."""
     path = folder.drop("a.jsonl", lines("a", "b"))
     folder.run()
     path.write_bytes(lines("a", "b", "c"))
@@ -181,7 +181,7 @@ def test_replaced_before_it_is_read_on(
 
 
 def test_truncated(folder: DataFolder) -> None:
-    """A file that became shorter is read from its start, and from there on when it grows."""
+    """A file that became shorter is read again from its start. If it grows afterwards, only the new lines are read."""
     path = folder.drop("a.jsonl", lines("a", "b", "c") + b"bad\n")
     folder.run()
     path.write_bytes(lines("a"))
@@ -202,8 +202,8 @@ def test_truncated_while_it_is_read(
     while_reading: Callable[[Callable[[], object]], None],
     left: int,
 ) -> None:
-    """A file that is cut off and rewritten while it is read is read whole by the next run, whatever its length."""
-    kind = "k" * 100_000  # more than what is read ahead
+    """If a file is truncated and rewritten while it is read, the next run reads it whole, whatever its length."""
+    kind = "k" * 100_000  # more than the read-ahead
     path = folder.drop("a.jsonl", lines(*"abcdef", kind=kind))
     while_reading(lambda: path.write_bytes(lines(*"xyz"[:left], kind=kind)))
     folder.limits = Limits(chunk_bytes=60_000)

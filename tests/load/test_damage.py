@@ -1,4 +1,4 @@
-"""Damaged files of the tables: a run names the file and changes nothing, and a rebuild makes all of it anew."""
+"""Damaged files of the tables: a run names the file and changes nothing, and a rebuild restores the tables."""
 
 import json
 import pickle
@@ -29,12 +29,12 @@ def rows(records: list[dict[str, object]]) -> bytes:
 
 
 def without(column: str) -> Callable[[Path], object]:
-    """Return what takes a column away from a Parquet file."""
+    """Return a function that removes a column from a Parquet file."""
     return lambda path: pq.write_table(pq.read_table(path, partitioning=None).drop_columns([column]), path)
 
 
-def of_text(column: str) -> Callable[[Path], object]:
-    """Return what makes a column of a Parquet file one of words."""
+def as_text(column: str) -> Callable[[Path], object]:
+    """Return a function that turns a column of a Parquet file into text."""
 
     def change(path: Path) -> None:
         found = pq.read_table(path, partitioning=None)
@@ -45,7 +45,7 @@ def of_text(column: str) -> Callable[[Path], object]:
 
 
 def flip(path: Path, position: float) -> None:
-    """Turn all bits of some bytes of a file."""
+    """Invert all bits of eight bytes; `position` is a fraction of the file's size."""
     content = bytearray(path.read_bytes())
     start = int(len(content) * position)
     content[start : start + 8] = bytes(255 - byte for byte in content[start : start + 8])
@@ -53,40 +53,40 @@ def flip(path: Path, position: float) -> None:
 
 
 def empty(path: Path) -> None:
-    """Take all bytes away."""
+    """Truncate a file to nothing."""
     path.write_bytes(b"")
 
 
 def torn(path: Path) -> None:
-    """Take the second half away."""
+    """Cut off the second half of a file."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def foreign(path: Path) -> None:
-    """Put something else in its place."""
+    """Replace a file by bytes that are neither Parquet nor JSON."""
     path.write_bytes(b"PAR1 this is neither Parquet nor JSON \xff PAR1")
 
 
 def emptied(path: Path) -> None:
-    """Put a file without any column in its place."""
+    """Replace a file by a Parquet file without columns."""
     pq.write_table(pa.table({}), path)
 
 
 COMMON = (empty, torn, foreign)
 DAMAGES: list[tuple[str, Callable[[Path], object]]] = [
-    *(("events", damage) for damage in (*COMMON, emptied, without("credits"), of_text("timestamp"))),
-    *(("cube", damage) for damage in (*COMMON, Path.unlink, without("runs_failed"), of_text("quarter"))),
-    *(("actors", damage) for damage in (*COMMON, Path.unlink, without("day"), of_text("events"))),
+    *(("events", damage) for damage in (*COMMON, emptied, without("credits"), as_text("timestamp"))),
+    *(("cube", damage) for damage in (*COMMON, Path.unlink, without("runs_failed"), as_text("quarter"))),
+    *(("actors", damage) for damage in (*COMMON, Path.unlink, without("day"), as_text("events"))),
     *(("manifest", damage) for damage in (*COMMON, lambda path: path.write_bytes(b'{"workspace_id":"x"}'))),
     *(("published", damage) for damage in (*COMMON, lambda path: path.write_bytes(b"null"))),
-    *(("quarantine", damage) for damage in (*COMMON, without("message"), of_text("loaded_at"))),
+    *(("quarantine", damage) for damage in (*COMMON, without("message"), as_text("loaded_at"))),
     *((table, lambda path: flip(path, 0.1)) for table in ("events", "cube", "actors", "quarantine")),
 ]
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, DataFolder]:
-    """Return a folder that is loaded, with more to read into the same partitions, and one where that is done."""
+    """Return two folders with the same raw files: one has the last lines still to load, the other has loaded them."""
     before, after = (DataFolder(tmp_path_factory.mktemp(name) / "data") for name in ("before", "after"))
     for folder in (before, after):
         folder.drop("a.jsonl", OLD)
@@ -97,7 +97,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Data
 
 
 def file_of(folder: DataFolder, table: str) -> str:
-    """Return the path of one file."""
+    """Return the path of a table's only file, relative to the data folder."""
     if table in {"cube", "actors"}:
         (path,) = folder.root.glob(f"{table}/*/*/*.parquet")
         return path.relative_to(folder.root).as_posix()
@@ -113,23 +113,23 @@ def file_of(folder: DataFolder, table: str) -> str:
 def test_damage(
     template: tuple[DataFolder, DataFolder], tmp_path: Path, table: str, damage: Callable[[Path], object]
 ) -> None:
-    """Whatever is wrong with whichever file: exit 1 and its name, nothing is changed, and --rebuild mends it."""
+    """A run names the damaged file, exits with 1 and changes nothing. A rebuild restores the tables."""
     before, after = template
     folder = before.copy(tmp_path / "data")
     uri = file_of(folder, table)
     damage(folder.root / uri)
-    as_it_was = contents(folder)
+    contents_before = contents(folder)
     result = usage(folder)
     refused(result, f"{uri} is damaged: ")
     assert "--rebuild" in result.stderr
-    assert contents(folder) == as_it_was
+    assert contents(folder) == contents_before
     done(usage(folder, "--rebuild"))
     assert published(folder) == published(after)
     assert (total(folder).lines, total(folder).accepted) == (5, 3)
 
 
 def test_any_byte(folder: DataFolder) -> None:
-    """Wherever bits of a partition turn, it is called damaged, or no value is another than before."""
+    """After any byte of a partition changes, reading it fails as damaged or returns the original values."""
     folder.drop("a.jsonl", OLD)
     folder.run()
     uri = events_path(WORKSPACE, "2026-11-24")
@@ -141,7 +141,7 @@ def test_any_byte(folder: DataFolder) -> None:
         return rows
 
     rows_of = read()
-    # Behind the columns come their names and types, of which there is no checksum.
+    # The footer after the columns holds their names and types, and has no checksum.
     columns = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     for position in range(0, len(whole), 5):
         path.write_bytes(whole[:position] + bytes([255 - whole[position]]) + whole[position + 1 :])
@@ -155,16 +155,16 @@ def test_any_byte(folder: DataFolder) -> None:
 
 
 def test_damage_of_the_state(folder: DataFolder) -> None:
-    """A state that is no database is named with what to do, and without it the tables stay the same."""
+    """A run names a damaged state file and says what to do. Without the state, the next run gives the same tables."""
     folder.drop("a.jsonl", OLD)
     folder.run()
     tables = published(folder)
     state = folder.root / "state.sqlite"
     state.write_bytes(b"this is no database" * 500)
-    as_it_was = contents(folder)
+    contents_before = contents(folder)
     for option in ((), ("--rebuild",)):
         assert "remove it" in refused(usage(folder, *option), "state.sqlite is damaged: ")
-    assert contents(folder) == as_it_was
+    assert contents(folder) == contents_before
     state.unlink()
     done(usage(folder))
     assert published(folder) == tables
@@ -176,7 +176,7 @@ def test_damage_of_the_state(folder: DataFolder) -> None:
 def test_lost_in_a_commit(
     template: tuple[DataFolder, DataFolder], folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int, lost: str
 ) -> None:
-    """A commit that broke off and cannot be finished is made good by reading again, and leaves no stray file."""
+    """If an interrupted commit cannot be finished, the next run reads the raw files again and leaves no orphan."""
     load_half(folder, monkeypatch, step, NEW)
     lose(folder, lost)
     done(usage(folder))
@@ -185,10 +185,8 @@ def test_lost_in_a_commit(
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
-def test_mending_that_breaks_off(
-    folder: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
-    """What makes a lost commit good may be stopped between two slices: the run after it goes on with that."""
+def test_interrupted_repair(folder: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """If the run that repairs a lost commit stops between two slices, the run after it completes the repair."""
     elsewhere = [record("c", timestamp="2026-10-02T00:00:00Z", usage={"credits": 7})]
     clean = DataFolder(tmp_path / "clean")
     clean.drop("a.jsonl", [*OLD, *elsewhere])
@@ -213,7 +211,7 @@ def test_mending_that_breaks_off(
 
 
 def load_half(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int, new: list[dict[str, Any]]) -> None:
-    """Load one file, and another with a commit that ends before one of its steps."""
+    """Load one file, then interrupt the commit of another after `step` operations."""
     folder.drop("a.jsonl", OLD)
     folder.run()
     folder.drop("b.jsonl", new)
@@ -221,7 +219,7 @@ def load_half(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int, ne
 
 
 def lose(folder: DataFolder, name: str) -> None:
-    """Remove what a commit is finished from."""
+    """Delete the state or the staged files, without which no run can finish the commit."""
     if name == "staging":
         shutil.rmtree(folder.root / name)
     else:
@@ -229,7 +227,7 @@ def lose(folder: DataFolder, name: str) -> None:
             path.unlink()
 
 
-def test_damage_is_told_across_processes() -> None:
-    """A worker process tells of a damaged file in the same words."""
+def test_damage_crosses_processes() -> None:
+    """The error of a damaged file keeps its message when a worker process passes it on."""
     error = DamagedError("cube/x.parquet", "no magic bytes")
     assert str(pickle.loads(pickle.dumps(error))) == str(error) == "cube/x.parquet is damaged: no magic bytes"

@@ -1,4 +1,4 @@
-"""Lines of raw files, cut into blocks: plain, compressed, in whatever pieces they come."""
+"""Raw files, plain or compressed, are cut into blocks of lines, whatever pieces a read returns."""
 
 import io
 import random
@@ -16,7 +16,7 @@ COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 
 
 class Drip(io.BytesIO):
-    """A file that gives as much at once as it likes, as a pipe or a network does."""
+    """A file whose reads return fewer bytes than asked for, as those of a pipe or a network do."""
 
     mode = "rb"
 
@@ -25,12 +25,12 @@ class Drip(io.BytesIO):
         self._sizes = iter(sizes)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return less than was asked for, but not nothing."""
+        """Return the next of the given sizes at most, and at least one byte before the end."""
         return super().read(min(next(self._sizes, 1 << 30), 1 << 30 if size is None else size))
 
 
 def cut(content: bytes) -> tuple[list[bytes], bytes]:
-    """Return the lines that end with a newline, and what is behind the last one."""
+    """Return the lines that end with a newline, and the rest after the last newline."""
     *whole, tail = content.split(b"\n")
     return whole, tail
 
@@ -49,7 +49,7 @@ CONTENT = st.lists(PIECES, max_size=30).map(b"".join)
 def test_any_cut_gives_the_same_lines(
     content: bytes, sizes: list[int], chunk: int, kept: int, data: st.DataObject
 ) -> None:
-    """Whatever the chunks, each line comes once with its length; of one that is too long at least the beginning."""
+    """Each line comes once and with its length, whatever the chunks. A line that is too long keeps its beginning."""
     start, end = sorted([data.draw(st.integers(0, len(content))), data.draw(st.integers(0, len(content)))])
     found = list(blocks(Drip(content, sizes), None, start, end, chunk, line_kept_bytes=kept))
     whole, tail = cut(content[start:end])
@@ -72,7 +72,7 @@ def test_any_cut_gives_the_same_lines(
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 @given(content=CONTENT, chunk=st.integers(1, 30), ratio=st.integers(1, 4))
 def test_compressed_files_give_the_same_lines(suffix: str, content: bytes, chunk: int, ratio: int) -> None:
-    """A compressed file has the lines that are in it, however it is read and from however many members."""
+    """A compressed file gives the lines of its content, whatever the chunk sizes and however many members it has."""
     file = Drip(compress(suffix, content))
     found = list(blocks(file, COMPRESSIONS[suffix], 0, 0, chunk * ratio, compressed_chunk_bytes=chunk))
     whole, tail = cut(content)
@@ -84,7 +84,7 @@ def test_compressed_files_give_the_same_lines(suffix: str, content: bytes, chunk
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 @pytest.mark.parametrize("left", [0.2, 0.5, 0.9])
 def test_a_stream_that_breaks_off(left: float, suffix: str) -> None:
-    """The lines before the break come out but for those of the last 64 KiB or so, then the failure."""
+    """A truncated stream gives its lines, except about the last 64 KiB before the break, and then an error."""
     rng = random.Random(5)
     content = b"\n".join(b"%d %s" % (number, rng.randbytes(30).hex().encode()) for number in range(20_000))
     packed = compress(suffix, content)

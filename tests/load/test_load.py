@@ -16,7 +16,7 @@ OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
 
 
 def test_columns_of_events(folder: DataFolder) -> None:
-    """Every field of a record is in the column of its name, in one partition for each workspace and UTC day."""
+    """Every field of a record is stored in the column of its name. Each workspace and UTC day has one partition."""
     folder.drop(
         "a.jsonl",
         [
@@ -60,7 +60,7 @@ def test_columns_of_events(folder: DataFolder) -> None:
 
 
 VERSIONS: list[dict[str, Any]] = [
-    # Each is current when it competes with all before it.
+    # Each version wins against all versions before it.
     {"recorded_at": "2026-11-24T10:00:00Z", "usage": {"credits": 99}},
     {"recorded_at": "2026-11-24T10:00:01.000000Z"},
     {"recorded_at": "2026-11-24T10:00:01.0000009Z", "run": {"id": "r", "status": "pending"}},

@@ -1,4 +1,4 @@
-"""Tables that an older release wrote, without a column that may be null: they are read, and go on being loaded into."""
+"""Runs read tables of an older release that lack a nullable column, and load more into them."""
 
 import json
 from collections.abc import Callable
@@ -25,35 +25,35 @@ OF_EVENTS = [field.name for field in EVENTS if field.nullable]
 
 
 def age(path: Path, *columns: str) -> None:
-    """Take columns away from a file, as if they had not been known when it was written."""
+    """Remove columns from a file, as if the release that wrote it had not known them."""
     found = pq.read_table(path, partitioning=None)
     assert set(columns) < set(found.column_names)
     pq.write_table(found.drop_columns(list(columns)), path)
 
 
 def age_one(folder: DataFolder, pattern: str, *columns: str) -> None:
-    """Take columns away from the one file that there is."""
+    """Remove columns from the only file that matches a pattern."""
     (path,) = folder.root.glob(pattern)
     age(path, *columns)
 
 
 @pytest.fixture
 def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with an old event."""
+    """Return a folder with one loaded event."""
     folder.drop("a.jsonl", [OLD])
     folder.run()
     return folder
 
 
 def load_more(folder: DataFolder) -> None:
-    """Load more into the same day, and the same month."""
+    """Load a second event into the same day."""
     more = {**OLD, "id": "new", "usage": {"credits": 70, "audio_ms": 11, "languages": [{"locale": "de", "lines": 2}]}}
     folder.drop("b.jsonl", [more, {**more, "id": "other day", "timestamp": "2026-11-01T00:00:00Z"}])
     done(usage(folder))
 
 
-def test_what_may_be_null() -> None:
-    """These are the columns that may be null; each of them is taken away here."""
+def test_nullable_columns() -> None:
+    """The nullable columns are exactly the columns that these tests remove."""
     assert set(OF_EVENTS) == {
         *("resource_id", "resource_name", "user_id", "user_name", "metadata", "ip", "run_id", "run_status")
     }
@@ -62,7 +62,7 @@ def test_what_may_be_null() -> None:
 
 @pytest.mark.parametrize("columns", [OF_EVENTS, ["metadata", "ip"]])
 def test_events(loaded: DataFolder, columns: list[str]) -> None:
-    """An old event has nulls where its file had no column, keeps all else, and counts as what it is now."""
+    """A stored event has null in a column that its file lacks, keeps its other values, and is counted accordingly."""
     before = loaded.events().to_dicts()[0]
     age_one(loaded, "events/*/*/events.parquet", *columns)
     load_more(loaded)
@@ -71,7 +71,7 @@ def test_events(loaded: DataFolder, columns: list[str]) -> None:
     assert {name: found["new"][name] for name in OF_EVENTS} == {name: before[name] for name in OF_EVENTS}
     cube, actors = loaded.cube(), loaded.actors()
     assert (cube["credits"].sum(), cube["characters"].sum(), cube["lines"].sum()) == (145, 3, 4)
-    # Without its status it is no completed run any more, and its audio counts at once.
+    # Without a status the event is no completed run, and its audio counts at once.
     runs = 2 if "run_status" in columns else 3
     assert (cube["runs_completed"].sum(), cube["audio_ms"].sum()) == (runs, 29)
     by_user: dict[Any, int] = {row["user_id"]: 0 for row in actors.to_dicts()}
@@ -81,18 +81,18 @@ def test_events(loaded: DataFolder, columns: list[str]) -> None:
 
 
 def untagged_only(folder: DataFolder) -> None:
-    """Take the locales away from a cube that has none."""
+    """Remove the column of locales from the cube, where every locale is null."""
     age_one(folder, "cube/*/*/*.parquet", "locale")
 
 
 def without_users(folder: DataFolder) -> None:
-    """Take the users away."""
+    """Remove the column of users from the actors."""
     age_one(folder, "actors/*/*/*.parquet", "user_id")
 
 
 @pytest.mark.parametrize("aged", [untagged_only, without_users])
 def test_months(loaded: DataFolder, aged: Callable[[DataFolder], None]) -> None:
-    """Of a month whose file lacks a column the days that did not change have nulls there and the same numbers."""
+    """Where a month's file lacks a column, its unchanged days get null in that column and keep their numbers."""
     aged(loaded)
     loaded.drop("b.jsonl", [record("new", timestamp="2026-11-01T00:00:00Z", usage={"credits": 70})])
     done(usage(loaded))
@@ -103,7 +103,7 @@ def test_months(loaded: DataFolder, aged: Callable[[DataFolder], None]) -> None:
 
 
 def test_months_whose_day_changes(loaded: DataFolder) -> None:
-    """A day that changes is made anew from its events, with what the old file lacked."""
+    """A changed day is rolled up from its events again, including the columns that the old file lacked."""
     before = loaded.cube().to_dicts(), loaded.actors().to_dicts()
     untagged_only(loaded)
     without_users(loaded)
@@ -114,7 +114,7 @@ def test_months_whose_day_changes(loaded: DataFolder) -> None:
 
 
 def test_quarantine(folder: DataFolder) -> None:
-    """Rejected lines that stay when their file grows have nulls too."""
+    """Rejected lines whose quarantine file lacks a column get null when their raw file grows."""
     path = folder.drop("a.jsonl", [{"id": "bad"}])
     folder.run()
     age(folder.root / quarantine_path("a.jsonl"), "field")

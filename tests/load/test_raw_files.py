@@ -1,4 +1,4 @@
-"""Which raw files are read, and what unusual ones hold: every line is accounted for."""
+"""A run reads the right raw files, and accounts for every line of unusual ones."""
 
 import gzip
 import os
@@ -14,7 +14,7 @@ from tests.support.raw_files import ids, lines, numbers
 
 
 def test_which_files_are_read(folder: DataFolder) -> None:
-    """Folders are searched; dot files, `*.tmp` and other endings are ignored."""
+    """A run searches folders, and ignores dot files, `*.tmp` and other endings."""
     for name in ("deep/er/a.jsonl", ".hidden.jsonl", "b.jsonl.tmp", "c.json", "x.jsonl/d.jsonl", ".dot/e.jsonl"):
         folder.drop(name, [record(name)])
     folder.run()
@@ -22,7 +22,7 @@ def test_which_files_are_read(folder: DataFolder) -> None:
 
 
 def test_paths(folder: DataFolder, tmp_path: Path) -> None:
-    """Given paths are read instead of raw/, and such a run does not claim that everything is loaded."""
+    """A run with paths reads them instead of raw/, and does not move data_as_of."""
     first = folder.run(folder.now - 5)
     outside = tmp_path / "other.jsonl"
     outside.write_bytes(lines("a"))
@@ -35,7 +35,7 @@ def test_paths(folder: DataFolder, tmp_path: Path) -> None:
 
 
 def test_paths_that_are_not_raw_files(folder: DataFolder, tmp_path: Path) -> None:
-    """A path that does not exist or has another ending is refused by name, and nothing is loaded."""
+    """A run refuses a path that does not exist or has another ending, names it, and loads nothing."""
     folder.drop("a.jsonl", lines("a"))
     other = tmp_path / "a.json"
     other.write_bytes(lines("b"))
@@ -48,7 +48,7 @@ def test_paths_that_are_not_raw_files(folder: DataFolder, tmp_path: Path) -> Non
 
 
 def test_misleading_names(folder: DataFolder) -> None:
-    """A folder may be named like a file; what is not a file at all is reported, and not waited for."""
+    """A folder may be named like a raw file. A pipe named like one is reported, and the run does not wait for it."""
     (folder.root / "raw/empty.jsonl").mkdir(parents=True)
     folder.drop("folder.jsonl.gz/a.jsonl", lines("a"))
     folder.drop("empty", b"")
@@ -62,7 +62,7 @@ def test_misleading_names(folder: DataFolder) -> None:
 
 
 def test_compressed_files(folder: DataFolder) -> None:
-    """Compressed files are read, also with several members; line numbers count through all members."""
+    """Compressed files may have several members, and line numbers count through all of them."""
     content = lines("a") + b"bad\n"
     folder.drop("a.jsonl.gz", gzip.compress(content) + gzip.compress(lines("b") + b"bad\n"))
     with pa.CompressedOutputStream(str(folder.root / "raw/b.jsonl.zst"), "zstd") as file:
@@ -72,7 +72,7 @@ def test_compressed_files(folder: DataFolder) -> None:
 
 
 def test_accounting_of_unusual_files(folder: DataFolder) -> None:
-    """Every line is accounted for: BOM, CR, blank lines, no newline at the end, empty files."""
+    """Every line is counted in files with a BOM, CRs, blank lines or no last newline, and in empty and binary files."""
     folder.drop("bom.jsonl", b"\xef\xbb\xbf" + lines("a").replace(b"\n", b"\r\n") + b"\n \t\r\n" + b"{")
     folder.drop("empty.jsonl", b"")
     folder.drop("only-bom.jsonl", b"\xef\xbb\xbf")
@@ -87,7 +87,7 @@ def test_accounting_of_unusual_files(folder: DataFolder) -> None:
 
 
 def test_empty_file(folder: DataFolder) -> None:
-    """An empty file has no lines; lines that it gets later are read."""
+    """An empty file has no lines. Lines that are appended later are read."""
     path = folder.drop("a.jsonl", b"")
     folder.drop("b.jsonl.gz", b"")
     folder.drop("c.jsonl.zst", b"")
@@ -109,16 +109,16 @@ def test_long_lines(folder: DataFolder) -> None:
     assert f"{LINE_BYTES_MAX:,}" in found[0]["message"]
 
 
-@pytest.mark.parametrize("behind", [b"", lines("b") * 9_000])
-def test_long_first_line(folder: DataFolder, behind: bytes) -> None:
-    """A byte order mark and a carriage return do not count towards a line's length, whatever is read with them."""
-    folder.drop("a.jsonl", b"\xef\xbb\xbf" + b"x" * 1_500_000 + b"\r\n" + behind)
+@pytest.mark.parametrize("rest", [b"", lines("b") * 9_000])
+def test_long_first_line(folder: DataFolder, rest: bytes) -> None:
+    """A byte order mark and a carriage return do not count towards a line's length."""
+    folder.drop("a.jsonl", b"\xef\xbb\xbf" + b"x" * 1_500_000 + b"\r\n" + rest)
     folder.run()
     assert "1,500,000 bytes" in folder.quarantine()[0]["message"]
 
 
 def test_no_newline_at_all(folder: DataFolder) -> None:
-    """The beginning of 40 MB without a newline is kept, and the lines that follow later are read correctly."""
+    """The quarantine keeps the beginning of 40 MB without a newline. Lines that are appended later are loaded."""
     path = folder.drop("a.jsonl", b"x" * 40_000_000)
     assert (folder.run().rejected, total(folder).lines) == (1, 1)
     (row,) = folder.quarantine()
@@ -137,7 +137,7 @@ def test_no_newline_at_all(folder: DataFolder) -> None:
 
 
 def test_deep_nesting(folder: DataFolder) -> None:
-    """Nesting of 100,000 levels is ignored in unknown keys, too deep for metadata, and elsewhere not a record."""
+    """A line with 100,000 levels of nesting is accepted if they are in an unknown key, and rejected otherwise."""
     deep = "[" * 100_000 + "]" * 100_000
     plain = lines("@")[:-2].decode()
     texts = [

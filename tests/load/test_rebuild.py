@@ -1,4 +1,4 @@
-"""`usage run --rebuild`: the same tables from the raw files alone, whatever had become of them."""
+"""`usage run --rebuild` makes the same tables from the raw files alone, whatever state the tables were in."""
 
 import gzip
 import json
@@ -40,8 +40,8 @@ def rebuild(folder: DataFolder, *workspaces: str, since: str = "", accept_loss: 
     return run(folder.settings, folder.now, rebuild=Rebuild(frozenset(workspaces), since, accept_loss))
 
 
-def test_everything(loaded: DataFolder) -> None:
-    """A rebuild gives the same tables and quarantine, and accounts for all lines anew."""
+def test_full_rebuild(loaded: DataFolder) -> None:
+    """A rebuild gives the same tables and quarantine, and counts all lines again."""
     tables, quarantine = loaded.tables(), loaded.quarantine()
     report = rebuild(loaded)
     assert loaded.tables() == tables
@@ -50,8 +50,8 @@ def test_everything(loaded: DataFolder) -> None:
     assert loaded.run().files == 0
 
 
-def test_damage_is_mended(loaded: DataFolder) -> None:
-    """Corrupt, missing and foreign files of the tables do not outlive a rebuild."""
+def test_damage_is_repaired(loaded: DataFolder) -> None:
+    """A rebuild replaces corrupt files, restores missing files and removes foreign files."""
     tables = loaded.tables()
     events = sorted(loaded.root.glob("events/*/*/events.parquet"))
     events[0].write_bytes(b"PAR1 torn")
@@ -65,7 +65,7 @@ def test_damage_is_mended(loaded: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workspaces", "since", "mended"),
+    ("workspaces", "since", "rebuilt"),
     [
         ((WORKSPACE,), "", {"a", "b", "c"}),
         ((OTHER,), "", {"d"}),
@@ -73,17 +73,17 @@ def test_damage_is_mended(loaded: DataFolder) -> None:
         ((WORKSPACE,), "2026-11", {"a"}),
     ],
 )
-def test_a_part(loaded: DataFolder, workspaces: tuple[str, ...], since: str, mended: set[str]) -> None:
-    """Only what is named is made anew: some workspaces, or the months from one on."""
+def test_partial_rebuild(loaded: DataFolder, workspaces: tuple[str, ...], since: str, rebuilt: set[str]) -> None:
+    """A partial rebuild makes only the tables of the given workspaces and months."""
     for path in loaded.root.glob("events/*/*/events.parquet"):
         path.unlink()
     rebuild(loaded, *workspaces, since=since)
-    assert set(loaded.events()["id"]) == mended
+    assert set(loaded.events()["id"]) == rebuilt
     assert loaded.cube()["credits"].sum() == 81
 
 
 def test_lost_raw_files(loaded: DataFolder) -> None:
-    """Where raw files of the ledger are gone a rebuild is refused, unless the loss is accepted."""
+    """A rebuild is refused if a raw file in the ledger no longer exists, unless the loss is accepted."""
     tables = loaded.tables()
     (loaded.root / "raw/a.jsonl").unlink()
     with pytest.raises(RawGoneError) as refusal:
@@ -107,7 +107,7 @@ def test_lost_raw_files(loaded: DataFolder) -> None:
     ],
 )
 def test_command(loaded: DataFolder, arguments: list[str], code: int) -> None:
-    """The options of the command mean what they say, and are refused where they do not go together."""
+    """The options of a rebuild work together, and wrong values and combinations are refused."""
     tables = loaded.tables()
     found = CliRunner().invoke(
         app, ["run", *arguments, "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:00Z"]
@@ -117,7 +117,7 @@ def test_command(loaded: DataFolder, arguments: list[str], code: int) -> None:
 
 
 def test_command_refuses_loss(loaded: DataFolder, tmp_path: Path) -> None:
-    """The refusal names the file and says what to do."""
+    """The refusal names the missing file and the option that accepts its loss."""
     (loaded.root / "raw/b.jsonl").rename(tmp_path / "b.jsonl")
     found = CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(loaded.root)])
     assert found.exit_code == 2
@@ -126,7 +126,7 @@ def test_command_refuses_loss(loaded: DataFolder, tmp_path: Path) -> None:
 
 
 def test_files_from_elsewhere(loaded: DataFolder, tmp_path: Path) -> None:
-    """A raw file that was read because it was named is read by a rebuild too, and missed when it is gone."""
+    """A rebuild also reads raw files that were loaded by path, and is refused if one of them no longer exists."""
     outside = tmp_path / "outside.jsonl"
     outside.write_bytes(json.dumps(record("outside")).encode() + b"\n")
     loaded.run(paths=[outside])
@@ -140,7 +140,10 @@ def test_files_from_elsewhere(loaded: DataFolder, tmp_path: Path) -> None:
 
 
 def test_unreadable_raw_files(loaded: DataFolder) -> None:
-    """A rebuild is refused where a raw file that was read cannot be any more; what is given up counts as unread."""
+    """A rebuild is refused if a loaded raw file has become unreadable.
+
+    With the loss accepted, the file counts as unread, and a later run loads it.
+    """
     tables = loaded.tables()
     path = loaded.root / "raw/b.jsonl"
     content = path.read_bytes()
@@ -159,7 +162,7 @@ def test_unreadable_raw_files(loaded: DataFolder) -> None:
 
 
 def test_cut_off_raw_file(folder: DataFolder) -> None:
-    """A rebuild is refused where less of a compressed file can be read than before."""
+    """A rebuild is refused if less of a compressed file is readable than before."""
     whole = gzip.compress(b"".join(json.dumps(record(f"e{k}", kind=str(k**9))).encode() + b"\n" for k in range(3000)))
     folder.drop("a.jsonl.gz", whole)
     folder.run()

@@ -1,4 +1,4 @@
-"""`usage quarantine --retry`: lines that were early are loaded once their time has come, with or without their file."""
+"""`usage quarantine --retry` loads lines once their timestamp is no longer too far ahead, without their raw file."""
 
 import json
 from collections import Counter
@@ -12,13 +12,13 @@ from tests.support.command import contents, done, ledger, published, refused, to
 from tests.support.data_folder import DataFolder, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-# Two days ahead of the runs that read them first.
+# Two days ahead of the run that reads the lines first.
 AHEAD = "2026-11-26T12:00:00.000001Z"
 LATER = "2026-11-25T12:00:00.000001Z"
 
 
 def ahead(id_: str, **fields: Any) -> dict[str, Any]:
-    """Return a record of an event that is too far ahead."""
+    """Return a record whose timestamp is too far ahead."""
     return record(id_, timestamp=AHEAD, **fields)
 
 
@@ -28,30 +28,30 @@ def rows(*records: dict[str, Any]) -> bytes:
 
 
 def retry(folder: DataFolder, *options: str, now: str = LATER) -> str:
-    """Retry once the time has come; return what it says on stdout."""
+    """Retry at a later time, and return the command's stdout."""
     result = usage(folder, "quarantine", "--retry", *options, now=now)
     done(result)
     return result.stdout
 
 
 def waiting(folder: DataFolder) -> list[tuple[str, int, str]]:
-    """Return the file, line and reason of what is in quarantine."""
+    """Return the file, line number and reason of every line in quarantine."""
     return [(row["source_file"], row["line_number"], row["reason"]) for row in folder.quarantine()]
 
 
 def unchanged(folder: DataFolder) -> dict[str, Any]:
-    """Return what a retry without effect leaves as it is: events to the byte, rejections but for when they came."""
+    """Return everything that a retry without effect must not change: partitions, tables, quarantine and counts."""
     events = {name: content for name, content in contents(folder).items() if name.startswith("events/")}
     tables = published(folder)
     for row in tables["quarantine"]:
-        del row["message"]  # which may say how late an event may be
+        del row["message"]  # it may name the latest timestamp that the run accepts
     counts = {name: entry.counts for name, entry in ledger(folder).items()}
     return {**events, **tables, "counts": counts}
 
 
 @pytest.fixture
 def early(folder: DataFolder) -> DataFolder:
-    """Return a folder with early, good and bad lines in two files."""
+    """Return a folder with good lines, bad lines and lines that are too far ahead, in two files."""
     folder.drop(
         "a.jsonl",
         rows(
@@ -68,8 +68,8 @@ def early(folder: DataFolder) -> DataFolder:
     return folder
 
 
-def test_waits_until_its_time(early: DataFolder) -> None:
-    """A line stays in quarantine as long as its timestamp is more than 24 hours ahead, to the microsecond."""
+def test_waits_for_its_timestamp(early: DataFolder) -> None:
+    """A line stays in quarantine while its timestamp is more than 24 hours ahead, to the microsecond."""
     before = unchanged(early)
     said = retry(early, now="2026-11-25T12:00:00Z")
     assert said.startswith("6 lines = 0 accepted + 0 duplicates + 6 rejected + 0 blank, from 2 files")
@@ -81,22 +81,22 @@ def test_waits_until_its_time(early: DataFolder) -> None:
 
 
 def test_without_the_raw_file(early: DataFolder) -> None:
-    """A retry needs no raw file, and gives the tables that the file itself would give by then."""
-    afresh = DataFolder(early.root.parent / "afresh")
+    """A retry needs no raw file, and gives the same tables as reading the raw file at that time."""
+    fresh = DataFolder(early.root.parent / "fresh")
     for path in (early.root / "raw").iterdir():
-        afresh.drop(path.name, path.read_bytes())
+        fresh.drop(path.name, path.read_bytes())
         path.unlink()
-    afresh.run(afresh.now + DAY_US + 1)
+    fresh.run(fresh.now + DAY_US + 1)
     retry(early)
-    assert published(early) == published(afresh)
-    # The ledger tells of both files as if they had been read then.
+    assert published(early) == published(fresh)
+    # The ledger counts the lines as if both files had been read at that time.
     assert {name: entry.counts for name, entry in ledger(early).items()} == {
-        name: entry.counts for name, entry in ledger(afresh).items()
+        name: entry.counts for name, entry in ledger(fresh).items()
     }
 
 
-def test_what_is_still_bad_stays(early: DataFolder) -> None:
-    """What is still bad keeps its line number, and what was rejected before it its place."""
+def test_still_bad_lines_stay(early: DataFolder) -> None:
+    """Lines that are still bad keep their line number and their order."""
     retry(early)
     assert waiting(early) == [
         ("a.jsonl", 3, "missing_field"),
@@ -107,7 +107,7 @@ def test_what_is_still_bad_stays(early: DataFolder) -> None:
 
 
 def test_by_reason(early: DataFolder) -> None:
-    """`--reason` leaves lines of other reasons alone, even those that are good by now."""
+    """`--reason` retries only lines with that reason, even if other lines have become good."""
     before = published(early)
     early.drop("c.jsonl", rows(ahead("c1")))
     early.run()
@@ -124,7 +124,7 @@ def test_by_reason(early: DataFolder) -> None:
 
 
 def test_by_file(early: DataFolder) -> None:
-    """`--file` leaves lines of other files alone."""
+    """`--file` retries only lines of that file."""
     assert retry(early, "--file", "b.jsonl").startswith("2 lines = 1 accepted + 0 duplicates + 1 rejected")
     assert set(early.events()["id"]) == {"a1", "b1", "b3"}
     assert [place for place in waiting(early) if place[0] == "b.jsonl"] == [("b.jsonl", 2, "invalid_value")]
@@ -135,8 +135,8 @@ def test_by_file(early: DataFolder) -> None:
     assert total(early) == Counts(9, 5, 0, 3, 1)
 
 
-def test_a_quarantine_file_goes_when_it_is_empty(folder: DataFolder) -> None:
-    """Where all lines of a file are good, nothing is left in quarantine of it."""
+def test_empty_quarantine_file_is_deleted(folder: DataFolder) -> None:
+    """A quarantine file is deleted once all its lines are good."""
     folder.drop("a.jsonl", rows(ahead("a"), ahead("b")))
     folder.run()
     retry(folder)
@@ -145,7 +145,7 @@ def test_a_quarantine_file_goes_when_it_is_empty(folder: DataFolder) -> None:
 
 
 def test_a_second_retry_changes_nothing(early: DataFolder) -> None:
-    """Again and again gives the same tables, quarantine and accounting."""
+    """Further retries change neither the tables nor the quarantine nor the counts."""
     retry(early)
     before = unchanged(early)
     for _ in range(2):
@@ -154,28 +154,28 @@ def test_a_second_retry_changes_nothing(early: DataFolder) -> None:
 
 
 def test_versions(folder: DataFolder) -> None:
-    """A retried line is a version like others: it may stand, or lose, or be there already."""
+    """A retried line is a version like any other: it becomes current, loses to a newer one, or is a duplicate."""
     folder.drop(
         "a.jsonl",
         rows(
-            ahead("stands", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 1}),
+            ahead("wins", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 1}),
             ahead("loses", recorded_at="2026-11-24T09:00:00Z", usage={"credits": 2}),
-            ahead("there"),
+            ahead("stored"),
         ),
     )
     folder.run()
     later = folder.now + DAY_US + 1
-    newer = [ahead(name, recorded_at="2026-11-24T10:00:00Z", usage={"credits": 4}) for name in ("stands", "loses")]
-    folder.drop("b.jsonl", rows(*newer, ahead("there")))
+    newer = [ahead(name, recorded_at="2026-11-24T10:00:00Z", usage={"credits": 4}) for name in ("wins", "loses")]
+    folder.drop("b.jsonl", rows(*newer, ahead("stored")))
     folder.run(later)
     assert retry(folder).startswith("3 lines = 1 accepted + 2 duplicates + 0 rejected")
-    assert dict(folder.events().select("id", "credits").iter_rows()) == {"stands": 1, "loses": 4, "there": 0}
+    assert dict(folder.events().select("id", "credits").iter_rows()) == {"wins": 1, "loses": 4, "stored": 0}
     assert ledger(folder)["a.jsonl"].counts == Counts(3, 1, 2)
 
 
 @pytest.mark.parametrize("tail", ["torn", "early", "good"])
 def test_files_that_grow_afterwards(folder: DataFolder, tail: str) -> None:
-    """Also of a file whose last line had no newline, retried before it grows, each line counts once in the end."""
+    """Every line counts once if the file grows after the retry, even if its last line had no newline at first."""
     whole = rows(record("a1"), ahead("a2"), {"id": "bad"}, ahead("a4"), record("a5"))
     last = {"torn": rows(record("last"))[:-1], "early": rows(ahead("last"))[:-1], "good": rows(record("last"))[:-1]}[
         tail
@@ -185,7 +185,7 @@ def test_files_that_grow_afterwards(folder: DataFolder, tail: str) -> None:
     folder.run()
     assert total(folder).lines == 6
     retry(folder)
-    # The line at the end is not retried: more of it may come.
+    # A last line without a newline is not retried, because its rest may follow.
     expected = {"torn": (4, 2), "early": (4, 2), "good": (5, 1)}[tail]
     assert (total(folder).accepted, total(folder).rejected) == expected
     assert ("a.jsonl", 6) in {place[:2] for place in waiting(folder)} or tail == "good"
@@ -202,7 +202,7 @@ def test_files_that_grow_afterwards(folder: DataFolder, tail: str) -> None:
 
 
 def test_data_as_of_does_not_move(early: DataFolder) -> None:
-    """A retry does not say that the raw files of by then are in, whatever it loads."""
+    """A retry does not move data_as_of, because it reads no raw files."""
     early.drop("new.jsonl", rows(record("new")))
     before = json.loads((early.root / "published.json").read_bytes())
     retry(early)
@@ -215,7 +215,7 @@ def test_data_as_of_does_not_move(early: DataFolder) -> None:
 
 
 def test_a_lost_ledger(early: DataFolder) -> None:
-    """Without the ledger a retry gives the same tables, and so does the run that reads all raw files again."""
+    """Without the ledger, a retry gives the same tables, and so does the next run, which reads all raw files again."""
     expected = DataFolder(early.root.parent / "expected")
     for path in (early.root / "raw").iterdir():
         expected.drop(path.name, path.read_bytes())
@@ -231,7 +231,7 @@ def test_a_lost_ledger(early: DataFolder) -> None:
 
 
 def test_a_raw_file_that_was_replaced(early: DataFolder) -> None:
-    """A retry after a file was replaced, but before that was read, does no harm to what is read later."""
+    """If a raw file is replaced before a retry, the next run still reads the new file correctly."""
     early.drop("a.jsonl", rows(ahead("other"), {"id": "bad"}, record("a1", usage={"credits": 1})))
     retry(early)
     done(usage(early, now=LATER))
@@ -241,7 +241,7 @@ def test_a_raw_file_that_was_replaced(early: DataFolder) -> None:
 
 
 def test_retry_of_a_cut_line(folder: DataFolder) -> None:
-    """A line of which not all is there stays, and so does one that holds a newline."""
+    """A line that the quarantine keeps only in part stays there."""
     folder.drop("a.jsonl", b'{"id":"' + b"x" * (17 << 20) + b"\n" + rows(ahead("a")))
     folder.run()
     assert retry(folder).startswith("1 lines = 1 accepted")
@@ -250,7 +250,7 @@ def test_retry_of_a_cut_line(folder: DataFolder) -> None:
 
 
 def test_a_damaged_quarantine_file(early: DataFolder) -> None:
-    """A damaged file stops a retry before anything is changed."""
+    """A retry stops at a damaged quarantine file before it changes anything."""
     path = sorted(early.root.glob("quarantine/*"))[1]
     path.write_bytes(b"PAR1 torn")
     before = contents(early)
@@ -258,8 +258,8 @@ def test_a_damaged_quarantine_file(early: DataFolder) -> None:
     assert contents(early) == before
 
 
-def test_a_rebuild_by_then(early: DataFolder) -> None:
-    """A rebuild after a retry gives what the retry gave."""
+def test_rebuild_after_a_retry(early: DataFolder) -> None:
+    """A rebuild after a retry gives the same tables as the retry."""
     retry(early)
     before = published(early)
     done(usage(early, "--rebuild", now=rfc3339(early.now + DAY_US + 1)))

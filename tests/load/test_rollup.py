@@ -1,4 +1,4 @@
-"""What is counted: allocation exact to the credit, runs by status, audio of finished runs, and the actors."""
+"""The cube and the actors count credits by language, runs by status, audio of finished runs, and users."""
 
 import tempfile
 from collections import Counter
@@ -22,7 +22,7 @@ def used(credits: int, *languages: tuple[str | None, int]) -> dict[str, Any]:  #
 
 
 def shares(usage: dict[str, Any]) -> dict[str | None, int]:
-    """Allocate by the definition: whole shares, then one each by remainder, by locale, untagged last."""
+    """Allocate credits by definition: whole shares, then one more each by remainder; ties by locale, untagged last."""
     characters: Counter[str | None] = Counter()
     for language in usage["languages"]:
         characters[language["locale"]] += language["characters"]
@@ -40,7 +40,7 @@ def shares(usage: dict[str, Any]) -> dict[str | None, int]:
 
 
 def allocated(folder: DataFolder) -> dict[str | None, int]:
-    """Return the cube's credits by locale, those with none left out."""
+    """Return the cube's credits by locale, without locales that have no credits."""
     sums: Counter[str | None] = Counter()
     for locale, many in folder.cube().select("locale", "credits").iter_rows():
         sums[locale] += many
@@ -62,7 +62,7 @@ def allocated(folder: DataFolder) -> dict[str | None, int]:
     ],
 )
 def test_largest_remainder(folder: DataFolder, usage: dict[str, Any], expected: dict[str | None, int]) -> None:
-    """Credits go to languages by characters, in whole credits, ties to the locale that sorts first, untagged last."""
+    """Languages share whole credits by characters. Ties go to the locale that sorts first, untagged last."""
     folder.drop("a.jsonl", [record(usage=usage)])
     folder.run()
     assert allocated(folder) == expected
@@ -80,14 +80,14 @@ USAGE = st.builds(
 )
 
 
-# Few long lists: each takes a run.
+# Few examples with long lists, because each example takes a run.
 @settings(max_examples=6)
 @given(st.lists(USAGE, min_size=1, max_size=5) | st.lists(USAGE, min_size=40, max_size=80))
 def test_allocation_is_exact(usages: list[dict[str, Any]]) -> None:
-    """For every event, its languages' credits plus its untagged credits are its credits, by the definition."""
+    """The credits of an event's languages, untagged included, follow the definition and add up to its credits."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = DataFolder(Path(temporary))
-        # One quarter-hour each, so that every event has rows of its own.
+        # Every event has its own quarter-hour, and so its own rows of the cube.
         folder.drop(
             "a.jsonl",
             [
@@ -105,7 +105,7 @@ def test_allocation_is_exact(usages: list[dict[str, Any]]) -> None:
 
 
 def test_measures(folder: DataFolder) -> None:
-    """Characters, lines and corrected stand on their locale's row; runs and audio on the row without locale."""
+    """The row of a locale counts characters, lines and corrected. The row without a locale counts runs and audio."""
     usage = {
         "credits": 9,
         "audio_ms": 700,
@@ -128,7 +128,7 @@ def test_measures(folder: DataFolder) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("action", ["workflow_run", "voice_generated"])
 def test_runs_and_audio(folder: DataFolder, status: str, action: str) -> None:
-    """A run counts under its status, only when it is a workflow_run; audio counts when its own run has ended."""
+    """Only a workflow_run counts as a run, under its status. Audio counts once its run has ended."""
     folder.drop("a.jsonl", [record(action=action, run={"id": "r", "status": status}, usage={"audio_ms": 5})])
     folder.run()
     ended = status in {"completed", "failed", "cancelled"}
@@ -139,8 +139,8 @@ def test_runs_and_audio(folder: DataFolder, status: str, action: str) -> None:
     assert found == expected
 
 
-def test_a_run_moves_on(folder: DataFolder) -> None:
-    """A newer version of a run takes it from one status to the next, and brings its audio."""
+def test_run_changes_status(folder: DataFolder) -> None:
+    """A newer version moves a run from one status to the next, and its audio counts once it has ended."""
     run: dict[str, Any] = {"action": "workflow_run", "usage": {"audio_ms": 5}}
     folder.drop("a.jsonl", [record(run={"id": "r", "status": "running"}, **run)])
     folder.run()
@@ -151,7 +151,7 @@ def test_a_run_moves_on(folder: DataFolder) -> None:
 
 
 def test_largest_records(folder: DataFolder) -> None:
-    """The largest legal records stop nobody's load, and their sums are exact."""
+    """The largest valid records load, and their sums are exact."""
     languages = [{"locale": f"l{k:c}", "characters": LARGEST, "lines": LARGEST} for k in range(97, 107)]
     folder.drop("a.jsonl", [record(f"e{k}", usage={"credits": LARGEST, "languages": languages}) for k in range(1000)])
     folder.run()
@@ -160,7 +160,7 @@ def test_largest_records(folder: DataFolder) -> None:
 
 
 def test_actors(folder: DataFolder) -> None:
-    """Actors have one row for each user, action and UTC day; system events have no user."""
+    """The actors have one row for each user, action and UTC day. System events have no user."""
     ada = {"id": "00000000-0000-4000-8000-00000000000a", "name": "Ada"}
     folder.drop(
         "a.jsonl",

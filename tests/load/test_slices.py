@@ -1,4 +1,4 @@
-"""Large loads: in slices, in buckets and in several processes the tables are the same, and a stop costs nothing."""
+"""Slices, buckets and worker processes give the same tables as one pass, and a stopped run keeps whole slices."""
 
 import os
 import random
@@ -31,7 +31,7 @@ FILES = 3
 
 
 def drop_all(folder: DataFolder) -> None:
-    """Put files there that share workspaces, days and events, have bad lines and end without a newline."""
+    """Add raw files that share workspaces, days and events, and have bad lines."""
     rng = random.Random(1)
     records = [
         record(
@@ -49,40 +49,40 @@ def drop_all(folder: DataFolder) -> None:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
-    """Return a folder that was loaded in one go."""
+    """Return a folder that was loaded in one pass."""
     folder = DataFolder(tmp_path_factory.mktemp("whole") / "data")
     drop_all(folder)
     folder.run()
     return folder
 
 
-def stands(folder: DataFolder) -> Published | None:
-    """Return what is published."""
+def published_state(folder: DataFolder) -> Published | None:
+    """Return the content of `published.json`, None if there is none."""
     path = folder.root / PUBLISHED
     return msgspec.json.decode(path.read_bytes(), type=Published) if path.exists() else None
 
 
 class StopError(Exception):
-    """Raised to stop a run."""
+    """Stops a run."""
 
 
 class Pause:
-    """Notes what is published whenever a run may be stopped; at the last of some it stops it."""
+    """Records what is published at each point where a run may stop, and stops it at point number `last`."""
 
     def __init__(self, folder: DataFolder, last: int = 0) -> None:
-        self._house, self._left = folder, last
+        self._folder, self._left = folder, last
         self.seen: list[Published | None] = []
 
     def __call__(self) -> None:
-        """Take note, and stop."""
-        self.seen.append(stands(self._house))
+        """Record what is published, and stop the run at the last point."""
+        self.seen.append(published_state(self._folder))
         self._left -= 1
         if not self._left:
             raise StopError
 
 
 def test_slices(whole: DataFolder, folder: DataFolder) -> None:
-    """The tables are those of one go, the report is of all slices, and data_as_of moves with the last one only."""
+    """Slices give the same tables as one pass. The report covers all slices, and only the last one moves data_as_of."""
     folder.limits = Limits(slice_bytes=1)
     folder.drop("0.jsonl", b"")
     first = folder.now - DAY_US
@@ -96,43 +96,43 @@ def test_slices(whole: DataFolder, folder: DataFolder) -> None:
     assert [(found.sequence, found.data_as_of) for found in pause.seen if found] == [
         (sequence, first) for sequence in range(1, FILES + 1) for _ in range(3)
     ]
-    last = stands(folder)
+    last = published_state(folder)
     assert last is not None
     assert (last.sequence, last.data_as_of) == (FILES + 1, folder.now)
 
 
 def test_first_slices(folder: DataFolder) -> None:
-    """Before everything is in for the first time the data do not pass for fresh."""
+    """data_as_of stays null until the first complete load has finished."""
     folder.limits = Limits(slice_bytes=1)
     drop_all(folder)
     with pytest.raises(StopError):
         run(folder.settings, folder.now, limits=folder.limits, pause=Pause(folder, last=4))
-    found = stands(folder)
+    found = published_state(folder)
     assert found is not None
     assert (found.sequence, found.data_as_of) == (1, None)
     folder.run()
-    found = stands(folder)
+    found = published_state(folder)
     assert found is not None
     assert (found.sequence, found.data_as_of) == (FILES, folder.now)
 
 
-def test_what_does_not_load_everything(folder: DataFolder) -> None:
-    """Neither the first run of some paths nor a rebuild of a part says that all raw files are in."""
+def test_partial_loads(folder: DataFolder) -> None:
+    """Neither a run with paths nor a partial rebuild moves data_as_of."""
     drop_all(folder)
     run(folder.settings, folder.now, paths=[folder.root / "raw/1.jsonl"])
-    found = stands(folder)
+    found = published_state(folder)
     assert found is not None
     assert found.data_as_of is None
     path = folder.root / "published.json"
-    path.write_bytes(path.read_bytes().replace(b'"data_as_of":null', b'"data_as_of":0'))  # what earlier releases wrote
+    path.write_bytes(path.read_bytes().replace(b'"data_as_of":null', b'"data_as_of":0'))  # as earlier releases wrote it
     run(folder.settings, folder.now, paths=[folder.root / "raw/1.jsonl"])
-    found = stands(folder)
+    found = published_state(folder)
     assert found is not None
     assert (found.sequence, found.data_as_of) == (2, None)
     folder.run()
     folder.drop("new.jsonl", [record("new", workspace_id=OTHER)])
     run(folder.settings, folder.now + DAY_US, rebuild=Rebuild(frozenset([WORKSPACE])))
-    found = stands(folder)
+    found = published_state(folder)
     assert found is not None
     assert found.data_as_of == folder.now
     assert "new" not in set(folder.events()["id"])
@@ -140,7 +140,7 @@ def test_what_does_not_load_everything(folder: DataFolder) -> None:
 
 @pytest.mark.parametrize("last", [1, 3, 4, 5, 9])
 def test_stopped(whole: DataFolder, folder: DataFolder, last: int) -> None:
-    """Stopped between any two steps of any slice, the slices before are in, and the next run loads the others."""
+    """A run that is stopped between two steps of a slice keeps the slices before it. The next run loads the others."""
     folder.limits = Limits(slice_bytes=1)
     drop_all(folder)
     with pytest.raises(StopError):
@@ -177,7 +177,7 @@ run(settings, int(sys.argv[3]), pause=pause, limits=Limits(slice_bytes=1))
 
 @pytest.mark.parametrize("last", [5])
 def test_killed(whole: DataFolder, folder: DataFolder, last: int) -> None:
-    """Killed in the middle of a slice, the slices before are in, and the next run loads the others."""
+    """A run that is killed during a slice keeps the slices before it. The next run loads the others."""
     drop_all(folder)
     command = [sys.executable, "-c", KILLED, str(folder.root), str(last), str(folder.now)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -191,7 +191,7 @@ def test_killed(whole: DataFolder, folder: DataFolder, last: int) -> None:
 
 @pytest.fixture
 def small_buckets(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let buckets hold a few lines; return how many each slice has."""
+    """Limit buckets to a few lines; return a list that gets the number of buckets of each slice."""
     folder.limits = Limits(bucket_bytes=5000)
     buckets: list[int] = []
 
@@ -204,7 +204,7 @@ def small_buckets(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> list[i
 
 
 def test_buckets(whole: DataFolder, folder: DataFolder, small_buckets: list[int]) -> None:
-    """However many buckets the rows are shuffled into, the tables are the same."""
+    """The tables do not depend on the number of buckets."""
     drop_all(folder)
     report = folder.run()
     assert small_buckets[0] > 10
@@ -214,7 +214,7 @@ def test_buckets(whole: DataFolder, folder: DataFolder, small_buckets: list[int]
 
 
 def test_processes(whole: DataFolder, folder: DataFolder, small_buckets: list[int]) -> None:
-    """Worker processes, with buckets and slices, make the same tables."""
+    """Worker processes with buckets and slices give the same tables."""
     drop_all(folder)
     limits = Limits(bucket_bytes=5000, processes_bytes=0, slice_bytes=60_000)
     run(Settings.read({}, data_dir=folder.root, workers=2), folder.now, limits=limits)
@@ -225,13 +225,13 @@ def test_processes(whole: DataFolder, folder: DataFolder, small_buckets: list[in
 
 
 class Stages(Progress):
-    """Notes how much there is to do in each stage."""
+    """Records the amount of work of each stage."""
 
     def __init__(self) -> None:
         self.totals: dict[str, int] = {}
 
     def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:
-        """Take note."""
+        """Record the amount of work."""
         assert what
         assert unit or not total
         self.totals[stage] = total
@@ -240,7 +240,7 @@ class Stages(Progress):
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("rebuild", [None, Rebuild()])
 def test_divided_buckets(whole: DataFolder, folder: DataFolder, workers: int, rebuild: Rebuild | None) -> None:
-    """Buckets that turn out too large are divided, and the tables and the counts are the same."""
+    """Buckets that are too large are divided, and the tables and the counts stay the same."""
     drop_all(folder)
     if rebuild:
         folder.run()
@@ -257,7 +257,7 @@ def test_divided_buckets(whole: DataFolder, folder: DataFolder, workers: int, re
 
 
 def test_portions(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Late events bring into memory what stands of the days they touch a portion at a time; the tables are the same."""
+    """Stored days that get late events are read one portion at a time, and the tables stay the same."""
     drop_all(folder)
     first, *later = sorted((folder.root / "raw").iterdir())
     folder.run(paths=[first])
@@ -281,7 +281,7 @@ def test_portions(whole: DataFolder, folder: DataFolder, monkeypatch: pytest.Mon
 
 
 def test_bucket_that_cannot_be_divided(folder: DataFolder) -> None:
-    """A single UTC day of a workspace is merged in one piece, however large it is."""
+    """One UTC day of a workspace is merged as one piece of work, however large it is."""
     folder.drop("day.jsonl", [record(f"e{number}", usage={"credits": 1}) for number in range(50)])
     stages = Stages()
     run(folder.settings, folder.now, progress=stages, limits=Limits(bucket_rows_bytes=1))

@@ -1,4 +1,4 @@
-"""Large plain files in splits: all that comes of a run is what it would be without, or the file is lost as a whole."""
+"""Large plain files are read in splits: a run has the same results as without, or skips the whole file."""
 
 import errno
 import json
@@ -41,7 +41,7 @@ def line(id_: str = "e1", **fields: Any) -> bytes:
 
 
 def outcome(folder: DataFolder, report: RunReport) -> dict[str, Any]:
-    """Return all that came of a run, but for its id and how long it took."""
+    """Return all results of a run except its id and its duration."""
     entries = {name: msgspec.structs.replace(entry, run="") for name, entry in ledger(folder).items()}
     report = msgspec.structs.replace(report, run="", seconds={})
     frames = {"events": folder.events(), "cube": folder.cube(), "actors": folder.actors()}
@@ -50,7 +50,7 @@ def outcome(folder: DataFolder, report: RunReport) -> dict[str, Any]:
 
 
 class Twins:
-    """Two data folders over the same raw files; one reads the large ones in splits."""
+    """Two data folders with the same raw files; one of them reads large files in splits."""
 
     def __init__(self, root: Path, split_bytes: int, limits: Limits = DEFAULT_LIMITS) -> None:
         self.whole, self.split = DataFolder(root / "whole"), DataFolder(root / "split")
@@ -63,7 +63,7 @@ class Twins:
             append(folder.root, Tombstone("user", NOW, sha256=hashed(FORGOTTEN)))
 
     def run(self, later: int = 0, workers: int = 1, **fields: Any) -> RunReport:
-        """Run both, and demand that the same comes of it."""
+        """Run the pipeline in both folders, and assert that the results are equal."""
         now = self.whole.now + later
         expected = outcome(self.whole, run(self.whole.settings, now, limits=self.whole.limits, **fields))
         settings_of_split = Settings.read({}, data_dir=self.split.root, workers=workers)
@@ -94,7 +94,7 @@ CONTENT = st.builds(
 )
 
 
-FILES = 5  # that grow in each example: the runs over them take as long as over one
+FILES = 5  # that grow in each example; a run over five files takes as long as a run over one
 
 
 @settings(max_examples=3, deadline=None)
@@ -110,7 +110,7 @@ FILES = 5  # that grow in each example: the runs over them take as long as over 
 )
 @example(growing=[[b"", b"".join(PIECES), b"".join(PIECES)]], split_bytes=1, boms=[True])
 def test_growing_files(*, growing: list[list[bytes]], split_bytes: int, boms: list[bool]) -> None:
-    """However files grow, and wherever they are split, the tables, ledger, quarantine and report are the same."""
+    """However files grow and wherever they are split, the tables, ledger, quarantine and report are the same."""
     with tempfile.TemporaryDirectory() as temporary:
         twins = Twins(Path(temporary), split_bytes)
         paths = [twins.whole.drop(f"{number}.jsonl", BOM * bom) for number, bom in enumerate(boms)]
@@ -125,7 +125,7 @@ def test_growing_files(*, growing: list[list[bytes]], split_bytes: int, boms: li
 
 @pytest.mark.usefixtures("forked_workers")
 def test_hostile_files(tmp_path: Path) -> None:
-    """Files of all kinds, some compressed, in slices and by several processes, give what they give unsplit."""
+    """Hostile files, some compressed, give the same results in splits, slices and several processes."""
     twins = Twins(tmp_path, 20_000, Limits(processes_bytes=0, slice_bytes=2_000_000, bucket_bytes=500_000))
     files = deliver(1, twins.whole.now, events=50).files
     for number, (name, content) in enumerate(files):
@@ -141,7 +141,7 @@ def test_hostile_files(tmp_path: Path) -> None:
 
 
 def test_splits_touch(tmp_path: Path) -> None:
-    """Splits end with a line and are about as long as wanted; a longer line is in one of them."""
+    """Splits end with a line and have about the wanted size. A longer line is in a single split."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"aaaa\n" * 3 + b"b" * 30 + b"\n" + b"\n" * 10 + b"c")
     parts = split(Part("a.jsonl", path, None, path.stat().st_size), Limits(split_bytes=10))
@@ -151,8 +151,8 @@ def test_splits_touch(tmp_path: Path) -> None:
 
 @pytest.fixture
 def four(folder: DataFolder) -> Path:
-    """Return a raw file of four lines, the second the longest, each a split and read by itself, the longest first."""
-    # A hash of so few bytes does not notice every change.
+    """Return a raw file whose four lines are a split each. The second line is the longest and is read first."""
+    # A hash of so few bytes misses some changes.
     folder.limits = Limits(split_bytes=1, batch_bytes=1, prefix_bytes=4)
     folder.drop("z.jsonl", line("z"))
     path = folder.drop("a.jsonl", line("a", kind="k" * 20) + line("b", kind="k" * 30) + line("c") + b"bad\n")
@@ -162,7 +162,7 @@ def four(folder: DataFolder) -> Path:
 
 @pytest.fixture
 def before_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Return what lets something happen when all splits are made and none is read."""
+    """Return a function that schedules an action after all splits are made and before one is read."""
 
     def happens(something: Callable[[], object]) -> None:
         def then(*arguments: Any) -> Any:
@@ -177,7 +177,7 @@ def before_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], ob
 
 @pytest.fixture
 def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
-    """Return what lets something happen when the first split is open, and none of the others."""
+    """Return a function that schedules an action after the first split is opened and before the others are."""
 
     def happens(something: Callable[[], object]) -> None:
         def then(*arguments: Any) -> Iterator[Block]:
@@ -198,7 +198,7 @@ def put(path: Path, offset: int, content: bytes) -> None:
 
 
 def refuse() -> None:
-    """Fail as a disk does."""
+    """Fail as a broken disk does."""
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
@@ -213,10 +213,10 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_lost_as_a_whole(
+def test_file_is_skipped_as_a_whole(
     folder: DataFolder, four: Path, while_reading: Callable[[Callable[[], object]], None], loss: str
 ) -> None:
-    """If one split is not to be had, nothing of the file counts, the others do, and the next run reads it."""
+    """If one split cannot be read, the whole file is skipped and the other files are loaded. The next run reads it."""
     change, error = LOSSES[loss]
     content = four.read_bytes()
     folder.drop("a.tmp", line("other") * 9)
@@ -236,7 +236,7 @@ def test_lost_as_a_whole(
 def test_the_last_split_is_cut_off(
     folder: DataFolder, four: Path, while_reading: Callable[[Callable[[], object]], None]
 ) -> None:
-    """What is left of it counts, as it does of a file that is not split, and all is read again when it has grown."""
+    """If the last split is cut off, its rest counts, as in an unsplit file. The file is read again when it grows."""
     content = four.read_bytes()
     while_reading(lambda: os.truncate(four, len(content) - 2))
     done(usage(folder))
@@ -249,7 +249,7 @@ def test_the_last_split_is_cut_off(
 
 @pytest.mark.parametrize("when", ["before_reading", "while_reading"])
 def test_grows(folder: DataFolder, four: Path, when: str, request: pytest.FixtureRequest) -> None:
-    """What is appended when the splits are made is read by the next run, and nothing else."""
+    """The next run reads only the bytes that were appended after the splits were made."""
     more = line("d") + line("e")[:-9]
 
     def grow() -> None:
@@ -267,7 +267,7 @@ def test_grows(folder: DataFolder, four: Path, when: str, request: pytest.Fixtur
 def test_overwritten_in_place(
     folder: DataFolder, four: Path, while_reading: Callable[[Callable[[], object]], None]
 ) -> None:
-    """What is changed in a split that was read already is found by the next run."""
+    """The next run finds a change in a split that had already been read."""
     content = four.read_bytes()
     start = len(line("a", kind="k" * 20)) + 8
     while_reading(lambda: put(four, start, b"B"))

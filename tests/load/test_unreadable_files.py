@@ -1,4 +1,4 @@
-"""Raw files that cannot be read, or not to their end: they are reported, and the others are loaded."""
+"""A run reports raw files that it cannot read, or not to their end, and loads the others."""
 
 import errno
 import gzip
@@ -17,7 +17,7 @@ from tests.support.raw_files import ids, lines
 
 
 class Failing:
-    """A file that can be read only up to 400 bytes."""
+    """A file whose reads fail after 400 bytes."""
 
     def __init__(self, path: Path, number: int) -> None:
         self._file, self._number = path.open("rb"), number
@@ -33,7 +33,7 @@ class Failing:
         self._file.close()
 
     def read(self, size: int) -> bytes:
-        """Fail where the beginning ends."""
+        """Return the first bytes, then fail."""
         if self._file.tell():
             raise OSError(self._number, os.strerror(self._number))
         return self._file.read(min(size, 400))
@@ -43,7 +43,7 @@ class Failing:
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
 @pytest.mark.parametrize("at", ["open", "read"])
 def test_cannot_be_read(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, suffix: str, number: int, at: str) -> None:
-    """A file that the system refuses is reported and tried again; none of it is loaded, but all the others are."""
+    """A file that cannot be opened or read is reported and tried again. No line of it is loaded."""
     folder.drop("a.jsonl", lines("a"))
     bad = folder.drop(f"b{suffix}", compress(suffix, lines(*"bcdefghij")))
     folder.drop("c.jsonl", lines("z"))
@@ -71,7 +71,7 @@ def test_cannot_be_read(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, suf
 
 
 def test_broken_symlink(folder: DataFolder) -> None:
-    """A raw file that cannot be opened is reported and tried again; the others are loaded."""
+    """A broken symbolic link is reported and tried again, and the other files are loaded."""
     folder.drop("a.jsonl", [record("a")])
     (folder.root / "raw/b.jsonl").symlink_to(folder.root / "raw/nowhere")
     report = folder.run()
@@ -81,7 +81,7 @@ def test_broken_symlink(folder: DataFolder) -> None:
 
 
 def test_permissions(folder: DataFolder) -> None:
-    """Files and folders without permission are reported and tried again, also a file that was read before."""
+    """Files and folders without read permission are reported and tried again, even if an earlier run read them."""
     grown = folder.drop("a.jsonl", lines("a"))
     folder.run()
     grown.write_bytes(lines("a", "b"))
@@ -108,7 +108,7 @@ def test_permissions(folder: DataFolder) -> None:
 
 @pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst"])
 def test_corrupted_in_the_middle(folder: DataFolder, suffix: str) -> None:
-    """The good part before a corruption is kept and the file reported once; when it changes it is read again."""
+    """The lines before a corruption are kept, and the file is reported once. It is read again when it changes."""
     rng = random.Random(1)
     all_ids = [f"{number}-{rng.getrandbits(400):x}"[:100] for number in range(4000)]
     packed = compress(suffix, lines(*all_ids))
@@ -131,7 +131,7 @@ def test_corrupted_in_the_middle(folder: DataFolder, suffix: str) -> None:
 
 
 def test_corrupt_compressed_file(folder: DataFolder) -> None:
-    """The good part of a stream that breaks off is kept and the file reported; when it changes it is read again."""
+    """The lines of a truncated stream are kept, and the file is reported. It is read again when it changes."""
     content = b"".join(lines(f"e{k}", kind=random.Random(k).randbytes(200).hex()) for k in range(2000))
     whole = gzip.compress(content)
     folder.drop("a.jsonl.gz", whole[: len(whole) // 2])

@@ -1,15 +1,15 @@
-"""An independent second opinion: the contract in plain Python, sharing no code with what it judges.
+"""The contract in plain Python: an independent second opinion that shares no code with the pipeline or the service.
 
-    raw files ─▶ judge (json_text, judging) ─▶ versions (events, loading) ─▶ answers (days, answers)
+    raw files ─▶ validate (json_text, validation) ─▶ versions (events, loading) ─▶ answers (days, answers)
 
-Slow and simple on purpose: every question walks all events, every local day is found by looking at instants.
+It is slow and simple on purpose: every question reads all events, and every local day is found by trying instants.
 """
 
 from tests.oracle.answers import Directory, Oracle, load, name_locale
 from tests.oracle.events import Amounts, Event
 from tests.oracle.instants import read_instant, write_instant
-from tests.oracle.judging import Verdict, judge
 from tests.oracle.loading import Accounting, BadLine
+from tests.oracle.validation import Verdict, validate
 
 __all__ = [
     "Accounting",
@@ -19,9 +19,9 @@ __all__ = [
     "Event",
     "Oracle",
     "Verdict",
-    "judge",
     "load",
     "name_locale",
     "read_instant",
+    "validate",
     "write_instant",
 ]

@@ -1,4 +1,4 @@
-"""The three answers of the API, straight from the standing events: one loop over all of them for every question."""
+"""The three answers of the API, computed from the current events, with one loop over the events for each question."""
 
 import json
 from bisect import bisect_left
@@ -20,7 +20,7 @@ _ENGLISH = Locale("en")
 
 @dataclass(frozen=True)
 class Directory:
-    """The rows of the three directory files; of a repeated key the last row counts."""
+    """The rows of the three directory files. If a key is repeated, the last row counts."""
 
     members: Sequence[Row] = ()
     accounts: Sequence[Row] = ()
@@ -29,7 +29,7 @@ class Directory:
 
 @dataclass
 class Totals:
-    """What the events of a window used."""
+    """The sums over the events of a window."""
 
     credits: int = 0
     characters: int = 0
@@ -40,7 +40,7 @@ class Totals:
 
 
 class Oracle:
-    """A second opinion on every number that the service returns."""
+    """Computes every number that the service returns."""
 
     def __init__(self, log: Log) -> None:
         self.log = log
@@ -93,7 +93,7 @@ class Oracle:
     def by_language(
         self, workspace: str, zone: str, range_: str | None, view: str | None, now_us: int
     ) -> dict[str, Any]:
-        """Return `data` of GET /api/v1/usage/by-language; with a view the range does not matter."""
+        """Return `data` of GET /api/v1/usage/by-language. If there is a view, the range does not matter."""
         range_ = None if view else range_ or "30d"
         windows = list_buckets(zone, view, now_us) if view else list_days(zone, str(range_), now_us)
         by_locale: dict[str | None, Totals] = {None: Totals()}
@@ -144,7 +144,7 @@ class Oracle:
         action: str | None = None,
         user_id: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Return every matching event of GET /api/v1/usage/activity, newest first; a page is a slice of it."""
+        """Return all matching events of GET /api/v1/usage/activity, newest first. A page is a slice of the list."""
         days = list_days(zone, range_, now_us)
         events = self._list_events(workspace, days[0].start_us, days[-1].end_us)
         events = [event for event in events if action is None or event.action == action]
@@ -158,7 +158,7 @@ class Oracle:
             for window in list_buckets(zone, view, now_us)
         ]
         total = sum(bucket["credits"] for bucket in buckets)
-        top = max(buckets, key=lambda bucket: bucket["credits"])  # max keeps the earliest of equals
+        top = max(buckets, key=lambda bucket: bucket["credits"])  # of equal buckets, max returns the earliest
         peak = {"value": top["credits"], **{name: top[name] for name in ("label", "start", "end")}}
         return {
             "view": view,
@@ -209,7 +209,7 @@ def _timestamp(event: Event) -> int:
 
 
 def name_locale(tag: str) -> str:
-    """Put the CLDR's English names of a tag's parts together; a tag with a part it does not know stands for itself."""
+    """Join the English CLDR names of a tag's parts. Return the tag itself if the CLDR does not know a part."""
     language, *parts = tag.split("-")
     names = []
     for part in parts:
@@ -224,7 +224,7 @@ def name_locale(tag: str) -> str:
 
 
 def _divide(amount: int, by: int, digits: int) -> float | None:
-    """Round the exact quotient half-even, None where there is none."""
+    """Round the exact quotient half to even. Return None for a division by zero."""
     return float(round(Fraction(amount, by), digits)) if by else None
 
 

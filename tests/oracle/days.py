@@ -1,4 +1,4 @@
-"""Local days by brute force: map instants to local dates, one by one, with the zones of the `tzdata` package."""
+"""Local days by brute force: instants are mapped to local dates one by one, with the zones of the `tzdata` package."""
 
 import importlib.resources
 import itertools
@@ -29,7 +29,7 @@ class Window:
 
 @cache
 def read_zone(name: str) -> ZoneInfo:
-    """Read a zone from the package's own file, so that the operating system has no say."""
+    """Read a zone from the file in the package, not from the operating system."""
     path = importlib.resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
     with path.open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
@@ -91,7 +91,7 @@ def _join(zone: str, days: list[date], labels: list[str]) -> list[Window]:
 
 
 def find_billing_period(anchor_us: int | None, now_us: int) -> tuple[int, int]:
-    """Return the billing period that contains now: UTC calendar months, or months from the anchor, its day clamped."""
+    """Return the billing period around now: a UTC calendar month, or a month from the anchor with its day clamped."""
     anchor = to_datetime(0 if anchor_us is None else anchor_us)
     starts = list(_walk_months(anchor, to_datetime(now_us)))
     for start, end in itertools.pairwise(starts):
@@ -101,7 +101,7 @@ def find_billing_period(anchor_us: int | None, now_us: int) -> tuple[int, int]:
 
 
 def _walk_months(anchor: datetime, now: datetime) -> Iterator[int]:
-    """Return the period starts of the months around now."""
+    """Yield the starts of the billing periods from two months before now to two months after."""
     for ahead in range(-2, 3):
         year, month = _add_months(now.year, now.month, ahead)
         day = anchor.day

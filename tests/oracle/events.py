@@ -1,4 +1,4 @@
-"""One version of one event: its stored columns, its rank among versions, its credits by language."""
+"""One version of an event: its stored columns, its rank among versions, and its credits by language."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ CLOSED = ("completed", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class Amounts:
-    """What one language of an event used."""
+    """The measures of one language of an event."""
 
     characters: int
     lines: int
@@ -21,7 +21,7 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Event:
-    """The stored columns of one good record; instants in microseconds, metadata as compact JSON text."""
+    """The stored columns of a good record. Instants are in microseconds, metadata is compact JSON text."""
 
     workspace_id: str
     id: str
@@ -44,7 +44,7 @@ class Event:
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """What versions of one event have in common: workspace, UTC day, id."""
+        """Workspace, UTC day and id, which all versions of an event share."""
         return self.workspace_id, self.timestamp // DAY_US, self.id
 
     def canonical(self) -> bytes:
@@ -57,17 +57,17 @@ class Event:
 
     @property
     def rank(self) -> tuple[int, int, int, bytes]:
-        """The greatest rank stands among the versions of one event."""
+        """The order of versions: the version with the highest rank is current."""
         status = -1 if self.run_status is None else STATUSES.index(self.run_status)
         return self.recorded_at, status, self.credits, self.canonical()
 
     @property
     def counted_audio_ms(self) -> int:
-        """Audio counts once the event's own run is closed, at once without a run."""
+        """The audio that counts: all of it if the event has no run or its run is closed, otherwise none."""
         return self.audio_ms if self.run_status is None or self.run_status in CLOSED else 0
 
     def share_credits(self) -> dict[str | None, int]:
-        """Share the credits out by characters: whole credits, largest remainder first."""
+        """Allocate whole credits to languages by characters, largest remainder first."""
         characters = {locale: amounts.characters for locale, amounts in self.languages.items() if amounts.characters}
         total = sum(characters.values())
         if not total:
@@ -83,5 +83,5 @@ class Event:
 
 
 def locale_order(locale: str | None) -> tuple[bool, str]:
-    """Sort locales by code point, untagged last."""
+    """Return a sort key: locales by code point, untagged last."""
     return locale is None, locale or ""

@@ -11,12 +11,12 @@ _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
-_CENTURIES = 400  # the calendar repeats after this many years, which `date` needs for the year 0
+_CENTURIES = 400  # the calendar repeats after 400 years; `date` has no year 0, so year 400 replaces it
 _CENTURIES_DAYS = 146_097
 
 
 def read_instant(text: str) -> int | None:
-    """Return the instant, further digits cut off, or None where the text is no RFC 3339 date-time."""
+    """Return the instant without digits beyond microseconds, or None if the text is no RFC 3339 date-time."""
     found = _RFC3339.fullmatch(text)
     if found is None:
         return None
@@ -39,16 +39,16 @@ def read_instant(text: str) -> int | None:
 
 
 def to_datetime(instant_us: int) -> datetime:
-    """Return the instant in UTC."""
+    """Return an instant as a datetime in UTC."""
     return EPOCH + timedelta(microseconds=instant_us)
 
 
 def from_datetime(moment: datetime) -> int:
-    """Return the instant of an aware moment."""
+    """Return the instant of an aware datetime."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def write_instant(instant_us: int) -> str:
-    """Write RFC 3339 with `Z`: no more fractional digits than it takes."""
+    """Write RFC 3339 with `Z` and as few fractional digits as possible."""
     text = to_datetime(instant_us).isoformat().removesuffix("+00:00")
     return (text.rstrip("0") if "." in text else text) + "Z"

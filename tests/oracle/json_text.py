@@ -1,6 +1,6 @@
-"""Read JSON text without recursion and without losing anything: number text and key order stay as written.
+"""Read JSON text without recursion and without loss: numbers and the order of keys stay as written.
 
-The standard library's parser gives up on deep nesting and turns `1.00` into 1.0, so it cannot judge a log.
+The standard library's parser fails at deep nesting and turns `1.00` into 1.0, so it cannot validate a log.
 """
 
 import re
@@ -20,25 +20,25 @@ _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it was written."""
+    """The text of a number, as it was written."""
 
     text: str
 
     @property
     def is_integer(self) -> bool:
-        """Whether it is written without fraction and exponent."""
+        """Whether the number has neither a fraction nor an exponent."""
         return _INTEGER.fullmatch(self.text) is not None
 
 
 Value = dict[str, "Value"] | list["Value"] | str | Number | bool | None
 
 
-class NotJson(ValueError):  # noqa: N818 - it says what the text is
-    """The text is not one JSON value."""
+class NotJson(ValueError):  # noqa: N818 - the name says what the text is
+    """Raised if a text is not exactly one JSON value."""
 
 
 class _Reader:
-    """The next token of a JSON text."""
+    """Reads a JSON text token by token."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -54,7 +54,7 @@ class _Reader:
         self._kind, self._token = found.lastindex, found[found.lastindex]
 
     def takes(self, mark: str) -> bool:
-        """Take the next token if it is a mark."""
+        """Consume the next token if it is this mark, and return whether it was."""
         if self._kind != _MARK or self._token != mark:
             return False
         self._advance()
@@ -99,7 +99,7 @@ class _Reader:
 
 
 def parse(text: str) -> tuple[Value, bool]:
-    """Read one JSON value; of a repeated key the last value counts, at the place of the first.
+    """Read one JSON value. If a key is repeated, its last value counts, at the position of the first.
 
     Returns:
         The value, and whether a string in it holds a lone surrogate.
@@ -162,7 +162,7 @@ def _quote(text: str) -> str:
 
 
 def write(value: Value) -> str:
-    """Write a value compactly, numbers as they were written, escaping only what must be; recursive, so bound depth."""
+    """Write a value as compact JSON with as few escapes as possible. It is recursive, so the depth must be bounded."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{_quote(key)}:{write(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Load raw files as the contract says: every line accounted for, the standing version of every event."""
+"""Load raw files by the contract: count every line, and find the current version of every event."""
 
 import gzip
 import io
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from tests.oracle.events import Event
-from tests.oracle.judging import judge
+from tests.oracle.validation import validate
 
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line of the quarantine."""
+    """A rejected line in quarantine."""
 
     file: str
     line_number: int
@@ -26,7 +26,7 @@ class BadLine:
 
 @dataclass
 class Accounting:
-    """What became of the lines of one file; of identical standing lines the first one loaded is the accepted one."""
+    """The counts of one file. Of identical lines of a current version, the first one loaded is accepted."""
 
     lines: int = 0
     accepted: int = 0
@@ -40,7 +40,7 @@ class Accounting:
 
 @dataclass
 class Log:
-    """What raw files amount to: standing events by identity, bad lines in reading order, the accounting by file."""
+    """The result of loading: current events by identity, bad lines in reading order, and the accounting by file."""
 
     events: dict[tuple[str, int, str], Event] = field(default_factory=dict)
     bad_lines: list[BadLine] = field(default_factory=list)
@@ -48,14 +48,14 @@ class Log:
 
 
 def read_log(files: Mapping[str, bytes], run_start_us: int) -> Log:
-    """Judge every line of every file and let the versions compete."""
+    """Validate every line of every file, and keep the version with the highest rank of each event."""
     log = Log()
     came_from: dict[tuple[str, int, str], str] = {}
     for name, content in files.items():
         counts = log.accounting[name] = Accounting()
         for number, (line, last) in enumerate(split_lines(unpack(name, content)), start=1):
             counts.lines += 1
-            verdict = judge(line, last=last, run_start_us=run_start_us)
+            verdict = validate(line, last=last, run_start_us=run_start_us)
             if verdict.is_blank:
                 counts.blank += 1
             elif verdict.reason is not None:
@@ -74,7 +74,7 @@ def read_log(files: Mapping[str, bytes], run_start_us: int) -> Log:
 
 
 def unpack(name: str, content: bytes) -> bytes:
-    """Decompress by the file's ending."""
+    """Decompress a file by its ending."""
     if name.endswith(".gz"):
         return gzip.decompress(content)
     if name.endswith(".zst"):
@@ -84,7 +84,7 @@ def unpack(name: str, content: bytes) -> bytes:
 
 
 def split_lines(content: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Yield each line without its newline, and whether it ends the file without one; a BOM at the start is no line."""
+    """Yield each line without its newline, and whether it ends the file without one. Skip a BOM at the start."""
     *lines, rest = content.removeprefix(_BOM).split(b"\n")
     for line in lines:
         yield line, False

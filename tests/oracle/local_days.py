@@ -1,8 +1,8 @@
-"""Local days worked out by hand that start at unusual times or are unusually long."""
+"""Local days, worked out by hand, that start at an unusual time or have an unusual length."""
 
 from datetime import date
 
-# Zone, day, the day's start, its length in hours.
+# Zone, day, start of the day, length in hours.
 LOCAL_DAYS = [
     ("UTC", date(2026, 2, 28), "2026-02-28T00:00:00Z", 24),
     ("Asia/Kathmandu", date(2026, 5, 1), "2026-04-30T18:15:00Z", 24),

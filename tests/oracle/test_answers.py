@@ -1,4 +1,4 @@
-"""Pin the oracle's answers by worked examples: days, windows, billing periods and the three responses."""
+"""Worked examples of the oracle's answers: days, windows, billing periods and the three responses."""
 
 from datetime import date
 
@@ -15,14 +15,14 @@ NOBODY = Directory()
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours"), LOCAL_DAYS)
 def test_local_days(zone: str, day: date, start: str, hours: float) -> None:
-    """A local day starts at the first instant of its date or later, and ends where the next starts."""
+    """A local day starts at the first instant of its date or a later one, and ends where the next day starts."""
     start_us = day_start(zone, day)
     assert write_instant(start_us) == start
     assert day_start(zone, date.fromordinal(day.toordinal() + 1)) - start_us == hours * 3_600_000_000
 
 
 def test_windows() -> None:
-    """Ranges count today; weeks start on Monday; months include the current one."""
+    """Ranges include today, weeks start on Monday, and the months include the current one."""
     days = list_days("Asia/Kathmandu", "30d", NOW_US)
     assert (len(days), days[0].label, days[-1].label) == (30, "2026-10-17", "2026-11-15")
     assert (write_instant(days[0].start_us), write_instant(days[-1].end_us)) == (
@@ -38,7 +38,7 @@ def test_windows() -> None:
         "Sat",
         "Sun",
     ]
-    weeks = list_buckets("UTC", "weekly", NOW_US)  # the 15th of November 2026 is a Sunday
+    weeks = list_buckets("UTC", "weekly", NOW_US)  # 15 November 2026 is a Sunday
     assert [week.label for week in weeks] == [f"Week {number}" for number in range(1, 13)]
     assert (write_instant(weeks[0].start_us), write_instant(weeks[-1].end_us)) == (
         "2026-08-24T00:00:00Z",
@@ -84,7 +84,7 @@ def test_windows() -> None:
     ],
 )
 def test_billing_periods(anchor: str | None, now: str, start: str, end: str) -> None:
-    """Periods are months from the anchor in UTC, its time of day kept, its own day clamped."""
+    """Billing periods are months from the anchor in UTC. They keep its time of day and clamp its day."""
     anchor_us = None if anchor is None else read_instant(anchor)
     period = find_billing_period(anchor_us, read_instant(now) or 0)
     assert tuple(map(write_instant, period)) == (start, end)
@@ -112,7 +112,7 @@ def _small_log() -> Oracle:
 
 
 def test_summary() -> None:
-    """A small log, every number worked out by hand."""
+    """The summary of a small log equals the numbers worked out by hand."""
     member = {"workspace_id": WORKSPACE, "user_id": USER.upper(), "status": "active"}
     away = {"workspace_id": "7" + WORKSPACE[1:], "user_id": USER, "status": "removed"}
     accounts = [{"user_id": USER, "quota": 1}, {"user_id": USER, "quota": 87, "period_anchor": None}]
@@ -142,13 +142,13 @@ def test_summary() -> None:
         "characters": {"total": 5},
         "corrected": {"total": 3},
         "lines": {"total": 12, "avg_chars_per_line": 0.4},  # 5 / 12 = 0.416…
-        "audio": {"total_ms": 507},  # the paused run's 500 do not count
+        "audio": {"total_ms": 507},  # without the 500 of the paused run
         "runs": {"total": 3, "completed": 2, "failed": 0, "cancelled": 0, "running": 0, "pending": 0, "paused": 1},
     }
 
 
 def test_by_language() -> None:
-    """Credits are shared event by event, rows come by credits, shares are of all credits."""
+    """Credits are allocated per event, rows are sorted by credits, and shares are fractions of all credits."""
     data = _small_log().by_language(WORKSPACE, "UTC", "60d", "daily", NOW_US)
     assert data["period"] == {"start": "2026-11-09T00:00:00Z", "end": "2026-11-16T00:00:00Z"}
     assert (data["range"], data["activity_view"], data["total_credits"], data["untagged_credits"]) == (
@@ -169,7 +169,10 @@ def test_by_language() -> None:
 
 
 def test_shares_without_credits() -> None:
-    """Without credits characters count, untagged included; without characters shares are 0; empty rows vanish."""
+    """Without credits, shares are by characters, untagged included; without characters, they are 0.
+
+    Rows in which every measure is 0 are left out.
+    """
     languages = [{"locale": "de", "characters": 1}, {"locale": "fr", "lines": 1}, {"locale": "ja"}, {"characters": 2}]
     for used, expected in ((languages, [("de", 0.333333), ("fr", 0)]), (languages[1:3], [("fr", 0)])):
         data = load_records([make_record(usage={"languages": used})]).by_language(WORKSPACE, "UTC", None, None, NOW_US)
@@ -181,7 +184,7 @@ def test_shares_without_credits() -> None:
     ("characters", "lines", "expected"), [(1, 4, 0.2), (3, 4, 0.8), (1, 20, 0.0), (3, 20, 0.2), (1, 0, None)]
 )
 def test_averages_round_half_even(characters: int, lines: int, expected: float | None) -> None:
-    """0.25 is 0.2, 0.75 is 0.8, 0.05 is 0.0, 0.15 is 0.2; there is no average without lines."""
+    """Averages round half to even: 0.25 to 0.2, 0.75 to 0.8, 0.05 to 0.0, 0.15 to 0.2. Without lines there is none."""
     oracle = load_records([make_record(usage={"languages": [{"characters": characters, "lines": lines}]})])
     data = oracle.summary(WORKSPACE, USER, "UTC", "30d", "weekly", NOW_US, NOBODY)
     assert data["lines"] == {"total": lines, "avg_chars_per_line": expected}
@@ -192,15 +195,15 @@ def test_averages_round_half_even(characters: int, lines: int, expected: float |
     [(None, None), (0, None), (10, 100.0), (9, 100.0), (8000, 0.12), (24_000, 0.04), (80_000, 0.01), (200_000, 0.0)],
 )
 def test_percent_of_the_quota(quota: int | None, percent: float | None) -> None:
-    """10 of 8000 are 0.125 %, which is 0.12 half-even; 10 of 200,000 are 0.005 %, which is 0.00; over 100 is 100."""
+    """Percentages round half to even and stop at 100: 0.125 % (10 of 8000) is 0.12, 0.005 % (10 of 200,000) is 0."""
     member = {"workspace_id": WORKSPACE, "user_id": USER, "status": "active"}
     directory = Directory([member], [{"user_id": USER, "quota": quota, "period_anchor": None}])
     data = load_records([make_record()]).summary(WORKSPACE, USER, "UTC", "30d", "weekly", NOW_US, directory)
     assert data["credits"] == {"used": 10, "quota": quota, "percent": percent}
 
 
-def test_an_empty_workspace_is_all_zeros() -> None:
-    """No events: every day and bucket is there, nothing is counted, nobody is at fault."""
+def test_empty_workspace() -> None:
+    """Without events, the answers list every day and bucket with zeros."""
     oracle = load_records([])
     data = oracle.summary(WORKSPACE, USER, "Asia/Tokyo", "90d", "monthly", NOW_US, NOBODY)
     assert (len(data["daily"]), len(data["activity"]["buckets"]), data["activity"]["peak"]) == (90, 12, None)
@@ -210,7 +213,7 @@ def test_an_empty_workspace_is_all_zeros() -> None:
 
 
 def test_feed() -> None:
-    """Newest first, ids by code point, the window of the range, filters by action and user."""
+    """The feed is sorted newest first and by id in code points, and filtered by range, action and user."""
     same_instant = [make_record(id=identifier) for identifier in ("a", "b", "B", "\uffff", "\U00010000", "é", "ab")]
     oracle = load_records([*same_instant, make_record(id="z", timestamp="2026-11-15T10:59:59.999999Z", user=None)])
     feed = oracle.activity(WORKSPACE.upper(), "UTC", "30d", NOW_US)
@@ -242,5 +245,5 @@ def test_feed() -> None:
     + [(tag, tag) for tag in ("qq", "qq-zz", "en-zzzzz", "abcdefgh")],
 )
 def test_locale_names(tag: str, name: str) -> None:
-    """Names are English; a tag that the CLDR does not know stands for itself."""
+    """Names are English. A tag that the CLDR does not know is its own name."""
     assert name_locale(tag) == name

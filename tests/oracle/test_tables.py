@@ -1,4 +1,4 @@
-"""Pin the oracle by worked examples: every expected number here was worked out by hand from the contract."""
+"""Worked examples of the oracle's tables: every expected value was worked out by hand from the contract."""
 
 import itertools
 import json
@@ -7,31 +7,31 @@ import pytest
 
 from tests.hostile import bad_lines, change, compress, deliver, good_lines, write_line
 from tests.hostile.single_lines import USER, WORKSPACE
-from tests.oracle import Amounts, Event, judge, load
+from tests.oracle import Amounts, Event, load, validate
 from tests.support.plain_records import NOW_US, Record, load_records, make_record
 
 
-def _judge(record: Record) -> Event:
-    event = judge(write_line(record), last=False, run_start_us=NOW_US).event
+def _validated(record: Record) -> Event:
+    event = validate(write_line(record), last=False, run_start_us=NOW_US).event
     assert event is not None
     return event
 
 
 def test_bad_lines_have_their_reason_and_field() -> None:
-    """Every line of the catalogue is quarantined for the reason and the field worked out by hand."""
+    """Every bad line of the catalogue is rejected with its expected reason and field."""
     wrong = []
     for bad in bad_lines(NOW_US):
-        verdict = judge(bad.line, last=bad.last, run_start_us=NOW_US)
+        verdict = validate(bad.line, last=bad.last, run_start_us=NOW_US)
         if (verdict.event, verdict.reason, verdict.field) != (None, bad.reason, bad.field):
             wrong.append((bad.label, verdict))
     assert wrong == []
 
 
-def test_odd_lines_are_good() -> None:
-    """Every lenient line of the catalogue is accepted and yields the columns worked out by hand."""
+def test_lenient_lines_are_good() -> None:
+    """Every lenient line of the catalogue is accepted and gives its expected columns."""
     wrong = []
     for good in good_lines(NOW_US):
-        event = judge(good.line, last=False, run_start_us=NOW_US).event
+        event = validate(good.line, last=False, run_start_us=NOW_US).event
         if event is None or any(getattr(event, name) != value for name, value in good.columns.items()):
             wrong.append(good.label)
     assert wrong == []
@@ -40,15 +40,15 @@ def test_odd_lines_are_good() -> None:
 @pytest.mark.parametrize("line", [b"", b" ", b"\t \t", b"\r", b"  \r"])
 @pytest.mark.parametrize("last", [False, True])
 def test_white_space_is_blank(line: bytes, last: bool) -> None:
-    """Lines of white space are blank, the last one too."""
-    assert judge(line, last=last, run_start_us=NOW_US).is_blank
+    """Lines of white space are blank, even at the end of a file."""
+    assert validate(line, last=last, run_start_us=NOW_US).is_blank
 
 
 def test_canonical_json_of_the_stored_columns() -> None:
-    """Keys sorted, compact, UTF-8, nulls included, metadata as text, languages merged and sorted, untagged last."""
+    """Canonical JSON is compact UTF-8 with sorted keys, nulls, metadata as text, and merged, sorted languages."""
     languages = [{"locale": None, "lines": 1}, {"locale": "ko"}, {"locale": "DE", "characters": 2}, {"locale": "ko"}]
     record = make_record(ip=None, metadata={"ü": [1]}, usage={"credits": 3, "languages": languages})
-    assert _judge(record).canonical().decode() == (
+    assert _validated(record).canonical().decode() == (
         '{"action":"workflow_run","audio_ms":0,"credits":3,"id":"plain","ip":null,"kind":"workflow_execution",'
         '"languages":[{"characters":2,"corrected":0,"lines":0,"locale":"de"},'
         '{"characters":0,"corrected":0,"lines":0,"locale":"ko"},'
@@ -69,7 +69,7 @@ VERSIONS = [
     change(PLAIN, "usage.credits", 9),
     change(PLAIN, "resource.name", "Intr"),
     PLAIN,
-    change(PLAIN, "resource.name", None),  # `null` is greater than any text: n comes after the quotation mark
+    change(PLAIN, "resource.name", None),  # `null` ranks above any text, because `n` sorts after the quotation mark
     change(PLAIN, "usage.credits", 100),
     change(PLAIN, "run.status", "failed"),
     change(PLAIN, "run.status", "cancelled"),
@@ -77,15 +77,15 @@ VERSIONS = [
 ]
 
 
-def test_versions_stand_in_order() -> None:
-    """Recorded later, then status, then credits, then bytes: of any two versions the later in this list stands."""
+def test_versions_rank_in_order() -> None:
+    """Versions rank by recorded_at, status, credits and bytes: of any two in the list, the later one is current."""
     for older, newer in itertools.combinations(VERSIONS, 2):
         for order in ([older, newer], [newer, older], [newer, older, newer]):
-            assert load_records(order).events == [_judge(newer)], (older, newer)
+            assert load_records(order).events == [_validated(newer)], (older, newer)
 
 
 def test_versions_share_workspace_utc_day_and_id() -> None:
-    """Another workspace, another UTC day or another id is another event; another hour of the day is not."""
+    """A different workspace, UTC day or id makes a different event. A different hour of the day does not."""
     others = [
         change(PLAIN, "workspace_id", WORKSPACE.replace("0", "1")),
         change(PLAIN, "timestamp", "2026-11-16T00:00:00Z"),
@@ -100,14 +100,14 @@ def test_versions_share_workspace_utc_day_and_id() -> None:
 
 
 def test_recorded_at_is_cut_before_it_is_compared() -> None:
-    """Digits after the microsecond do not make a version newer; the credits decide."""
+    """Digits beyond microseconds do not make a version newer. The credits decide."""
     later = change(change(PLAIN, "recorded_at", "2026-11-15T11:00:00.0000009Z"), "usage.credits", 9)
     assert [event.credits for event in load_records([PLAIN, later]).events] == [10]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
 def test_every_line_is_accounted_for(suffix: str) -> None:
-    """A BOM and carriage returns are ignored, numbers count from 1, the line after the last newline is none."""
+    """Every line is counted from 1 on. A BOM, carriage returns and the empty text after the last newline are not."""
     good = write_line(PLAIN)
     content = b"\xef\xbb\xbf" + good + b"\r\n" + b"\n" + good + b"\n" + b"{\r\n" + b"\xef\xbb\xbf\n" + b' {"id":'
     name = f"a{suffix}"
@@ -144,14 +144,17 @@ def test_every_line_is_accounted_for(suffix: str) -> None:
 def test_credits_are_shared_by_largest_remainder(
     credits_used: int, characters: dict[str | None, int], expected: dict[str | None, int]
 ) -> None:
-    """Whole credits by characters; ties to the locale that sorts first, untagged last; no characters: untagged."""
+    """Whole credits are allocated by characters: ties to the locale that sorts first, untagged last.
+
+    Without characters, all credits are untagged.
+    """
     languages = {locale: Amounts(count, 0, 0) for locale, count in characters.items()}
-    event = Event(**{**vars(_judge(PLAIN)), "credits": credits_used, "languages": languages})
+    event = Event(**{**vars(_validated(PLAIN)), "credits": credits_used, "languages": languages})
     assert event.share_credits() == expected
 
 
 def test_hostile_delivery_is_order_free_and_adds_up() -> None:
-    """The generator is seeded; turning the files around changes nothing but who brought the standing line."""
+    """The same seed gives the same delivery. The order of the files changes only which line is accepted."""
     delivery = deliver(7, NOW_US, events=200, files=4)
     assert delivery == deliver(7, NOW_US, events=200, files=4)
     oracle = load(dict(delivery.files), NOW_US)

@@ -1,4 +1,4 @@
-"""Small files that are replaced, or appended to, as a whole."""
+"""Small files are replaced or appended to as a whole."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.storage import atomic
 
 
 def test_replaced_when_complete(tmp_path: Path) -> None:
-    """A reader finds the old content until the new content is complete, and nothing is left beside it."""
+    """A reader finds the old content until the new content is complete. No temporary file remains."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
     with atomic.replacing(path) as file:
@@ -21,7 +21,7 @@ def test_replaced_when_complete(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_the_old_content(tmp_path: Path) -> None:
-    """If the writer fails, the file is as it was, and nothing is left beside it."""
+    """If the writer fails, the file keeps its content. No temporary file remains."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
 
@@ -37,7 +37,7 @@ def test_an_error_leaves_the_old_content(tmp_path: Path) -> None:
 
 
 def test_leftovers_do_not_block(tmp_path: Path) -> None:
-    """What a killed process of the same number left behind is overwritten: in a container that number is often 1."""
+    """A temporary file of a killed process with the same id is overwritten. In a container, that id is often 1."""
     (tmp_path / f".a.{os.getpid()}.tmp").write_bytes(b"half of something longer")
     with atomic.replacing(tmp_path / "a") as file:
         file.write(b"new")
@@ -46,14 +46,14 @@ def test_leftovers_do_not_block(tmp_path: Path) -> None:
 
 
 def test_permissions(tmp_path: Path) -> None:
-    """The new file has the permissions that were asked for, less what the umask takes away."""
+    """The new file has the requested permissions, reduced by the umask."""
     with atomic.replacing(tmp_path / "a", 0o600) as file:
         file.write(b"new")
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
 
 
 def test_appended(tmp_path: Path) -> None:
-    """Content is added at the end; an absent file is created."""
+    """Content is appended at the end of a file. An absent file is created."""
     atomic.append(tmp_path / "a", b"one\n")
     atomic.append(tmp_path / "a", b"two\n")
     assert (tmp_path / "a").read_bytes() == b"one\ntwo\n"

@@ -1,4 +1,4 @@
-"""Backups as docs/operation.md describes them, taken while runs commit, and what is restored from them."""
+"""Backups as docs/operation.md describes them, taken while runs commit, and restored."""
 
 import re
 import shlex
@@ -28,7 +28,7 @@ ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-0000
 
 
 def batch(number: int) -> list[dict[str, Any]]:
-    """Return versions of records of earlier ones, in several months and workspaces, and a bad line."""
+    """Return newer versions of earlier batches' records, in several months and workspaces, and a bad line."""
     return [
         *(
             record(
@@ -47,7 +47,7 @@ def batch(number: int) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def busy(folder: DataFolder) -> Callable[[], None]:
-    """Return what brings another log, lengthens an old one and loads both, at each call."""
+    """Return a function that adds a raw file, extends an old one and loads both."""
     grown = folder.drop("growing.jsonl", batch(0))
     (folder.root / "directory").mkdir()
     (folder.root / "directory/members.jsonl").write_text("")
@@ -66,9 +66,9 @@ def busy(folder: DataFolder) -> Callable[[], None]:
 
 
 def copy(source: Path, target: Path, between: Callable[[], None]) -> None:
-    """Copy a file or a folder as `cp --archive` does, while something happens after each file."""
+    """Copy a file or a folder as `cp --archive` does, and call `between` after each file."""
     for path in sorted(path for path in [source, *source.rglob("*")] if path.is_file()):
-        if path.exists():  # a run may have replaced it since
+        if path.exists():  # a run may have deleted it meanwhile
             into = target / path.relative_to(source.parent)
             into.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, into)
@@ -76,12 +76,12 @@ def copy(source: Path, target: Path, between: Callable[[], None]) -> None:
 
 
 def agrees(folder: DataFolder) -> None:
-    """Demand that `usage check` finds nothing."""
+    """Assert that `usage check` finds no fault."""
     done(CliRunner().invoke(app, ["check", "--data-dir", str(folder.root), "--now", NOW]))
 
 
 def restored(folder: DataFolder) -> DataFolder:
-    """Return a restored folder after the documented commands."""
+    """Run the documented commands of a restore, and return the folder."""
     assert RESTORE == "usage run\nusage check\n"
     folder.run()
     agrees(folder)
@@ -89,7 +89,7 @@ def restored(folder: DataFolder) -> DataFolder:
 
 
 def test_sources(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -> None:
-    """Copied while runs commit and somebody is forgotten, the sources give the same tables again."""
+    """The sources, copied during commits and an erasure, give the same tables again."""
     busy()
     steps = [shlex.split(line)[2:] for line in SOURCES.splitlines()]
     names = [Path(source).relative_to("data").as_posix() for source, _ in steps]
@@ -97,21 +97,21 @@ def test_sources(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -
     backup = DataFolder(tmp_path / "backup")
     for name in names:
         copy(folder.root / name, backup.root, busy)
-        if name == "raw":  # its copy still has what Ada did
+        if name == "raw":  # the copy still has Ada's events
             append(folder.root, Tombstone("user", NOW, sha256=hashed(ADA)))
     run(folder.settings, folder.now + DAY_US // 2, rebuild=Rebuild())
     restored(backup)
     ids = backup.events()["user_id"].to_list()
     assert BOB in ids
     assert ADA not in ids
-    shutil.copytree(folder.root / "raw", backup.root / "raw", dirs_exist_ok=True)  # the logs that came since
+    shutil.copytree(folder.root / "raw", backup.root / "raw", dirs_exist_ok=True)  # the logs that came after the backup
     backup.run()
     agrees(backup)
     assert published(backup) == published(folder)
 
 
-def test_everything(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -> None:
-    """A copy of everything under the lock is complete, and reading the raw files again changes nothing in it."""
+def test_full_copy(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -> None:
+    """A full copy under the lock is complete, and a run on it changes nothing."""
     busy()
     before = published(folder)
     backup = DataFolder(tmp_path / "backup")
@@ -130,8 +130,8 @@ def test_everything(folder: DataFolder, busy: Callable[[], None], tmp_path: Path
     assert {name: contents(backup)[name] for name in partitions} == {name: tables[name] for name in partitions}
 
 
-def test_the_lock_keeps_runs_away(folder: DataFolder, busy: Callable[[], None]) -> None:
-    """While the documented command holds the lock, a run ends with 75."""
+def test_lock_excludes_runs(folder: DataFolder, busy: Callable[[], None]) -> None:
+    """A run exits with 75 while the documented command holds the lock."""
     busy()
     program = "import sys; from service.commands import main; sys.exit(main())"
     lock = WHOLE.split(" cp ")[0].replace("data/", f"{folder.root}/")
@@ -140,8 +140,8 @@ def test_the_lock_keeps_runs_away(folder: DataFolder, busy: Callable[[], None]) 
     assert (result.returncode, "another run is at work" in result.stderr) == (75, True)
 
 
-def test_a_copy_without_the_lock(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -> None:
-    """A copy whose files do not fit together gives the right tables again once it is rebuilt."""
+def test_copy_without_the_lock(folder: DataFolder, busy: Callable[[], None], tmp_path: Path) -> None:
+    """A copy whose files do not match gives the right tables after a rebuild."""
     backup = DataFolder(tmp_path / "backup")
     for name in (
         "cube",

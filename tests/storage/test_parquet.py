@@ -1,4 +1,4 @@
-"""Rows brought into their order and written to their partitions."""
+"""Rows are read in a given order and written to their partitions."""
 
 import random
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from pipeline.storage.store import Store
 
 
 def event(number: int) -> dict[str, Any]:
-    """Return a row that can be told from the others."""
+    """Return a row that differs from the rows of other numbers."""
     text = {field.name: f"{field.name} {number}" for field in EVENTS if field.type == pa.string()}
     moment = datetime(2026, 11, 24, 10, 0, 0, number)  # noqa: DTZ001 - the tables' instants are naive
     languages = [{"locale": "de", "characters": 0, "lines": number, "corrected": 0}]
@@ -29,7 +29,7 @@ def event(number: int) -> dict[str, Any]:
 
 
 def numbered(rows: int, chunks: Sequence[int]) -> pa.Table:
-    """Return a table of rows that know their number, in chunks that end where `chunks` says."""
+    """Return a table with a column `number`, in chunks that end at the given rows."""
     table = pa.table({"number": np.arange(rows), "text": [f"row {number}" for number in range(rows)]})
     edges = [0, *sorted(chunks), rows]
     pieces = [table.slice(start, stop - start) for start, stop in pairwise(edges)]
@@ -43,7 +43,7 @@ def numbered(rows: int, chunks: Sequence[int]) -> pa.Table:
     data=st.data(),
 )
 def test_reordered_rows(rows: int, ahead: int, one_piece: int, data: st.DataObject) -> None:
-    """Rows come in the order that was asked for, wherever they lie and in whatever pieces they are fetched."""
+    """Rows come in the requested order, whatever chunks hold them and whatever pieces are read."""
     table = numbered(rows, data.draw(st.lists(st.integers(0, rows), max_size=5)))
     order = np.array(data.draw(st.lists(st.integers(0, rows - 1), max_size=80)), np.int64)
     place = st.integers(0, len(order))
@@ -57,7 +57,7 @@ def test_reordered_rows(rows: int, ahead: int, one_piece: int, data: st.DataObje
 
 @pytest.mark.parametrize("one_piece", [0, 1 << 20])
 def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int) -> None:
-    """Each partition gets its rows in their order, in row groups of bounded size; an empty one is a file too."""
+    """Each partition gets its rows in order, in row groups of bounded size. An empty partition is written too."""
     rng = random.Random(7)
     rows = pa.Table.from_pylist([event(number) for number in range(40)], EVENTS).to_pylist()
     table = pa.concat_tables([pa.Table.from_pylist(rows[start : start + 9], EVENTS) for start in range(0, 40, 9)])
@@ -93,7 +93,7 @@ def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int) -> Non
 
 
 def test_rows_that_would_be_lost(tmp_path: Path) -> None:
-    """Rows of a partition in two pieces, or of one that is not written, are refused."""
+    """The writer refuses a partition whose rows are apart, and rows whose partition is not written."""
     writer = PartitionWriter(Store(tmp_path), "staging/r", "r", EVENTS)
     places = pa.table({"workspace_id": ["a", "b", "a"], "partition": ["d", "d", "d"]})
     for keys in ([("a", "d"), ("b", "d")], [("a", "d")]):

@@ -1,4 +1,4 @@
-"""What was forgotten or expired stays away: it is not loaded, not rebuilt, and no lost state brings it back."""
+"""Forgotten and expired data stay out of the tables: no load, rebuild or loss of the state brings them back."""
 
 import json
 
@@ -20,39 +20,39 @@ ROWS = [
     record("bob", user={"id": BOB, "name": "Bob"}, usage={"credits": 10}),
     record("nobody", usage={"credits": 100}),
     record("elsewhere", workspace_id=OTHER.upper(), usage={"credits": 1000}),
-    record("last day away", timestamp="2026-10-14T23:59:59.999999Z", usage={"credits": 10_000}),
+    record("last expired day", timestamp="2026-10-14T23:59:59.999999Z", usage={"credits": 10_000}),
     record("first day kept", timestamp="2026-10-15T00:00:00Z", usage={"credits": 100_000}),
     record("ada before", user={"id": ADA, "name": "Ada"}, timestamp="2026-09-01T00:00:00Z"),
     {"id": "bad", "user": {"id": ADA}},
 ]
-AWAY = {
+ERASED = {
     USER: {"ada", "ada before"},
     GONE: {"elsewhere"},
-    FLOOR: {"last day away", "ada before"},
+    FLOOR: {"last expired day", "ada before"},
 }
-CREDITS = {"ada": 1, "bob": 10, "nobody": 100, "elsewhere": 1000, "last day away": 10_000, "first day kept": 100_000}
+CREDITS = {"ada": 1, "bob": 10, "nobody": 100, "elsewhere": 1000, "last expired day": 10_000, "first day kept": 100_000}
 
 
-def stones(folder: DataFolder, *which: Tombstone) -> None:
-    """Put tombstones there."""
+def add_tombstones(folder: DataFolder, *which: Tombstone) -> None:
+    """Add tombstones to a folder."""
     folder.root.mkdir(exist_ok=True)
-    for stone in which:
-        append(folder.root, stone)
+    for tombstone in which:
+        append(folder.root, tombstone)
 
 
 def kept(*which: Tombstone) -> set[str]:
-    """Return the ids that stay."""
-    return {row["id"] for row in ROWS[:-1]}.difference(*(AWAY[stone] for stone in which))
+    """Return the ids of the events that the tombstones leave."""
+    return {row["id"] for row in ROWS[:-1]}.difference(*(ERASED[tombstone] for tombstone in which))
 
 
 def counts(which: tuple[Tombstone, ...]) -> tuple[int, int, int, int]:
-    """Return the lines, and those accepted, duplicate and rejected: a bad line of a forgotten user is away too."""
+    """Return the lines, accepted, duplicates and rejected. A bad line of a forgotten user is a duplicate."""
     rejected = int(USER not in which)
     return 8, len(kept(*which)), 8 - rejected - len(kept(*which)), rejected
 
 
 def holds(folder: DataFolder, ids: set[str]) -> None:
-    """Demand that the tables hold these events, and count nothing else."""
+    """Assert that the tables hold exactly these events and count only them."""
     assert set(folder.events()["id"]) == ids
     credits_of = sum(CREDITS.get(name, 0) for name in ids)
     assert folder.cube()["credits"].sum() == credits_of
@@ -65,8 +65,8 @@ COMBINATIONS = [(USER,), (GONE,), (FLOOR,), (USER, GONE, FLOOR)]
 
 @pytest.mark.parametrize("which", COMBINATIONS, ids=["user", "workspace", "floor", "all"])
 def test_load(folder: DataFolder, which: tuple[Tombstone, ...]) -> None:
-    """Rows of a forgotten user or workspace, or of days before the floor, are not loaded; they count as duplicates."""
-    stones(folder, *which)
+    """Events of a forgotten user or workspace, or before the floor, are not loaded and count as duplicates."""
+    add_tombstones(folder, *which)
     folder.drop("a.jsonl", ROWS)
     report = folder.run()
     ids = kept(*which)
@@ -81,20 +81,20 @@ def test_load(folder: DataFolder, which: tuple[Tombstone, ...]) -> None:
 
 @pytest.mark.parametrize("which", COMBINATIONS, ids=["user", "workspace", "floor", "all"])
 def test_rebuild(folder: DataFolder, which: tuple[Tombstone, ...]) -> None:
-    """A rebuild takes away what was loaded before it was forgotten, and does not bring back what was taken away."""
+    """A rebuild erases events that were loaded before the tombstone, and brings no erased event back."""
     folder.drop("a.jsonl", ROWS)
     folder.run()
     holds(folder, kept())
-    stones(folder, *which)
+    add_tombstones(folder, *which)
     for _ in range(2):
         done(usage(folder, "--rebuild"))
         holds(folder, kept(*which))
         assert total(folder) == Counts(*counts(which))
 
 
-def test_only_lines_that_are_away(folder: DataFolder) -> None:
-    """A file with nothing that is kept gives no table at all, and is not read again."""
-    stones(folder, USER, GONE, FLOOR)
+def test_file_with_only_erased_lines(folder: DataFolder) -> None:
+    """A file that has only erased lines gives no tables, and is not read again."""
+    add_tombstones(folder, USER, GONE, FLOOR)
     folder.drop("a.jsonl", [row for row in ROWS[:-1] if row["id"] not in kept(USER, GONE, FLOOR)])
     assert folder.run().duplicates == 4
     assert not list(folder.root.glob("events/*"))
@@ -102,9 +102,9 @@ def test_only_lines_that_are_away(folder: DataFolder) -> None:
     assert folder.run().files == 0
 
 
-def test_a_version_that_is_away_loses(folder: DataFolder) -> None:
-    """What a forgotten user did to an event of others does not stand, whenever it was recorded."""
-    stones(folder, USER)
+def test_forgotten_version_loses(folder: DataFolder) -> None:
+    """A forgotten user's version of another user's event is never current, whenever it was recorded."""
+    add_tombstones(folder, USER)
     late = {"recorded_at": "2026-11-24T11:00:00Z", "usage": {"credits": 5}}
     folder.drop(
         "a.jsonl", [record("x", user={"id": BOB, "name": ""}), record("x", user={"id": ADA, "name": ""}, **late)]
@@ -113,9 +113,9 @@ def test_a_version_that_is_away_loses(folder: DataFolder) -> None:
     assert folder.events()["user_id"].to_list() == [BOB]
 
 
-def test_more_of_a_user_that_is_away(folder: DataFolder) -> None:
-    """Deliveries after the tombstone, retried lines and files that grow bring nothing back either."""
-    stones(folder, USER, GONE, FLOOR)
+def test_later_lines_of_a_forgotten_user(folder: DataFolder) -> None:
+    """New files, growing files and retried lines after the tombstone bring nothing back."""
+    add_tombstones(folder, USER, GONE, FLOOR)
     early = {"timestamp": "2026-11-25T13:00:00Z"}
     path = folder.drop(
         "a.jsonl", [*ROWS, record("early", user={"id": ADA, "name": ""}, **early), record("kept", **early)]
@@ -133,9 +133,9 @@ def test_more_of_a_user_that_is_away(folder: DataFolder) -> None:
     assert total(folder).lines == 19
 
 
-def test_without_the_state(folder: DataFolder) -> None:
-    """Losing state.sqlite, and all tables with it, brings nothing back."""
-    stones(folder, USER, GONE, FLOOR)
+def test_lost_state(folder: DataFolder) -> None:
+    """The loss of state.sqlite, or of all tables too, brings nothing back."""
+    add_tombstones(folder, USER, GONE, FLOOR)
     folder.drop("a.jsonl", ROWS)
     folder.run()
     before = published(folder)
@@ -165,8 +165,8 @@ BAD_LINES = {
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_lines(folder: DataFolder, line: str) -> None:
-    """A bad line that holds a forgotten id in any way is not kept either; one of others is."""
-    stones(folder, USER, GONE)
+    """A bad line that contains a forgotten id in any form is not kept. A bad line with another id is."""
+    add_tombstones(folder, USER, GONE)
     folder.drop("a.jsonl", f"{BAD_LINES[line]}\n{BAD_LINES['as it is'].replace(ADA, BOB)}\n".encode())
     report = folder.run()
     assert (report.lines, report.duplicates, report.rejected) == (2, 1, 1)
@@ -175,22 +175,22 @@ def test_bad_lines(folder: DataFolder, line: str) -> None:
 
 
 def test_the_highest_floor(folder: DataFolder) -> None:
-    """Of several floors the highest is in force, in whatever order they were laid."""
-    stones(folder, FLOOR, Tombstone("floor", NOW, day="2026-11-24"), Tombstone("floor", NOW, day="2026-10-01"))
+    """The highest of several floors counts, in whatever order they were added."""
+    add_tombstones(folder, FLOOR, Tombstone("floor", NOW, day="2026-11-24"), Tombstone("floor", NOW, day="2026-10-01"))
     assert Tombstones.read(folder.root).floor == "2026-11-24"
     folder.drop("a.jsonl", ROWS)
     folder.run()
     holds(folder, {"ada", "bob", "nobody", "elsewhere"})
 
 
-def test_ids_are_not_told() -> None:
-    """The file holds no id, only what cannot be turned back into one."""
+def test_tombstones_hold_no_ids() -> None:
+    """A tombstone holds no id, only a hash."""
     assert ADA not in USER.sha256
     assert len(USER.sha256) == 64
 
 
 GOOD = json.dumps({"kind": "user", "at": NOW, "sha256": hashed(ADA)}).encode()
-BROKEN: dict[str, bytes] = {
+INVALID: dict[str, bytes] = {
     "torn": GOOD + b"\n" + GOOD[:-10],
     "no JSON": b"forget Ada",
     "binary": b"\xff\xfe\x00",
@@ -210,12 +210,12 @@ BROKEN: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_file(folder: DataFolder, broken: str) -> None:
-    """A file that cannot be understood stops a run with its name and line, and nothing is loaded."""
+@pytest.mark.parametrize("invalid", INVALID)
+def test_invalid_file(folder: DataFolder, invalid: str) -> None:
+    """A run stops at an invalid line of the tombstones, names the file and the line, and loads nothing."""
     folder.drop("a.jsonl", ROWS)
-    (folder.root / TOMBSTONES).write_bytes(BROKEN[broken])
-    number = 2 if broken in {"torn", "an empty line"} else 1
+    (folder.root / TOMBSTONES).write_bytes(INVALID[invalid])
+    number = 2 if invalid in {"torn", "an empty line"} else 1
     refused(usage(folder), f"{TOMBSTONES}, line {number}: ", "restore the file")
     assert set(contents(folder)) == {TOMBSTONES}
     assert ledger(folder) == {}
@@ -223,12 +223,12 @@ def test_a_broken_file(folder: DataFolder, broken: str) -> None:
 
 
 @pytest.mark.parametrize("option", [(), ("--rebuild",), ("quarantine", "--retry")], ids=["run", "rebuild", "retry"])
-def test_a_broken_file_stops_everything(folder: DataFolder, option: tuple[str, ...]) -> None:
-    """Where tables stand they stay as they are, whatever the run; with the file restored it goes on."""
+def test_invalid_file_stops_every_run(folder: DataFolder, option: tuple[str, ...]) -> None:
+    """An invalid file stops every kind of run without a change to the tables. Once restored, the next run succeeds."""
     folder.drop("a.jsonl", ROWS[2:])
     folder.run()
     folder.drop("b.jsonl", ROWS)
-    (folder.root / TOMBSTONES).write_bytes(BROKEN["torn"])
+    (folder.root / TOMBSTONES).write_bytes(INVALID["torn"])
     before, entries = contents(folder), ledger(folder)
     refused(usage(folder, *option), TOMBSTONES)
     assert contents(folder) == before

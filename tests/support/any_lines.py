@@ -1,4 +1,4 @@
-"""Strategies for lines: any JSON values in the place of any field."""
+"""Strategies for lines in which any field may hold any JSON value."""
 
 import json
 

@@ -26,6 +26,6 @@ def records(session: Session, text: str) -> list[dict[str, Any]]:
 
 
 def ask(folder: DataFolder, text: str) -> list[tuple[Any, ...]]:
-    """Return the rows of one statement, run in a session of its own."""
+    """Run one statement in a new session, and return its rows."""
     with open_session(folder.root, folder.now) as session:
         return rows(session, text)

@@ -1,4 +1,4 @@
-"""What the crash tests load, batch by batch, and what must come of it."""
+"""The batches that the crash tests load, and the tables that must result."""
 
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,12 @@ def batches() -> list[list[dict[str, Any]]]:
 
 
 def drop(folder: DataFolder, number: int) -> None:
-    """Put the raw file of one batch there."""
+    """Add the raw file of one batch to a folder."""
     folder.drop(f"{number}.jsonl", batches()[number])
 
 
 def undisturbed_after(root: Path, number: int) -> dict[str, Any]:
-    """Return the tables when everything up to a batch was loaded in peace."""
+    """Return the state of a new folder into which all batches up to `number` were loaded without a crash."""
     folder = DataFolder(root)
     for earlier in range(number + 1):
         drop(folder, earlier)
@@ -43,7 +43,7 @@ def undisturbed_after(root: Path, number: int) -> dict[str, Any]:
 
 
 def state_of(folder: DataFolder) -> dict[str, Any]:
-    """Return everything that must be the same, of a folder in which the check finds nothing wrong."""
+    """Return the tables and the quarantine, without `loaded_at`, after asserting that the check passes."""
     outcome = outcome_of(folder)
     if outcome not in _checked:
         report = check(folder.settings, folder.now)

@@ -1,4 +1,4 @@
-"""Lines that the native validator must approve or hand back, and a check of what it does with a block."""
+"""Lines that the native validator must approve or hand back, and a comparison of its rows with those of `validate`."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,8 @@ from tests.support.lines import LATEST, line, nested, spliced
 SOURCE = 7
 NEEDS_LIBRARY = pytest.mark.skipif(native.LIBRARY is None, reason=f"no compiled library: {native.UNAVAILABLE}")
 
-# Good lines of the catalogue in `tests.hostile` that are handed back: repeated keys, escaped keys, values of unknown
-# keys nested without end, a number that nobody writes.
+# Good lines of the catalogue in `tests.hostile` that are handed back: repeated keys, escaped keys, deep nesting in
+# unknown keys, and the number -0, which no producer writes.
 HANDED_BACK_LABELS = {
     "repeated key",
     "escaped keys",
@@ -33,7 +33,7 @@ HANDED_BACK_LABELS = {
 
 
 def approve(block: Sequence[bytes], library: Library | None = native.LIBRARY) -> tuple[pa.RecordBatch, list[int]]:
-    """Return the rows of the lines of a block that are approved, and the numbers of those that are handed back."""
+    """Return the rows of a block's approved lines, and the numbers of the lines that are handed back."""
     content = b"".join(text + b"\n" for text in block)
     validator = new_validator(LATEST, len(content), library)
     count, handed_back = validator.add(content, SOURCE)
@@ -43,7 +43,7 @@ def approve(block: Sequence[bytes], library: Library | None = native.LIBRARY) ->
 
 
 def approved(block: Sequence[bytes], library: Library | None = native.LIBRARY) -> list[int]:
-    """Return the numbers of the approved lines of a block; `validate` must approve each, with the same row."""
+    """Return the numbers of a block's approved lines, after asserting that `validate` gives the same row for each."""
     rows, handed_back = approve(block, library)
     rows.validate(full=True)
     assert handed_back == sorted(set(handed_back))
@@ -135,10 +135,10 @@ BAD: dict[str, bytes] = {
     "blank": b" \r",
 }
 
-# Those that are short enough to be mixed with others.
+# Lines that are short enough to be mixed in one block.
 SHORT = [text for text in (GOOD | HANDED_BACK | BAD).values() if len(text) < 5000]
 
-# A record with every field; a random change of it usually breaks something.
+# A record with every field. Most random changes of it make it bad.
 FULL = json.dumps(
     {
         **record("é-1", action="workflow_run", recorded_at="2026-11-24T10:00:00.123+05:45", ip="192.0.2.1"),
@@ -157,7 +157,7 @@ TOKENS = [
 
 
 def changed(changes: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """Return the full record after some changes, each of which replaces so many bytes at a position by others."""
+    """Return the full record after some changes (position, number of bytes replaced, new bytes)."""
     text = FULL
     for position, size, other in changes:
         text = text[:position] + other + text[position + size :]

@@ -1,4 +1,4 @@
-"""Ways to check a data folder, and to break it."""
+"""Check a data folder, and damage its tables."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,31 +30,31 @@ def checked(folder: DataFolder, *workspaces: str, days: int | None = None) -> Ch
 
 
 def wrong(report: CheckReport) -> dict[str, int]:
-    """Return how much is wrong with the tables with which something is."""
+    """Return the number of faults of each table that has any."""
     found = {name: result.wrong for name, result in report.results().items() if result.wrong}
     assert report.agrees is not bool(found)
     return found
 
 
 def partition(folder: DataFolder, day: str, workspace_id: str = WORKSPACE) -> Path:
-    """Return an events partition."""
+    """Return the path of an events partition."""
     return folder.root / f"events/workspace_id={workspace_id}/day={day}/events.parquet"
 
 
 def monthly(folder: DataFolder, table: str, month: str = "2026-11", workspace_id: str = WORKSPACE) -> Path:
-    """Return a month's file of the cube or the actors."""
+    """Return the path of a month's file of the cube or the actors."""
     (path,) = folder.root.glob(f"{table}/workspace_id={workspace_id}/month={month}/*.parquet")
     return path
 
 
 def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
-    """Write a Parquet file with other rows."""
+    """Rewrite a Parquet file with changed rows."""
     table = pq.ParquetFile(path).read()
     pq.write_table(pa.Table.from_pylist(change(table.to_pylist()), schema=table.schema), path)
 
 
 def check_passes(folder: DataFolder) -> None:
-    """Demand that the check finds nothing wrong and the ledger adds up."""
+    """Assert that the check finds no fault and that the ledger adds up."""
     report = checked(folder)
     assert report.agrees, report
     ledger(folder)

@@ -1,8 +1,8 @@
-"""A clock that the test moves."""
+"""A clock that a test moves."""
 
 
 class ManualClock:
-    """A monotonic clock that stands still until the test adds seconds."""
+    """A monotonic clock that moves only when the test adds seconds."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

@@ -1,4 +1,4 @@
-"""The command as tests give it, and what they ask of a data folder afterwards."""
+"""Run commands of `usage` in this process, and read the data folder afterwards."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,7 +22,7 @@ _OF_THE_WRITER = ("state.sqlite", "run.lock", "usage.duckdb")
 
 
 def usage(folder: DataFolder, *arguments: str, now: str = NOW) -> Result:
-    """Give a command that loads or takes away, `usage run` where only options are given."""
+    """Run `usage quarantine`, `forget` or `retention`, or `usage run` if only options are given."""
     command = [] if arguments and arguments[0] in {"quarantine", "forget", "retention"} else ["run"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "run", partial(run.run, limits=folder.limits))
@@ -31,10 +31,10 @@ def usage(folder: DataFolder, *arguments: str, now: str = NOW) -> Result:
 
 
 def parse(arguments: Sequence[str]) -> Any:
-    """Return the command that some arguments of `usage` give, with what they mean, without carrying it out.
+    """Parse arguments of `usage` into a command's context, without running the command.
 
     Raises:
-        Exception: there is no such command, or it takes no such arguments.
+        Exception: the command does not exist or does not take these arguments.
     """
     command, rest = typer.main.get_command(app), list(arguments)
     while hasattr(command, "commands"):
@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str]) -> Any:
 
 
 def interrupt_commit(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Begin a run whose commit ends before one of its steps."""
+    """Start a run, and interrupt its commit after `step` operations."""
     apply, left = Store.apply, [step]
 
     def stopping(store: Store, operation: Operation) -> None:
@@ -59,13 +59,13 @@ def interrupt_commit(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: 
 
 
 def done(result: Result, code: int = 0) -> None:
-    """Demand that a command ended as it should."""
+    """Assert that a command ended with an exit code."""
     assert isinstance(result.exception, SystemExit | None), result.exception
     assert result.exit_code == code, result.output
 
 
 def refused(result: Result, *words: str, code: int = 1) -> str:
-    """Demand that a command failed with one clear line that has some words, and no traceback; return it."""
+    """Assert that a command failed with one error line that contains some words. Return the line."""
     done(result, code)
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -77,13 +77,13 @@ def refused(result: Result, *words: str, code: int = 1) -> str:
 
 
 def contents(folder: DataFolder) -> dict[str, bytes]:
-    """Return all files that readers of the tables see, with their bytes."""
+    """Return the bytes of all files by path, except raw files and files that only the writer uses."""
     paths = {path.relative_to(folder.root).as_posix(): path for path in folder.root.rglob("*") if path.is_file()}
     return {name: path.read_bytes() for name, path in paths.items() if not name.startswith((_RAW, *_OF_THE_WRITER))}
 
 
 def ledger(folder: DataFolder) -> dict[str, Entry]:
-    """Return the ledger, of which each file's lines are one of the four, and the rejected ones in quarantine."""
+    """Return the ledger, after asserting that its counts add up and that the quarantine has all rejected lines."""
     state = State(folder.root / "state.sqlite")
     entries = state.entries()
     state.close()
@@ -100,11 +100,11 @@ def ledger(folder: DataFolder) -> dict[str, Entry]:
 
 
 def total(folder: DataFolder) -> Counts:
-    """Return the sum of the ledger."""
+    """Return the sum of the ledger's counts."""
     return sum((entry.counts for entry in ledger(folder).values()), Counts())
 
 
 def published(folder: DataFolder) -> dict[str, list[dict[str, Any]]]:
-    """Return the tables, and the quarantine but for when its lines were loaded."""
+    """Return the tables and the quarantine, without `loaded_at`."""
     rejected = [{key: value for key, value in row.items() if key != "loaded_at"} for row in folder.quarantine()]
     return {**folder.tables(), "quarantine": rejected}

@@ -1,4 +1,4 @@
-"""A data folder for a test, loaded by the real pipeline at a fixed instant."""
+"""A data folder for tests, loaded by the real pipeline at a fixed instant."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
 class DataFolder:
-    """One data folder and what a producer, the scheduler and an analyst do with it."""
+    """A data folder, and what a producer, a scheduler and an analyst do with it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -31,7 +31,7 @@ class DataFolder:
         self.limits = DEFAULT_LIMITS
 
     def drop(self, name: str, content: bytes | Iterable[dict[str, Any]]) -> Path:
-        """Put a raw file there, from bytes or from records."""
+        """Write a raw file from bytes or from records."""
         path = self.root / "raw" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not isinstance(content, bytes):
@@ -40,7 +40,7 @@ class DataFolder:
         return path
 
     def copy(self, root: Path) -> "DataFolder":
-        """Return a copy whose ledger takes the copied raw files for those that were read, as they were."""
+        """Return a copy of the folder, in whose ledger the copied raw files are those already read."""
         shutil.copytree(self.root, root)
         with closing(sqlite3.connect(root / "state.sqlite")) as database, database:
             for (name,) in database.execute("select path from files").fetchall():
@@ -53,7 +53,7 @@ class DataFolder:
         return run(self.settings, self.now if now is None else now, paths, limits=self.limits)
 
     def events(self) -> pl.DataFrame:
-        """Return all events, by a plain glob as an analyst would."""
+        """Return all events, read by a plain glob as an analyst would."""
         return self._table("events", ["workspace_id", "day", "timestamp", "id"])
 
     def cube(self) -> pl.DataFrame:
@@ -65,14 +65,14 @@ class DataFolder:
         return self._table("actors", ["workspace_id", "day", "user_id", "action"])
 
     def quarantine(self) -> list[dict[str, Any]]:
-        """Return the rejected lines in the order of files and lines."""
+        """Return the rejected lines, sorted by file and line number."""
         if not list(self.root.glob("quarantine/*.parquet")):
             return []
         frame = pl.read_parquet(self.root / "quarantine/*.parquet")
         return frame.sort("source_file", "line_number").to_dicts()
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Return every published column of every table, in one order."""
+        """Return all rows of every table, sorted by its key."""
         return {"events": self.events().to_dicts(), "cube": self.cube().to_dicts(), "actors": self.actors().to_dicts()}
 
     def _table(self, name: str, keys: list[str]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
-"""A disk that forgets: what the store and the state did to it, and what may be left of that when the power fails.
+"""A disk that loses unsynced changes: it records file operations, and yields what a power cut may leave of them.
 
-What was written, renamed or deleted since the last sync may be there or not, each for itself; a file that was written
-may be there in part. What a sync has seen is there, and so is what a transaction of the state has committed.
+A power cut may lose each write, rename and deletion since the last sync independently of the others, and may leave a
+written file in part. It never loses what a sync or a transaction of the state has completed.
 """
 
 import os
@@ -22,9 +22,9 @@ _STATE = "state.sqlite"
 
 @dataclass(frozen=True)
 class Moment:
-    """One moment of a run: what is surely on the disk, and what was done since."""
+    """One moment of a run: the files that a power cut cannot lose, and the changes that it can."""
 
-    before: str  # what was about to be done
+    before: str  # the next operation
     durable: Tree
     pending: tuple[Operation, ...]
     unsynced: Tree  # files written since the last sync
@@ -33,7 +33,7 @@ class Moment:
 
 @dataclass
 class Disk:
-    """Watches what becomes of one data folder."""
+    """Records the file operations of one data folder."""
 
     root: Path
     moments: list[Moment] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Disk:
     pending: list[Operation] = field(default_factory=list)
 
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Take note of everything from now on."""
+        """Record a moment before each operation from now on."""
         self.durable = self._tree()
         sync, apply, clear = Store.sync, Store.apply, Store.clear
 
@@ -80,7 +80,7 @@ class Disk:
         monkeypatch.setattr(State, name, noted)
 
     def end(self) -> None:
-        """Take note of the end."""
+        """Record the moment after the last operation."""
         self._note("the end")
 
     def _note(self, what: str) -> None:
@@ -93,7 +93,7 @@ class Disk:
         self.moments.append(Moment(what, self.durable, tuple(self.pending), unsynced, state))
 
     def _tree(self) -> Tree:
-        """Return all files but those of the producer, of the state and of the lock."""
+        """Return all files except raw files, the state and the lock."""
         return {
             path.relative_to(self.root).as_posix(): path.read_bytes()
             for path in self.root.rglob("*")
@@ -102,8 +102,8 @@ class Disk:
         }
 
 
-def remains(moment: Moment, rng: random.Random) -> Iterator[Tree]:
-    """Yield what may be on the disk after a power cut at a moment: the extremes, and some of what is between."""
+def possible_trees(moment: Moment, rng: random.Random) -> Iterator[Tree]:
+    """Yield trees that a power cut may leave: all changes, none, one, all but one, and two random selections."""
     count = len(moment.pending)
     masks = [[False] * count, [True] * count]
     for kept in range(count):
@@ -124,8 +124,8 @@ def remains(moment: Moment, rng: random.Random) -> Iterator[Tree]:
         yield tree | moment.state
 
 
-def lay(tree: Tree, raw: Path, root: Path) -> None:
-    """Make a data folder of a tree and of raw files, which keep their identity."""
+def write_folder(tree: Tree, raw: Path, root: Path) -> None:
+    """Write a data folder from a tree, and link the raw files so that they keep their identity."""
     for path, content in tree.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)

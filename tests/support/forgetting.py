@@ -1,4 +1,4 @@
-"""Two users in two workspaces, and what is left of them when they are forgotten."""
+"""Two users in two workspaces, and what an erasure must leave of them."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def used(credits_: int) -> dict[str, Any]:
 
 
 def files_with(folder: DataFolder, id_: str) -> list[str]:
-    """Return the files and folders that contain an id, except those that are not ours to change."""
+    """Return the files and folders that contain an id, except raw files and members.jsonl."""
     found = []
     for path in folder.root.rglob("*"):
         name = path.relative_to(folder.root)
@@ -45,7 +45,7 @@ def files_with(folder: DataFolder, id_: str) -> list[str]:
 
 
 def never_kept(folder: DataFolder, arguments: tuple[str, ...]) -> dict[str, Any]:
-    """Return the tables of a folder that knew from the beginning whom to forget."""
+    """Return the tables of a new folder that had the tombstones before its first run."""
     fresh = DataFolder(folder.root.with_name("fresh"))
     shutil.copytree(folder.root / "raw", fresh.root / "raw")
     for option, id_ in zip(arguments[::2], arguments[1::2], strict=True):

@@ -1,4 +1,4 @@
-"""An identity provider for tests: its keys, its tokens, forged ones too, and a server of its JWKS."""
+"""An identity provider for tests: its keys, valid and forged tokens, and a server for its JWKS."""
 
 import base64
 import json
@@ -21,14 +21,14 @@ NOW_SECONDS = NOW // SECOND_US
 
 @cache
 def rsa_key(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """Return an RSA key, the same for the same name, since making one takes long."""
+    """Return an RSA key, always the same for a name, because making a key is slow."""
     assert name
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 @cache
 def ec_key(name: str, curve: type[ec.EllipticCurve] = ec.SECP256R1) -> ec.EllipticCurvePrivateKey:
-    """Return an elliptic-curve key, the same for the same name."""
+    """Return an elliptic-curve key, always the same for a name."""
     assert name
     return ec.generate_private_key(curve())
 
@@ -40,12 +40,12 @@ def jwk(key: Any, **fields: Any) -> dict[str, Any]:
 
 
 def jwks(**keys: Any) -> bytes:
-    """Return the JWKS of private keys, named by their ids."""
+    """Return the JWKS of private keys, given by key id."""
     return json.dumps({"keys": [jwk(key, kid=name) for name, key in keys.items()]}).encode()
 
 
 def claims(**fields: Any) -> dict[str, Any]:
-    """Return the claims of a valid token of the first user; a field that is None is left out."""
+    """Return the claims of a valid token of the first user. A field that is None is left out."""
     found = {"sub": USER, "exp": NOW_SECONDS + 60, "nbf": NOW_SECONDS - 10, "iat": NOW_SECONDS - 10} | fields
     return {name: value for name, value in found.items() if value is not None}
 
@@ -53,7 +53,7 @@ def claims(**fields: Any) -> dict[str, Any]:
 def sign(
     key: Any, kid: str | None, payload: Mapping[str, Any] | bytes, algorithm: str | None = None, **header: Any
 ) -> str:
-    """Return a signed token. The payload is claims or raw bytes."""
+    """Return a signed token. The payload is a dict of claims or raw bytes."""
     algorithm = algorithm or ("RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256")
     unsigned = forge({"alg": algorithm, **({} if kid is None else {"kid": kid}), **header}, payload).rstrip(".")
     return f"{unsigned}.{_base64(jwt.PyJWS().get_algorithm_by_name(algorithm).sign(unsigned.encode(), key))}"
@@ -70,7 +70,7 @@ def _base64(part: bytes) -> str:
 
 
 class JwksServer:
-    """A JWKS endpoint on loopback whose answers the test decides, and which counts the fetches."""
+    """A JWKS endpoint on loopback. The test sets its answers, and it counts the requests."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -80,13 +80,13 @@ class JwksServer:
         self.asked = threading.Event()
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.drips = False  # whether it sends one byte after another instead of the content
+        self.drips = False  # whether it sends single bytes slowly instead of the content
         self.url = ""
 
 
 @contextmanager
 def serve_jwks(content: bytes, port: int = 0) -> Iterator[JwksServer]:
-    """Yield a running server, which stops at the end of the block."""
+    """Yield a running server, and stop it at the end of the block."""
     endpoint, never = JwksServer(content), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Commands on a data folder that are killed, or halted, at one of their steps."""
+"""Run commands on a data folder, and kill or halt them at one of their operations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ def kill(
     operation: str = "any",
     command: tuple[str, ...] = RUN,
 ) -> int:
-    """Run a command and kill it before or after one of its operations; return how it ended."""
+    """Run a command, kill it before or after operation number `step`, and return its exit code or negative signal."""
     with started(folder, step, when, operation, (*command, "--now", NOW)) as victim:
         return victim.end()
 
 
 @contextmanager
 def halted(folder: DataFolder, operation: str, command: tuple[str, ...] = (*RUN, "--now", NOW)) -> Iterator[Victim]:
-    """Start a command that halts before its first operation of a name, and yield it as soon as it does."""
+    """Start a command that halts before its first operation of this name, and yield it when it has halted."""
     with started(folder, 1, "halt", operation, command) as victim:
         victim.await_halt()
         yield victim
@@ -34,7 +34,7 @@ def halted(folder: DataFolder, operation: str, command: tuple[str, ...] = (*RUN,
 def started(
     folder: DataFolder, step: int, when: Literal["before", "after", "halt"], operation: str, command: tuple[str, ...]
 ) -> Iterator[Victim]:
-    """Start such a command, and see to it that it is gone in the end."""
+    """Start a command to kill or halt, yield it, and kill it at the end if it still runs."""
     victim = Victim((*command, "--data-dir", str(folder.root)), step, when, operation)
     try:
         yield victim

@@ -1,4 +1,4 @@
-"""What commands import or compute late: done once, in the server that processes are forked from."""
+"""Import and compute everything that commands load late, once, in the server from which processes are forked."""
 
 import atexit
 import os
@@ -14,10 +14,10 @@ from pipeline.commands import progress
 from pipeline.commands.app import app
 from tests.support import victim
 
-# The command line imports modules of its own when it reads arguments.
+# The command-line library imports more modules when it parses arguments.
 typer.main.get_command(app).make_context("usage", ["run"])
 spans()
-# The engine complains about its own objects when the interpreter is taken down.
+# The engine complains about its own objects when the interpreter shuts down.
 atexit.register(os._exit, 0)
 
 __all__ = ["database", "numpy", "progress", "pyarrow", "victim"]

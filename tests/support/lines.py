@@ -1,4 +1,4 @@
-"""Single log lines, and what the validator makes of them."""
+"""Single log lines, and their results in the validator."""
 
 import json
 from typing import Any, Final
@@ -42,10 +42,10 @@ def without(key: str) -> dict[str, Any]:
 
 
 def spliced(key: str, raw: str) -> bytes:
-    """Return a good record's line with one more member, whose value is written as given."""
+    """Return a good record's line with one more key, whose value is given as JSON text."""
     return json.dumps(record())[:-1].encode() + f',"{key}":{raw}}}'.encode()
 
 
 def nested(depth: int, inner: str = "") -> str:
-    """Return arrays nested so deep."""
+    """Return JSON text of arrays nested to a depth."""
     return "[" * depth + inner + "]" * depth

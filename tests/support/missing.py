@@ -1,4 +1,4 @@
-"""Skip tests that need a tool which not every machine has."""
+"""Skip tests that need a tool that some machines lack."""
 
 import os
 from typing import NoReturn
@@ -7,5 +7,5 @@ import pytest
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip a test because a tool is missing; fail it with `SKIPS_FAIL`, as in CI, where all tools are."""
+    """Skip a test because a tool is missing. With `SKIPS_FAIL`, as in CI, where no tool may be missing, fail it."""
     (pytest.fail if os.environ.get("SKIPS_FAIL") else pytest.skip)(reason)

@@ -1,6 +1,6 @@
-"""What tells two folders apart, but for what differs in any two: names of runs, their seconds, inodes of raw files.
+"""A hash of a data folder that ignores what always differs: run ids, seconds of runs, and inodes of raw files.
 
-Hundreds of ways to stop a run end in a few outcomes; folders of the same outcome need not be looked at again.
+Hundreds of ways to stop a run have few distinct outcomes, so most folders need no further checks.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ _IDENTITY = re.compile(rb'"inode":(\d+),"size":(\d+),"mtime_ns":(\d+)')
 
 
 def outcome_of(folder: DataFolder) -> bytes:
-    """Return a hash of all files, what the state holds, and which raw files the ledger knows as they are."""
+    """Return a hash of all files, of the state, and of which raw files the ledger knows unchanged."""
     content = b"\0".join(_parts(folder))
-    # Runs are named in the order in which they began.
+    # Run ids sort by the start of the run.
     numbers = {name: b"run %d" % number for number, name in enumerate(sorted(set(_RUN.findall(content))))}
     return hashlib.sha256(_RUN.sub(lambda found: numbers[found[0]], content)).digest()
 

@@ -1,4 +1,4 @@
-"""Permissions that stop everybody, root too."""
+"""File permissions that stop root too."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 _VERSION: Final = 0x20080522  # of the structures below, _LINUX_CAPABILITY_VERSION_3
-_DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2  # with these, root reads and searches what its mode forbids
+_DAC_OVERRIDE, _DAC_READ_SEARCH = 1, 2  # the capabilities by which root ignores file modes
 
 
 class _Header(ctypes.Structure):
@@ -20,7 +20,7 @@ class _Data(ctypes.Structure):
 
 @contextmanager
 def permissions_obeyed() -> Iterator[None]:
-    """Take from this thread, and from those that it starts, root's right to ignore the modes of files."""
+    """Make root obey file modes, in this thread and in the threads that it starts."""
     before = _capabilities()
     lowered = (_Data * 2)(*before)
     lowered[0].effective = before[0].effective & ~(1 << _DAC_OVERRIDE | 1 << _DAC_READ_SEARCH)

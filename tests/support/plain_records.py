@@ -1,4 +1,4 @@
-"""Plain records for the worked examples of the oracle, and the oracle that has read them."""
+"""Plain records for the worked examples of the oracle, and an oracle that has read them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,12 +11,12 @@ Record = Mapping[str, Any]
 
 
 def make_record(**changes: Any) -> dict[str, Any]:
-    """Return the plain record with some fields changed, `timestamp` and `recorded_at` together."""
+    """Return the plain record with some fields changed. A changed `timestamp` is also the `recorded_at`."""
     if "timestamp" in changes:
         changes.setdefault("recorded_at", changes["timestamp"])
     return {**make_plain_record(NOW_US), **changes}
 
 
 def load_records(records: Iterable[Record]) -> Oracle:
-    """Return the oracle of one file."""
+    """Load records, as the lines of one file, into an oracle."""
     return load({"a.jsonl": b"".join(write_line(record) + b"\n" for record in records)}, NOW_US)

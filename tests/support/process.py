@@ -20,14 +20,14 @@ ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def wait_until(process: subprocess.Popen[Any], condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail if the process ends before that."""
+    """Wait until a condition holds. Fail if the process ends first."""
     while not condition():
         assert process.poll() is None
         time.sleep(0.005)
 
 
 def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
-    """Start `usage serve`; return the process and its URL once it listens."""
+    """Start `usage serve`, and return the process and its URL once it listens."""
     process = subprocess.Popen(
         [BIN / "usage", "serve", "--port", "0", "--data-dir", data_dir, "--now", "2026-11-24T12:00:00Z", *options],
         stderr=subprocess.PIPE,
@@ -53,7 +53,7 @@ def stop(process: subprocess.Popen[str]) -> str:
 
 @contextmanager
 def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
-    """Yield the URL of a running service; its log is read and dropped, because a full pipe would block it."""
+    """Yield the URL of a running service. Its log is read and dropped, because a full pipe would block it."""
     process, url = start(data_dir, *options, **settings)
     assert process.stderr is not None
     reading = threading.Thread(target=lambda lines: [None for _ in lines], args=(process.stderr,))

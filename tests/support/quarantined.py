@@ -1,4 +1,4 @@
-"""Rejected lines, one for each reason, and how `usage quarantine` shows them."""
+"""One rejected line for each reason, and the output of `usage quarantine`."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.validation.records import LINE_BYTES_MAX, Reason
 from tests.support.data_folder import DataFolder
 from tests.support.lines import line
 
-# One line for each reason, in their order in `bad.jsonl`, where good lines are between them.
+# One line for each reason, in the order of `bad.jsonl`, which has good lines between them.
 BAD: dict[Reason, bytes] = {
     "invalid_json": b'{"id": \x1b[31m}\r',
     "invalid_encoding": b'{"id":"\xff\xfe"}',
@@ -32,12 +32,12 @@ def quarantine(folder: DataFolder, *arguments: str) -> Result:
 
 
 def json_lines(result: Result) -> list[dict[str, Any]]:
-    """Return what a command wrote as JSON Lines."""
+    """Return the objects that a command wrote as JSON Lines."""
     return [json.loads(text) for text in result.stdout.splitlines()]
 
 
 def listed(folder: DataFolder, *arguments: str) -> list[tuple[str, int]]:
-    """Return the files and numbers of the lines that `--list` shows."""
+    """Return the files and line numbers that `--list` shows."""
     return [
         (row["source_file"], row["line_number"])
         for row in json_lines(quarantine(folder, "--list", "--json", *arguments))
@@ -45,5 +45,5 @@ def listed(folder: DataFolder, *arguments: str) -> list[tuple[str, int]]:
 
 
 def stats(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return every file and folder with its size and time of modification."""
+    """Return the size and modification time of every file and folder."""
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}

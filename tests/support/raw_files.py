@@ -1,4 +1,4 @@
-"""Raw files with one plain record a line, and what a run makes of them."""
+"""Raw files with one plain record a line, and the results of their run."""
 
 import json
 
@@ -17,6 +17,6 @@ def ids(folder: DataFolder) -> set[str]:
 
 
 def numbers(report: RunReport) -> tuple[int, int, int, int, int]:
-    """Return a run's accounting: lines, accepted, duplicates, rejected, blank; every line is one of the last four."""
+    """Return a run's lines, accepted, duplicates, rejected and blank, after asserting that they add up."""
     assert report.lines == report.accepted + report.duplicates + report.rejected + report.blank
     return report.lines, report.accepted, report.duplicates, report.rejected, report.blank

@@ -1,4 +1,4 @@
-"""Run the corpus of the bulk validator through a library with sanitizers, which end the process at the first fault.
+"""Validate the corpus in bulk with a library whose sanitizers end the process at the first fault.
 
 Usage: python -m tests.support.sanitized LIBRARY, with the runtime of the sanitizer loaded first (LD_PRELOAD). Prints
 how many lines were added and how many of them approved.
@@ -17,7 +17,7 @@ from tests.support.data_folder import NOW
 
 
 def corpus(rng: random.Random) -> Iterator[Sequence[bytes]]:
-    """Yield blocks: the catalogues, what producers deliver, lines that break off, and random changes of a record."""
+    """Yield blocks: the catalogues, a hostile delivery, truncated lines, and random changes of a record."""
     now = instant(NOW)
     for text in (*GOOD.values(), *HANDED_BACK.values(), *BAD.values()):
         yield [text]
@@ -40,14 +40,14 @@ def _any_change(rng: random.Random) -> bytes:
 
 
 def main() -> None:
-    """Check every block; the buffers of each have just the size that it needs, so that any access behind them shows."""
+    """Validate every block in buffers of exactly its size, so that the sanitizers see any access beyond them."""
     library = native.load(Path(sys.argv[1]))
     lines = good = 0
     for block in corpus(random.Random(5)):
         rows, _ = approve(block, library)
         lines += len(block)
         good += rows.num_rows
-    print(lines, good)  # noqa: T201 - what the test reads
+    print(lines, good)  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A data folder made by hand: events rolled up into tables in plain Python, a directory, and the application."""
+"""A data folder without a pipeline: tables rolled up in plain Python, a directory, and the application."""
 
 import asyncio
 import hashlib
@@ -57,7 +57,7 @@ class Reply(NamedTuple):
 
 
 class ServiceFolder:
-    """One data folder: its tables and its directory, with one member and one key."""
+    """A data folder with tables and a directory, which has one member and one key."""
 
     now = NOW
     workspace = WORKSPACE
@@ -105,7 +105,7 @@ class ServiceFolder:
         path.write_text("".join(json.dumps(line) + "\n" for line in self.directory[name]))
 
     def publish(self, events: Sequence[Mapping[str, Any]] = (), row_group_rows: int = 10_000) -> None:
-        """Write the tables of exactly these events, as a new run."""
+        """Replace the tables by those of exactly these events, as a new run."""
         self.runs += 1
         run = f"run{self.runs:04d}"
         by_workspace: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -152,12 +152,12 @@ class ServiceFolder:
         monotonic: Callable[[], float] = time.monotonic,
         **environ: str,
     ) -> Front:
-        """Return a fresh application over the folder, with settings such as `USAGE_JWKS`."""
+        """Return a new application over the folder, with settings such as `USAGE_JWKS`."""
         settings = Settings.read(environ, data_dir=self.root)
         return create_app(settings, lambda: self.now if now is None else now, counters_dir, log, monotonic)
 
     def ask(self, path: str, query: str = "", app: Front | None = None, **headers: str) -> Reply:
-        """Ask a usage endpoint with the first key; header names with `_` for `-`."""
+        """Ask a usage endpoint with the first key. Header names have `_` for `-`."""
         sent = {"authorization": f"Bearer {self.token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
         return call(app or self.app(), path, query.encode(), list(sent.items()))
 
@@ -175,7 +175,7 @@ def call(
     headers: Sequence[tuple[str, str]] = (),
     method: str = "GET",
 ) -> Reply:
-    """Send one raw request, in a loop of its own."""
+    """Send one raw request in a new event loop."""
     return asyncio.run(exchange(app, path, query, headers, method))
 
 
@@ -217,7 +217,7 @@ async def exchange(
 
 
 def make_event(timestamp: str | int, **fields: Any) -> dict[str, Any]:
-    """Return one row of the events table and its workspace; `languages` rows may leave out zeros."""
+    """Return one row of the events table with its workspace. `languages` may leave out zeros."""
     moment = instant(timestamp) if isinstance(timestamp, str) else timestamp
     event: dict[str, Any] = {
         "workspace_id": WORKSPACE,
@@ -261,7 +261,7 @@ def _cube(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def allocate(event: Mapping[str, Any]) -> dict[str | None, int]:
-    """Return an event's credits by locale: whole credits by largest remainder, untagged last on a tie."""
+    """Return an event's credits by locale: whole credits by largest remainder, with ties untagged last."""
     characters: dict[str | None, int] = defaultdict(int)
     for row in event["languages"]:
         characters[row["locale"]] += row["characters"]

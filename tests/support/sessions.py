@@ -1,4 +1,4 @@
-"""Requests with session tokens: applications over a JWKS, tokens that they accept, and what they answer."""
+"""Requests with session tokens: applications that use a JWKS, tokens that they accept, and their answers."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ RSA, EC = rsa_key("rsa"), ec_key("ec")
 STRANGE_RSA, STRANGE_EC = rsa_key("strange"), ec_key("strange")
 
 GOOD = sign(RSA, "rsa", claims())
-# For a JWKS that changes: at first it holds `RSA` as `first`, later `STRANGE_RSA` as `second`.
+# For a JWKS that changes: it first holds `RSA` as `first`, then `STRANGE_RSA` as `second`.
 OLD, NEW = sign(RSA, "first", claims()), sign(STRANGE_RSA, "second", claims())
 
 
@@ -26,25 +26,25 @@ def bearer(token: str) -> list[tuple[str, str]]:
 
 
 def session_app(folder: ServiceFolder, now: int | None = None, issuer: str = "", parties: str = "") -> Front:
-    """Return an application that takes its keys from the folder's `jwks.json`."""
+    """Return an application whose keys are in the folder's `jwks.json`."""
     location = str(folder.root / "jwks.json")
     return folder.app(now, USAGE_JWKS=location, USAGE_JWT_ISSUER=issuer, USAGE_JWT_AZP=parties)
 
 
 def jwks_app(folder: ServiceFolder, location: str) -> tuple[Front, ManualClock]:
-    """Return an application over published tables that takes its keys from a location, and the clock of their age."""
+    """Return an application over published tables whose keys are at a location, and the clock for their age."""
     folder.publish()
     clock = ManualClock()
     return folder.app(monotonic=clock, USAGE_JWKS=location), clock
 
 
 def ask(app: Front, token: str, path: str = SUMMARY, query: bytes = b"", **headers: str) -> Reply:
-    """Ask with a token; header names with `_` for `-`."""
+    """Ask with a token. Header names have `_` for `-`."""
     return call(app, path, query, [*bearer(token), *((k.replace("_", "-"), v) for k, v in headers.items())])
 
 
 async def status(app: Front, token: str) -> int:
-    """Return the status of a summary within the running event loop."""
+    """Request a summary in the running event loop, and return the status."""
     return (await exchange(app, SUMMARY, headers=bearer(token))).status
 
 
@@ -59,14 +59,14 @@ def is_refused(app: Front, token: str) -> bool:
 
 
 def is_unavailable(reply: Reply) -> bool:
-    """Return whether an answer is 503 and says when to try again."""
+    """Return whether an answer has status 503, after asserting that it says when to try again."""
     assert reply.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
     assert 1 <= int(reply.headers["retry-after"]) <= 60
     return reply.status == 503
 
 
 def reads_under_way() -> set[asyncio.Task[Any]]:
-    """Return the tasks of the event loop besides the test's own: the reads of key sets."""
+    """Return the event loop's tasks except the test's own: the reads of key sets."""
     return asyncio.all_tasks() - {asyncio.current_task()}
 
 
@@ -77,5 +77,5 @@ async def reads_done() -> None:
 
 
 async def asked(server: JwksServer) -> None:
-    """Wait until the server has been asked."""
+    """Wait until the server has received a request."""
     assert await asyncio.to_thread(server.asked.wait, 20)

@@ -1,4 +1,4 @@
-"""No wait for the disk: what a process has written survives its end, and no test cuts the power."""
+"""Skip syncs to the disk: writes survive the end of a process, and no test cuts the power."""
 
 import os
 import sqlite3
@@ -9,15 +9,15 @@ import pytest
 
 
 def skip_syncs(patch: pytest.MonkeyPatch) -> None:
-    """Let nothing in this process wait until the disk has what was written, by anybody."""
+    """Make every sync to the disk in this process do nothing."""
     patch.setattr(os, "sync", lambda: None)
     patch.setattr(os, "fsync", lambda _: None)
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Unsynced))
 
 
 class _Unsynced(sqlite3.Connection):
-    """A connection that leaves it to the system when its transactions reach the disk."""
+    """A connection whose transactions reach the disk when the operating system decides."""
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-        """Carry out a statement, but for the one that asks for syncs."""
+        """Run a statement, and replace the one that turns syncs on."""
         return super().execute("pragma synchronous = off" if sql == "pragma synchronous = full" else sql, *parameters)

@@ -1,4 +1,4 @@
-"""Small releases of `tzdata` made of real zone files, and the command that compares them."""
+"""Small releases of `tzdata` with real zone files, and the command that compares them."""
 
 import json
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ _INIT: Final = 'import something\n__version__ = "{}"\n'
 def write_release(
     folder: Path, version: str, zones: Mapping[str, str | bytes], links: Mapping[str, str] | None = None
 ) -> Path:
-    """Write a folder as a wheel of tzdata unpacks to.
+    """Write a folder like an unpacked wheel of tzdata.
 
     Args:
-        folder: where the release goes.
+        folder: the release's folder.
         version: its version, such as `2026.7`.
-        zones: by name, the zone whose real file it gets, or the content of a made-up file.
+        zones: by name, the zone whose real file is copied, or the content of a made-up file.
         links: by name, the zone that it links to.
     """
     package = folder / "tzdata"
@@ -43,7 +43,7 @@ def write_release(
 
 
 def write_changed(tmp_path: Path, **files: str | bytes) -> Path:
-    """Write release 2026.7, in which some zones (with `__` for `/`) have the files of others."""
+    """Write release 2026.7, in which some zones (names with `__` for `/`) have the files of other zones."""
     replaced = {name.replace("__", "/"): content for name, content in files.items()}
     return write_release(tmp_path / "new", "2026.7", {name: name for name in ZONES} | replaced)
 
@@ -64,10 +64,10 @@ def tz_diff(folder: DataFolder, *arguments: object) -> Result:
 
 
 def json_lines(result: Result) -> list[dict[str, Any]]:
-    """Return the objects that `--json` printed."""
+    """Return the objects in the output of `--json`."""
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def local_day_starts(name: str, count: int) -> list[int]:
-    """Return where the first `count` local days since 2011-01-01 start, in microseconds UTC, by brute force."""
+    """Return the starts of the first `count` local days from 2011-01-01 on, in microseconds UTC, by brute force."""
     return [int(start) * SECOND_US for start in walk_day_starts(read_zone_file(name))[:count]]

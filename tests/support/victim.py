@@ -1,7 +1,7 @@
-"""`usage` in a process that kills itself, or halts, at one of the operations that change something.
+"""Run `usage` in a process that kills itself or halts at one of the operations that change data.
 
-The operations are those of the store, the state and the stages, counted in the main process: all of them, or those of
-one name. Past the last one the process just ends.
+The main process counts the operations of the store, the state, the stages and the erasure: all of them, or only the
+operations with one name. A command that has fewer operations runs to its end.
 """
 
 import os
@@ -35,50 +35,50 @@ _OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
 
 
 class Victim:
-    """One such process.
+    """A process that runs `usage`, and kills itself or halts at one operation.
 
     Args:
-        arguments: those of `usage`.
-        step: which operation is the last, from 1; with 0 none is, and the process just ends.
-        when: whether the process is killed before or after that operation, or halts before it.
-        operation: the name of the operations that count, or `any`.
+        arguments: the arguments of `usage`.
+        step: the number of that operation, from 1. With 0, the command runs to its end.
+        when: kill the process `before` or `after` the operation, or `halt` before it.
+        operation: the name of the operations that are counted, or `any`.
     """
 
     def __init__(self, arguments: tuple[str, ...], step: int, when: When, operation: str = "any") -> None:
         self._control, control = SERVER.Pipe()
         said, saying = SERVER.Pipe(duplex=False)
         self._process = SERVER.Process(target=_run, args=(arguments, step, when, operation, control, saying))
-        self.said: TextIO = os.fdopen(os.dup(said.fileno()))  # what it writes to stdout and stderr
+        self.said: TextIO = os.fdopen(os.dup(said.fileno()))  # the process's stdout and stderr
         start_server()
-        with said, saying, control:  # the process has its own
+        with said, saying, control:  # the process has copies of its own
             self._process.start()
 
     def is_alive(self) -> bool:
-        """Return whether it has not ended yet."""
+        """Return whether the process is still running."""
         return self._process.is_alive()
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
     def await_halt(self) -> None:
-        """Wait until it halts, which must not be after its end."""
+        """Wait until the process halts. Fail if it ends first."""
         assert wait([self._control, self._process.sentinel]) == [self._control], self.said.read()
         self._control.recv()
 
     def resume(self) -> None:
-        """Let it go on where it halted."""
+        """Let the process continue."""
         self._control.send(None)
 
     def end(self) -> int:
-        """Wait for its end and return its exit code, or the negative number of the signal that ended it."""
+        """Wait for the end, and return the exit code or the negative number of the signal."""
         self._process.join()
         assert self._process.exitcode is not None
         return self._process.exitcode
 
     def close(self) -> None:
-        """Kill it if it is still there."""
+        """Kill the process if it still runs, and release its pipes."""
         self._process.kill()
         self._process.join()
         self._process.close()
@@ -89,7 +89,7 @@ class Victim:
 def _run(
     arguments: tuple[str, ...], step: int, when: When, operation: str, control: Connection, saying: Connection
 ) -> None:
-    """Carry out the command in the victim's own process, with the operations counted."""
+    """Run the command in the new process, and count its operations."""
     for descriptor in (1, 2):
         os.dup2(saying.fileno(), descriptor)
     patch = pytest.MonkeyPatch()
@@ -110,7 +110,7 @@ class _Counter:
         self._step, self._when, self._control = step, when, control
 
     def counted(self, operation: Callable[..., Any]) -> Callable[..., Any]:
-        """Return an operation that counts itself first."""
+        """Return an operation that counts its calls."""
 
         def counting(*arguments: Any, **named: Any) -> Any:
             is_last = next(self._numbers) == self._step

@@ -1,4 +1,4 @@
-"""A hostile delivery that is loaded, served, and known to the oracle."""
+"""A hostile delivery, loaded by the pipeline, served by the API and known to the oracle."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ VIEWS = ("daily", "weekly", "monthly")
 
 
 class World:
-    """A hostile delivery, loaded in several runs, served, and known to the oracle."""
+    """A hostile delivery, loaded in several runs, served by the API and known to the oracle."""
 
     def __init__(self, root: Path, seed: int, now: str) -> None:
         self.now = instant(now)
@@ -39,10 +39,10 @@ class World:
         self._app = create_app(self.folder.settings, lambda: self.now)
 
     def ask(self, questions: list[tuple[str, str, dict[str, Any]]]) -> Iterator[bytes]:
-        """Answer (token, path, parameters), one after the other."""
+        """Send requests (token, path, parameters) one after another, and return the answers."""
 
         async def answers() -> list[httpx.Response]:
-            transport = httpx.ASGITransport(self._app)  # type: ignore[arg-type]  # its dicts are typed looser
+            transport = httpx.ASGITransport(self._app)  # type: ignore[arg-type]  # its dicts have looser types
             async with httpx.AsyncClient(transport=transport, base_url="http://test/api/v1/usage/") as client:
                 return [
                     await client.get(path, params=parameters, headers={"Authorization": f"Bearer {token}"})
@@ -59,5 +59,5 @@ class World:
         return json.loads(answer)
 
     def callers(self) -> list[tuple[str, str, str]]:
-        """Return workspace, user and key of one active member after the other."""
+        """Return the workspace, user and key of every active member."""
         return [(workspace, user, token) for (workspace, user), token in self.delivery.tokens.items()]

@@ -1,4 +1,4 @@
-"""The local days of a whole zone by brute force: the local date at every quarter-hour and every clock change."""
+"""The local days of a whole zone, by brute force from the local date at every quarter-hour and clock change."""
 
 import importlib.resources
 import io
@@ -14,7 +14,7 @@ import numpy.typing as npt
 FIRST, LAST = date(2011, 1, 1), date(2037, 12, 31)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY_S, QUARTER_S = 86_400, 900
-_STEP_S = 7 * DAY_S  # the rules after the last listed transition change the clock twice a year, months apart
+_STEP_S = 7 * DAY_S  # after the last listed transition, the clock changes twice a year, months apart
 _FROM_S = (FIRST.toordinal() - EPOCH_DAY - 3) * DAY_S
 _TO_S = (LAST.toordinal() - EPOCH_DAY + 4) * DAY_S
 Seconds = npt.NDArray[np.int64]  # Unix time
@@ -30,7 +30,7 @@ def read_zone_file(name: str) -> bytes:
 def walk_day_starts(zone_file: bytes) -> Seconds:
     """Return the first second of every local day from `FIRST` to the day after `LAST`: (days + 1,).
 
-    A day that the zone skipped starts with the next one.
+    A day that the zone skipped starts with the next day.
     """
     changes, offsets = _find_changes(zone_file)
     assert not np.any(offsets % QUARTER_S), "midnight of a constant offset would fall between two quarter-hours"
@@ -52,7 +52,7 @@ def count_returns(zone_file: bytes) -> int:
 
 @cache
 def _find_changes(zone_file: bytes) -> tuple[Seconds, Seconds]:
-    """Return when the offset changes, from the start of the walk on, and the offsets from then: two (changes,)."""
+    """Return the seconds at which the offset changes during the walk, and the new offsets: two arrays (changes,)."""
     zone = ZoneInfo.from_file(io.BytesIO(zone_file))
     known = [second for second in _list_transitions(zone_file) if _FROM_S < second < _TO_S]
     samples = sorted({*range(_FROM_S, _TO_S, _STEP_S), *known, *(second - 1 for second in known)})
@@ -80,7 +80,7 @@ def _find_offset_s(zone: ZoneInfo, instant_s: int) -> int:
 
 
 def _list_transitions(zone_file: bytes) -> list[int]:
-    """Return the 64-bit transition times of a zone file (RFC 9636), so that no change hides between two samples."""
+    """Return the 64-bit transition times of a zone file (RFC 9636), so that no change between samples is missed."""
     counts = struct.Struct(">20x6l")
     ut_flags, standard_flags, leaps, times, types, chars = counts.unpack_from(zone_file)
     second_part = counts.size + times * 5 + types * 6 + chars + leaps * 8 + standard_flags + ut_flags

@@ -1,4 +1,4 @@
-"""Lines that look wrong but are good, with the columns of their rows, worked out by hand."""
+"""Lines that look wrong but are good, each with some columns of its row, worked out by hand."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +35,7 @@ _LOCALES = (
 
 
 def good_lines(now_us: int) -> Iterator[GoodLine]:
-    """Yield one line for each leniency of the contract, for a run that starts at `now_us`."""
+    """Yield a line for each leniency of the contract, for a run that starts at `now_us`."""
     plain = make_plain_record(now_us)
     for label, path, value, columns in _list_changes(now_us):
         yield GoodLine(f"{path} {label}", write_line(change(plain, path, value)), columns)
@@ -55,7 +55,7 @@ def good_lines(now_us: int) -> Iterator[GoodLine]:
 
 
 def _list_changes(now_us: int) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
-    """Yield a label, a path, the value there, and the columns that it gives."""
+    """Yield a label, a path, the value at the path, and the columns that it gives."""
     for identifier in ("x", "x" * 128, "👩" * 128, "\0", "\n", '"', "\U0010ffff", " "):
         yield repr(identifier[:5]), "id", identifier, {"id": identifier}
     yield "upper-case", "workspace_id", WORKSPACE.upper(), {"workspace_id": WORKSPACE}

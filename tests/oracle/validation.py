@@ -1,4 +1,4 @@
-"""Judge one line of a raw log by the contract: a good record, a blank line, or a reason and a field."""
+"""Validate one line of a raw log by the contract: a good record, a blank line, or a reason and a field."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ Fields = dict[str, Value]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a line is: `event` of a good one, `reason` and perhaps `field` of a bad one, nothing of a blank one."""
+    """The result of a line: a good line has `event`, a bad line `reason` and perhaps `field`, a blank line nothing."""
 
     event: Event | None = None
     reason: str | None = None
@@ -36,7 +36,7 @@ class Verdict:
 
     @property
     def is_blank(self) -> bool:
-        """Whether the line holds nothing to judge."""
+        """Whether the line is blank."""
         return self.event is None and self.reason is None
 
 
@@ -46,15 +46,15 @@ class _Fault(Exception):  # noqa: N818 - a fault of the line, not of the program
         self.verdict = Verdict(reason=reason, field=field)
 
 
-def judge(line: bytes, *, last: bool, run_start_us: int) -> Verdict:
-    """Judge a line without its newline; `last` says that it ends its file without one."""
+def validate(line: bytes, *, last: bool, run_start_us: int) -> Verdict:
+    """Validate a line without its newline. `last` means that the line ends its file without a newline."""
     line = line if last else line.removesuffix(b"\r")
     if not line.strip(b" \t\r"):
         return Verdict()
     if len(line) > LINE_LIMIT_BYTES:
         return Verdict(reason="line_too_long")
     try:
-        return Verdict(event=_judge_record(_read_object(line, last=last), run_start_us))
+        return Verdict(event=_read_record(_read_object(line, last=last), run_start_us))
     except _Fault as fault:
         return fault.verdict
 
@@ -73,8 +73,8 @@ def _read_object(line: bytes, *, last: bool) -> Fields:
     return value
 
 
-def _judge_record(record: Fields, run_start_us: int) -> Event:
-    """Read the fields in the order of the contract's table, so that the first fault is the one that counts."""
+def _read_record(record: Fields, run_start_us: int) -> Event:
+    """Read the fields in the order of the contract's table, so that the first fault is the one reported."""
     identifier = _required_text(record, "id")
     if not 1 <= len(identifier) <= 128:
         raise _Fault("invalid_value", "id")
