@@ -9,7 +9,7 @@ import typer
 
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
-from pipeline.startup import end_quickly, limit_threads
+from pipeline.startup import limit_threads
 
 _MOST_PORTS = 65_535
 
@@ -47,5 +47,4 @@ def serve(
 def main() -> None:
     """Run the command line."""
     limit_threads()
-    end_quickly()
     app()
