@@ -39,7 +39,7 @@ def test_paths_that_are_not_raw_files(folder: DataFolder, tmp_path: Path) -> Non
     folder.drop("a.jsonl", lines("a"))
     other = tmp_path / "a.json"
     other.write_bytes(lines("b"))
-    for path, why in ((other, "no raw file"), (tmp_path / "gone.jsonl", "no such file")):
+    for path, why in ((other, "not a raw file"), (tmp_path / "gone.jsonl", "no such file")):
         result = usage(folder, str(path))
         done(result, 2)
         assert f"{path}" in result.stderr

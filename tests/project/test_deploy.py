@@ -225,9 +225,12 @@ def test_health_check(folder: DataFolder) -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze to verify units with")
 def test_units(tmp_path: Path) -> None:
     """The units pass the checks of systemd without a warning, and systemd rates their exposure as low."""
-    for path in DEPLOY.glob("systemd/*"):
-        (tmp_path / path.name).write_text(path.read_text("utf-8").replace(PROGRAM, str(BIN / "usage")))
-    units = sorted(map(str, tmp_path.iterdir()))
+    program = tmp_path / "usage"  # in a path without spaces, which units would have to quote
+    program.symlink_to(BIN / "usage")
+    units = []
+    for path in sorted(DEPLOY.glob("systemd/*")):
+        units.append(str(tmp_path / path.name))
+        (tmp_path / path.name).write_text(path.read_text("utf-8").replace(PROGRAM, str(program)))
     verified = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
     for unit in units:
