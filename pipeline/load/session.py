@@ -1,7 +1,7 @@
 """The session of a run: the lock on the data folder, the ledger, the clock, the stages and their progress.
 
-`pipeline.run` and `pipeline.erasure` share it. Opens the store and `state.sqlite` while it holds the lock; publishes what
-the steps staged.
+`pipeline.run` and `pipeline.erasure` share it. Opens the store and `state.sqlite` while it holds the lock; publishes
+what the steps staged.
 """
 
 import os

@@ -1,7 +1,8 @@
 """Validated rows, shuffled into one file for each bucket that merges them.
 
 Writes Arrow streams under the run's staging folder; reads the streams of a bucket that is too large, to divide it. All
-events of a workspace's UTC day go to one bucket. Rows that are forgotten, or outside of a partial rebuild, are dropped.
+events of a workspace's UTC day go to one bucket. Rows that are forgotten, or outside of a partial rebuild, are dropped,
+and the others name no forgotten user from here on.
 """
 
 import zlib
@@ -15,6 +16,7 @@ import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.job import Job
+from pipeline.load.redaction import redact
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack, new_validator
 
@@ -119,7 +121,7 @@ class Shuffle:
 
     def _deal(self, rows: BulkValidator | pa.RecordBatch) -> None:
         buckets = self._places(rows)
-        dealt = rows.take(np.argsort(buckets, kind="stable"))
+        dealt, _ = redact(rows.take(np.argsort(buckets, kind="stable")), self._job.tombstones)
         end = 0
         for bucket, size in zip(*map(np.ndarray.tolist, np.unique(buckets, return_counts=True)), strict=True):
             start, end = end, end + size
