@@ -22,9 +22,10 @@ from pipeline.check.reader import TableReader
 from pipeline.check.report import CheckReport, Limits, Scope
 from pipeline.check.tables import compare
 from pipeline.contract.settings import Settings
+from pipeline.contract.tables import PUBLISHED, Published
 from pipeline.load.progress import Progress
 from pipeline.storage.lock import locked
-from pipeline.storage.store import Store
+from pipeline.storage.store import DamagedError, Store
 
 __all__ = ["CheckReport", "check"]
 
@@ -73,5 +74,16 @@ def check(
             finally:
                 store.clear(_SPILL)
             forgotten.end(units)
+            _note_actions(store, reader.actions, report)
     report.agrees = not any(result.wrong for result in report.results().values())
     return report
+
+
+def _note_actions(store: Store, found: set[str], report: CheckReport) -> None:
+    """Note the actions of events that the last run would not accept: they stay, but a rebuild would reject them."""
+    try:
+        published = store.load(PUBLISHED, Published)
+    except DamagedError:  # `survey` reports it
+        return
+    if published and (others := found.difference(published.actions)):
+        report.notes.append(f"events have actions that the last run did not accept: {', '.join(sorted(others))}")

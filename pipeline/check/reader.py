@@ -78,6 +78,7 @@ class TableReader:
         self._forgotten, self._memory = forgotten, memory
         self.days = {"first": scope.first, "last": scope.last}
         self._left_out: set[str] = set()
+        self.actions: set[str] = set()  # of all events
 
     def engine(self) -> Engine:
         """Return a new engine."""
@@ -136,6 +137,7 @@ class TableReader:
                 table = to_schema(pa.Table.from_batches([found]), kind.columns)
                 if kind is STORED_EVENTS:
                     self._forgotten.look(uri, table)
+                    self.actions.update(table["action"].unique().to_pylist())
                 place = {
                     "workspace_id": pa.repeat(_text(workspace_id), table.num_rows),
                     "partition": pa.repeat(_text(_partition(uri)), table.num_rows),

@@ -74,7 +74,7 @@ class Shuffle:
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
         self._job, self._number, self._buckets = job, number, buckets
-        self._approval = new_validator(job.latest, _BUFFER_BYTES)
+        self._approval = new_validator(job.latest, _BUFFER_BYTES, actions=job.actions)
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
