@@ -82,7 +82,7 @@ class TableReader:
 
     def engine(self) -> Engine:
         """Return a new engine."""
-        return Engine(__package__, self._store.path(self._spill), threads=self._threads, memory=self._memory)
+        return Engine(__package__, self._store.folder(self._spill), threads=self._threads, memory=self._memory)
 
     def files(self, kind: Kind, unit: Unit) -> list[str]:
         """Return the files of a unit in one table, except those that are left out."""

@@ -78,7 +78,7 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
     """
     store = job.store
     with Engine(
-        __package__, store.path(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
+        __package__, store.folder(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
     ) as engine:
         # Workspaces as numbers, in the same order: texts would cost the statements a fifth more time.
         workspaces = versions["workspace_id"].unique().sort()

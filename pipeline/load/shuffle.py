@@ -17,6 +17,7 @@ import pyarrow.ipc
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.job import Job
 from pipeline.load.redaction import redact
+from pipeline.storage import ownership
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack, new_validator
 
@@ -147,7 +148,7 @@ class Shuffle:
     def _writer(self, bucket: int) -> pa.RecordBatchStreamWriter:
         if bucket not in self._writers:
             path = self._job.store.path(self._path(bucket))
-            path.parent.mkdir(parents=True, exist_ok=True)
+            ownership.make_folder(path.parent, self._job.store.root)
             self._writers[bucket] = pa.ipc.new_stream(str(path), ROWS)
         return self._writers[bucket]
 

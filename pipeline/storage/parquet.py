@@ -182,7 +182,7 @@ class PartitionWriter:
         self._row_group_rows = row_group_rows
         self._store, self._staging, self._run, self._schema = store, f"{staging}/tables", run, schema
         self._threads = threads
-        store.path(self._staging).mkdir(parents=True, exist_ok=True)
+        store.folder(self._staging)
         leaves = _leaves(schema)
         integers = {leaf for leaf, physical in leaves.items() if physical in _INTEGERS}.difference(dictionaries)
         compressed = leaves.keys() - integers - set(dictionaries)

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.storage import ownership
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 
@@ -92,7 +93,8 @@ class State:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(path.parent, path.parent)
+        ownership.make_file(path, path.parent)  # SQLite gives its other files the same owner and mode
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
             self._database.execute("pragma journal_mode = wal")

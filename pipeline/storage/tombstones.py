@@ -107,7 +107,7 @@ def append(root: Path, *tombstones: Tombstone) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones))
+    atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones), root)
 
 
 def hashed(id_: str) -> str:
