@@ -33,10 +33,9 @@ from pipeline.contract.directory import (
     sha256_hex,
 )
 from pipeline.contract.tables import DIRECTORY
-from pipeline.storage import atomic
+from pipeline.storage import atomic, ownership
 from pipeline.storage.tombstones import Tombstones, hashed
 
-_OWNER_ONLY: Final = 0o600  # the rows hold no secret, but show who may read what
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -157,10 +156,12 @@ def _is_forgotten(key: ApiKey, tombstones: Tombstones) -> bool:
 
 
 def write_rows(path: Path, rows: Iterable[msgspec.Struct]) -> None:
-    """Replace a directory file. Readers see either the old rows or the new ones, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path, _OWNER_ONLY) as file:
-        file.write(msgspec.json.Encoder().encode_lines(rows))
+    """Replace a file in `directory/`. Readers see either the old rows or the new ones, also after a power cut."""
+    root = path.parent.parent
+    with ownership.writing():
+        ownership.make_folder(path.parent, root)
+        with atomic.replacing(path, root) as file:
+            file.write(msgspec.json.Encoder().encode_lines(rows))
 
 
 def _is_active_member(path: Path, workspace_id: str, user_id: str) -> bool:
@@ -174,6 +175,9 @@ def _is_active_member(path: Path, workspace_id: str, user_id: str) -> bool:
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Let only one command at a time read and replace the file: two at once would lose a key."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory / f".{LOCAL_KEYS}.lock"):
-        yield
+    lock = directory / f".{LOCAL_KEYS}.lock"
+    with ownership.writing():
+        ownership.make_folder(directory, directory.parent)
+        ownership.make_file(lock, directory.parent)
+        with FileLock(lock):
+            yield

@@ -132,7 +132,7 @@ class _Load:
         size = sum(part.bytes for part in parts)
         buckets = min(max(1, round(size / limits.bucket_bytes)), limits.buckets)
         tombstones = Tombstones.read(session.store.root)
-        job = session.job(tombstones, limits, buckets, rebuild, force=self._force)
+        job = session.job(tombstones, limits, buckets, rebuild, force=self._force, reads=True)
         try:
             found = self._work(parts, job, pool, workers)
             if rebuild:

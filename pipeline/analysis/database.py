@@ -20,6 +20,7 @@ from filelock import FileLock
 from pipeline.analysis.spans import spans
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE
+from pipeline.storage import ownership
 from pipeline.storage.store import DamagedError, Operation, Store
 
 if TYPE_CHECKING:
@@ -93,6 +94,13 @@ def refresh(root: Path) -> None:
     if is_current(root):
         return
     store = Store(root)
+    with ownership.writing():
+        ownership.make_file(store.path(_LOCK), root)
+        _refresh(store)
+
+
+def _refresh(store: Store) -> None:
+    root = store.root
     with FileLock(store.path(_LOCK), timeout=_LOCK_TIMEOUT_SECONDS):
         if is_current(root):
             return

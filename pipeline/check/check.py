@@ -7,6 +7,7 @@ Reads the tables, the manifests, the ledger, the run records and the list of raw
     2  files.survey     every file is named by a manifest, and every named file exists
     3  tables.compare   the partitions are in order, and the published numbers follow from the events;
                         `reader` reads the files, and leaves out unreadable ones
+    4  forgotten        nothing is stored that is forgotten or expired
 """
 
 import errno
@@ -15,14 +16,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.check.files import survey
+from pipeline.check.forgotten import Forgotten
 from pipeline.check.lines import account, unfinished
 from pipeline.check.reader import TableReader
 from pipeline.check.report import CheckReport, Limits, Scope
 from pipeline.check.tables import compare
 from pipeline.contract.settings import Settings
+from pipeline.contract.tables import PUBLISHED, Published
 from pipeline.load.progress import Progress
 from pipeline.storage.lock import locked
-from pipeline.storage.store import Store
+from pipeline.storage.store import DamagedError, Store
 
 __all__ = ["CheckReport", "check"]
 
@@ -63,10 +66,24 @@ def check(
         if not unfinished(store, report):
             account(store, report)
             units = survey(store, scope, report)
-            reader = TableReader(store, _SPILL, settings.workers or os.cpu_count() or 1, scope, report, limits.memory)
+            forgotten = Forgotten(store, report)
+            threads = settings.workers or os.cpu_count() or 1
+            reader = TableReader(store, _SPILL, threads, scope, report, forgotten, limits.memory)
             try:
                 compare(units, reader, report, progress or Progress(), limits.group_bytes)
             finally:
                 store.clear(_SPILL)
+            forgotten.end(units)
+            _note_actions(store, reader.actions, report)
     report.agrees = not any(result.wrong for result in report.results().values())
     return report
+
+
+def _note_actions(store: Store, found: set[str], report: CheckReport) -> None:
+    """Note the actions of events that the last run would not accept: they stay, but a rebuild would reject them."""
+    try:
+        published = store.load(PUBLISHED, Published)
+    except DamagedError:  # `survey` reports it
+        return
+    if published and (others := found.difference(published.actions)):
+        report.notes.append(f"events have actions that the last run did not accept: {', '.join(sorted(others))}")

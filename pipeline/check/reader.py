@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.check.files import Unit
+from pipeline.check.forgotten import Forgotten
 from pipeline.check.report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
 from pipeline.grouping import grouped
@@ -59,18 +60,29 @@ class TableReader:
         threads: how many threads an engine may use.
         scope: the days to check.
         report: collects the faults.
+        forgotten: looks at every row of events.
         memory: the limit of an engine, such as `200MB`.
     """
 
-    def __init__(self, store: Store, spill: str, threads: int, scope: Scope, report: CheckReport, memory: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        spill: str,
+        threads: int,
+        scope: Scope,
+        report: CheckReport,
+        forgotten: Forgotten,
+        memory: str,
+    ) -> None:
         self._store, self._spill, self._threads, self._report = store, spill, threads, report
-        self._memory = memory
+        self._forgotten, self._memory = forgotten, memory
         self.days = {"first": scope.first, "last": scope.last}
         self._left_out: set[str] = set()
+        self.actions: set[str] = set()  # of all events
 
     def engine(self) -> Engine:
         """Return a new engine."""
-        return Engine(__package__, self._store.path(self._spill), threads=self._threads, memory=self._memory)
+        return Engine(__package__, self._store.folder(self._spill), threads=self._threads, memory=self._memory)
 
     def files(self, kind: Kind, unit: Unit) -> list[str]:
         """Return the files of a unit in one table, except those that are left out."""
@@ -117,10 +129,15 @@ class TableReader:
             OSError, ValueError, pa.ArrowException: the file cannot be read, or lacks a column.
         """
         rows = 0
+        if kind is STORED_EVENTS:
+            self._forgotten.begin(uri)
         with pa.OSFile(str(self._store.path(uri))) as file:
             for found in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, use_threads=False):
                 found.validate(full=True)
                 table = to_schema(pa.Table.from_batches([found]), kind.columns)
+                if kind is STORED_EVENTS:
+                    self._forgotten.look(uri, table)
+                    self.actions.update(table["action"].unique().to_pylist())
                 place = {
                     "workspace_id": pa.repeat(_text(workspace_id), table.num_rows),
                     "partition": pa.repeat(_text(_partition(uri)), table.num_rows),

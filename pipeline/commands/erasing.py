@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pipeline.storage.tombstones import Tombstone
 
 
-def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, apply: bool) -> None:
-    """Add tombstones, erase what they cover, and print how much that is; without `apply` only print it."""
+def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, apply: bool) -> "ErasurePlan":
+    """Add tombstones, erase what they cover, print how much that is, and return it; without `apply` only print it."""
     from pipeline.commands.progress import show_progress
     from pipeline.erasure import erase
 
@@ -27,6 +27,7 @@ def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, 
     _show(plan)
     if not apply:
         typer.echo("nothing was changed; add --apply to erase this for good", err=True)
+    return plan
 
 
 def _show(plan: "ErasurePlan") -> None:

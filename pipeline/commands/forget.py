@@ -19,8 +19,9 @@ def forget(
 ) -> None:
     """Erase users or workspaces for good.
 
-    Their events, numbers, rejected lines and keys are erased, and never loaded again. Without --apply nothing is
-    changed. Raw files, backups and the product's directory are never changed.
+    Their events, numbers, rejected lines and keys are erased, and never loaded again; in the events of others, the id
+    of a user is replaced. Without --apply nothing is changed. Raw files, backups and the product's directory are never
+    changed.
 
     Exit codes: 0 done; 1 failed, the next run does the rest; 2 wrong options; 75 a run is at work; 130, 143
     stopped by SIGINT, SIGTERM, the next run does the rest.
@@ -34,7 +35,9 @@ def forget(
     at = instant(now)
     tombstones = [Tombstone("user", rfc3339(at), sha256=hashed(id_)) for id_ in users]
     tombstones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
-    erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
+    plan = erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
+    if users:
+        typer.echo(f"places in the events of others that name them: {plan.places:,}")
     typer.echo(
         "raw/, backups and the product's export in directory/ may still contain them; to find raw files:"
         f" grep -ril{''.join(f' -e {id_}' for id_ in [*users, *workspaces])} raw/ (zgrep, zstdgrep)",

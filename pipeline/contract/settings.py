@@ -4,11 +4,13 @@ Reads the variables `USAGE_*`; writes nothing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+
+from pipeline.contract.actions import extra_actions
 
 
 class SettingError(ValueError):
@@ -31,6 +33,12 @@ class Setting(msgspec.Struct, frozen=True):
 
 SETTINGS: Final = (
     Setting("data_dir", "data", "path", "the data folder: raw logs, tables, directory and state"),
+    Setting(
+        "extra_actions",
+        "",
+        "comma-separated names",
+        "actions that runs accept besides the six of the log format: up to 64 of `a-z`, `0-9` and `_`, first a letter",
+    ),
     Setting("workers", "0", "processes", "processes that read logs in parallel during a run; 0 means one per core"),
     Setting("host", "127.0.0.1", "address", "the address that the service listens on"),
     Setting("port", "8080", "port", "the port that the service listens on"),
@@ -52,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The values of all settings, one field for each of `SETTINGS`."""
 
     data_dir: Path
+    extra_actions: tuple[str, ...]
     workers: int
     host: str
     port: int
@@ -73,17 +82,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
-            read = _boolean if kind is bool else kind
+            read, wanted = _READERS.get(kind, (kind, "a whole number"))
             try:
                 values[setting.name] = given if given is not None else read(text)
             except ValueError:
-                wanted = "true or false" if kind is bool else "a whole number"
                 raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
         return cls(**values)
 
     def shown(self) -> dict[str, str]:
         """Return the values by environment variable, with the secrets of URIs left out."""
-        texts = {setting.variable: str(getattr(self, setting.name)) for setting in SETTINGS}
+        values = {setting.variable: getattr(self, setting.name) for setting in SETTINGS}
+        texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
         return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
 
 
@@ -92,3 +101,12 @@ def _boolean(text: str) -> bool:
         return _BOOLEANS[text.lower()]
     except KeyError:
         raise ValueError(text) from None
+
+
+_READERS: Final[dict[Any, tuple[Callable[[str], Any], str]]] = {
+    bool: (_boolean, "true or false"),
+    tuple[str, ...]: (
+        extra_actions,
+        "names of a-z, 0-9 and _, with commas between them",
+    ),
+}

@@ -18,17 +18,14 @@ from typing import Final, Literal, get_args
 import msgspec
 import pyarrow as pa
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import rfc3339
 
 SCHEMA_VERSION: Final = 1
 
-Action = Literal[
-    "workflow_run", "voice_generated", "template_applied", "member_invited", "api_key_created", "settings_changed"
-]
 Status = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
 
-ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
-# Their order decides between versions recorded at the same microsecond: the one with the later status is current.
+# In the order that decides between versions recorded at the same microsecond: the later status is the current one.
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 # Instants are UTC without a zone on purpose: any client groups them alike, whatever its session's time zone.
@@ -131,7 +128,7 @@ class Published(msgspec.Struct, frozen=True):
     """The content of `published.json`: what the last successful run published.
 
     `data_as_of` is the instant at which the last run that read all of `raw/` listed it, in microseconds UTC. It is None
-    before the first such run.
+    before the first such run. `extra_actions` are those that the last run accepted besides `ACTIONS`.
     """
 
     sequence: int
@@ -139,6 +136,12 @@ class Published(msgspec.Struct, frozen=True):
     data_as_of: int | None
     schema_version: int
     zone_data: str
+    extra_actions: tuple[str, ...] = ()
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Return all actions that the last run accepted; the tables may hold others, from runs before it."""
+        return (*ACTIONS, *self.extra_actions)
 
     @property
     def as_of(self) -> str | None:

@@ -106,7 +106,6 @@ def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
 
     tombstones = Tombstones.read(session.store.root).with_more(more).since(session.state.carried_out())
     with session.stage("plan", "looking for what is erased"):
-        lost = bool(session.state.discarded_files()) or not session.state.is_trusted()
-        plan = make_plan(session.store, tombstones, session.state.entries(), session.workers, thorough=lost)
+        plan = make_plan(session.store, tombstones, session.state.entries(), session.workers)
     plan.keys = keys.forgotten(session.store.root, tombstones)
     return plan

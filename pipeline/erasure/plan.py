@@ -1,21 +1,20 @@
 """Finds data that are still stored although they are forgotten or expired; changes nothing.
 
-Reads the folders of the tables, the manifests, the quarantine, and the actors, which say on which days a user has
-events. Tombstones hold the hashes of ids, so that every run can find what they cover.
+Reads the folders of the tables, the manifests, the quarantine, and of all events the columns that may name a user.
+Tombstones hold the hashes of ids, so that every run can find what they cover.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.contract.tables import ACTORS, EVENTS, Manifest, events_path, manifest_path
+from pipeline.contract.tables import EVENTS, Manifest, events_path, manifest_path
 from pipeline.erasure import rejects
 from pipeline.load.discovery import Part
+from pipeline.load.redaction import redact
 from pipeline.load.shuffle import of_forgotten
 from pipeline.storage import catalog
 from pipeline.storage.parquet import portions
@@ -23,7 +22,7 @@ from pipeline.storage.state import Entry
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones, hashed
 
-_PORTION_BYTES: Final = 32 << 20  # of stored rows in memory at once
+_NAMING: Final = pa.schema([EVENTS.field(name) for name in ("user_id", "resource_id", "metadata")])
 
 _Key = tuple[str, str]  # workspace, and UTC day or month
 
@@ -54,14 +53,15 @@ class ErasurePlan(msgspec.Struct):
 
     partitions: list[_Key] = []  # days whose events are deleted
     months: list[_Key] = []  # whose cube and actors are deleted
-    cut: list[_Key] = []  # those of `partitions` whose month keeps other days
-    rerun: list[_Key] = []  # days that lose some events; the remaining events are merged again
+    cut: list[_Key] = []  # those of the partitions whose month keeps other days
+    rerun: list[_Key] = []  # days that lose some events, or that name the forgotten: the others are merged again
     rejected: list[Part] = []  # raw files that lose rejected lines
     orphans: list[str] = []  # files of cube and actors that no manifest names
     events: Files = msgspec.field(default_factory=Files)
     cube: Files = msgspec.field(default_factory=Files)
     actors: Files = msgspec.field(default_factory=Files)
     rerun_events: int = 0  # events that the days in `rerun` lose
+    places: int = 0  # where the events that stay in these days name the forgotten
     lines: int = 0  # rejected lines
     keys: int = 0  # local API keys
 
@@ -71,27 +71,23 @@ class ErasurePlan(msgspec.Struct):
         return not (self.partitions or self.months or self.rerun or self.rejected or self.orphans)
 
 
-def make_plan(
-    store: Store, tombstones: Tombstones, entries: Mapping[str, Entry], threads: int, *, thorough: bool = False
-) -> ErasurePlan:
-    """Return what is still stored although tombstones cover it.
+def make_plan(store: Store, tombstones: Tombstones, entries: Mapping[str, Entry], threads: int) -> ErasurePlan:
+    """Return what is stored although tombstones cover it.
 
     Args:
         store: the data folder.
         tombstones: what is forgotten or expired.
         entries: the ledger by raw file.
         threads: how many files are read at once.
-        thorough: whether to look for users in all events, because the actors may lack some users after a commit that
-            was lost half-way.
 
     Raises:
         DamagedError: a file that the plan needs is not readable.
     """
     plan = ErasurePlan()
-    kept_actors: list[str] = []  # of the months that are not deleted
+    kept: list[_Key] = []  # days that may lose events of forgotten users
     for workspace_id in catalog.workspaces(store):
         manifest = store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
-        days = catalog.days(store, workspace_id) if _may_cover(tombstones, workspace_id) else []
+        days = catalog.days(store, workspace_id) if _may_touch(tombstones, workspace_id) else []
         covered = [day for day in days if tombstones.cover(workspace_id, day)]
         # A month is deleted if its last possible day is covered; the floor's month also if none of its days are left.
         emptied = {tombstones.floor[:7]}.difference(day[:7] for day in days if day not in covered)
@@ -105,12 +101,11 @@ def make_plan(
         plan.cut += [(workspace_id, day) for day in covered if day[:7] in manifest.months and day[:7] not in months]
         plan.cube.add_deleted(store, (files.cube for files in months.values()))
         plan.actors.add_deleted(store, (files.actors for files in months.values()))
-        kept_actors += [files.actors for month, files in manifest.months.items() if month not in months]
+        kept += [(workspace_id, day) for day in days if day not in covered]
         plan.orphans += catalog.orphans(store, workspace_id, catalog.named(manifest.months))
     plan.events.add_deleted(store, (events_path(*key) for key in plan.partitions))
     if tombstones.users:
-        rows = _all_events(store, threads) if thorough else _actors(store, kept_actors, threads)
-        _add_users(tombstones, rows, plan)
+        _add_users(store, tombstones, kept, threads, plan)
     plan.events.rewritten = len(plan.rerun)
     plan.cube.rewritten = plan.actors.rewritten = len(
         {(workspace_id, day[:7]) for workspace_id, day in [*plan.rerun, *plan.cut]}
@@ -121,46 +116,31 @@ def make_plan(
     return plan
 
 
-def _may_cover(tombstones: Tombstones, workspace_id: str) -> bool:
-    """Return whether whole days of a workspace can be covered."""
-    return bool(tombstones.floor) or hashed(workspace_id) in tombstones.workspaces
+def _may_touch(tombstones: Tombstones, workspace_id: str) -> bool:
+    """Return whether days of a workspace may be deleted, or lose events."""
+    return bool(tombstones.floor or tombstones.users) or hashed(workspace_id) in tombstones.workspaces
 
 
-def _add_users(tombstones: Tombstones, tables: Iterable[pa.Table], plan: ErasurePlan) -> None:
-    """Add the days on which forgotten users have events.
+def _add_users(store: Store, tombstones: Tombstones, days: list[_Key], threads: int, plan: ErasurePlan) -> None:
+    """Add the days that have events of forgotten users, or events of others that name them.
+
+    The actors would say sooner who has events on which day, but not whom events name, and after a commit that was lost
+    half-way they may lack some of them.
 
     Args:
+        store: the data folder.
         tombstones: the users.
-        tables: with the columns `workspace_id`, `day`, `user_id` and `events`.
-        plan: the plan that they are added to.
+        days: the days to look at.
+        threads: how many files are read at once.
+        plan: is added to.
     """
-    events: Counter[_Key] = Counter()
-    for rows in tables:
-        forgotten = rows.filter(pa.array(of_forgotten(rows["user_id"].combine_chunks(), tombstones)))
-        for row in forgotten.group_by(["workspace_id", "day"]).aggregate([("events", "sum")]).to_pylist():
-            key = row["workspace_id"], row["day"].isoformat()
-            if not tombstones.cover(*key):
-                events[key] += row["events_sum"]
-    plan.rerun = sorted(events)
-    plan.rerun_events = events.total()
-
-
-def _actors(store: Store, uris: list[str], threads: int) -> Iterator[pa.Table]:
-    """Yield the rows of actors files, with, among others, the columns that `_add_users` needs."""
-    for _, rows in portions(store, uris, ACTORS, threads, _PORTION_BYTES):
-        yield rows
-
-
-def _all_events(store: Store, threads: int) -> Iterator[pa.Table]:
-    """Yield a row for each event, with the columns that `_add_users` needs."""
-    uris = [
-        events_path(workspace_id, day)
-        for workspace_id in catalog.workspaces(store)
-        for day in catalog.days(store, workspace_id)
-    ]
-    uris = [uri for uri in uris if store.exists(uri)]
-    columns = pa.schema([EVENTS.field("timestamp"), EVENTS.field("user_id")])
-    for _, rows in portions(store, uris, columns, threads, _PORTION_BYTES):
-        days = rows["timestamp"].cast(pa.date32(), safe=False)
-        counts = pa.array(np.ones(rows.num_rows, np.int64))
-        yield rows.set_column(1, "day", days).append_column("events", counts)
+    stored = [key for key in days if store.exists(events_path(*key))]
+    each = portions(store, [events_path(*key) for key in stored], _NAMING, threads, most_bytes=0)
+    for key, (_, rows) in zip(stored, each, strict=True):
+        theirs = of_forgotten(rows["user_id"].combine_chunks(), tombstones)
+        events = int(theirs.sum())
+        _, places = redact(rows.filter(pa.array(~theirs)) if events else rows, tombstones)
+        if events or places:
+            plan.rerun.append(key)
+            plan.rerun_events += events
+            plan.places += places

@@ -20,6 +20,11 @@ from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 
 
+def is_erased(rejected: Rejected, tombstones: Tombstones) -> bool:
+    """Return whether a line names a forgotten id, or was loaded on a day that is no longer kept."""
+    return utc_day(rejected.loaded_at).isoformat() < tombstones.floor or tombstones.name(rejected.line)
+
+
 def affected(store: Store, tombstones: Tombstones, entries: Mapping[str, Entry]) -> Iterator[tuple[Part, int]]:
     """Yield the raw files that have rejected lines to erase, each with their number.
 
@@ -29,7 +34,7 @@ def affected(store: Store, tombstones: Tombstones, entries: Mapping[str, Entry])
     quarantine = Quarantine(store)
     for file in quarantine.files():
         of_file = Quarantine(store, file=file.source_file)
-        lines = sum(_is_erased(rejected, tombstones) for rejected in of_file.lines())
+        lines = sum(is_erased(rejected, tombstones) for rejected in of_file.lines())
         of_file.refuse_damage()
         if lines:
             yield Part(file.source_file, store.path(RAW), None, 0, entry=entries.get(file.source_file)), lines
@@ -51,7 +56,7 @@ def erase_rejects(piece: tuple[int, Part], job: Job) -> PartResult:
     tail = 0 if part.entry is None or not part.entry.tail.lines else part.entry.counts.lines
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
-        if not _is_erased(rejected, job.tombstones):
+        if not is_erased(rejected, job.tombstones):
             writer.keep(rejected)
             continue
         result.counts += Counts(lines=1, duplicates=1)
@@ -64,11 +69,6 @@ def erase_rejects(piece: tuple[int, Part], job: Job) -> PartResult:
         result.before = part.entry.counts - _rejected(result.counts.lines)
         result.tail_before = part.entry.tail - _rejected(result.tail.lines)
     return result
-
-
-def _is_erased(rejected: Rejected, tombstones: Tombstones) -> bool:
-    """Return whether a line names a forgotten id, or was loaded on a day that is no longer kept."""
-    return utc_day(rejected.loaded_at).isoformat() < tombstones.floor or tombstones.name(rejected.line)
 
 
 def _rejected(lines: int) -> Counts:

@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from pipeline.load.job import Job
+from pipeline.storage import ownership
 
 
 def write(job: Job, uri: str, table: pa.Table) -> str:
     """Write a table, and return `uri`."""
     path = job.store.path(uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(path.parent, job.store.root)
     with pa.ipc.new_stream(str(path), table.schema) as stream:
         stream.write_table(table)
     return uri

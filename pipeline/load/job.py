@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.load.rebuild import Rebuild
 from pipeline.storage.store import Store
@@ -56,6 +57,12 @@ class Job(msgspec.Struct, frozen=True):
     force: bool = False  # rewrite what was touched even if it did not change
     rebuild: Rebuild | None = None  # what is rebuilt, as if none of it were stored
     limits: Limits = DEFAULT_LIMITS
+    extra_actions: tuple[str, ...] | None = None  # None: the job reads no lines, and leaves what is published
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Return the actions that lines may have."""
+        return (*ACTIONS, *(self.extra_actions or ()))
 
     @property
     def staging(self) -> str:

@@ -19,6 +19,7 @@ from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
 from pipeline.load import arrow_files
 from pipeline.load.job import Job, Resources
+from pipeline.load.redaction import redact
 from pipeline.load.results import BucketResult
 from pipeline.load.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
@@ -77,7 +78,7 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
     """
     store = job.store
     with Engine(
-        __package__, store.path(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
+        __package__, store.folder(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
     ) as engine:
         # Workspaces become numbers, in the same order: with texts, the statements would take a fifth more time.
         workspaces = versions["workspace_id"].unique().sort()
@@ -140,7 +141,9 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
     for part, found in portions(job.store, existing, EVENTS, threads, most_bytes):
         stored = found
         if bucket.rerun:
-            stored = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
+            kept = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))
+            stored, _ = redact(kept, job.tombstones)
+            del kept
         in_part = (places >= part.start) & (places < part.stop)
         sources = pa.array(np.full(stored.num_rows, _STORED, np.int32))
         if read is None:  # read for each pass, so that the files are not in memory during a merge

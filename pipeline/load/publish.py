@@ -43,7 +43,14 @@ def publication(job: Job, *, everything: bool) -> Published:
         data_as_of=job.started if everything else (before and before.data_as_of) or None,
         schema_version=SCHEMA_VERSION,
         zone_data=zone_data_version(),
+        extra_actions=_extra_actions(job, before),
     )
+
+
+def _extra_actions(job: Job, before: Published | None) -> tuple[str, ...]:
+    if job.extra_actions is not None:
+        return job.extra_actions
+    return before.extra_actions if before else ()
 
 
 def _published(job: Job) -> Published | None:

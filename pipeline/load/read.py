@@ -85,7 +85,7 @@ class _Reader:
     """The state of reading one part."""
 
     def __init__(self, part: Part, number: int, job: Job, shuffle: Shuffle) -> None:
-        self._part, self._latest, self._shuffle = part, job.latest, shuffle
+        self._part, self._latest, self._actions, self._shuffle = part, job.latest, job.actions, shuffle
         self._tombstones = job.tombstones
         self._quarantine = QuarantineWriter(job, part, number)
         self.offset = part.offset  # just after the last newline
@@ -126,7 +126,7 @@ class _Reader:
         validated: list[Row] = []
         rejected = blank = 0
         for number, line in handed_back:
-            verdict = validate(line, self._latest, torn=not block.whole, dropped=block.dropped)
+            verdict = validate(line, self._latest, actions=self._actions, torn=not block.whole, dropped=block.dropped)
             if isinstance(verdict, Row):
                 validated.append(verdict)
             elif isinstance(verdict, Rejection) and not self._tombstones.name(line):

@@ -15,6 +15,7 @@ from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
+from pipeline.storage import ownership
 from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
@@ -90,7 +91,7 @@ class QuarantineWriter:
     def _flush(self) -> None:
         if self._writer is None:
             path = self._job.store.path(self._staged)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            ownership.make_folder(path.parent, self._job.store.root)
             self._writer = pq.ParquetWriter(
                 path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
             )

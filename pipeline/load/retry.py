@@ -56,7 +56,7 @@ def retry(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
     size = 0
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
-        verdict = validate(rejected.line, job.latest) if _is_wanted(rejected, part) else None
+        verdict = validate(rejected.line, job.latest, actions=job.actions) if _is_wanted(rejected, part) else None
         if isinstance(verdict, Row):
             good.append(verdict)
             size += len(rejected.line)

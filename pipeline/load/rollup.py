@@ -55,7 +55,7 @@ def roll_up(group: MonthGroup, job: Job) -> RollupResult:
     }
     threads = group.resources.threads
     with Engine(
-        __package__, job.store.path(f"{job.staging}/spill"), threads=threads, memory=group.resources.memory
+        __package__, job.store.folder(f"{job.staging}/spill"), threads=threads, memory=group.resources.memory
     ) as engine:
         actors_files = {key: month.actors if month else None for key, month in stored.items()}
         actors = _write(engine, job, "actors", group.actors, actors_files, days, threads)

@@ -35,9 +35,16 @@ class Session:
     """Everything that the steps of a run share; `open_session` creates it."""
 
     def __init__(
-        self, store: Store, state: State, now: int, workers: int, progress: Progress, pause: Callable[[], None]
+        self,
+        store: Store,
+        state: State,
+        now: int,
+        settings: Settings,
+        progress: Progress,
+        pause: Callable[[], None],
     ) -> None:
-        self.store, self.state, self.now, self.workers = store, state, now, workers
+        self.store, self.state, self.now, self.settings = store, state, now, settings
+        self.workers = settings.workers or os.cpu_count() or 1
         self._progress, self._pause = progress, pause
         self._seconds: dict[str, float] = {}
 
@@ -55,8 +62,9 @@ class Session:
         rebuild: Rebuild | None = None,
         *,
         force: bool = False,
+        reads: bool = False,
     ) -> Job:
-        """Return what the steps of this run, or of one slice of it, share."""
+        """Return what the steps of this run, or of one slice of it, share; `reads` lines, or only what is stored."""
         return Job(
             store=self.store,
             run=ulid_at_time(self.now / SECOND_US),
@@ -67,6 +75,7 @@ class Session:
             force=force,
             rebuild=rebuild,
             limits=limits,
+            extra_actions=self.settings.extra_actions if reads else None,
         )
 
     def publish(
@@ -147,7 +156,7 @@ def open_session(
     """
     store = Store(settings.data_dir.absolute())
     with locked(store), _opened(store.path("state.sqlite")) as state:
-        yield Session(store, state, now, settings.workers or os.cpu_count() or 1, progress or Progress(), pause)
+        yield Session(store, state, now, settings, progress or Progress(), pause)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Validated rows, shuffled into one file for each bucket that merges them.
 
 Writes Arrow streams under the run's staging folder; reads the streams of a bucket that is too large, to divide it. All
-events of a workspace's UTC day go to one bucket. Rows that are forgotten, or outside of a partial rebuild, are dropped.
+events of a workspace's UTC day go to one bucket. Rows that are forgotten, or outside of a partial rebuild, are dropped,
+and the others name no forgotten user from here on.
 """
 
 import zlib
@@ -15,6 +16,8 @@ import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.job import Job
+from pipeline.load.redaction import redact
+from pipeline.storage import ownership
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack, new_validator
 
@@ -72,7 +75,7 @@ class Shuffle:
 
     def __init__(self, job: Job, number: int, buckets: int) -> None:
         self._job, self._number, self._buckets = job, number, buckets
-        self._approval = new_validator(job.latest, _BUFFER_BYTES)
+        self._approval = new_validator(job.latest, _BUFFER_BYTES, actions=job.actions)
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
         self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
@@ -119,7 +122,7 @@ class Shuffle:
 
     def _deal(self, rows: BulkValidator | pa.RecordBatch) -> None:
         buckets = self._places(rows)
-        dealt = rows.take(np.argsort(buckets, kind="stable"))
+        dealt, _ = redact(rows.take(np.argsort(buckets, kind="stable")), self._job.tombstones)
         end = 0
         for bucket, size in zip(*map(np.ndarray.tolist, np.unique(buckets, return_counts=True)), strict=True):
             start, end = end, end + size
@@ -145,7 +148,7 @@ class Shuffle:
     def _writer(self, bucket: int) -> pa.RecordBatchStreamWriter:
         if bucket not in self._writers:
             path = self._job.store.path(self._path(bucket))
-            path.parent.mkdir(parents=True, exist_ok=True)
+            ownership.make_folder(path.parent, self._job.store.root)
             self._writers[bucket] = pa.ipc.new_stream(str(path), ROWS)
         return self._writers[bucket]
 

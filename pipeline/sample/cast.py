@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.directory import READ_SCOPE, Account, ApiKey, Member, Role, sha256_hex
-from pipeline.contract.tables import ACTIONS
 from pipeline.keys import new_secret
 from pipeline.sample.names import HOMES, LOCALES, THEMES, Home
 

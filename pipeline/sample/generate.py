@@ -25,6 +25,7 @@ from pipeline.contract.tables import DIRECTORY, RAW
 from pipeline.keys import write_rows
 from pipeline.sample.cast import Cast, Floats, Ints, Plan, invent, keys
 from pipeline.sample.records import SLICE_EVENTS, Line, Slice, write_lines
+from pipeline.storage import ownership
 
 MARKER: Final = ".sample.json"
 
@@ -86,6 +87,11 @@ def write(data_dir: Path, plan: Plan, *, force: bool = False) -> Sample:
     Raises:
         ForeignFilesError: there are foreign files, and `force` is false.
     """
+    with ownership.writing():
+        return _write(data_dir, plan, force=force)
+
+
+def _write(data_dir: Path, plan: Plan, *, force: bool) -> Sample:
     days = _days(plan)
     names = [f"{RAW}/{_file_name(day, number, len(days))}" for number, day in enumerate(days)]
     _claim(data_dir, [*names, *(f"{DIRECTORY}/{name}" for name in (MEMBERS, ACCOUNTS, PRODUCT_KEYS))], force=force)
@@ -123,7 +129,7 @@ def _write_logs(data_dir: Path, plan: Plan, cast: Cast, files: list[tuple[date, 
     events = broken = lines = size = 0
     for number, (day, name) in enumerate(files):
         last = number == len(files) - 1
-        with _opened(data_dir / name) as file:
+        with _opened(data_dir / name, data_dir) as file:
             for part in _slices(rng, plan, cast, day, int(counts[number])):
                 fresh = write_lines(rng, plan.now, cast, part)
                 end = events + len(part.timestamps)
@@ -222,15 +228,17 @@ def _claim(data_dir: Path, names: list[str], *, force: bool) -> None:
         )
     for name in ours - set(names):
         (data_dir / name).unlink(missing_ok=True)
-    (data_dir / RAW).mkdir(parents=True, exist_ok=True)
+    ownership.make_folder(data_dir / RAW, data_dir)
+    ownership.make_file(marker, data_dir)
     marker.write_bytes(msgspec.json.encode(names))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Sink]:
+def _opened(path: Path, data_dir: Path) -> Iterator[_Sink]:
     """Write a file, compressed by its suffix, under a name that no run reads; rename it when it is complete."""
     unfinished = path.with_name(f"{path.name}.tmp")
     with unfinished.open("wb") as plain:
+        ownership.give(plain.fileno(), data_dir)
         if path.suffix == ".gz":
             # Without a name and a time in its header, the same lines give the same bytes.
             with GzipFile("", "wb", _GZIP_LEVEL, plain, mtime=0) as file:

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US, SECOND_US
-from pipeline.contract.tables import ACTIONS
 from pipeline.sample.cast import RESOURCES_PER_ACTION, Cast, Floats, Ints
 from pipeline.sample.names import THEMES, UNTAGGED
 

@@ -8,25 +8,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
-_ANYBODY: Final = 0o666  # minus the umask
+from pipeline.storage import ownership
 
 
 @contextmanager
-def replacing(path: Path, mode: int = _ANYBODY) -> Iterator[IO[bytes]]:
+def replacing(path: Path, root: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` when the block ends; after an error, `path` is as it was.
 
     Args:
         path: in a folder that exists.
-        mode: the permissions of the new file.
+        root: the data folder whose owner the file gets; None if it is not in one.
 
     Raises:
         OSError: it cannot be written.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(unfinished, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        with unfinished.open("wb") as file:
+            if root is not None:
+                ownership.give(file.fileno(), root)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -36,14 +38,16 @@ def replacing(path: Path, mode: int = _ANYBODY) -> Iterator[IO[bytes]]:
     _sync_folder(path.parent)
 
 
-def append(path: Path, content: bytes) -> None:
-    """Add bytes to the end of a file, which is created if it does not exist.
+def append(path: Path, content: bytes, root: Path) -> None:
+    """Add bytes to the end of a file of a data folder, which is created where it is absent.
 
     Raises:
         OSError: it cannot be written.
     """
     is_new = not path.exists()
     with path.open("ab") as file:
+        if is_new:
+            ownership.give(file.fileno(), root)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -26,7 +26,7 @@ class Engine:
 
     Args:
         package: the room whose `sql/` folder holds the statements, as `__package__` names it.
-        spill: the folder for data that do not fit into memory.
+        spill: the folder for data that do not fit into memory; it must exist.
         threads: how many threads a statement may use.
         memory: the limit that all open engines of this process share, such as `512MB`.
 
@@ -98,7 +98,7 @@ def _instance(spill: Path, threads: int, memory: str) -> duckdb.DuckDBPyConnecti
 
     Opening and closing an instance takes 13 ms, a database within it 2 ms.
     """
-    spill.mkdir(parents=True, exist_ok=True)  # other processes share it: the names of its files differ by process
+    # Other processes share the folder: the names of its files differ by process.
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(spill),
         "threads": threads,

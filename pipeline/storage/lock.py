@@ -5,11 +5,15 @@ BusyError  another run is at work
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from pipeline.contract.tables import RAW
+from pipeline.storage import ownership
 from pipeline.storage.store import Store
+
+_LOCK: Final = "run.lock"
 
 
 class BusyError(RuntimeError):
@@ -18,18 +22,20 @@ class BusyError(RuntimeError):
 
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
-    """Hold `run.lock`, which keeps every other run away.
+    """Hold `run.lock`, which keeps every other run away; what is written meanwhile has the modes of a data folder.
 
     Raises:
         BusyError: another run is at work.
     """
-    store.path(RAW).mkdir(parents=True, exist_ok=True)
-    lock = FileLock(store.path("run.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(f"another run is at work on {store.root}") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with ownership.writing():
+        store.folder(RAW)
+        ownership.make_file(store.path(_LOCK), store.root)
+        lock = FileLock(store.path(_LOCK))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BusyError(f"another run is at work on {store.root}") from None
+        try:
+            yield
+        finally:
+            lock.release()

@@ -86,7 +86,8 @@ def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
     workspace_id = uri.split("/")[1].partition("=")[2]
     try:
         with pa.OSFile(str(store.path(uri))) as file:
-            found = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            found = parquet.read([name for name in columns.names if name != "workspace_id"], use_threads=False)
         found = found.append_column(columns.field("workspace_id"), pa.repeat(pa.scalar(workspace_id), found.num_rows))
         return to_schema(found, columns)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: also a column name that is not UTF-8
@@ -181,7 +182,7 @@ class PartitionWriter:
         self._row_group_rows = row_group_rows
         self._store, self._staging, self._run, self._schema = store, f"{staging}/tables", run, schema
         self._threads = threads
-        store.path(self._staging).mkdir(parents=True, exist_ok=True)
+        store.folder(self._staging)
         leaves = _leaves(schema)
         integers = {leaf for leaf, physical in leaves.items() if physical in _INTEGERS}.difference(dictionaries)
         compressed = leaves.keys() - integers - set(dictionaries)

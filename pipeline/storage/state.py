@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.storage import ownership
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 
@@ -30,7 +31,7 @@ create table if not exists journal (
   run text not null,
   operation text not null
 ) strict;
-create table if not exists tombstones (
+create table if not exists erasures (
   run text not null,
   carried_out text not null
 ) strict;
@@ -92,7 +93,8 @@ class State:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(path.parent, path.parent)
+        ownership.make_file(path, path.parent)  # SQLite gives its other files the same owner and mode
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
             self._database.execute("pragma journal_mode = wal")
@@ -183,13 +185,13 @@ class State:
 
     def carried_out(self) -> Tombstones:
         """Return the tombstones whose data are gone from the tables."""
-        row = self._database.execute("select carried_out from tombstones").fetchone()
+        row = self._database.execute("select carried_out from erasures").fetchone()
         return msgspec.json.decode(row[0], type=Tombstones) if row else Tombstones()
 
     def carry_out(self, tombstones: Tombstones, run: str) -> None:
         """Record that the data of these tombstones are gone from the tables once the run's commit has ended."""
-        self._database.execute("delete from tombstones")
-        self._database.execute("insert into tombstones values (?, ?)", (run, _json(tombstones)))
+        self._database.execute("delete from erasures")
+        self._database.execute("insert into erasures values (?, ?)", (run, _json(tombstones)))
 
     def discard_commit(self, run: str, *, tables: bool) -> None:
         """Discard a commit and the ledger entries of its raw files, so that the next run reads the files again.
@@ -205,7 +207,7 @@ class State:
         with self._database as database:
             database.execute("begin immediate")
             (read,) = database.execute("select count(*) from files where run = ?", (run,)).fetchone()
-            gone = database.execute("delete from tombstones where run = ?", (run,)).rowcount
+            gone = database.execute("delete from erasures where run = ?", (run,)).rowcount
             theirs = "%" if tables and (gone or not read) else run
             database.execute("insert or ignore into discarded select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))

@@ -12,6 +12,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from pipeline.storage import ownership
+
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 
@@ -78,7 +80,7 @@ class Store(msgspec.Struct, frozen=True):
     def stage(self, staged: str, final: str, content: bytes) -> Operation:
         """Write a small file to `staged`, and return the operation that publishes it as `final`."""
         path = self.path(staged)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ownership.make_folder(path.parent, self.root)
         path.write_bytes(content)
         return self.staged(staged, final)
 
@@ -88,13 +90,21 @@ class Store(msgspec.Struct, frozen=True):
         Raises:
             FileNotFoundError: there is no file at `staged`.
         """
-        return Operation("replace", final, staged, self.path(staged).stat().st_size)
+        path = self.path(staged)
+        ownership.give(path, self.root)
+        return Operation("replace", final, staged, path.stat().st_size)
+
+    def folder(self, uri: str) -> Path:
+        """Return the path of a folder on disk, which is created where it is absent."""
+        path = self.path(uri)
+        ownership.make_folder(path, self.root)
+        return path
 
     def make_folders(self, operations: list[Operation]) -> None:
         """Create the folders of all files that the operations publish."""
         folders = {self.path(operation.final).parent for operation in operations if operation.kind == "replace"}
         for folder in sorted(folders):  # unsorted, thousands of folders take about twice as long
-            folder.mkdir(parents=True, exist_ok=True)
+            ownership.make_folder(folder, self.root)
 
     def apply(self, operation: Operation) -> None:
         """Carry out one operation. A delete or a sync can be repeated.

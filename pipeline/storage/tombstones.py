@@ -14,13 +14,11 @@ from typing import Final, Literal
 import msgspec
 
 from pipeline.storage import atomic
+from pipeline.storage.spellings import ids_in_line
 
 TOMBSTONES: Final = "tombstones.jsonl"
 
 _is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
-# A UUID anywhere in a line, even directly after other hex digits.
-_ids: Final = re.compile(rb"(?=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}))", re.IGNORECASE).findall
-_escapes: Final = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
 _is_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
@@ -94,13 +92,9 @@ class Tombstones(msgspec.Struct, frozen=True):
         return day < self.floor or (bool(self.workspaces) and hashed(workspace_id) in self.workspaces)
 
     def name(self, line: bytes) -> bool:
-        """Return whether a line, valid or not, contains the id of a forgotten user or workspace, in any case."""
+        """Return whether a line, valid or not, contains the id of a forgotten user or workspace, however spelled."""
         forgotten = self.users | self.workspaces
-        if not forgotten:
-            return False
-        if b"\\u" in line:  # JSON allows any character as a numeric escape
-            line = _escapes.sub(lambda match: bytes.fromhex(match[1].decode()), line)
-        return any(hashed(found.decode().lower()) in forgotten for found in set(_ids(line)))
+        return bool(forgotten) and any(hashed(id_) in forgotten for id_ in ids_in_line(line))
 
     def has_user(self, user_id: str | None) -> bool:
         """Return whether a user is forgotten."""
@@ -113,7 +107,7 @@ def append(root: Path, *tombstones: Tombstone) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones))
+    atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones), root)
 
 
 def hashed(id_: str) -> str:

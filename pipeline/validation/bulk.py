@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.contract.tables import ACTIONS, EVENTS, LANGUAGES, STATUSES
+from pipeline.contract.actions import ACTIONS
+from pipeline.contract.tables import EVENTS, LANGUAGES, STATUSES
 from pipeline.validation import native
 from pipeline.validation.native import Library
 from pipeline.validation.records import RUN_ACTION, Row
@@ -46,15 +47,16 @@ class HandedBack(NamedTuple):
 class NativeValidator:
     """Collects the rows of blocks of lines, approved by the compiled library."""
 
-    def __init__(self, library: Library, latest: int, capacity: int) -> None:
+    def __init__(self, library: Library, latest: int, capacity: int, actions: tuple[str, ...]) -> None:
         """Reserve memory.
 
         Args:
             library: the compiled functions.
             latest: the last instant that `timestamp` may have, in microseconds UTC.
             capacity: bytes of lines between two calls of `clear`.
+            actions: those that are accepted.
         """
-        self._library, self._capacity, self._latest = library, capacity, latest
+        self._library, self._capacity, self._latest, self._actions = library, capacity, latest, actions
         # Pages that are never written take no memory.
         self._buffer = np.empty(2 * (capacity + native.AHEAD_BYTES), np.uint8)
         self._rows = np.empty(capacity // _ROW_BYTES + 1, native.ROW)
@@ -74,9 +76,9 @@ class NativeValidator:
             language_capacity=len(self._languages),
             earliest=FIRST_INSTANT,
             latest=self._latest,
-            actions=native.texts(ACTIONS),
+            actions=native.texts(self._actions),
             statuses=native.texts(STATUSES),
-            run_action=ACTIONS.index(RUN_ACTION),
+            run_action=self._actions.index(RUN_ACTION),
         )
 
     def __len__(self) -> int:
@@ -181,15 +183,18 @@ class PlainValidator:
 BulkValidator = NativeValidator | PlainValidator
 
 
-def new_validator(latest: int, capacity: int, library: Library | None = native.LIBRARY) -> BulkValidator:
+def new_validator(
+    latest: int, capacity: int, library: Library | None = native.LIBRARY, actions: tuple[str, ...] = ACTIONS
+) -> BulkValidator:
     """Return the native validator if there is a library, else the plain one.
 
     Args:
         latest: the last instant that `timestamp` may have, in microseconds UTC.
         capacity: bytes of lines that the native validator takes before its rows are taken and cleared.
         library: the compiled functions; None: there are none.
+        actions: those that are accepted.
     """
-    return PlainValidator() if library is None else NativeValidator(library, latest, capacity)
+    return PlainValidator() if library is None else NativeValidator(library, latest, capacity, actions)
 
 
 def batch(rows: Sequence[Row], source: int) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.contract.tables import ACTIONS, STATUSES
+from pipeline.contract.tables import STATUSES
 from pipeline.validation import checks, deep_json
 from pipeline.validation.checks import FaultError
 from pipeline.validation.records import RUN_ACTION
@@ -63,12 +63,13 @@ class _Object:
         return "{" + ",".join(f'"{key}":{text}' for key, text in self.checked.items()) + "}"
 
 
-def diagnose(line: bytes, latest: int, *, torn: bool) -> bytes:
+def diagnose(line: bytes, latest: int, actions: tuple[str, ...], *, torn: bool) -> bytes:
     """Return the line rewritten with only its known fields.
 
     Args:
         line: neither blank nor too long.
         latest: the last instant that `timestamp` may have, in microseconds UTC.
+        actions: those that are accepted.
         torn: whether the file ends with this line and without a newline.
 
     Raises:
@@ -79,7 +80,7 @@ def diagnose(line: bytes, latest: int, *, torn: bool) -> bytes:
     record.take("workspace_id", Presence.REQUIRED, checks.uuid)
     record.take("timestamp", Presence.REQUIRED, lambda text, field: checks.timestamp(text, field, latest))
     record.take("recorded_at", Presence.OPTIONAL, checks.instant)
-    action = record.take("action", Presence.REQUIRED, checks.one_of(ACTIONS))
+    action = record.take("action", Presence.REQUIRED, checks.one_of(actions))
     record.take("kind", Presence.REQUIRED, checks.string)
     record.take("resource", Presence.REQUIRED, _resource)
     record.take("user", Presence.OPTIONAL, _user)

@@ -5,6 +5,7 @@ White space is removed, escapes become characters, and the last value of a repea
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,31 @@ def canonical(raw: msgspec.Raw) -> bytes | None:
     except (msgspec.MsgspecError, ValueError):  # an integer that the decoder does not accept
         pass
     return _write(json.loads(text, parse_int=_Number, parse_float=_Number))
+
+
+def with_texts(stored: str, change: Callable[[str], str]) -> str:
+    """Return stored metadata with every text in them changed, keys too.
+
+    Of keys that become equal the last stays, in its own place: so several changes have the same result in any order.
+
+    Args:
+        stored: the text that `canonical` returned.
+        change: returns what takes the place of a text.
+    """
+    return _write(_changed(json.loads(stored, parse_int=_Number, parse_float=_Number), change)).decode()
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        changed: dict[str, Any] = {}
+        for key, member in value.items():
+            name = change(key)
+            changed.pop(name, None)
+            changed[name] = _changed(member, change)
+        return changed
+    if isinstance(value, list):
+        return [_changed(member, change) for member in value]
+    return change(value) if isinstance(value, str) and not isinstance(value, _Number) else value
 
 
 def _is_deep(text: bytes) -> bool:

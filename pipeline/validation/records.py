@@ -8,13 +8,13 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from pipeline.contract.tables import Action, Status
+from pipeline.contract.tables import Status
 
 LINE_BYTES_MAX: Final = 1 << 20
 ID_CHARACTERS_MAX: Final = 128
 COUNT_MAX: Final = 10**12
 METADATA_DEPTH_MAX: Final = 128
-RUN_ACTION: Final[Action] = "workflow_run"  # the one that requires `run`
+RUN_ACTION: Final = "workflow_run"  # the one that requires `run`
 
 Reason = Literal[
     "invalid_json",
@@ -78,7 +78,7 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     workspace_id: str
     timestamp: str
     recorded_at: str | None = None
-    action: Action
+    action: str
     kind: str
     resource: Resource
     user: User | None = None
@@ -95,7 +95,7 @@ class Row(msgspec.Struct, gc=False):
     id: str
     timestamp: int
     recorded_at: int
-    action: Action
+    action: str
     kind: str
     resource_type: str
     resource_id: str | None

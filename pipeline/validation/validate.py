@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from pipeline.contract import formats
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
 from pipeline.validation.checks import FaultError
@@ -22,12 +23,15 @@ FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
 _decode: Final = msgspec.json.Decoder(Record).decode
 
 
-def validate(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) -> Row | Rejection | None:
+def validate(
+    line: bytes, latest: int, *, actions: tuple[str, ...] = ACTIONS, torn: bool = False, dropped: int = 0
+) -> Row | Rejection | None:
     r"""Validate one line of a log.
 
     Args:
         line: the bytes between two newlines; a `\r` at the end is ignored.
         latest: the last instant that `timestamp` may have, in microseconds UTC: 24 hours after the run's start.
+        actions: those that are accepted.
         torn: whether the file ends with this line and without a newline, so that the line may be incomplete.
         dropped: bytes of the line that were cut off, because it is too long.
 
@@ -45,30 +49,30 @@ def validate(line: bytes, latest: int, *, torn: bool = False, dropped: int = 0) 
             f"the line has {len(line) + dropped:,} bytes, at most {LINE_BYTES_MAX:,} are read;"
             " shorten metadata or split it",
         )
-    row = _decoded_row(line, latest)
+    row = _decoded_row(line, latest, actions)
     if row is not None:
         return row
     try:
-        known = diagnose(line, latest, torn=torn)
+        known = diagnose(line, latest, actions, torn=torn)
     except FaultError as fault:
         return fault.rejection
-    row = _decoded_row(known, latest)
+    row = _decoded_row(known, latest, actions)
     if row is None:  # a mistake in this package, which must not stop the run
         return Rejection("invalid_value", None, "no rule is broken, but the line cannot be stored; report it, please")
     return row
 
 
-def _decoded_row(line: bytes, latest: int) -> Row | None:
+def _decoded_row(line: bytes, latest: int, actions: tuple[str, ...]) -> Row | None:
     """Return the row of a line that is certainly good, else None."""
     try:
         if not line.isascii():
             line.decode()  # the decoder does not check that the values of unknown keys are UTF-8
-        return _row(_decode(line), latest)
+        return _row(_decode(line), latest, actions)
     except (msgspec.DecodeError, RecursionError, ValueError):  # ValueError: from UTF-8 or a format
         return None
 
 
-def _row(record: Record, latest: int) -> Row:
+def _row(record: Record, latest: int, actions: tuple[str, ...]) -> Row:
     """Return the row of a record.
 
     Raises:
@@ -77,6 +81,8 @@ def _row(record: Record, latest: int) -> Row:
     timestamp = formats.instant(record.timestamp)
     if not FIRST_INSTANT <= timestamp <= latest:
         raise FormatError("timestamp")
+    if record.action not in actions:
+        raise FormatError("action")
     user, run, usage = record.user, record.run, record.usage
     if run is None and record.action == RUN_ACTION:
         raise FormatError("run")

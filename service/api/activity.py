@@ -11,8 +11,8 @@ from typing import Annotated
 import msgspec
 
 from pipeline.contract import calendar
+from pipeline.contract.actions import PATTERN
 from pipeline.contract.calendar import Range
-from pipeline.contract.tables import Action
 from service.api import cursors, envelope
 from service.api.cursors import Cursor
 from service.api.envelope import Count, Instant
@@ -31,7 +31,7 @@ class Question(envelope.Question, frozen=True):
 
     workspace_id: str
     range: Range
-    type: Action | None
+    type: str | None
     user_id: str | None
     limit: int
     cursor: Cursor | None
@@ -66,7 +66,7 @@ class Event(msgspec.Struct, frozen=True):
 
     id: str
     timestamp: Instant
-    action: Action
+    action: Annotated[str, msgspec.Meta(pattern=PATTERN)]  # also one that is no longer accepted
     kind: str
     resource: Resource
     user: User | None
@@ -175,8 +175,9 @@ def _event(position: Position, content: dict[str, object]) -> Event:
     return Event(
         id=position.id,
         timestamp=calendar.rfc3339(position.timestamp),
-        action=content["action"],  # type: ignore[arg-type]  # the run checked the columns when it wrote them
+        action=str(content["action"]),
         kind=str(content["kind"]),
+        # The run checked the columns when it wrote them.
         resource=Resource(content["resource_type"], content["resource_id"], content["resource_name"]),  # type: ignore[arg-type]
         user=None if user_id is None else User(str(user_id), str(content["user_name"] or "")),
         metadata=None if metadata is None else msgspec.Raw(str(metadata).encode()),

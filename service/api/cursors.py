@@ -10,11 +10,11 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from pipeline.contract.actions import PATTERN
 from pipeline.contract.calendar import DAY_US, Range, zone_names
-from pipeline.contract.tables import Action
 
 _VERSION: Final = 1
-# In characters: an id of 128 four-byte characters, the longest zone name and everything else add up to 900.
+# Characters: an id of 128 four-byte characters, the longest zone name, the longest action and everything else make 964.
 _LONGEST_TOKEN: Final = 1024
 # The longest range plus one day, because local days may be longer than 24 hours.
 _LONGEST_WINDOW_US: Final = 91 * DAY_US
@@ -37,7 +37,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     start: _Instant
     end: _Instant
     range: Range
-    type: Action | None
+    type: Annotated[str, msgspec.Meta(pattern=PATTERN.replace("$", "\\Z"))] | None
     user_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\Z")] | None
     timezone: str
 

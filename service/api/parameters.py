@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final, TypeVar
 import msgspec
 
 from pipeline.contract import formats
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import RANGES, VIEWS, Range, View, zone_names
-from pipeline.contract.tables import ACTIONS, Action
 from service.api import cursors
 from service.api import query_string as query
 from service.errors import Detail, InvalidParametersError
@@ -101,6 +101,7 @@ _TIMEZONE: Final = Rule(
     {"type": "string", "default": "UTC", "examples": ["UTC", "Asia/Kathmandu"]},
     "IANA name of the zone whose days are meant, case-sensitive.",
 )
+# The actions are those that the last run accepted: see `rules`.
 _TYPE: Final = Rule("type", _one_of(*ACTIONS), None, _enum(ACTIONS), "Only events of this action.")
 _USER: Final = Rule(
     "user_id",
@@ -157,7 +158,7 @@ class FeedParameters(Parameters, frozen=True):
     rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _TYPE, _USER, _LIMIT, _CURSOR, _TIMEZONE)
 
     range: Range
-    type: Action | None
+    type: str | None
     user_id: str | None
     limit: int
     cursor: cursors.Cursor | None
@@ -174,30 +175,46 @@ _LONGEST_CACHED: Final = 1024  # bytes of a query string
 _BOUND_TO_CURSOR: Final = ("range", "type", "user_id", "timezone")
 
 
-def read(kind: type[_Parameters], query_string: bytes, header_faults: Sequence[Detail] = ()) -> _Parameters:
+def rules(kind: type[Parameters], actions: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Return the rules of an endpoint where the last run accepted these actions."""
+    if actions == ACTIONS:
+        return kind.rules
+    current = msgspec.structs.replace(_TYPE, read=_one_of(*actions), schema=_enum(actions))
+    return tuple(current if rule is _TYPE else rule for rule in kind.rules)
+
+
+def read(
+    kind: type[_Parameters],
+    query_string: bytes,
+    header_faults: Sequence[Detail] = (),
+    actions: tuple[str, ...] = ACTIONS,
+) -> _Parameters:
     """Return the typed values of a query string.
 
     Args:
         kind: the parameters of the endpoint.
         query_string: as received.
         header_faults: the faults of the headers, which are reported in the same answer.
+        actions: those that the last run accepted.
 
     Raises:
         InvalidParametersError: there are faults; it names all of them.
     """
     parse = _parse if len(query_string) <= _LONGEST_CACHED else _parse.__wrapped__
-    values, faults = parse(kind, query_string)
+    values, faults = parse(kind, query_string, actions)
     if faults or header_faults:
         raise InvalidParametersError([*header_faults, *faults])
     return kind(**values)
 
 
 @lru_cache(maxsize=1024)  # clients repeat their requests
-def _parse(kind: type[Parameters], query_string: bytes) -> tuple[dict[str, Any], list[Detail]]:
+def _parse(
+    kind: type[Parameters], query_string: bytes, actions: tuple[str, ...]
+) -> tuple[dict[str, Any], list[Detail]]:
     """Return the values of a query string, by name, and its faults."""
     texts, faults = query.parse(query_string, {rule.name for rule in kind.rules})
     values: dict[str, Any] = {}
-    for rule in kind.rules:
+    for rule in rules(kind, actions):
         values[rule.name] = rule.default
         if rule.name in texts:
             try:

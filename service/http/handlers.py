@@ -88,15 +88,15 @@ def read_metrics(state: ServiceState) -> bytes:
 
 
 @get(SCHEMA, sync_to_thread=False)
-def schema() -> dict[str, Any]:
+def schema(state: ServiceState) -> dict[str, Any]:
     """Return the OpenAPI document."""
-    return openapi.document()
+    return openapi.document(state.snapshots.actions())
 
 
 @get(SCHEMA_PAGE, media_type=MediaType.HTML, sync_to_thread=False)
-def schema_page() -> str:
+def schema_page(state: ServiceState) -> str:
     """Return the OpenAPI document as a page."""
-    return openapi.page()
+    return openapi.page(state.snapshots.actions())
 
 
 def raise_to_front(_: Request[Any, Any, State], error: Exception) -> NoReturn:

@@ -5,16 +5,17 @@ The page is plain HTML, because it has to work where no script can be fetched.
 """
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from html import escape
 from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
 
+from pipeline.contract.actions import ACTIONS
 from service.api.activity import Pagination
 from service.api.envelope import Meta
-from service.api.parameters import Rule
+from service.api.parameters import Rule, rules
 from service.api.routes import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
 from service.auth.authentication import WORKSPACE_HEADER
 from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
@@ -64,9 +65,9 @@ _OPEN: Final = {
 }
 
 
-@cache
-def document() -> dict[str, Any]:
-    """Return the OpenAPI document."""
+@lru_cache(maxsize=2)
+def document(actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
+    """Return the OpenAPI document where the last run accepted these actions."""
     shapes = [ErrorBody, Meta, Pagination, *(endpoint.data for endpoint in ENDPOINTS)]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
     by_shape = dict(zip(map(repr, shapes), schemas, strict=True))
@@ -79,7 +80,7 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "paths": {
-            **{endpoint.path: {"get": _operation(endpoint, by_shape)} for endpoint in ENDPOINTS},
+            **{endpoint.path: {"get": _operation(endpoint, by_shape, actions)} for endpoint in ENDPOINTS},
             **{path: {"get": _open_operation(path, *about)} for path, about in _OPEN.items()},
         },
         "components": {
@@ -95,11 +96,11 @@ def document() -> dict[str, Any]:
     }
 
 
-@cache
-def page() -> str:
+@lru_cache(maxsize=2)
+def page(actions: tuple[str, ...] = ACTIONS) -> str:
     """Return the document as a readable page."""
     sections = []
-    for path, item in document()["paths"].items():
+    for path, item in document(actions)["paths"].items():
         operation = item["get"]
         rows = "".join(
             f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}</td>"
@@ -111,7 +112,7 @@ def page() -> str:
         sections.append(
             f"<h2>GET {escape(path)}</h2><p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
         )
-    info = document()["info"]
+    info = document(actions)["info"]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
@@ -121,7 +122,7 @@ def page() -> str:
     )
 
 
-def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, by_shape: dict[str, Any], actions: tuple[str, ...]) -> dict[str, Any]:
     properties = {"data": by_shape[repr(endpoint.data)], "meta": by_shape[repr(Meta)]}
     if endpoint.paginated:
         properties["pagination"] = by_shape[repr(Pagination)]
@@ -137,7 +138,7 @@ def _operation(endpoint: Endpoint, by_shape: dict[str, Any]) -> dict[str, Any]:
         "operationId": endpoint.path.removeprefix("/api/v1/").replace("/", "_").replace("-", "_"),
         "summary": endpoint.summary,
         "security": [{"api_key": []}, {"session": []}],
-        "parameters": [*map(_parameter, endpoint.parameters.rules), header],
+        "parameters": [*map(_parameter, rules(endpoint.parameters, actions)), header],
         "responses": {
             "200": {
                 "description": "OK",

@@ -9,6 +9,7 @@ from typing import Final
 
 from litestar.types import ASGIApp
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import rfc3339
 from service.api.envelope import Meta, Question
 from service.api.parameters import read
@@ -70,7 +71,8 @@ class ReadPath:
         answer = None if problems else self._requests.get(request, directory, tables, exchange.now)
         exchange.cached = True if answer else None
         if answer is None:
-            parameters = read(endpoint.parameters, exchange.query_string, problems)
+            actions = snapshot.actions if snapshot else ACTIONS
+            parameters = read(endpoint.parameters, exchange.query_string, problems, actions)
             question = endpoint.ask(parameters, caller, directory, exchange.now)
             if failure and endpoint.needs_tables:
                 raise failure

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.contract.calendar import DAY_US, utc_day
-from pipeline.contract.tables import Action
 from service.tables.month_blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
 from service.tables.snapshots import Workspace
 
@@ -49,7 +48,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     start: int
     end: int
-    action: Action | None
+    action: str | None
     user_id: str | None
 
 

@@ -14,16 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.contract.tables import ACTIONS, MEASURES
+from pipeline.contract.tables import MEASURES
 
 Integers = NDArray[np.int64]
 
 LANGUAGE_MEASURES: Final = ("credits", "characters", "corrected", "lines")
 
-# A damaged file may hold another action, which then causes a KeyError.
-_ACTION_CODES: Final[dict[str | None, int]] = {action: code for code, action in enumerate(ACTIONS)}
-
-# The memory that a string in a list or a key in a dict takes, overestimated rather than underestimated.
+# What a string in a list or a key in a dict takes in memory, rather too much than too little.
 ENTRY_BYTES: Final = 200
 
 
@@ -83,7 +80,8 @@ class Actors(msgspec.Struct, frozen=True):
     """The actors table of a month: a row is one (user, action, UTC day), ordered by user. The arrays are (rows,)."""
 
     users: dict[str, slice]  # each user's rows; those of system events belong to nobody
-    actions: NDArray[np.int8]  # positions in `ACTIONS`
+    action_names: tuple[str | None, ...]
+    actions: NDArray[np.int32]  # positions in `action_names`
     days: NDArray[np.int32]  # since 1970-01-01
     credits: Integers
 
@@ -91,14 +89,15 @@ class Actors(msgspec.Struct, frozen=True):
     def size_bytes(self) -> int:
         """Return how much memory it takes."""
         arrays = self.actions.nbytes + self.days.nbytes + self.credits.nbytes
-        return arrays + ENTRY_BYTES * len(self.users)
+        return arrays + ENTRY_BYTES * (len(self.users) + len(self.action_names))
 
     def days_of(self, action: str | None, user_id: str | None) -> list[int]:
         """Return the days with events of an action and a user, where None means any."""
         rows = slice(None) if user_id is None else self.users.get(user_id, slice(0))
         days = self.days[rows]
         if action is not None:
-            days = days[self.actions[rows] == _ACTION_CODES[action]]
+            code = self.action_names.index(action) if action in self.action_names else -1
+            days = days[self.actions[rows] == code]
         return list(np.unique(days).tolist())
 
     def credits_of(self, user_id: str) -> list[tuple[int, int]]:
@@ -134,13 +133,13 @@ def read_actors(path: Path) -> Actors:
     """Read an actors file."""
     table = _read(path, ["user_id", "action", "day", "credits"])
     names, users = encoded(table, "user_id")
-    actions, action_codes = encoded(table, "action")
+    actions, action_codes = encoded(table, "action")  # more than the current ones, if some were named before
     order = np.argsort(users, kind="stable")
     bounds = np.searchsorted(users[order], np.arange(len(names) + 1)).tolist()
-    codes = np.array([_ACTION_CODES[action] for action in actions], dtype=np.int8)
     return Actors(
         users={name: slice(*bounds[k : k + 2]) for k, name in enumerate(names) if name is not None},
-        actions=codes[action_codes[order]],
+        action_names=actions,
+        actions=action_codes[order].astype(np.int32),
         days=table.column("day").cast(pa.int32()).to_numpy()[order],
         credits=integers(table, "credits")[order],
     )

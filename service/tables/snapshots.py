@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 import pyarrow as pa
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
 from service.lru import LruCache
@@ -41,11 +42,12 @@ class StoreError(Exception):
 
 
 class Snapshot(NamedTuple):
-    """What `published.json` says, the identity of that file, and `data_as_of` as text."""
+    """What `published.json` says, the identity of that file, and of its content `data_as_of` as text, and actions."""
 
     published: Published
     identity: Identity
     as_of: str | None
+    actions: tuple[str, ...]
 
 
 class Workspace:
@@ -144,12 +146,19 @@ class Snapshots:
                     raise StoreError(
                         f"published tables have schema version {published.schema_version}, not {SCHEMA_VERSION}"
                     )
-                self._snapshot = Snapshot(published, identity, published.as_of)
+                self._snapshot = Snapshot(published, identity, published.as_of, published.actions)
         except FileNotFoundError:
             raise StoreError("nothing is published yet") from None
         except _DAMAGED as error:
             raise StoreError(f"{PUBLISHED}: {error}") from error
         return self._snapshot
+
+    def actions(self) -> tuple[str, ...]:
+        """Return the actions that the last run accepted; if nothing is published, those of every installation."""
+        try:
+            return self.current().actions
+        except StoreError:
+            return ACTIONS
 
     def read(self, workspace_id: str, compute: Callable[[Workspace], _T]) -> _T:
         """Return the result of `compute` on the tables of one workspace, all of one commit.

@@ -70,7 +70,7 @@ def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
 
 
 def test_neither_files_nor_the_list_reveal_the_key(data_dir: Path) -> None:
-    """No file contains the key, the list shows neither key nor full hash, and only the owner can read the file."""
+    """The key is in no file, the list shows neither key nor whole hash, and only owner and group may read the file."""
     secret = create(data_dir).stdout.strip()
     assert all(secret.encode() not in path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     listed = usage(data_dir, "list")
@@ -78,7 +78,7 @@ def test_neither_files_nor_the_list_reveal_the_key(data_dir: Path) -> None:
     assert sha256_hex(secret) not in listed.output
     assert sha256_hex(secret)[:8] in listed.output
     assert "no limit\tactive" in listed.stdout
-    assert stat.S_IMODE(local_file(data_dir).stat().st_mode) == 0o600
+    assert stat.S_IMODE(local_file(data_dir).stat().st_mode) == 0o640
 
 
 def test_ids_may_be_given_in_any_case(data_dir: Path) -> None:

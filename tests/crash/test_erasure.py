@@ -59,6 +59,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
             by(BOB, 6, "2026-11-24T10:00:00Z", OTHER),
             by(ADA, 7, "2026-10-01T10:00:00Z", OTHER),
             {"id": "bad"},
+            by(BOB, 8, "2026-11-01T10:00:00Z") | {"metadata": {"who": ADA}, "resource": {"type": "user", "id": ADA}},
         ],
     )
     folder.run()
@@ -141,9 +142,9 @@ def test_readers(template: DataFolder, tmp_path: Path, which: str) -> None:
     app = create_app(Settings.read({}, data_dir=folder.root), lambda: instant(NOW))
     before = {workspace: credits_of(app, token) for workspace, token in tokens.items()}
     after = {
-        "user": {WORKSPACE: 110_010, OTHER: 1_000_000},
-        "workspace": {WORKSPACE: 111_111, OTHER: 0},
-        "floor": {WORKSPACE: 10_111, OTHER: 1_000_000},
+        "user": {WORKSPACE: 100_110_010, OTHER: 1_000_000},
+        "workspace": {WORKSPACE: 100_111_111, OTHER: 0},
+        "floor": {WORKSPACE: 100_010_111, OTHER: 1_000_000},
     }[which]
     seen: dict[str, set[int]] = {workspace: set() for workspace in tokens}
     with halted(folder, "sync", (*COMMANDS[which], "--now", NOW)) as victim:

@@ -12,7 +12,7 @@ from tests.support.forgetting import ADA, BOB, OTHER, by, used
 
 @pytest.fixture
 def populated(folder: DataFolder) -> DataFolder:
-    """Return a folder where Ada has days and months of her own and shared ones, rejected lines and keys."""
+    """Return a folder where a user has days alone and with others, rejected lines and a key, and is named by others."""
     early = {"timestamp": "2026-09-05T00:00:00Z"}
     rows = [
         by(ADA, "with others", usage=used(1)),
@@ -28,7 +28,17 @@ def populated(folder: DataFolder) -> DataFolder:
     ]
     lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     folder.drop("a.jsonl", lines + f'{{"torn": "{ADA}"'.encode())
-    folder.drop("b.jsonl", [{"id": "bad", "user": {"id": ADA}}, {"id": "bad", "workspace_id": OTHER}])
+    naming = {"metadata": {ADA: [ADA.upper(), ADA.replace("-", "")]}, "resource": {"type": "member", "id": ADA}}
+    folder.drop(
+        "b.jsonl",
+        [
+            {"id": "bad", "user": {"id": ADA}},
+            {"id": "bad", "workspace_id": OTHER},
+            by(BOB, "names her", **naming),
+            record("names her alone", timestamp="2026-10-01T00:00:00Z", metadata={"who": f"<{ADA}>"}),
+            by(ADA, "names herself", **naming),
+        ],
+    )
     folder.run()
     folder.drop("c.jsonl", [by(ADA, "with others", recorded_at="2026-11-24T11:00:00Z", usage=used(2))])
     folder.run()

@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -199,9 +199,9 @@ class Oracle:
         return {"used": used, "quota": quota, "percent": None if percent is None else min(100.0, max(0.0, percent))}
 
 
-def load(files: Mapping[str, bytes], run_start_us: int) -> Oracle:
-    """Load raw files into a fresh oracle."""
-    return Oracle(read_log(files, run_start_us))
+def load(files: Mapping[str, bytes], run_start_us: int, forgotten: Collection[str] = ()) -> Oracle:
+    """Load raw files into a fresh oracle, without some forgotten users."""
+    return Oracle(read_log(files, run_start_us, forgotten))
 
 
 def _timestamp(event: Event) -> int:

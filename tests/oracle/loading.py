@@ -2,12 +2,13 @@
 
 import gzip
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from tests.oracle.events import Event
+from tests.oracle.forgetting import forget, names
 from tests.oracle.validation import validate
 
 _BOM = b"\xef\xbb\xbf"
@@ -47,8 +48,8 @@ class Log:
     accounting: dict[str, Accounting] = field(default_factory=dict)
 
 
-def read_log(files: Mapping[str, bytes], run_start_us: int) -> Log:
-    """Validate every line of every file, and keep the version with the highest rank of each event."""
+def read_log(files: Mapping[str, bytes], run_start_us: int, forgotten: Collection[str] = ()) -> Log:
+    """Validate every line, take out the forgotten users, and keep the version with the highest rank of each event."""
     log = Log()
     came_from: dict[tuple[str, int, str], str] = {}
     for name, content in files.items():
@@ -58,15 +59,19 @@ def read_log(files: Mapping[str, bytes], run_start_us: int) -> Log:
             verdict = validate(line, last=last, run_start_us=run_start_us)
             if verdict.is_blank:
                 counts.blank += 1
+            elif verdict.reason is not None and names(line, forgotten):
+                counts.duplicates += 1
             elif verdict.reason is not None:
                 counts.rejected += 1
                 log.bad_lines.append(BadLine(name, number, verdict.reason, verdict.field, line))
             elif verdict.event is not None:
                 counts.duplicates += 1
-                identity = verdict.event.identity
-                if identity not in log.events or verdict.event.rank > log.events[identity].rank:
-                    log.events[identity] = verdict.event
-                    came_from[identity] = name
+                event, _ = forget(verdict.event, forgotten)
+                if event is not None and (
+                    event.identity not in log.events or event.rank > log.events[event.identity].rank
+                ):
+                    log.events[event.identity] = event
+                    came_from[event.identity] = name
     for name in came_from.values():
         log.accounting[name].accepted += 1
         log.accounting[name].duplicates -= 1

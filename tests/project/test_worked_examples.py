@@ -8,9 +8,10 @@ from typing import Any, Final, get_args
 
 import pytest
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US, days, rfc3339
 from pipeline.contract.formats import instant
-from pipeline.contract.tables import ACTIONS, STATUSES
+from pipeline.contract.tables import STATUSES
 from pipeline.validation.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
 from pipeline.validation.validate import validate
 from service.tables import billing

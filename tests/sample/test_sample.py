@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline.commands.app import app
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.directory import ACCOUNTS, MEMBERS, PRODUCT_KEYS, sha256_hex
 from pipeline.contract.formats import instant
-from pipeline.contract.tables import ACTIONS
 from pipeline.sample import generate
 from pipeline.sample.cast import Plan, invent
 from pipeline.validation.records import Row

@@ -45,15 +45,8 @@ def test_leftovers_do_not_block(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_permissions(tmp_path: Path) -> None:
-    """The new file has the requested permissions, reduced by the umask."""
-    with atomic.replacing(tmp_path / "a", 0o600) as file:
-        file.write(b"new")
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
-
-
 def test_appended(tmp_path: Path) -> None:
-    """Content is appended at the end of a file. An absent file is created."""
-    atomic.append(tmp_path / "a", b"one\n")
-    atomic.append(tmp_path / "a", b"two\n")
+    """Content is added at the end; an absent file is created."""
+    atomic.append(tmp_path / "a", b"one\n", tmp_path)
+    atomic.append(tmp_path / "a", b"two\n", tmp_path)
     assert (tmp_path / "a").read_bytes() == b"one\ntwo\n"

@@ -160,6 +160,9 @@ BAD_LINES = {
     "no JSON": f"user={ADA}",
     "behind other digits": f"abc{ADA}def",
     "by numbers": f'{{"id": "\\u0063{ADA[1:]}"}}',
+    "without hyphens": f'{{"id": "{ADA.replace("-", "").upper()}", "user": 1}}',
+    "a workspace without hyphens": OTHER.replace("-", ""),
+    "without hyphens behind other digits": f"abc{ADA.replace('-', '')}def",
 }
 
 
@@ -172,6 +175,18 @@ def test_bad_lines(folder: DataFolder, line: str) -> None:
     assert (report.lines, report.duplicates, report.rejected) == (2, 1, 1)
     assert [row["line_number"] for row in folder.quarantine()] == [2]
     assert total(folder) == Counts(2, 0, 1, 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+@pytest.mark.parametrize("id_", [ADA, ADA.replace("-", "").upper(), "\\u0063" + ADA[1:]])
+def test_bad_lines_in_utf_16(folder: DataFolder, encoding: str, id_: str) -> None:
+    """A file in UTF-16, of which every line is rejected, keeps none that names the forgotten."""
+    add_tombstones(folder, USER)
+    text = "".join(f'{{"id":"{number}","user":{{"id":"{who}"}}}}\n' for number, who in enumerate((BOB, id_, BOB)))
+    folder.drop("a.jsonl", text.encode(encoding))
+    report = folder.run()
+    assert report.duplicates == 1
+    assert len(folder.quarantine()) == report.rejected == report.lines - 1
 
 
 def test_the_highest_floor(folder: DataFolder) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.validation import native
 from pipeline.validation.bulk import batch, new_validator
 from pipeline.validation.native import Library
@@ -32,10 +33,12 @@ HANDED_BACK_LABELS = {
 }
 
 
-def approve(block: Sequence[bytes], library: Library | None = native.LIBRARY) -> tuple[pa.RecordBatch, list[int]]:
-    """Return the rows of a block's approved lines, and the numbers of the lines that are handed back."""
+def approve(
+    block: Sequence[bytes], library: Library | None = native.LIBRARY, actions: tuple[str, ...] = ACTIONS
+) -> tuple[pa.RecordBatch, list[int]]:
+    """Return the rows of the lines of a block that are approved, and the numbers of those that are handed back."""
     content = b"".join(text + b"\n" for text in block)
-    validator = new_validator(LATEST, len(content), library)
+    validator = new_validator(LATEST, len(content), library, actions)
     count, handed_back = validator.add(content, SOURCE)
     assert count == len(block)
     assert [text for _, text in handed_back] == [block[number] for number, _ in handed_back]

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.validation.checks import FaultError
 from pipeline.validation.diagnose import diagnose
 from tests.support.any_lines import FIELDS
@@ -19,7 +20,7 @@ def test_both_ways_agree(fields: dict[str, Any], ascii_only: bool) -> None:
     line = json.dumps({**record(), **fields}, ensure_ascii=ascii_only).encode()
     found = validated(line)
     try:
-        known = diagnose(line, LATEST, torn=False)
+        known = diagnose(line, LATEST, ACTIONS, torn=False)
     except FaultError as fault:
         assert found == fault.rejection
     else:

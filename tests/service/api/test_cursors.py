@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US, RANGES
-from pipeline.contract.tables import ACTIONS
 from service.api import cursors
 from service.api.cursors import Cursor, CursorError
 
@@ -87,7 +87,8 @@ def test_arbitrary_tokens(token: str) -> None:
         {"end": 92 * DAY_US},
         {"start": -5},
         {"range": "7d"},
-        {"type": "other"},
+        {"type": "Other"},
+        {"type": "other\n"},
         {"user_id": USER.upper()},
         {"user_id": USER + "\n"},
         {"timezone": "../UTC"},
