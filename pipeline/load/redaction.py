@@ -45,11 +45,10 @@ def _changed(texts: pa.StringArray, change: _Change, tombstones: Tombstones) -> 
         return texts, 0
     spelling = pc.match_substring_regex(texts, spellings.SPELLING).fill_null(fill_value=False)
     some = texts.filter(spelling).to_pylist()
-    # Each distinct id is hashed once: that takes longer than to find it.
-    forgotten = {id_ for id_ in spellings.ids("\n".join(some)) if tombstones.has_user(id_)}
+    forgotten = {id_ for id_ in spellings.ids(some) if tombstones.has_user(id_)}
     if not forgotten:
         return texts, 0
-    results = [(text, 0) if forgotten.isdisjoint(spellings.ids(text)) else change(text, forgotten) for text in some]
+    results = [(text, 0) if forgotten.isdisjoint(spellings.ids([text])) else change(text, forgotten) for text in some]
     changed = pa.array([text for text, _ in results], pa.string())
     return pc.replace_with_mask(texts, spelling, changed), sum(found for _, found in results)
 

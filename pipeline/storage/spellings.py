@@ -4,7 +4,8 @@ Pure functions. Tombstones hold only the hashes of ids, so whatever may be an id
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Final
 
 # Also for RE2, which has no lookahead: it finds out whether there is a spelling, not which ones.
@@ -12,19 +13,25 @@ SPELLING: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa
 
 # At every position, since an id may directly follow other hex digits.
 _spellings: Final = re.compile(f"(?=({SPELLING}))")
-_spellings_in_bytes: Final = re.compile(f"(?=({SPELLING}))".encode()).findall
+_spellings_in_bytes: Final = re.compile(f"(?=({SPELLING}))".encode())
 _escapes: Final = re.compile(rb"\\u00([2-7][0-9a-f])", re.IGNORECASE)
-_HYPHENS: Final = (8, 12, 16, 20)  # where they are missing among 32 hex digits
 _WITHOUT_HYPHENS: Final = 32
+# A text of hex digits has as many spellings as digits, and each takes a hundred times as much memory.
+_AT_ONCE: Final = 10_000
 
 
-def ids(text: str) -> set[str]:
-    """Return whatever a text spells that may be an id, as ids are stored: 8-4-4-4-12 hex digits in lower case."""
-    return {_stored(spelling) for spelling in set(_spellings.findall(text))}
+def ids(texts: Iterable[str]) -> Iterator[str]:
+    """Yield whatever some texts spell that may be an id, as ids are stored: 8-4-4-4-12 hex digits in lower case.
+
+    What is spelled several times is seldom yielded again.
+    """
+    spelled = (match[1] for match in chain.from_iterable(map(_spellings.finditer, texts)))
+    while some := set(islice(spelled, _AT_ONCE)):
+        yield from map(_stored, some)
 
 
-def ids_in_line(line: bytes) -> set[str]:
-    """Return whatever a line of any kind spells that may be an id, as ids are stored.
+def ids_in_line(line: bytes) -> Iterator[str]:
+    """Yield whatever a line of any kind spells that may be an id, as ids are stored.
 
     JSON allows any character as a numeric escape. UTF-16 and UTF-32 differ from ASCII by zero bytes, on either side of
     a digit.
@@ -33,7 +40,9 @@ def ids_in_line(line: bytes) -> set[str]:
         line = line.replace(b"\0", b"")
     if b"\\u" in line:
         line = _escapes.sub(lambda match: bytes.fromhex(match[1].decode()), line)
-    return {_stored(spelling.decode()) for spelling in set(_spellings_in_bytes(line))}
+    spelled = (match[1] for match in _spellings_in_bytes.finditer(line))
+    while some := set(islice(spelled, _AT_ONCE)):
+        yield from (_stored(spelling.decode()) for spelling in some)
 
 
 def replaced(text: str, is_wanted: Callable[[str], bool]) -> tuple[str, int]:
@@ -56,6 +65,6 @@ def replaced(text: str, is_wanted: Callable[[str], bool]) -> tuple[str, int]:
 
 def _stored(spelling: str) -> str:
     text = spelling.lower()
-    if len(text) != _WITHOUT_HYPHENS:
-        return text
-    return "-".join(text[start:stop] for start, stop in zip((0, *_HYPHENS), (*_HYPHENS, None), strict=True))
+    if len(text) == _WITHOUT_HYPHENS:  # one expression: a blob of hex digits has as many spellings as digits
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return text
