@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.contract.actions import is_action
 from pipeline.contract.tables import MEASURES
 
 Integers = NDArray[np.int64]
@@ -133,7 +134,9 @@ def read_actors(path: Path) -> Actors:
     """Read an actors file."""
     table = _read(path, ["user_id", "action", "day", "credits"])
     names, users = encoded(table, "user_id")
-    actions, action_codes = encoded(table, "action")  # more than the current ones, if some were named before
+    actions, action_codes = encoded(table, "action")
+    if not all(is_action(action or "") for action in actions):  # also one that runs no longer accept
+        raise KeyError("action")  # a damaged file
     order = np.argsort(users, kind="stable")
     bounds = np.searchsorted(users[order], np.arange(len(names) + 1)).tolist()
     return Actors(
