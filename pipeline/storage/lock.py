@@ -3,12 +3,13 @@
 BusyError  another run is at work
 """
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from pipeline.contract.tables import RAW
 from pipeline.storage.store import Store
 
 
@@ -18,12 +19,14 @@ class BusyError(RuntimeError):
 
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
-    """Hold `run.lock`, which keeps every other run away.
+    """Hold `run.lock`, which keeps every other run away. Creates no folder: a path may be mistyped.
 
     Raises:
         BusyError: another run is at work.
+        FileNotFoundError: there is no data folder.
     """
-    store.path(RAW).mkdir(parents=True, exist_ok=True)
+    if not store.root.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(store.root))
     lock = FileLock(store.path("run.lock"))
     try:
         lock.acquire(timeout=0)
