@@ -227,16 +227,21 @@ class _Walk:
         """Report a child without status if it may be a raw file, or a folder that holds some."""
         if is_raw(child.name) or not (error.errno in _NOWHERE or _is_plain(child)):
             self._lose(child.path, error)
-        elif os.path.lexists(child.path):
+        elif not _is_gone(child.path, error):
             self._ignore(child.name)
 
     def _lose(self, path: bytes, error: OSError) -> None:
-        if error.errno != errno.ENOENT or os.path.lexists(path):  # else it was removed meanwhile
+        if not _is_gone(path, error):
             self._fail(path, error.strerror or str(error))
 
     def _fail(self, path: bytes, why: str) -> None:
         name = source_name(self._raw, path)
         self._failures[name] = Unread(name, why, *state_of(path))
+
+
+def _is_gone(path: bytes, error: OSError) -> bool:
+    """Return whether something was removed while it was listed."""
+    return error.errno == errno.ENOENT and not os.path.lexists(path)
 
 
 def _is_plain(child: _Directory) -> bool:

@@ -180,7 +180,8 @@ def test_stopped_while_listing(folder: DataFolder, monkeypatch: pytest.MonkeyPat
     """SIGTERM ends a listing, however many files there are in one folder."""
     for number in range(2500):
         (folder.root / f"raw/{number}.jsonl").touch()
-    add, added = listing._Walk._add, []  # noqa: SLF001 - a moment within the listing
+    added: list[int] = []
+    add = listing._Walk._add  # noqa: SLF001 - a moment within the listing
 
     def adding(*arguments: Any) -> None:
         if not added:

@@ -48,6 +48,7 @@ def test_no_raw_folder(
     other.write_bytes(lines("b"))
     before = contents(folder)
     break_it(folder.root / "raw")
+    before |= {"raw": lines("x")} if break_it is _replace_by_a_file else {}
     with permissions_obeyed():
         result = usage(folder, *(str(other) if option == "PATH" else option for option in options))
     done(result, 2)

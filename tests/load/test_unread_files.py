@@ -3,14 +3,14 @@
 import errno
 import gzip
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline.check.check import check
+from pipeline.load import lines as lines_of
 from pipeline.load import read, splits
 from pipeline.load.job import Limits
 from pipeline.load.rebuild import Rebuild
@@ -23,7 +23,7 @@ from tests.support.permissions import permissions_obeyed
 from tests.support.raw_files import ids, lines
 
 WHOLE = gzip.compress(lines("x", "y"))
-TORN = WHOLE[:-9]
+TORN = WHOLE[:12]  # not one line of it
 
 
 def unread(report: RunReport) -> list[str]:
@@ -45,7 +45,8 @@ def _forbidden(folder: DataFolder) -> Iterator[str]:
     path.chmod(0)
     with permissions_obeyed():
         yield "bad.jsonl.gz"
-    path.chmod(0o600)
+    if path.exists():
+        path.chmod(0o600)
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def _forbidden_folder(folder: DataFolder) -> Iterator[str]:
     path.chmod(0o100)
     with permissions_obeyed():
         yield "bad"
-    path.chmod(0o700)
+    if path.exists():
+        path.chmod(0o700)
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def _fifo(folder: DataFolder) -> Iterator[str]:
     path = folder.root / "raw/bad.jsonl.gz"
     os.mkfifo(path)
     yield "bad.jsonl.gz"
-    path.unlink()
+    path.unlink(missing_ok=True)
     path.write_bytes(WHOLE)
 
 
@@ -83,13 +85,13 @@ def _vanishing(folder: DataFolder) -> Iterator[str]:
 
     path = folder.drop("bad.jsonl", lines("x", "y"))
     with pytest.MonkeyPatch.context() as patch:
-        blocks = read.blocks
+        blocks = lines_of.blocks
         patch.setattr(read, "blocks", lambda file, *rest: away() if file.name == str(path) else blocks(file, *rest))
         yield "bad.jsonl"
 
 
 FAULTS = [_torn, _forbidden, _forbidden_folder, _fifo, _nowhere, _vanishing]
-Fault = Callable[[DataFolder], "contextmanager[str]"]
+Fault = Callable[[DataFolder], AbstractContextManager[str]]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -101,7 +103,7 @@ def test_held_until_it_is_mended(folder: DataFolder, fault: Fault) -> None:
             folder.drop(f"{number}.jsonl", lines(f"e{number}"))
             report = folder.run(folder.now + number)
             assert unread(report) == [name]
-            assert (report.data_as_of, report.accepted) == (first, 1 + 2 * (fault is _torn and number == 0))
+            assert (report.data_as_of, report.accepted) == (first, 1)
             assert [failure.file for failure in check(folder.settings, folder.now).unread] == [name]
     report = folder.run()
     assert (unread(report), report.data_as_of) == ([], "2026-11-24T12:00:00Z")
@@ -116,7 +118,7 @@ def test_held_until_it_is_removed(folder: DataFolder, fault: Fault) -> None:
     with fault(folder) as name:
         assert folder.run().data_as_of == first
         path = folder.root / "raw" / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        path.rename(folder.root / "away")
         report = folder.run()
         assert (unread(report), report.data_as_of) == ([], "2026-11-24T12:00:00Z")
         assert check(folder.settings, folder.now).unread == []
@@ -176,7 +178,7 @@ def test_stopped_after_the_slice_that_failed(folder: DataFolder, monkeypatch: py
     folder.drop("a.jsonl.gz", TORN)
     folder.drop("b.jsonl.gz", WHOLE)
     folder.limits = Limits(slice_bytes=1)
-    interrupt_commit(folder, monkeypatch, 14)
+    interrupt_commit(folder, monkeypatch, 4)
     report = folder.run()
     assert (unread(report), report.data_as_of) == (["a.jsonl.gz"], first)
 
