@@ -25,7 +25,7 @@ from pipeline.storage.unread import Unread
 # What a link that leads to nothing fails with. It holds no raw files, unlike a folder that cannot be accessed.
 _NOWHERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _SUFFIXES: Final = 5  # of ignored files that are named
-_PAUSE_FILES: Final = 1000  # from one point where the listing can be stopped to the next
+_PAUSE_STEPS: Final = 1000  # folders and files from one point where the listing can be stopped to the next
 
 _Directory = os.DirEntry[bytes]
 
@@ -123,7 +123,7 @@ class _Walk:
     """The state of a listing."""
 
     def __init__(self, raw: bytes, pause: Callable[[], None]) -> None:
-        self._raw, self._pause = raw, pause
+        self._raw, self._pause, self._steps = raw, pause, 0
         self._entered: set[tuple[int, int]] = set()  # (device, inode) of folders
         self._files: dict[str, RawFile] = {}
         self._failures: dict[str, Unread] = {}
@@ -166,6 +166,7 @@ class _Walk:
             folders = [links.pop()]
             while folders:
                 folder = folders.pop()
+                self._step()
                 try:
                     if self.enter(folder):
                         folders += reversed(self._look(folder, links))
@@ -182,19 +183,23 @@ class _Walk:
         self._entered.add(identity)
         return is_new
 
+    def _step(self) -> None:
+        """Give the caller a chance to stop the listing, from time to time."""
+        self._steps += 1
+        if self._steps % _PAUSE_STEPS == 0:
+            self._pause()
+
     def _look(self, folder: bytes, links: list[bytes]) -> list[bytes]:
         """Look at everything in a folder; return the folders in it, and add links to folders to `links`."""
         children: list[_Directory] = []
         with os.scandir(folder) as found:
             for child in found:
                 children.append(child)
-                if len(children) % _PAUSE_FILES == 1:
-                    self._pause()
+                self._step()
         children.sort(key=lambda child: child.name)
         folders: list[bytes] = []
-        for number, child in enumerate(children):
-            if number % _PAUSE_FILES == 0:
-                self._pause()
+        for child in children:
+            self._step()
             if child.name.startswith(b"."):
                 continue
             try:

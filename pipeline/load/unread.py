@@ -43,15 +43,18 @@ class UnreadFiles:
             for path, entry in entries.items()
             if entry.error and is_inside(path)
         } | dict(stored)
-        listed = found.names() if everything else known.keys()
+        self._listed = found.names() if everything else set(known)
         again = {
             file.name
             for file in found.files
             if file.name in stored and (entry := entries.get(file.name)) and not entry.error and is_as_read(file, entry)
         }  # as it was when it was read, after something else took its place for a while
-        # An accepted file that is away for a while, as when a mount is lost, stays accepted.
-        kept = {path for path, unread in known.items() if unread.accepted or path in listed} - again
-        self._files = {path: known[path] for path in known if path in kept}
+        self._files = {
+            path: unread
+            for path, unread in known.items()
+            # An accepted file that is away for a while, as when a mount is lost, stays accepted.
+            if (unread.accepted or path in self._listed) and path not in again
+        }
         self._now: set[str] = set()  # those that failed in this run
         self._elsewhere: dict[str, Unread] = {}  # outside of raw/: they hold nothing, and only this run reports them
         for failure in found.failures:
@@ -93,8 +96,8 @@ class UnreadFiles:
         return _errors(unread for unread in self._files.values() if not unread.accepted)
 
     def accepted(self) -> list[FileError]:
-        """Return the accepted files, by name."""
-        return _errors(unread for unread in self._files.values() if unread.accepted)
+        """Return the accepted files that are there, by name."""
+        return _errors(unread for unread in self._files.values() if unread.accepted and unread.path in self._listed)
 
     def reported(self, raw: Path) -> list[FileError]:
         """Return what the run reports: files that wait, if they still exist or failed now, and those elsewhere."""

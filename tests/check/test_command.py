@@ -61,7 +61,7 @@ def test_command_unread(good: DataFolder) -> None:
     found = command(good)
     assert found.exit_code == 0, found.output
     lines = found.stdout.splitlines()
-    assert lines[lines.index("runs: 26 lines of 3 runs agree") + 1].startswith("unread: 1 could not be read to the end")
+    assert any(line.startswith("unread: 1 could not be read to the end") for line in lines)
     assert any(line.startswith(r"  \x1b[31m.jsonl.gz: ") for line in lines)
     assert [failure["file"] for failure in json.loads(command(good, "--json").stdout)["unread"]] == [
         "\x1b[31m.jsonl.gz"

@@ -203,6 +203,7 @@ def test_away_for_a_while(torn: DataFolder) -> None:
     done(usage(torn, "--accept", "bad.jsonl.gz"))
     (torn.root / "raw/bad.jsonl.gz").rename(torn.root / "away")
     done(usage(torn))
+    assert status(torn)["accepted"] == []
     (torn.root / "away").rename(torn.root / "raw/bad.jsonl.gz")
     done(usage(torn))
 

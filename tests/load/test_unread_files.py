@@ -52,7 +52,7 @@ def _forbidden(folder: DataFolder) -> Iterator[str]:
 @contextmanager
 def _forbidden_folder(folder: DataFolder) -> Iterator[str]:
     path = folder.drop("bad/x.jsonl.gz", WHOLE).parent
-    path.chmod(0o100)
+    path.chmod(0o300)
     with permissions_obeyed():
         yield "bad"
     if path.exists():
@@ -77,20 +77,18 @@ def _nowhere(folder: DataFolder) -> Iterator[str]:
 
 
 @contextmanager
-def _vanishing(folder: DataFolder) -> Iterator[str]:
-    """A file that is away whenever it is its turn to be read."""
-
-    def away(*_: object) -> None:
+def _failing_disk(folder: DataFolder) -> Iterator[str]:
+    def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     path = folder.drop("bad.jsonl", lines("x", "y"))
     with pytest.MonkeyPatch.context() as patch:
         blocks = lines_of.blocks
-        patch.setattr(read, "blocks", lambda file, *rest: away() if file.name == str(path) else blocks(file, *rest))
+        patch.setattr(read, "blocks", lambda file, *rest: fail() if file.name == str(path) else blocks(file, *rest))
         yield "bad.jsonl"
 
 
-FAULTS = [_torn, _forbidden, _forbidden_folder, _fifo, _nowhere, _vanishing]
+FAULTS = [_torn, _forbidden, _forbidden_folder, _fifo, _nowhere, _failing_disk]
 Fault = Callable[[DataFolder], AbstractContextManager[str]]
 
 
