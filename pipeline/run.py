@@ -1,8 +1,9 @@
 """One run of the pipeline.
 
-Reads `raw/` and the tables; writes the tables. Its steps:
+Reads `raw/` and the tables; writes the tables. Without `raw/` it does nothing. Its steps:
 
-    1  load/discovery   which raw files are new, changed or longer
+    1  load/listing     the raw files that there are
+       load/discovery   which of them are new, changed or longer
     2  load/read        validates every line: good ones go to buckets, bad ones to the quarantine   ┐
     3  load/merge       merges the versions in each bucket into the events partitions               ├ load/stages
     4  load/rollup      rolls up the changed days into cube and actors                              ┘
@@ -13,23 +14,30 @@ A large backfill goes through steps 2 to 6 in slices. Before step 1, the run fin
 began, and erases what tombstones cover (`pipeline.erasure`).
 """
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
+
+import msgspec
 
 from pipeline.contract.settings import Settings
 from pipeline.contract.tables import RAW
 from pipeline.erasure import erase
 from pipeline.grouping import grouped
-from pipeline.load import discovery, results
+from pipeline.load import discovery, listing, results
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import DEFAULT_LIMITS, Job, Limits
+from pipeline.load.listing import Listing
 from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
+from pipeline.load.raw_names import is_inside, path_of
 from pipeline.load.rebuild import Rebuild, refuse_loss
-from pipeline.load.results import Results, RunReport
+from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
+from pipeline.load.unread import UnreadFiles
 from pipeline.storage.tombstones import Tombstones
+from pipeline.storage.unread import Unread
 
 
 def run(
@@ -41,6 +49,7 @@ def run(
     retry: Retry | None = None,
     pause: Callable[[], None] = lambda: None,
     limits: Limits = DEFAULT_LIMITS,
+    accept: Collection[str] = (),
 ) -> RunReport:
     """Load what is new and publish it.
 
@@ -53,17 +62,21 @@ def run(
         retry: which rejected lines to validate again, instead of reading raw files.
         pause: called wherever the run can be stopped safely; raises an exception to stop it.
         limits: how much is done at once.
+        accept: unread files, as `usage status` prints them, that are taken for whole as they are now.
 
     Raises:
+        RawFolderError: `raw/` is missing or cannot be listed; nothing was created.
         BusyError: another run is at work.
+        AcceptError: one of `accept` is not unread.
         RawGoneError: a rebuild would lose events.
         FileNotFoundError: one of `paths` does not exist.
         PathError: one of `paths` is not a raw file.
         DamagedError: a file of the tables is not readable; a rebuild repairs it.
         TombstonesError: the tombstones are not readable, so it is unknown what must not come back.
     """
+    listing.require(settings.data_dir.absolute() / RAW)
     with open_session(settings, now, progress, pause) as session:
-        return _Load(session, rebuild, limits).load(list(paths), retry)
+        return _Load(session, rebuild, limits).load(list(paths), retry, accept)
 
 
 class _Load:
@@ -74,8 +87,10 @@ class _Load:
         self._force = False
         self._known: set[str] = set()  # raw files that the tables were made from
         self._broken: set[str] = set()  # those of them that were not read to their end
+        self._unread: UnreadFiles | None = None
+        self._remarks = Remarks()
 
-    def load(self, paths: list[Path], retry: Retry | None) -> RunReport:
+    def load(self, paths: list[Path], retry: Retry | None, accept: Collection[str]) -> RunReport:
         """Load everything, slice by slice."""
         session, rebuild, limits = self._session, self._rebuild, self._limits
         session.recover()
@@ -85,7 +100,7 @@ class _Load:
         else:  # it rewrites all tables, even damaged ones, without what is forgotten
             erase.remove_keys(session, tombstones)
         with session.stage("list", "listing raw files"):
-            parts = self._list(paths, retry)
+            parts = self._list(paths, retry, accept)
         if rebuild:
             refuse_loss(rebuild, self._known - {part.source_file for part in parts})
         slices = [parts] if rebuild else list(grouped(parts, lambda part: part.bytes, limits.slice_bytes)) or [[]]
@@ -102,7 +117,7 @@ class _Load:
             session.clear("staging")  # leftovers of pieces of work that still ran when the run was stopped
         return results.joined(reports)
 
-    def _list(self, paths: list[Path], retry: Retry | None) -> list[Part]:
+    def _list(self, paths: list[Path], retry: Retry | None, accept: Collection[str]) -> list[Part]:
         store, state = self._session.store, self._session.state
         entries = state.entries()
         discarded = state.discarded_files()
@@ -116,16 +131,28 @@ class _Load:
             from pipeline.load.retry import waiting  # noqa: PLC0415 - as `stages` below
 
             return waiting(store, retry, entries)
-        parts = discovery.changed(store.path(RAW), {} if self._rebuild else entries, paths, self._limits.prefix_bytes)
-        if self._rebuild:
-            parts += self._elsewhere({part.source_file for part in parts})
-        return parts
+        raw = store.path(RAW)
+        found = listing.listed(raw, paths, self._session.pause)
+        self._unread = UnreadFiles(entries, state.unread(), found, everything=not paths)
+        self._unread.accept(raw, accept)
+        self._remarks = Remarks(ignored=found.ignored, warnings=[] if paths else self._missing(found))
+        if self._rebuild is None:
+            return discovery.changed(found, entries, self._unread.files, self._limits.prefix_bytes)
+        return discovery.changed(found, {}, {}) + self._elsewhere(found.names())
+
+    def _missing(self, found: Listing) -> list[str]:
+        """Return the warning that nothing is left of what was read before, as where a mount is lost."""
+        known = set(filter(is_inside, self._known))
+        if not known or found.failures or not known.isdisjoint(found.names()):
+            return []
+        return [f"none of the {len(known):,} raw files that were read before is in {RAW}/ any more"]
 
     def _elsewhere(self, listed: set[str]) -> list[Part]:
-        """Return the raw files outside of `raw/` that earlier runs read because somebody named them."""
+        """Return the raw files that are not found in `raw/`, and were read because somebody named them."""
         raw = self._session.store.path(RAW)
-        named = [path for name in sorted(self._known - listed) if (path := raw / name).is_file()]
-        return discovery.changed(raw, {}, named) if named else []
+        paths = [path_of(raw, name) for name in sorted(self._known - listed)]
+        named = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - False also where it is forbidden to look
+        return discovery.changed(listing.listed(raw, named), {}, {}) if named else []
 
     def _slice(self, parts: list[Part], pool: Executor, workers: int, *, everything: bool) -> RunReport:
         session, rebuild, limits = self._session, self._rebuild, self._limits
@@ -136,18 +163,33 @@ class _Load:
         try:
             found = self._work(parts, job, pool, workers)
             if rebuild:
-                unread = {part.source_file for part in found.parts if part.error}
-                refuse_loss(rebuild, unread & self._known - self._broken)
+                failed = {part.source_file for part in found.parts if part.error}
+                refuse_loss(rebuild, failed & self._known - self._broken)
             with session.stage("commit", "publishing"):
-                everything = everything and not any(part.is_lost for part in found.parts)
+                unread, remarks = self._take_in(parts, found)
                 rebuilt = rebuild is not None and rebuild.everything
                 report = session.publish(
-                    job, found, everything=everything, rebuilt=rebuilt, carried_out=tombstones if rebuilt else None
+                    job,
+                    found,
+                    everything=everything and not remarks.errors,
+                    rebuilt=rebuilt,
+                    carried_out=tombstones if rebuilt else None,
+                    # A rebuild of some months leaves the ledger as it is, and with it what is unread.
+                    unread=unread if rebuild is None or rebuilt else None,
+                    remarks=remarks,
                 )
         finally:
             session.clear(job.staging)
         report.seconds = session.spent()
         return report
+
+    def _take_in(self, parts: list[Part], found: Results) -> tuple[Mapping[str, Unread] | None, Remarks]:
+        """Return what the state has to remember of unread files, if that has changed, and what is reported."""
+        if self._unread is None:
+            return None, self._remarks
+        self._unread.update(parts, found.parts)
+        errors = self._unread.reported(self._session.store.path(RAW))
+        return self._unread.changes, msgspec.structs.replace(self._remarks, errors=errors)
 
     def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Results:
         if not parts and self._rebuild is None:

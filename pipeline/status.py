@@ -13,7 +13,9 @@ from pipeline.contract.settings import Settings
 from pipeline.contract.tables import PUBLISHED, RAW, Published
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
-from pipeline.load.results import RunReport
+from pipeline.load.listing import Ignored, RawFolderError, listed
+from pipeline.load.results import FileError, RunReport
+from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
 from pipeline.storage.state import read_entries
 from pipeline.storage.store import Store
@@ -36,10 +38,22 @@ class Status(msgspec.Struct, frozen=True):
     published: Published | None
     age_seconds: float | None  # of the published data; None: unknown
     waiting: Waiting | None  # None: unknown
+    unread: list[FileError]  # raw files that hold the data back, since they could not be read to their end
+    accepted: list[FileError]  # raw files that would, if nobody had taken them for whole
+    ignored: Ignored | None  # files of other names in raw/; None: unknown
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
     validation: Validation
     problems: list[str]  # which of these could not be read, and why
+
+
+class _Raw(msgspec.Struct):
+    """What a listing of `raw/` says; `None` is unknown."""
+
+    waiting: Waiting | None = None
+    unread: list[FileError] = []
+    accepted: list[FileError] = []
+    ignored: Ignored | None = None
 
 
 def read(settings: Settings, now: int, runs: int) -> Status:
@@ -53,10 +67,14 @@ def read(settings: Settings, now: int, runs: int) -> Status:
     store = Store(settings.data_dir.absolute())
     problems: list[str] = []
     published = _published(store, problems)
+    raw = _raw(store, problems)
     return Status(
         published=published,
         age_seconds=_age(published, now),
-        waiting=_waiting(store, problems),
+        waiting=raw.waiting,
+        unread=raw.unread,
+        accepted=raw.accepted,
+        ignored=raw.ignored,
         runs=_last_runs(store, runs, problems),
         settings=settings.shown(),
         validation=Validation(native.UNAVAILABLE is None, native.UNAVAILABLE),
@@ -79,16 +97,22 @@ def _published(store: Store, problems: list[str]) -> Published | None:
         return None
 
 
-def _waiting(store: Store, problems: list[str]) -> Waiting | None:
-    if not store.exists(RAW):
-        return Waiting(0, 0)
+def _raw(store: Store, problems: list[str]) -> _Raw:
+    """Return what a listing of `raw/` says, as far as it is known."""
+    found = _Raw()
     try:
-        return Waiting.of(discovery.changed(store.path(RAW), read_entries(store.path("state.sqlite"))))
+        listing = listed(store.path(RAW))
+        found.ignored = listing.ignored
+        entries, stored = read_entries(store.path("state.sqlite"))
+    except RawFolderError as error:
+        problems.append(f"{error}; a run would read nothing and exit 2")
     except (sqlite3.Error, *_UNDECODABLE) as error:
         problems.append(f"state.sqlite cannot be read now: {error}")
-    except OSError as error:
-        problems.append(f"{RAW}/ cannot be listed: {error}")
-    return None
+    else:
+        unread = UnreadFiles(entries, stored, listing, everything=True)
+        found.waiting = Waiting.of(discovery.changed(listing, entries, unread.files))
+        found.unread, found.accepted = unread.waiting(), unread.accepted()
+    return found
 
 
 def _last_runs(store: Store, wanted: int, problems: list[str]) -> list[RunReport]:

@@ -34,5 +34,7 @@ def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
-    """Return an empty data folder."""
-    return DataFolder(tmp_path / "data")
+    """Return a data folder with an empty `raw/`."""
+    folder = DataFolder(tmp_path / "data")
+    (folder.root / "raw").mkdir(parents=True)
+    return folder

@@ -5,6 +5,7 @@ files; changes none of them.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 
 import msgspec
@@ -15,10 +16,13 @@ from pipeline.check.report import CheckReport, TableResult
 from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
+from pipeline.load.listing import RawFolderError, listed
 from pipeline.load.results import RunReport
+from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Store
+from pipeline.storage.unread import Unread
 
 _STATE = "state.sqlite"
 
@@ -59,8 +63,30 @@ def account(store: Store, report: CheckReport) -> None:
         known = {quarantine_path(path) for path in entries}
         if strange := set(catalog.quarantine_files(store)) - known:
             report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
-    if store.exists(RAW):
-        report.waiting = Waiting.of(discovery.changed(store.path(RAW), entries or {}))
+    _list_raw(store, entries or {}, report)
+
+
+def _list_raw(store: Store, entries: Mapping[str, Entry], report: CheckReport) -> None:
+    """Count the raw files that wait for a run, and name those that could not be read."""
+    try:
+        found = listed(store.path(RAW))
+    except RawFolderError as error:
+        report.notes.append(f"{error}; a run would read nothing and exit 2")
+        return
+    unread = UnreadFiles(entries, _unread(store), found, everything=True)
+    report.waiting = Waiting.of(discovery.changed(found, entries, unread.files))
+    report.unread = unread.waiting()
+
+
+def _unread(store: Store) -> dict[str, Unread]:
+    """Return what the state remembers of unread files; nothing if it cannot be read, which `_ledger` reports."""
+    if not store.exists(_STATE):
+        return {}
+    try:
+        with closing(State(store.path(_STATE))) as state:
+            return state.unread()
+    except (sqlite3.DatabaseError, msgspec.MsgspecError):
+        return {}
 
 
 def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:

@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.discovery import Waiting
+from pipeline.load.results import FileError
 
 # The report quotes at most this many faults per table, but counts all of them.
 SHOWN: Final = 5
@@ -80,7 +81,7 @@ class Moved(msgspec.Struct):
 
 
 class CheckReport(msgspec.Struct):
-    """What a check found. Waiting files, moved ids and notes are not faults, so `agrees` ignores them."""
+    """What a check found. Waiting and unread files, moved ids and notes are not faults, so `agrees` ignores them."""
 
     agrees: bool = True
     events: TableResult = msgspec.field(default_factory=TableResult)
@@ -91,6 +92,7 @@ class CheckReport(msgspec.Struct):
     ledger: TableResult = msgspec.field(default_factory=TableResult)  # rows are lines, files are raw files
     runs: TableResult = msgspec.field(default_factory=TableResult)  # rows are lines, files are runs
     waiting: Waiting = Waiting(0, 0)
+    unread: list[FileError] = []  # raw files that could not be read to their end, and are not accepted
     moved: Moved = msgspec.field(default_factory=Moved)
     notes: list[str] = []
 

@@ -65,6 +65,9 @@ def check(
 
 def _show(report: "CheckReport") -> None:
     """Print a line for each table, and below it the first of its faults."""
+    from pipeline.commands.outcome import WHAT_TO_DO
+    from pipeline.terminal import printable
+
     events, manifests, cube, actors = report.events, report.manifests, report.cube, report.actors
     quarantine, ledger, runs = report.quarantine, report.ledger, report.runs
     looked_at = {
@@ -90,6 +93,10 @@ def _show(report: "CheckReport") -> None:
         typer.echo(
             f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run"
         )
+    if report.unread:
+        typer.echo(f"unread: {len(report.unread):,} {WHAT_TO_DO}")
+    for failure in report.unread:
+        typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}")
     if report.moved.ids:
         typer.echo(f"warning: {report.moved.ids:,} ids occur on several UTC days, and count as separate events")
         for moved in report.moved.first:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -11,33 +11,43 @@ from pipeline.commands.options import refuse
 from pipeline.commands.signals import Stop, stoppable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.contract.settings import Settings
-    from pipeline.load.results import RunReport
+    from pipeline.load.listing import Ignored
+    from pipeline.load.results import FileError, RunReport
+
+WHAT_TO_DO: Final = (
+    "could not be read to the end, so that the data count as no newer:"
+    " mend or remove each, or take it as it is with `usage run --accept FILE`"
+)
 
 
-def load(settings: "Settings", now: int, *, strict: bool = False, **what: Any) -> None:
+def load(settings: "Settings", now: int, *, strict: bool = False, as_json: bool = False, **what: Any) -> None:
     """Run the pipeline, print its numbers, and exit as documented.
 
     Args:
         settings: where the data folder is.
         now: when the run starts, in microseconds UTC.
         strict: exit 3 if lines were rejected.
+        as_json: print the report as one line of JSON.
         what: further arguments of `pipeline.run.run`.
     """
     with stoppable() as stop:
-        run_once(settings, now, stop, strict=strict, **what)
+        run_once(settings, now, stop, strict=strict, as_json=as_json, **what)
 
 
-def run_once(settings: "Settings", now: int, stop: Stop, *, strict: bool = False, **what: Any) -> None:
+def run_once(
+    settings: "Settings", now: int, stop: Stop, *, strict: bool = False, as_json: bool = False, **what: Any
+) -> None:
     """Do the same as `load`, with signals handled by the caller: `stop` ends the run at a safe point."""
     from pipeline import run as pipeline_run
     from pipeline.commands.progress import show_progress
 
     with reporting_failures(*what.get("paths", ())), show_progress() as progress:
         report = pipeline_run.run(settings, now, progress=progress, pause=stop.pause, **what)
-    _print_report(report)
+    _print_report(report, as_json=as_json)
     _refresh_views(settings)
     if report.errors:
         raise typer.Exit(UNREADABLE)
@@ -61,8 +71,9 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
     import sqlite3
 
     from pipeline.contract.directory import DirectoryError
-    from pipeline.load.discovery import PathError
+    from pipeline.load.listing import PathError, RawFolderError
     from pipeline.load.rebuild import RawGoneError
+    from pipeline.load.unread import AcceptError
     from pipeline.storage.lock import BusyError
 
     try:
@@ -72,7 +83,9 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
         raise typer.Exit(BUSY) from None
     except RawGoneError as error:
         refuse(f"{error}; restore them, or add --accept-loss")
-    except PathError as error:
+    except RawFolderError as error:
+        refuse(f"{error}; nothing was read: mount or create this folder, or name another data folder with --data-dir")
+    except (PathError, AcceptError) as error:
         refuse(str(error))
     except (OSError, RuntimeError, DirectoryError, sqlite3.Error) as error:
         if isinstance(error, FileNotFoundError) and error.filename in map(str, paths):
@@ -83,18 +96,47 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
         raise typer.Exit(FAILED) from None
 
 
-def _print_report(report: "RunReport") -> None:
-    typer.echo(
-        f"{report.lines:,} lines = {report.accepted:,} accepted + {report.duplicates:,} duplicates"
-        f" + {report.rejected:,} rejected + {report.blank:,} blank, from {report.files:,} files"
-        f" in {sum(report.seconds.values()):.2f} s;"
-        f" {report.partitions:,} partitions of {report.workspaces:,} workspaces written;"
-        f" data as of {report.data_as_of or 'an unknown time: no run has read all of raw/ yet'}"
-    )
+def _print_report(report: "RunReport", *, as_json: bool) -> None:
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.encode(report))
+    else:
+        typer.echo(
+            f"{report.lines:,} lines = {report.accepted:,} accepted + {report.duplicates:,} duplicates"
+            f" + {report.rejected:,} rejected + {report.blank:,} blank, from {report.files:,} files"
+            f" in {sum(report.seconds.values()):.2f} s;"
+            f" {report.partitions:,} partitions of {report.workspaces:,} workspaces written;"
+            f" data as of {report.data_as_of or 'an unknown time: no run has read all of raw/ yet'}"
+        )
     for reason, lines in report.reasons.items():
         typer.echo(f"  rejected {lines:,} {reason}", err=True)
+    if report.ignored.count:
+        typer.echo(f"  ignored {described(report.ignored)}", err=True)
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if report.errors:
-        from pipeline.terminal import printable
+        print_unread(report.errors, report.unread)
 
-        for failure in report.errors:
-            typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}", err=True)
+
+def described(ignored: "Ignored") -> str:
+    """Return how many files are ignored and their most frequent suffixes, such as `3 files of other names: 3 csv`."""
+    from pipeline.terminal import printable
+
+    if not ignored.count:
+        return "no files"
+    suffixes = ", ".join(
+        f"{count:,} {printable(suffix) or 'without suffix'}" for suffix, count in ignored.suffixes.items()
+    )
+    return f"{ignored.count:,} files of other names: {suffixes}"
+
+
+def print_unread(errors: "Sequence[FileError]", count: int) -> None:
+    """Print on stderr which files are unread, `count` in all, and what to do about them."""
+    from pipeline.terminal import printable
+
+    for failure in errors:
+        typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}", err=True)
+    if count > len(errors):
+        typer.echo(f"  and {count - len(errors):,} more: `usage status` lists all of them", err=True)
+    typer.echo(f"{count:,} {WHAT_TO_DO}", err=True)

@@ -16,6 +16,7 @@ from pipeline.commands.outcome import load
 
 if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
+    from pipeline.storage.store import Store
 
 _LINE_NUMBER_MAX = 2**63 - 1
 _WIDTH = 120  # of a line, if the terminal's width is unknown
@@ -56,20 +57,21 @@ def quarantine(
     from pipeline.storage.store import Store
 
     _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
+    found_settings = settings(data_dir=data_dir)
+    store = Store(found_settings.data_dir.absolute())
     if retry:
         from pipeline.load.discovery import Retry
 
-        load(settings(data_dir=data_dir), instant(now), retry=Retry(reason, _named(file)))
+        load(found_settings, instant(now), retry=Retry(reason, _named(store, file)))
         return
-    store = Store(settings(data_dir=data_dir).data_dir.absolute())
     if show is not None:
         if reason is not None or file is not None:
             refuse("--show names one line: leave out --reason and --file")
         file, number = _place(show)
-        found = Quarantine(store, file=_named(file))
+        found = Quarantine(store, file=_named(store, file))
         _show(found, file, number, as_json=as_json)
     else:
-        found = Quarantine(store, reason=reason, file=_named(file))
+        found = Quarantine(store, reason=reason, file=_named(store, file))
         if list_lines:
             _list(found, limit, as_json=as_json)
         elif export is not None:
@@ -117,9 +119,12 @@ def _place(text: str) -> tuple[str, int]:
     return file, int(number)
 
 
-def _named(file: str | None) -> str | None:
-    """Return a raw file's name as the quarantine stores it, with bytes that are not UTF-8 as escapes."""
-    return None if file is None else os.fsencode(file).decode(errors="backslashreplace")
+def _named(store: "Store", file: str | None) -> str | None:
+    """Return a raw file's name as the quarantine stores it, from that name itself or from the name on disk."""
+    from pipeline.contract.tables import quarantine_path
+    from pipeline.load.raw_names import escape
+
+    return file if file is None or store.exists(quarantine_path(file)) else escape(os.fsencode(file))
 
 
 def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None:

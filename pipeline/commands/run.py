@@ -35,6 +35,13 @@ def run(
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="With --rebuild: lose events of missing raw files.")
     ] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="An unread file that counts as whole as it is; repeat for more.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on a line, for machines.")] = False,
     every: Annotated[
         str | None,
         typer.Option(metavar="30s|5m|1h", help="Run now, then at this interval by the clock.", show_default=False),
@@ -43,16 +50,27 @@ def run(
 ) -> None:
     """Load new raw logs and publish the results.
 
-    Exit codes: 0 done; 1 failed, nothing published; 3 done, but lines were rejected (with --strict); 4 done, except for
-    raw files that could not be read; 75 another run is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only
-    a signal ends the command: the outcome of each run is printed, and the next run follows.
+    Exit codes: 0 done; 1 failed, nothing published; 2 wrong options, or no raw/ that can be listed; 3 done, but lines
+    were rejected (with --strict); 4 done, except for raw files that could not be read, now or earlier; 75 another run
+    is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only a signal ends the command: the outcome of each
+    run is printed, and the next run follows.
     """
     rebuilt = _rebuild(rebuild, paths, workspace, since, accept_loss)
     if every is not None:
-        if paths or rebuilt or strict or now is not None:
-            refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict and --now")
-        repeat(settings(data_dir=data_dir, workers=workers), _interval(every))
-    load(settings(data_dir=data_dir, workers=workers), instant(now), strict=strict, paths=paths or (), rebuild=rebuilt)
+        if paths or rebuilt or strict or accept or now is not None:
+            refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict, --accept and --now")
+        repeat(settings(data_dir=data_dir, workers=workers), _interval(every), as_json=as_json)
+    if accept and (paths or rebuilt):
+        refuse("--accept goes with a run of all of raw/: leave out PATH and --rebuild")
+    load(
+        settings(data_dir=data_dir, workers=workers),
+        instant(now),
+        strict=strict,
+        as_json=as_json,
+        paths=paths or (),
+        rebuild=rebuilt,
+        accept=accept or (),
+    )
 
 
 def _interval(text: str) -> int:

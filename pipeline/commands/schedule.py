@@ -49,12 +49,13 @@ def next_tick(now: int, interval: int) -> int:
     return (now // interval + 1) * interval
 
 
-def repeat(settings: "Settings", interval: int) -> NoReturn:
+def repeat(settings: "Settings", interval: int, *, as_json: bool) -> NoReturn:
     """Run at once, then at every tick. A run that fails is reported, and the next tick tries again.
 
     Args:
         settings: where the data folder is.
         interval: the time from tick to tick, in microseconds.
+        as_json: print each report as one line of JSON.
 
     Raises:
         typer.Exit: a signal stopped the command.
@@ -63,7 +64,7 @@ def repeat(settings: "Settings", interval: int) -> NoReturn:
         while True:
             due = next_tick(instant(None), interval)
             try:
-                run_once(settings, instant(None), stop)
+                run_once(settings, instant(None), stop, as_json=as_json)
             except typer.Exit as ended:
                 typer.echo(f"the run ended with exit code {ended.exit_code}", err=True)
             missed = (instant(None) - due) // interval + 1

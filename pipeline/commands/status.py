@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pipeline.status import Status
 
 _NOT_ALL = "no run has read all of raw/ yet"
+# Two clocks may differ by so much; what is dated later says nothing about its age.
+_AHEAD_SECONDS = 60
+_UNREAD = 20  # unread files that a warning names
+_RUN_ERRORS = 5  # of one run; the unread files of now are listed apart
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -32,9 +36,11 @@ def status(
 ) -> None:
     """Show what is published and what waits.
 
-    Prints how old the published data is, which raw files wait, the last runs and the settings in force.
+    Prints how old the published data is, which raw files wait, could not be read or are ignored, the last runs and the
+    settings in force.
 
-    Exit codes: 0 done; 1 with --max-age, if nothing is published, or if its age is greater or unknown; 2 wrong options.
+    Exit codes: 0 done; 1 with --max-age, if nothing is published, or if its age is greater, unknown or more than a
+    minute in the future; 2 wrong options.
     """
     import msgspec
 
@@ -61,34 +67,42 @@ def _age(text: str) -> int:
 
 
 def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
+    """Exit 1 if the published data are too old, and name the files that hold them back."""
+    from pipeline.commands.outcome import print_unread
+
     if status.published is None:
         typer.echo("stale: nothing is published", err=True)
     elif status.age_seconds is None:
         typer.echo(f"stale: {_NOT_ALL}", err=True)
     elif status.age_seconds > limit:
         typer.echo(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}", err=True)
+    elif status.age_seconds < -_AHEAD_SECONDS:
+        ahead = _span(-status.age_seconds)
+        typer.echo(f"stale: the published data is {ahead} in the future: a clock is wrong, or was in a run", err=True)
     else:
         return
+    if status.unread:
+        print_unread(status.unread[:_UNREAD], len(status.unread))
     raise typer.Exit(FAILED)
 
 
 def _show(status: "Status") -> None:
+    from pipeline.commands.outcome import described
     from pipeline.terminal import printable
 
     published = status.published
     if published is None:
         typer.echo("nothing is published yet: put logs into raw/ and run `usage run`")
     else:
-        age = (
-            _NOT_ALL if status.age_seconds is None else f"data as of {published.as_of}, {_span(status.age_seconds)} old"
-        )
-        typer.echo(
-            f"published: {age}; sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
-        )
+        commit = f"sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
+        typer.echo(f"published: {_shown_age(status)}; {commit}")
     if status.waiting is None:
         typer.echo("waiting: unknown")
     else:
         typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
+    for line in _unread(status):
+        typer.echo(line)
+    typer.echo(f"ignored: {'unknown' if status.ignored is None else described(status.ignored)}")
     reason = status.validation.reason
     how = "compiled" if reason is None else f"not compiled, hence slower: {printable(reason)}"
     typer.echo(f"validation: {how}")
@@ -99,6 +113,29 @@ def _show(status: "Status") -> None:
     typer.echo("\nsettings")
     for name, value in status.settings.items():
         typer.echo(f"{name}={value}")
+
+
+def _shown_age(status: "Status") -> str:
+    if status.published is None or status.age_seconds is None:
+        return _NOT_ALL
+    past = status.age_seconds >= 0
+    age = f"{_span(status.age_seconds)} old" if past else f"{_span(-status.age_seconds)} in the future"
+    return f"data as of {status.published.as_of}, {age}"
+
+
+def _unread(status: "Status") -> "Iterator[str]":
+    """Yield a line for each raw file that could not be read to its end, those that hold the data back first."""
+    from pipeline.commands.outcome import WHAT_TO_DO
+    from pipeline.terminal import printable
+
+    if status.unread:
+        yield f"unread: {len(status.unread):,} {WHAT_TO_DO}"
+    for failure in status.unread:
+        yield f"  {printable(failure.file)}: {printable(failure.error)}"
+    if status.accepted:
+        yield f"accepted: {len(status.accepted):,} unread, until they change"
+    for failure in status.accepted:
+        yield f"  {printable(failure.file)}: {printable(failure.error)}"
 
 
 def _runs(runs: "list[RunReport]") -> "Iterator[str]":
@@ -120,8 +157,10 @@ def _runs(runs: "list[RunReport]") -> "Iterator[str]":
         if run.reasons:
             rejected = ", ".join(f"{lines:,} {reason}" for reason, lines in run.reasons.items())
             yield f"  rejected: {printable(rejected)}"
-        for failure in run.errors:
+        for failure in run.errors[:_RUN_ERRORS]:
             yield f"  could not be read: {printable(f'{failure.file}: {failure.error}')}"
+        if (more := max(run.unread, len(run.errors)) - _RUN_ERRORS) > 0:
+            yield f"  could not be read: {more:,} more"
 
 
 def _span(seconds: float) -> str:

@@ -1,25 +1,26 @@
 """Step 1: which raw files are new, changed or longer than when they were last read.
 
-Reads the folder `raw/` and the entries of the ledger; writes nothing.
+Compares a listing of raw files with the ledger, and reads the ends of files that grew; writes nothing.
 """
 
-import errno
 import hashlib
 import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Final, Literal
 
 import msgspec
 
 from pipeline.load.job import DEFAULT_LIMITS
+from pipeline.load.listing import Listing, RawFile
+from pipeline.load.raw_names import packing
 from pipeline.storage.state import Counts, Entry
+from pipeline.storage.unread import Unread
 
 Compression = Literal["gzip", "zstd"]
 
-_COMPRESSIONS: Final[dict[str, Compression | None]] = {".jsonl": None, ".jsonl.gz": "gzip", ".jsonl.zst": "zstd"}
-_COMPRESSION_RATIO: Final = 8  # approximate ratio for logs; only to choose the number of buckets
+_COMPRESSIONS: Final[dict[str, Compression | None]] = {"": None, "gz": "gzip", "zst": "zstd"}
+_COMPRESSION_RATIO: Final = 8  # of logs, about; only to choose the number of buckets
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -38,13 +39,9 @@ class Part(msgspec.Struct, frozen=True):
     tail_before: Counts = Counts()  # counts of the line without a newline that was read before and is read again
     prefix_hash: str = ""  # of the bytes before `offset`
     end: int = 0  # 0: where the file ends when it is opened
-    error: str | None = None  # why it cannot be read
+    listed: RawFile | None = None
     retry: "Retry | None" = None
     entry: Entry | None = None  # in a retry, what the ledger knows of the file
-
-
-class PathError(ValueError):
-    """Raised when a given path is not a raw file."""
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -68,51 +65,51 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def changed(
-    raw: Path,
+    found: Listing,
     entries: Mapping[str, Entry],
-    paths: Iterable[Path] = (),
+    unread: Mapping[str, Unread],
     prefix_bytes: int = DEFAULT_LIMITS.prefix_bytes,
 ) -> list[Part]:
     """Return the parts of raw files that have not been read yet, in the order of their names.
 
     Args:
-        raw: the folder that is searched, its subfolders included; dot files and `*.tmp` are ignored.
+        found: the raw files.
         entries: the ledger.
-        paths: files or folders to look at instead of everything in `raw`.
-        prefix_bytes: how many bytes are hashed at each end of the part that was read of a plain file.
-
-    Raises:
-        OSError: one of `paths` does not exist or cannot be accessed.
-        PathError: one of `paths` is neither a folder nor named like a raw file.
+        unread: the files that earlier runs could not read. They are tried again, accepted ones once they change.
+        prefix_bytes: hashed at each end of what was read of a plain file.
     """
-    paths = list(paths)
     parts = []
-    for path, status in _files(paths or [raw]):
-        name = _name(raw, path)
-        if isinstance(status, OSError):
-            if path in (paths or [raw]):
-                raise status
-            parts.append(Part(name, path, None, 0, error=status.strerror))
+    for file in found.files:
+        entry, failure = entries.get(file.name), unread.get(file.name)
+        if entry and is_as_read(file, entry):
             continue
-        if not _suffix(path):
-            raise PathError(f"{path} is not a raw file: its name must end with {', '.join(_COMPRESSIONS)}")
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for its writer
-            parts.append(Part(name, path, None, 0, error="it is not a regular file"))
+        if failure and failure.accepted and _is_as_it_failed(file, failure):
             continue
-        entry = entries.get(name)
-        if entry and (entry.inode, entry.size, entry.mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns):
-            continue
-        compression = _COMPRESSIONS[_suffix(path)]
-        if entry and not compression and _only_grew(path, entry, status, prefix_bytes):
+        path, compression = Path(os.fsdecode(file.path)), _COMPRESSIONS[packing(file.path)]
+        if entry and not compression and _only_grew(path, entry, file, prefix_bytes):
             before = entry.counts - entry.tail
-            size = status.st_size - entry.offset
-            parts.append(
-                Part(name, path, compression, size, entry.offset, before.lines, before, entry.tail, entry.prefix_hash)
+            part = Part(
+                file.name,
+                path,
+                compression,
+                file.size - entry.offset,
+                entry.offset,
+                before.lines,
+                before,
+                entry.tail,
+                entry.prefix_hash,
+                listed=file,
             )
         else:
-            size = status.st_size * (_COMPRESSION_RATIO if compression else 1)
-            parts.append(Part(name, path, compression, size))
-    return sorted({part.source_file: part for part in parts}.values(), key=lambda part: part.source_file)
+            size = file.size * (_COMPRESSION_RATIO if compression else 1)
+            part = Part(file.name, path, compression, size, listed=file)
+        parts.append(part)
+    return parts
+
+
+def is_as_read(file: RawFile, entry: Entry) -> bool:
+    """Return whether a file has not changed since it was read."""
+    return (entry.inode, entry.size, entry.mtime_ns) == (file.inode, file.size, file.mtime_ns)
 
 
 def prefix_hash(file: IO[bytes], offset: int, prefix_bytes: int) -> str:
@@ -124,42 +121,17 @@ def prefix_hash(file: IO[bytes], offset: int, prefix_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def _only_grew(path: Path, entry: Entry, status: os.stat_result, prefix_bytes: int) -> bool:
-    if not entry.prefix_hash or entry.inode != status.st_ino or entry.size >= status.st_size:
+def _is_as_it_failed(file: RawFile, failure: Unread) -> bool:
+    """Return whether nothing about a file changed since it failed, not even its owner or mode."""
+    now = (file.inode, file.size, file.mtime_ns, file.ctime_ns)
+    return now == (failure.inode, failure.size, failure.mtime_ns, failure.ctime_ns)
+
+
+def _only_grew(path: Path, entry: Entry, file: RawFile, prefix_bytes: int) -> bool:
+    if not entry.prefix_hash or entry.inode != file.inode or entry.size >= file.size:
         return False
     try:
-        with path.open("rb") as file:
-            return entry.prefix_hash == prefix_hash(file, entry.offset, prefix_bytes)
+        with path.open("rb") as opened:
+            return entry.prefix_hash == prefix_hash(opened, entry.offset, prefix_bytes)
     except OSError:  # reading it will fail the same way, and report it
         return False
-
-
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result | OSError]]:
-    """Yield the files at some paths and in the folders among them, each with its status or why it has none."""
-    for path in paths:
-        try:
-            status = path.stat()
-            children = list(path.iterdir()) if stat.S_ISDIR(status.st_mode) else None
-        except OSError as error:
-            yield path, error
-            continue
-        if children is None:
-            yield path, status
-        else:
-            yield from filter(_is_raw, _files(child for child in children if not child.name.startswith(".")))
-
-
-def _is_raw(found: tuple[Path, os.stat_result | OSError]) -> bool:
-    """Return whether an entry of a folder is a raw file, or may be one or contain some."""
-    path, status = found
-    return bool(_suffix(path)) or (isinstance(status, OSError) and status.errno != errno.ENOENT)
-
-
-def _suffix(path: Path) -> str:
-    return next((suffix for suffix in _COMPRESSIONS if path.name.endswith(suffix)), "")
-
-
-def _name(raw: Path, path: Path) -> str:
-    path = path.absolute()
-    name = path.relative_to(raw.absolute()) if path.is_relative_to(raw.absolute()) else path
-    return os.fsencode(name).decode(errors="backslashreplace")  # a name need not be UTF-8

@@ -5,6 +5,8 @@ power cut: first the tables, then the manifests that name them, then `published.
 nothing names any more.
 """
 
+from typing import Final
+
 import msgspec
 
 from pipeline.contract.calendar import rfc3339, utc_day, zone_data_version
@@ -19,9 +21,11 @@ from pipeline.contract.tables import (
 )
 from pipeline.load.job import Job
 from pipeline.load.rebuild import leftovers
-from pipeline.load.results import FileError, Results, RunReport, reasons, total
+from pipeline.load.results import Remarks, Results, RunReport, reasons, total
 from pipeline.storage import catalog
 from pipeline.storage.store import DamagedError, Operation
+
+_ERRORS: Final = 100  # unread files that the record of a run names, since every run names them again
 
 
 class NewerError(RuntimeError):
@@ -33,8 +37,8 @@ def publication(job: Job, *, everything: bool) -> Published:
 
     Args:
         job: the run.
-        everything: whether this commit completes all raw files that the run listed. Otherwise `data_as_of` stays as it
-            is: null until some run has read all of them.
+        everything: whether this commit completes all raw files that the run listed, and no file is unread. Otherwise
+            `data_as_of` stays as it is: null until some run has read all of them.
     """
     before = _published(job)
     return Published(
@@ -71,7 +75,7 @@ def _published(job: Job) -> Published | None:
     return found
 
 
-def report(job: Job, published: Published, results: Results, seconds: dict[str, float]) -> RunReport:
+def report(job: Job, published: Published, results: Results, seconds: dict[str, float], remarks: Remarks) -> RunReport:
     """Return what the run did.
 
     Args:
@@ -79,6 +83,7 @@ def report(job: Job, published: Published, results: Results, seconds: dict[str, 
         published: what it publishes.
         results: of the earlier steps.
         seconds: how long each stage took so far.
+        remarks: what else it reports.
     """
     counts = total(results.parts, results.accepted)
     return RunReport(
@@ -97,7 +102,10 @@ def report(job: Job, published: Published, results: Results, seconds: dict[str, 
         workspaces=len({workspace_id for bucket in results.buckets for workspace_id in bucket.events}),
         partitions=sum(len(changes) for bucket in results.buckets for changes in bucket.events.values()),
         seconds=seconds,
-        errors=[FileError(part.source_file, part.error) for part in results.parts if part.error],
+        errors=remarks.errors[:_ERRORS],
+        unread=len(remarks.errors),
+        ignored=remarks.ignored,
+        warnings=remarks.warnings,
     )
 
 

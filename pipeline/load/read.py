@@ -33,9 +33,6 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
         shuffle: takes the rows.
     """
     reader = _Reader(part, number, job, shuffle)
-    if part.error is not None:
-        reader.result.error = part.error
-        return reader.close(None)
     entry, prefix_bytes = None, job.limits.prefix_bytes
     try:
         with part.path.open("rb") as file:

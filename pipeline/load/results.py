@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.contract.tables import Month
 from pipeline.load.discovery import Part
+from pipeline.load.listing import Ignored
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import Operation
 from pipeline.validation.records import Reason
@@ -103,6 +104,14 @@ class FileError(msgspec.Struct, frozen=True):
     error: str
 
 
+class Remarks(msgspec.Struct, frozen=True):
+    """What a run reports besides the lines that it read."""
+
+    errors: list[FileError] = []  # files that could not be read to their end, now or earlier, and are not accepted
+    ignored: Ignored = Ignored()
+    warnings: list[str] = []
+
+
 class RunReport(msgspec.Struct, kw_only=True):
     """What a run did: one line of `runs/`."""
 
@@ -121,11 +130,14 @@ class RunReport(msgspec.Struct, kw_only=True):
     workspaces: int
     partitions: int
     seconds: dict[str, float]  # by stage
-    errors: list[FileError]
+    errors: list[FileError]  # the first of the unread files
+    unread: int = 0  # files that could not be read to their end, now or earlier, and are not accepted
+    ignored: Ignored = Ignored()
+    warnings: list[str] = []
 
 
 def joined(reports: Sequence[RunReport]) -> RunReport:
-    """Return one report for all slices of a run; id, sequence and freshness are those of the last slice."""
+    """Return one report for all slices of a run; everything but numbers and reasons is that of the last slice."""
     report = msgspec.structs.replace(reports[-1])
     for name in ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "workspaces", "partitions"):
         setattr(report, name, sum(getattr(part, name) for part in reports))
@@ -134,7 +146,6 @@ def joined(reports: Sequence[RunReport]) -> RunReport:
         for part in reports:
             total.update(getattr(part, name))
         setattr(report, name, dict(total))
-    report.errors = [error for part in reports for error in part.errors]
     return report
 
 

@@ -6,7 +6,7 @@ lock; publishes what the steps staged.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -20,15 +20,17 @@ from pipeline.load import publish
 from pipeline.load.job import Job, Limits
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
-from pipeline.load.results import Results, RunReport, ledger
+from pipeline.load.results import Remarks, Results, RunReport, ledger
 from pipeline.storage import commit
 from pipeline.storage.lock import locked
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.tombstones import Tombstones
+from pipeline.storage.unread import Unread
 
 # An event may be this far ahead of the run that reads it, since not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
+_NO_REMARKS: Final = Remarks()
 
 
 class Session:
@@ -45,7 +47,7 @@ class Session:
     ) -> None:
         self.store, self.state, self.now, self.settings = store, state, now, settings
         self.workers = settings.workers or os.cpu_count() or 1
-        self._progress, self._pause = progress, pause
+        self._progress, self.pause = progress, pause
         self._seconds: dict[str, float] = {}
 
     def recover(self) -> None:
@@ -86,18 +88,22 @@ class Session:
         everything: bool,
         rebuilt: bool = False,
         carried_out: Tombstones | None = None,
+        unread: Mapping[str, Unread] | None = None,
+        remarks: Remarks = _NO_REMARKS,
     ) -> RunReport:
         """Commit what was staged, and report what the run did.
 
         Args:
             job: the run.
             results: of its steps.
-            everything: whether this commit completes all raw files that the run listed.
+            everything: whether this commit completes all raw files that the run listed, and no file is unread.
             rebuilt: whether all tables were rebuilt, so that no other raw file counts as read.
-            carried_out: the tombstones that this commit completes; None if it adds none.
+            carried_out: the tombstones that this commit completes; None where it adds none.
+            unread: the raw files that could not be read to their end; None where that is as before.
+            remarks: what the run reports besides.
         """
         published = publish.publication(job, everything=everything)
-        report = publish.report(job, published, results, self._seconds)
+        report = publish.report(job, published, results, self._seconds, remarks)
         operations = publish.compose(job, published, results, report)
         # The ledger counts all lines of a file, so a rebuild of some months leaves it as it is.
         partial = job.rebuild is not None and not job.rebuild.everything
@@ -111,6 +117,7 @@ class Session:
             rebuilt=rebuilt,
             complete=everything,
             carried_out=carried_out,
+            unread=unread,
         )
         return report
 
@@ -135,7 +142,7 @@ class Session:
     def advance(self, done: int, lines: int = 0) -> None:
         """Report that more of the stage is done, and stop the run here if a stop was requested."""
         self._progress.advance(done, lines)
-        self._pause()
+        self.pause()
 
 
 @contextmanager

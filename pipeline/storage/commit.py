@@ -13,7 +13,7 @@ names.
 `recover` skips the renames that were done and repeats the rest, so a commit that has begun can be finished.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ import pyarrow as pa
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstones
+from pipeline.storage.unread import Unread
 
 _TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
 
@@ -35,6 +36,7 @@ def commit(
     rebuilt: bool = False,
     complete: bool = False,
     carried_out: Tombstones | None = None,
+    unread: Mapping[str, Unread] | None = None,
 ) -> None:
     """Carry out the operations, and record the raw files as read.
 
@@ -48,6 +50,7 @@ def commit(
         complete: whether every raw file has now been read since the ledger was created.
         carried_out: the tombstones whose data are gone from the tables after this commit; None leaves the record as it
             is.
+        unread: the raw files that could not be read to their end; None leaves the record as it is.
 
     Raises:
         OSError: a file cannot be published or deleted.
@@ -55,7 +58,7 @@ def commit(
     """
     store.make_folders(operations)
     store.sync()
-    state.begin(run, operations, entries, rebuilt=rebuilt, complete=complete, carried_out=carried_out)
+    state.begin(run, operations, entries, rebuilt=rebuilt, complete=complete, carried_out=carried_out, unread=unread)
     for operation in operations:
         store.apply(operation)
     state.end()

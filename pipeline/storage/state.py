@@ -6,16 +6,18 @@ event has a version, the tables stay the same.
 
 import operator
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from pipeline.storage import ownership
+from pipeline.storage import unread as unread_table
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
+from pipeline.storage.unread import Unread
 
 _SCHEMA: Final = """
 create table if not exists files (
@@ -100,7 +102,7 @@ class State:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
             self._database.execute("pragma secure_delete = on")  # paths contain the ids of forgotten workspaces
-            self._database.executescript(_SCHEMA)
+            self._database.executescript(_SCHEMA + unread_table.SCHEMA)
         except sqlite3.DatabaseError:
             self.close()
             raise
@@ -112,6 +114,10 @@ class State:
     def entries(self) -> dict[str, Entry]:
         """Return the entries of the ledger by path."""
         return _entries(self._database)
+
+    def unread(self) -> dict[str, Unread]:
+        """Return the raw files that could not be read to their end, by path."""
+        return unread_table.read(self._database)
 
     def is_trusted(self) -> bool:
         """Return whether the tables are free of half-published files from runs that this ledger has no record of."""
@@ -130,6 +136,7 @@ class State:
         rebuilt: bool,
         complete: bool,
         carried_out: Tombstones | None = None,
+        unread: Mapping[str, Unread] | None = None,
     ) -> None:
         """Record the operations of a commit and the raw files that it covers, in one transaction.
 
@@ -141,6 +148,7 @@ class State:
             complete: whether every raw file has been read since the ledger was created, once this commit ends.
             carried_out: the tombstones whose data are gone from the tables after this commit; None leaves the record
                 as it is.
+            unread: the raw files that could not be read to their end; None leaves the record as it is.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -161,6 +169,8 @@ class State:
                 self.trust()
             if carried_out is not None:
                 self.carry_out(carried_out, run)
+            if unread is not None:
+                unread_table.write(database, unread)
 
     def journal(self) -> tuple[str, list[Operation]] | None:
         """Return the last commit's run and its operations that may not be on disk; None if there are none."""
@@ -218,21 +228,29 @@ class State:
         return {path for (path,) in self._database.execute("select path from discarded")}
 
 
-def read_entries(path: Path) -> dict[str, Entry]:
-    """Return the entries of the ledger by path, without creating or changing a file; empty if there is no database.
-
-    SQLite creates the files of a missing write-ahead log even for a read-only connection, unless the database is
-    declared immutable. Declaring it so is safe here: if these files are missing, nobody is writing.
+def read_entries(path: Path) -> tuple[dict[str, Entry], dict[str, Unread]]:
+    """Return the ledger and the unread files, by path, without creating or changing a file; nothing if there is none.
 
     Raises:
         sqlite3.Error: the database cannot be read.
         msgspec.MsgspecError: an entry cannot be decoded.
     """
     if not path.exists():
-        return {}
+        return {}, {}
+    with _read_only(path) as database:
+        return _entries(database), unread_table.read(database)
+
+
+@contextmanager
+def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database without creating a file.
+
+    SQLite creates the files of a missing write-ahead log even for a read-only connection, unless the database is
+    declared immutable. Declaring it so is safe here: if these files are missing, nobody is writing.
+    """
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)) as database:
-        return _entries(database)
+        yield database
 
 
 def _entries(database: sqlite3.Connection) -> dict[str, Entry]:

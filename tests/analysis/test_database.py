@@ -60,7 +60,6 @@ def connect(folder: DataFolder) -> duckdb.DuckDBPyConnection:
 
 def test_views_of_nothing(folder: DataFolder) -> None:
     """Before anything is loaded, every view is empty but already has its final columns and types."""
-    folder.root.mkdir()
     with open_session(folder.root, folder.now) as session:
         before = {view: rows(session, f"describe {view}") for view in database.VIEWS}
         for view in set(database.VIEWS) - {"calendar"}:

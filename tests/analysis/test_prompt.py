@@ -124,7 +124,6 @@ def test_prompt(folder: DataFolder, tmp_path: Path) -> None:
 
 def test_end_of_input_leaves(folder: DataFolder, tmp_path: Path) -> None:
     """Ctrl-D ends the prompt with exit code 0."""
-    folder.root.mkdir()
     with terminal(folder, tmp_path / "state") as screen:
         screen.see("usage>")
         screen.type("\x04")

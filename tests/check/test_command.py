@@ -54,6 +54,29 @@ def test_command_with_faults(good: DataFolder) -> None:
     assert "Traceback" not in found.output
 
 
+def test_command_unread(good: DataFolder) -> None:
+    """A raw file that could not be read to its end is named, with its control characters as escapes; it is no fault."""
+    good.drop("\x1b[31m.jsonl.gz", b"\x1f\x8b")
+    good.run()
+    found = command(good)
+    assert found.exit_code == 0, found.output
+    lines = found.stdout.splitlines()
+    assert any(line.startswith("unread: 1 could not be read to the end") for line in lines)
+    assert any(line.startswith(r"  \x1b[31m.jsonl.gz: ") for line in lines)
+    assert [failure["file"] for failure in json.loads(command(good, "--json").stdout)["unread"]] == [
+        "\x1b[31m.jsonl.gz"
+    ]
+
+
+def test_command_without_raw(good: DataFolder) -> None:
+    """Without `raw/` everything else is checked; that nothing is known of raw files is said, and it is not made."""
+    (good.root / "raw").rename(good.root / "away")
+    found = command(good)
+    assert found.exit_code == 0, found.output
+    assert f"note: {good.root / 'raw'} cannot be listed: No such file or directory" in found.stdout
+    assert not (good.root / "raw").exists()
+
+
 def test_command_json(good: DataFolder) -> None:
     """`--json` prints the report as one JSON object."""
     found = command(good, "--json", "--workspace", WORKSPACE.upper(), "--days", "2")

@@ -42,11 +42,10 @@ def test_hostile_input(folder: DataFolder, seed: int) -> None:
     assert wrong(checked(folder)) == {}
 
 
-def test_an_empty_folder(folder: DataFolder) -> None:
-    """A folder without published tables passes with a note; a missing folder is an error."""
+def test_an_empty_folder(folder: DataFolder, tmp_path: Path) -> None:
+    """Where nothing is published nothing is wrong; where there is no folder there is nothing to check."""
     with pytest.raises(FileNotFoundError):
-        checked(folder)
-    folder.root.mkdir()
+        checked(DataFolder(tmp_path / "nowhere"))
     report = checked(folder)
     assert wrong(report) == {}
     assert report.notes == ["nothing is published yet"]

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -36,9 +36,11 @@ class Daemon:
 
 
 @contextmanager
-def running(folder: DataFolder, every: str, number: signal.Signals = signal.SIGTERM) -> Iterator[Daemon]:
-    """Start the command, and check that a signal ends it at once."""
-    command = [*COMMAND, *RUN, "--every", every, "--data-dir", str(folder.root)]
+def running(
+    folder: DataFolder, every: str, number: signal.Signals = signal.SIGTERM, options: Sequence[str] = ()
+) -> Iterator[Daemon]:
+    """Start the command, and demand that a signal ends it at once."""
+    command = [*COMMAND, *RUN, "--every", every, "--data-dir", str(folder.root), *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
     ) as process:
@@ -122,6 +124,25 @@ def test_a_failed_run(folder: DataFolder) -> None:
         daemon.until("exit code 1")
         published.write_bytes(good)
         daemon.until("1 lines = 1 accepted")
+
+
+def test_no_raw_folder(folder: DataFolder) -> None:
+    """A tick that finds no `raw/` says so, and creates nothing; as soon as it is there, the next one reads it."""
+    (folder.root / "raw").rmdir()
+    with running(folder, "1s") as daemon:
+        for _ in range(2):
+            daemon.until("raw cannot be listed: No such file or directory")
+            daemon.until("exit code 2")
+        assert not list(folder.root.iterdir())
+        folder.drop("a.jsonl", [record()])
+        daemon.until("1 lines = 1 accepted")
+
+
+def test_reports_for_machines(folder: DataFolder) -> None:
+    """With --json each run prints its report on one line."""
+    folder.drop("a.jsonl", [record()])
+    with running(folder, "24h", options=["--json"]) as daemon:
+        daemon.until('"lines":1,', '"accepted":1,', '"ignored":{"count":0,')
 
 
 @pytest.mark.parametrize("options", [["--rebuild"], ["--strict"], ["--now", NOW], ["a.jsonl"]])

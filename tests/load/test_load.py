@@ -141,7 +141,6 @@ def test_events_ahead_of_the_run(folder: DataFolder) -> None:
 
 def test_one_run_at_a_time(folder: DataFolder) -> None:
     """A second run on the same folder is refused."""
-    folder.root.mkdir()
     with FileLock(folder.root / "run.lock"), pytest.raises(BusyError):
         folder.run()
     folder.run()

@@ -76,6 +76,7 @@ def test_broken_symlink(folder: DataFolder) -> None:
     (folder.root / "raw/b.jsonl").symlink_to(folder.root / "raw/nowhere")
     report = folder.run()
     assert (report.accepted, [failure.file for failure in report.errors]) == (1, ["b.jsonl"])
+    assert report.data_as_of is None
     folder.drop("nowhere", lines("b"))
     assert folder.run().accepted == 1
 
@@ -122,7 +123,9 @@ def test_corrupted_in_the_middle(folder: DataFolder, suffix: str) -> None:
     assert 0 < good < 4000
     assert ids(folder) == {"b", *all_ids[:good]}
     assert f"the {good:,} lines before that are read" in result.stderr
-    done(usage(folder))
+    again = usage(folder)
+    done(again, 4)
+    assert f"  a{suffix}: " in again.stderr
     assert total(folder).lines == good + 1
     path.write_bytes(packed)
     done(usage(folder))

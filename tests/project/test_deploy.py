@@ -99,6 +99,21 @@ def test_settings() -> None:
     assert set(re.findall(r"USAGE_[A-Z_]+", text)) <= {setting.variable for setting in SETTINGS}
 
 
+def test_folders() -> None:
+    """Every way to deploy makes `raw/`, without which a run exits 2."""
+    (made,) = (json.loads(rest) for rest in instructions("RUN") if "--directory" in rest)
+    assert made[-3:] == ["/data", "/data/raw", "/data/directory"]
+    (container,) = POD_SPECS[0]["initContainers"]
+    (mount,) = container["volumeMounts"]
+    assert container["command"][-2:] == [f"{mount['mountPath']}/raw", f"{mount['mountPath']}/directory"]
+    assert container["image"] == POD_SPECS[0]["containers"][0]["image"]
+    for path in (DEPLOY / "crontab", DEPLOY / "systemd/usage-run.service"):
+        text = path.read_text("utf-8")
+        (folder,) = set(re.findall(r"(?m)^(?:Environment=)?USAGE_DATA_DIR=(.+)$", text))
+        (once,) = re.findall(r"(?m)^# Once: (install .+)$", text)
+        assert once.split()[-2:] == [folder, f"{folder}/raw"]
+
+
 def test_ports_and_probes() -> None:
     """All files name the same port, and probes ask paths that need no credential."""
     assert instructions("EXPOSE") == [PORT]
@@ -214,7 +229,6 @@ def test_health_check(folder: DataFolder) -> None:
             [sys.executable, *arguments], env=environment, check=False, stderr=subprocess.DEVNULL
         ).returncode
 
-    folder.root.mkdir()
     with running(folder.root) as url:
         assert check(urlsplit(url).port or 0) == 0
     with socket.socket() as taken:  # bound, but nobody listens

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from pipeline.contract.calendar import SECOND_US
+from pipeline.contract.tables import PUBLISHED, Published
 from service.telemetry.shared_counters import SharedCounters
 from tests.support.process import start, stop
 
@@ -92,6 +95,16 @@ def test_data(folder: Any, send: Any) -> None:
     assert (set(dict(build)), one) == ({"version", "python"}, 1)
 
 
+def test_data_of_the_future(folder: Any, send: Any) -> None:
+    """The age is negative where a run's clock was ahead, so that an alert can tell this from fresh data."""
+    folder.publish()
+    path = folder.root / PUBLISHED
+    published = msgspec.json.decode(path.read_bytes(), type=Published)
+    ahead = msgspec.structs.replace(published, data_as_of=(published.data_as_of or 0) + 3600 * SECOND_US)
+    path.write_bytes(msgspec.json.encode(ahead))
+    assert _read(folder.app(), send)["usage_data_age_seconds"] == {frozenset(): 60 - 3600}
+
+
 def test_memory(folder: Any, send: Any, event: Any) -> None:
     """The metrics report the workspaces in memory and the bytes of their months."""
     folder.publish([event(folder.now, credits=1)])
@@ -130,6 +143,8 @@ def test_labels_name_nobody(folder: Any, send: Any, event: Any) -> None:
 _COUNT = """
 import sys
 from pathlib import Path
+from pipeline.contract.calendar import SECOND_US
+from pipeline.contract.tables import PUBLISHED, Published
 from service.telemetry.shared_counters import SharedCounters
 counters = SharedCounters(2, Path(sys.argv[1]))
 counters.counts[0] += 5
