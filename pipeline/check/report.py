@@ -80,7 +80,7 @@ class Moved(msgspec.Struct):
 
 
 class CheckReport(msgspec.Struct):
-    """What a check found. Waiting files, moved ids and notes are not faults, so `agrees` ignores them."""
+    """What a check found. Only faults count for `agrees`: waiting files, moved ids, problems and notes do not."""
 
     agrees: bool = True
     events: TableResult = msgspec.field(default_factory=TableResult)
@@ -92,6 +92,7 @@ class CheckReport(msgspec.Struct):
     runs: TableResult = msgspec.field(default_factory=TableResult)  # rows are lines, files are runs
     waiting: Waiting = Waiting(0, 0)
     moved: Moved = msgspec.field(default_factory=Moved)
+    problems: list[str] = []  # of the directory
     notes: list[str] = []
 
     def results(self) -> dict[str, TableResult]:

@@ -65,6 +65,8 @@ def check(
 
 def _show(report: "CheckReport") -> None:
     """Print a line for each table, and below it the first of its faults."""
+    from pipeline.terminal import printable
+
     events, manifests, cube, actors = report.events, report.manifests, report.cube, report.actors
     quarantine, ledger, runs = report.quarantine, report.ledger, report.runs
     looked_at = {
@@ -97,5 +99,7 @@ def _show(report: "CheckReport") -> None:
                 f"  workspace {moved.workspace_id}, id {moved.id!r}: {moved.rows:,} events"
                 f" from {moved.first_day} to {moved.last_day}"
             )
+    for problem in report.problems:
+        typer.echo(f"problem: {printable(problem)}")
     for note in report.notes:
         typer.echo(f"note: {note}")

@@ -64,6 +64,7 @@ class ErasurePlan(msgspec.Struct):
     rerun_events: int = 0  # events that the days in `rerun` lose
     lines: int = 0  # rejected lines
     keys: int = 0  # API keys made here
+    warnings: list[str] = []  # what else the erasure changes
 
     @property
     def is_empty(self) -> bool:
