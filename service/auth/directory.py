@@ -18,7 +18,8 @@ from pipeline.contract.tables import DIRECTORY
 
 _log: Final = structlog.stdlib.get_logger("service.auth.directory")
 
-# Of a file: modification time, change time, inode, size. None: there is no such file.
+# Of a file: modification time, change time, inode, size. None: there is no such file. Where that cannot be found out,
+# the size is the number of the error, below zero.
 Identity = tuple[int, int, int, int] | None
 
 
@@ -135,7 +136,7 @@ class DirectoryReader:
         """
         rows = read_rows(path, self._kinds[path])
         if not rows and self._rows[path] and path.name in EXPORTS:
-            raise DirectoryError(f"{no_rows(path)}; to remove the last row, mark it as removed or revoked")
+            raise DirectoryError(f"{no_rows(path)}; to remove the last row, mark it as removed or revoked, or restart")
         return rows
 
     def _build(self) -> Directory:
@@ -147,7 +148,9 @@ def file_identity(path: Path) -> Identity:
     """Return a value that changes whenever the file does."""
     try:
         stat = os.stat(path)  # noqa: PTH116 - runs for four files a second, under load
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        return 0, 0, 0, -(error.errno or 1)
     # The change time too: a copy may carry an old modification time, and a change of permissions touches nothing else.
     return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size
