@@ -140,7 +140,8 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     except OSError as error:
         raise DirectoryError(f"{path} cannot be read: {why(error)}") from error
     try:
-        content.decode()  # the decoder of JSON skips the texts of unknown fields, whatever they hold
+        if not content.isascii():
+            content.decode()  # the decoder of JSON skips the texts of unknown fields, whatever they hold
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         raise DirectoryError(f"{path}, line {number}: is not UTF-8") from None
