@@ -22,7 +22,7 @@ import msgspec
 
 from pipeline.contract import formats
 from pipeline.contract.calendar import utc_day
-from pipeline.contract.files import open_file, why
+from pipeline.contract.files import one_line, open_file, why
 
 MEMBERS: Final = "members.jsonl"
 ACCOUNTS: Final = "accounts.jsonl"
@@ -53,7 +53,7 @@ class DirectoryError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        shown = message if message.isprintable() else "".join(map(_visible, message))
+        shown = one_line(message)
         super().__init__(shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…")
 
 
@@ -112,7 +112,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 Row = TypeVar("Row", Member, Account, ApiKey)
 
 # The local keys come last, so that of a repeated id they count.
-FILES: Final[dict[str, type[Member | Account | ApiKey]]] = {
+FILES: Final[dict[str, type[Any]]] = {
     MEMBERS: Member,
     ACCOUNTS: Account,
     PRODUCT_KEYS: ApiKey,
@@ -159,7 +159,8 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 def no_rows(path: Path) -> str:
     """Return words for a file without rows."""
-    return f"{path} {'has no rows' if os.path.exists(path) else 'is missing'}"  # noqa: PTH110 - never raises
+    what = "has no rows" if os.path.exists(path) else "is missing"  # noqa: PTH110 - never raises
+    return one_line(f"{path} {what}")
 
 
 def problems(directory: Path) -> list[str]:
@@ -175,7 +176,3 @@ def problems(directory: Path) -> list[str]:
         if not rows and name in EXPORTS:
             found.append(f"{no_rows(path)}; a running service keeps the rows that it has read before")
     return found
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -1,6 +1,7 @@
 """The rows of the directory files: which lines are accepted, and what an error names."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,16 @@ def test_messages_are_for_terminals(tmp_path: Path) -> None:
     assert str(refused.value).isprintable()
     assert "\\x1b[31mxxx" in str(refused.value)
     assert len(str(refused.value)) < 1_100
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """Where the data folder's name is not UTF-8 or has control characters, messages have them as escapes."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b"))
+    folder.mkdir()
+    (folder / "members.jsonl").write_text("{")
+    found = problems(folder)
+    assert len(found) == len(EXPORTS)
+    assert all(text.isprintable() and "\\udcff\\x1b" in text for text in found)
 
 
 def test_problems(tmp_path: Path) -> None:
