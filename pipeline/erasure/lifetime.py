@@ -35,8 +35,8 @@ def warnings(store: Store, erased: Iterable[tuple[str, str]], threads: int) -> l
         anchors = _anchors(store) if days else {}
         users, lost = set(), 0
         for (workspace_id, month), gone in days.items() if anchors else ():
-            for day, user_id, used in _used(store, workspace_id, month, list(anchors), threads):
-                if day in gone and day >= anchors[user_id]:
+            for used_on, user_id, used in _used(store, workspace_id, month, list(anchors), threads):
+                if used_on in gone and used_on >= anchors[user_id]:
                     users.add(user_id)
                     lost += used
     except (DirectoryError, DamagedError) as error:

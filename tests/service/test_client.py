@@ -1,7 +1,7 @@
 """The published client in this process: how long it would wait, and what it shows of a refusal."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -40,7 +40,7 @@ def _ask_async(folder: ServiceFolder, token: str, app: Any) -> Any:
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the list of the seconds that the client would wait; it does not."""
     seconds: list[float] = []
     real = http_client._retry_timeout  # noqa: SLF001 - the client has no public setting of its waits
