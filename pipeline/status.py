@@ -1,6 +1,6 @@
 """What is published and what waits: the published tables, the last runs, new raw files, the settings in force.
 
-Reads `published.json`, `runs/`, the ledger and `raw/`; writes nothing and creates no file.
+Reads `published.json`, `runs/`, the ledger, `raw/` and `directory/`; writes nothing and creates no file.
 """
 
 import sqlite3
@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from pipeline.contract import directory
 from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import PUBLISHED, RAW, Published
+from pipeline.contract.tables import DIRECTORY, PUBLISHED, RAW, Published
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
 from pipeline.load.listing import Ignored, RawFolderError, listed
@@ -44,7 +45,7 @@ class Status(msgspec.Struct, frozen=True):
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
     validation: Validation
-    problems: list[str]  # which of these could not be read, and why
+    problems: list[str]  # which of these could not be read, and why; also exports of the directory without rows
 
 
 class _Raw(msgspec.Struct):
@@ -68,6 +69,8 @@ def read(settings: Settings, now: int, runs: int) -> Status:
     problems: list[str] = []
     published = _published(store, problems)
     raw = _raw(store, problems)
+    last_runs = _last_runs(store, runs, problems)
+    problems += directory.problems(store.path(DIRECTORY))
     return Status(
         published=published,
         age_seconds=_age(published, now),
@@ -75,7 +78,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         unread=raw.unread,
         accepted=raw.accepted,
         ignored=raw.ignored,
-        runs=_last_runs(store, runs, problems),
+        runs=last_runs,
         settings=settings.shown(),
         validation=Validation(native.UNAVAILABLE is None, native.UNAVAILABLE),
         problems=problems,

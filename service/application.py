@@ -39,6 +39,7 @@ def create_app(
     """
     snapshots = Snapshots(settings.data_dir)
     directory = DirectoryReader(settings.data_dir, monotonic)
+    directory.warn_of_empty_files()
     tokens = TokenVerifier(settings, monotonic)
     metrics = Metrics(snapshots, clock, counters_dir)
     log = log or RequestLog()

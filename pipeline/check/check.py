@@ -1,7 +1,7 @@
 """`usage check`: a second opinion on everything that is published.
 
-Reads the tables, the manifests, the ledger, the run records and the list of raw files. Writes only spill files under
-`staging/`, and removes them. The steps:
+Reads the tables, the manifests, the ledger, the run records, the list of raw files and the directory. Writes only spill
+files under `staging/`, and removes them. The steps:
 
     1  lines.account    the ledger, the quarantine and the run records account for every raw line
     2  files.survey     every file is named by a manifest, and every named file exists
@@ -21,8 +21,9 @@ from pipeline.check.lines import account, unfinished
 from pipeline.check.reader import TableReader
 from pipeline.check.report import CheckReport, Limits, Scope
 from pipeline.check.tables import compare
+from pipeline.contract import directory
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import PUBLISHED, Published
+from pipeline.contract.tables import DIRECTORY, PUBLISHED, Published
 from pipeline.load.progress import Progress
 from pipeline.storage.lock import locked
 from pipeline.storage.store import DamagedError, Store
@@ -75,6 +76,7 @@ def check(
                 store.clear(_SPILL)
             forgotten.end(units)
             _note_actions(store, reader.actions, report)
+    report.problems = directory.problems(store.path(DIRECTORY))
     report.agrees = not any(result.wrong for result in report.results().values())
     return report
 

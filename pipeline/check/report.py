@@ -81,7 +81,7 @@ class Moved(msgspec.Struct):
 
 
 class CheckReport(msgspec.Struct):
-    """What a check found. Waiting and unread files, moved ids and notes are not faults, so `agrees` ignores them."""
+    """What a check found. `agrees` ignores waiting and unread files, moved ids, problems and notes: they are no faults."""
 
     agrees: bool = True
     events: TableResult = msgspec.field(default_factory=TableResult)
@@ -94,6 +94,7 @@ class CheckReport(msgspec.Struct):
     waiting: Waiting = Waiting(0, 0)
     unread: list[FileError] = []  # raw files that could not be read to their end, and are not accepted
     moved: Moved = msgspec.field(default_factory=Moved)
+    problems: list[str] = []  # of the directory
     notes: list[str] = []
 
     def results(self) -> dict[str, TableResult]:

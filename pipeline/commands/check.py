@@ -65,9 +65,6 @@ def check(
 
 def _show(report: "CheckReport") -> None:
     """Print a line for each table, and below it the first of its faults."""
-    from pipeline.commands.outcome import WHAT_TO_DO
-    from pipeline.terminal import printable
-
     events, manifests, cube, actors = report.events, report.manifests, report.cube, report.actors
     quarantine, ledger, runs = report.quarantine, report.ledger, report.runs
     looked_at = {
@@ -89,6 +86,14 @@ def _show(report: "CheckReport") -> None:
             typer.echo(f"  {text}")
         if result.wrong > len(result.first):
             typer.echo(f"  and {result.wrong - len(result.first):,} more")
+    _show_remarks(report)
+
+
+def _show_remarks(report: "CheckReport") -> None:
+    """Print what is no fault of the tables, but worth knowing."""
+    from pipeline.commands.outcome import WHAT_TO_DO
+    from pipeline.terminal import printable
+
     if report.waiting.files:
         typer.echo(
             f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run"
@@ -104,5 +109,7 @@ def _show(report: "CheckReport") -> None:
                 f"  workspace {moved.workspace_id}, id {moved.id!r}: {moved.rows:,} events"
                 f" from {moved.first_day} to {moved.last_day}"
             )
+    for problem in report.problems:
+        typer.echo(f"problem: {printable(problem)}")
     for note in report.notes:
         typer.echo(f"note: {note}")

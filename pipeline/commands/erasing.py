@@ -25,6 +25,8 @@ def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, 
     with stoppable() as stop, reporting_failures(), show_progress() as progress:
         plan = erase.erase(settings, now, tombstones, progress, stop.pause, dry=not apply)
     _show(plan)
+    for warning in plan.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if not apply:
         typer.echo("nothing was changed; add --apply to erase this for good", err=True)
     return plan

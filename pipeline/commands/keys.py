@@ -1,10 +1,13 @@
 """`usage keys`: create, list and revoke API keys. Only data goes to stdout, so that a new key can be piped."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.options import DataDir, instant, refuse, settings
 from pipeline.contract import formats
 from pipeline.contract.calendar import rfc3339
@@ -32,10 +35,10 @@ def create(
     from ulid_transform import ulid_now
 
     from pipeline import keys as key_files
-    from pipeline.contract.directory import READ_SCOPE, DirectoryError
+    from pipeline.contract.directory import READ_SCOPE
 
     key_id = f"key_{ulid_now()}"
-    try:
+    with _reporting_failures():
         secret = key_files.create(
             settings(data_dir=data_dir).data_dir,
             key_id=key_id,
@@ -44,8 +47,6 @@ def create(
             scopes=scope or [READ_SCOPE],
             rate_limit_per_min=rate_limit_per_min,
         )
-    except (key_files.KeysError, DirectoryError) as error:
-        refuse(str(error))
     typer.echo(f"id {key_id}", err=True)
     typer.echo(secret)
 
@@ -57,17 +58,15 @@ def list_keys(data_dir: DataDir = None) -> None:
     Columns: id, file, workspace, user, scopes, limit, state, first digits of the hash.
     """
     from pipeline import keys as key_files
-    from pipeline.contract.directory import DirectoryError
+    from pipeline.terminal import printable
 
-    try:
+    with _reporting_failures():
         rows = key_files.stored(settings(data_dir=data_dir).data_dir)
-    except (key_files.KeysError, DirectoryError) as error:
-        refuse(str(error))
     for name, key in rows:
         limit = "no limit" if key.rate_limit_per_min is None else f"{key.rate_limit_per_min}/min"
         state = "active" if key.revoked_at is None else f"revoked {key.revoked_at}"
         columns = (key.id, name, key.workspace_id, key.user_id, ",".join(key.scopes), limit, state)
-        typer.echo("\t".join((*columns, f"{key.key_sha256[:8]}…")))
+        typer.echo("\t".join(map(printable, (*columns, f"{key.key_sha256[:8]}…"))))
 
 
 @keys.command()
@@ -80,13 +79,26 @@ def revoke(
     The service notices within 5 seconds.
     """
     from pipeline import keys as key_files
+
+    with _reporting_failures():
+        key = key_files.revoke(settings(data_dir=data_dir).data_dir, key_id, rfc3339(instant(None)))
+    typer.echo(f"{key.id} revoked {key.revoked_at}", err=True)
+
+
+@contextmanager
+def _reporting_failures() -> Iterator[None]:
+    """Print in one line why a command failed: exit 2 if its options or a directory file are wrong, else 1."""
     from pipeline.contract.directory import DirectoryError
+    from pipeline.keys import KeysError
+    from pipeline.terminal import printable
 
     try:
-        key = key_files.revoke(settings(data_dir=data_dir).data_dir, key_id, rfc3339(instant(None)))
-    except (key_files.KeysError, DirectoryError) as error:
-        refuse(str(error))
-    typer.echo(f"{key.id} revoked {key.revoked_at}", err=True)
+        yield
+    except (KeysError, DirectoryError) as error:
+        refuse(printable(str(error)))
+    except OSError as error:
+        typer.echo(printable(f"error: {error}"), err=True)
+        raise typer.Exit(FAILED) from None
 
 
 def _uuid(text: str, option: str) -> str:

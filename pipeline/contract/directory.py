@@ -9,9 +9,11 @@ the same rules. Reads one file at a time; writes nothing.
     api_keys.local.jsonl  API keys made by `usage keys`
 
 UUIDs may be in any case, so readers lower-case them before they compare. If rows repeat a key, the last one counts.
+A file that breaks a rule is a `DirectoryError`. A file without rows is not, but `no_rows` has words for it.
 """
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -20,6 +22,7 @@ import msgspec
 
 from pipeline.contract import formats
 from pipeline.contract.calendar import utc_day
+from pipeline.contract.files import one_line, open_file, why
 
 MEMBERS: Final = "members.jsonl"
 ACCOUNTS: Final = "accounts.jsonl"
@@ -38,12 +41,20 @@ _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}\\Z")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
+_LONGEST_MESSAGE: Final = 1_000  # characters: the fault of a line may quote a text of any length
 
 _instant: Final = lru_cache(maxsize=1 << 14)(formats.instant)  # every summary asks for an account's anchor
 
 
 class DirectoryError(Exception):
-    """Raised when a directory file cannot be read or a line breaks a rule; the message names the file and the line."""
+    """Raised when a directory file cannot be read or a line breaks a rule; the message names the file and the line.
+
+    The message is one line that a terminal can show: what it quotes has invisible characters as escapes.
+    """
+
+    def __init__(self, message: str) -> None:
+        shown = one_line(message)
+        super().__init__(shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…")
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -59,13 +70,15 @@ class Member(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True):
     """One row of `accounts.jsonl`: a user's plan.
 
-    Without a quota, credits are not limited; without an anchor, billing periods are calendar months in UTC.
+    Without a quota, credits are not limited; without an anchor, billing periods are calendar months in UTC. If credits
+    are renewed `one_time`, there is one period without an end, from the anchor or else from the first event on.
     """
 
     user_id: _Uuid
     subject: str | None = None  # what session tokens call the user in `sub`
     quota: _Count | None = None  # credits per billing period
     period_anchor: str | None = None  # RFC 3339
+    credits_renewal: Literal["monthly", "one_time"] | None = None  # None: monthly
 
     def __post_init__(self) -> None:
         try:
@@ -77,6 +90,11 @@ class Account(msgspec.Struct, frozen=True):
     def anchor(self) -> int | None:
         """Return `period_anchor` in microseconds UTC."""
         return None if self.period_anchor is None else _instant(self.period_anchor)
+
+    @property
+    def renews(self) -> bool:
+        """Return whether a new billing period begins every month."""
+        return self.credits_renewal != "one_time"
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -93,6 +111,15 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 Row = TypeVar("Row", Member, Account, ApiKey)
 
+# The local keys come last, so that of a repeated id they count.
+FILES: Final[dict[str, type[Any]]] = {
+    MEMBERS: Member,
+    ACCOUNTS: Account,
+    PRODUCT_KEYS: ApiKey,
+    LOCAL_KEYS: ApiKey,
+}
+EXPORTS: Final = (MEMBERS, ACCOUNTS, PRODUCT_KEYS)  # what the product exports
+
 
 def sha256_hex(secret: str) -> str:
     """Return the SHA-256 of an API key or a token as 64 lower-case hex digits."""
@@ -105,15 +132,22 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     Raises:
         DirectoryError: the file cannot be read (its cause is then the OSError), or a line breaks a rule.
     """
-    decoder = msgspec.json.Decoder(kind)
-    rows = []
     try:
-        lines = path.read_bytes().removeprefix(_UTF8_BOM).split(b"\n")
+        with open_file(path) as file:
+            content = file.read().removeprefix(_UTF8_BOM)
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise DirectoryError(f"{path}: {error}") from error
-    for number, line in enumerate(lines, start=1):
+        raise DirectoryError(f"{path} cannot be read: {why(error)}") from error
+    try:
+        if not content.isascii():
+            content.decode()  # the decoder of JSON skips the texts of unknown fields, whatever they hold
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise DirectoryError(f"{path}, line {number}: is not UTF-8") from None
+    decoder = msgspec.json.Decoder(kind)
+    rows = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -121,3 +155,24 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DirectoryError(f"{path}, line {number}: {error}") from None
     return rows
+
+
+def no_rows(path: Path) -> str:
+    """Return words for a file without rows."""
+    what = "has no rows" if os.path.exists(path) else "is missing"  # noqa: PTH110 - never raises
+    return one_line(f"{path} {what}")
+
+
+def problems(directory: Path) -> list[str]:
+    """Return what is wrong with the files of a directory: broken files, and exports without rows, in a line each."""
+    found = []
+    for name, kind in FILES.items():
+        path = directory / name
+        try:
+            rows = read_rows(path, kind)
+        except DirectoryError as error:
+            found.append(f"{error}; the service refuses the file")
+            continue
+        if not rows and name in EXPORTS:
+            found.append(f"{no_rows(path)}; a running service keeps the rows that it has read before")
+    return found

@@ -3,6 +3,7 @@
 Adds tombstones, and carries them out before anything else happens to the tables:
 
     erasure/plan           which files, days and rejected lines the tombstones cover
+    erasure/lifetime       what that takes from accounts whose credits are not renewed
     erasure/stage          steps 2 to 4 of a run, for the data that remain
     load/session.publish   steps 5 and 6
 """
@@ -102,10 +103,14 @@ def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) ->
 
 def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
     """Return the plan for the tombstones of the data folder and `more`, without those that are carried out already."""
-    from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - a run without tombstones needs none of its libraries
+    from pipeline.erasure import lifetime  # noqa: PLC0415 - a run without tombstones needs none of its libraries
+    from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - likewise
 
     tombstones = Tombstones.read(session.store.root).with_more(more).since(session.state.carried_out())
     with session.stage("plan", "looking for what is erased"):
         plan = make_plan(session.store, tombstones, session.state.entries(), session.workers)
+        if tombstones.floor:
+            expired = [key for key in plan.partitions if key[1] < tombstones.floor]
+            plan.warnings = lifetime.warnings(session.store, expired, session.workers)
     plan.keys = keys.forgotten(session.store.root, tombstones)
     return plan

@@ -64,6 +64,7 @@ class ErasurePlan(msgspec.Struct):
     places: int = 0  # where the events that stay in these days name the forgotten
     lines: int = 0  # rejected lines
     keys: int = 0  # local API keys
+    warnings: list[str] = []  # what else the erasure changes
 
     @property
     def is_empty(self) -> bool:

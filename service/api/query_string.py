@@ -18,17 +18,18 @@ _PLAIN: Final = "!$'()*+,-./:;=?@_~%"  # allowed in a query string (RFC 3986), o
 def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[Detail]]:
     """Return the values of the known parameters, and the faults. Unknown parameters are ignored.
 
-    A parameter with a fault has no value.
+    A parameter with a fault has no value. However many names are not text, that is one fault.
     """
     found: dict[str, list[bytes]] = {}
-    faults: list[Detail] = []
+    has_broken_name = False
     for piece in query.split(b"&"):
         raw_name, _, raw_value = piece.partition(b"=")
         name = _decode(raw_name)
         if name is None:
-            faults.append(Detail("query", "has a name that is not percent-encoded UTF-8"))
+            has_broken_name = True
         elif name in known:
             found.setdefault(name, []).append(raw_value)
+    faults = [Detail("query", "has a name that is not percent-encoded UTF-8")] if has_broken_name else []
     values: dict[str, str] = {}
     for name, raw_values in found.items():
         value = _decode(raw_values[0])
@@ -43,16 +44,18 @@ def parse(query: bytes, known: Collection[str]) -> tuple[dict[str, str], list[De
     return values, faults
 
 
-def without(query: bytes, name: str) -> list[str]:
-    """Return the pieces of a query string except one parameter, as sent, quoted for use in a URL."""
+def only(query: bytes, known: Collection[str]) -> list[str]:
+    """Return the pieces of a query string that are of known parameters, as sent, quoted for use in a URL."""
     return [
         quote_from_bytes(piece, safe=_PLAIN)
         for piece in query.split(b"&")
-        if piece and _decode(piece.partition(b"=")[0]) != name
+        if _decode(piece.partition(b"=")[0]) in known
     ]
 
 
 def _decode(raw: bytes) -> str | None:
+    if raw.isascii() and b"%" not in raw and b"+" not in raw:
+        return raw.decode("ascii")
     if _BROKEN_PERCENT(raw):
         return None
     try:

@@ -51,7 +51,10 @@ class Question(envelope.Question, frozen=True):
 
 
 class Credits(msgspec.Struct, frozen=True):
-    """The caller's own credits in their billing period, in all workspaces that list them."""
+    """The caller's own credits in their billing period, in all workspaces that list them.
+
+    If the credits of their account do not renew, the period is from its anchor on, and the quota is for all of it.
+    """
 
     used: Count
     quota: Count | None
@@ -161,7 +164,9 @@ def ask(parameters: SummaryParameters, caller: Caller, directory: Directory, now
         user_id=caller.user_id,
         user_workspaces=directory.workspaces_of(caller.user_id),
         quota=account.quota if account else None,
-        billing_period=billing.period(account.anchor if account else None, now),
+        billing_period=billing.period(account.anchor, now, renews=account.renews)
+        if account
+        else billing.period(None, now),
     )
 
 

@@ -1,7 +1,8 @@
 """The directory as the service uses it: members, accounts and API keys, indexed and kept fresh.
 
 Reads the four files of `pipeline.contract.directory` in `directory/` of the data folder. A file that changed is read
-again within a second. A broken file is refused with a log line, and its last good rows stay in force.
+again within a second. A broken file is refused with a log line, and its last good rows stay in force. So is an export
+that has no rows any more, because an export that failed looks like this: at once nobody could read anything.
 """
 
 import os
@@ -12,22 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from pipeline.contract.directory import (
-    ACCOUNTS,
-    LOCAL_KEYS,
-    MEMBERS,
-    PRODUCT_KEYS,
-    Account,
-    ApiKey,
-    DirectoryError,
-    Member,
-    read_rows,
-)
+from pipeline.contract.directory import EXPORTS, FILES, Account, ApiKey, DirectoryError, Member, no_rows, read_rows
 from pipeline.contract.tables import DIRECTORY
 
 _log: Final = structlog.stdlib.get_logger("service.auth.directory")
 
-# Of a file: modification time, change time, inode, size. None: there is no such file.
+# Of a file: modification time, change time, inode, size. None: there is no such file. Where that cannot be found out,
+# the size is the number of the error, below zero.
 Identity = tuple[int, int, int, int] | None
 
 
@@ -88,22 +80,23 @@ class DirectoryReader:
     def __init__(
         self, data_dir: Path, monotonic: Callable[[], float] = time.monotonic, check_interval_seconds: float = 1.0
     ) -> None:
-        folder = data_dir / DIRECTORY
-        self._kinds: dict[Path, type[Member | Account | ApiKey]] = {
-            folder / MEMBERS: Member,
-            folder / ACCOUNTS: Account,
-            folder / PRODUCT_KEYS: ApiKey,
-            folder / LOCAL_KEYS: ApiKey,
-        }
+        self._kinds = {data_dir / DIRECTORY / name: kind for name, kind in FILES.items()}
         self._monotonic = monotonic
         self._check_interval_seconds = check_interval_seconds
         self._checked = monotonic()
         self._identities: dict[Path, Identity] = {}
         self._rows: dict[Path, Sequence[Any]] = {}
+        self._refused: dict[Path, tuple[Identity, str]] = {}  # what was logged last of a file that is refused now
         for path, kind in self._kinds.items():
             self._identities[path] = file_identity(path)
             self._rows[path] = read_rows(path, kind)
         self._directory = self._build()
+
+    def warn_of_empty_files(self) -> None:
+        """Log which exports have no rows, as is right for the start of the service."""
+        for path, rows in self._rows.items():
+            if not rows and path.name in EXPORTS:
+                _log.warning("directory file without rows", reason=no_rows(path))
 
     def current(self) -> Directory:
         """Return the directory in force. It is the same object until a file changes."""
@@ -122,13 +115,29 @@ class DirectoryReader:
             return False
         self._identities[path] = identity
         try:
-            self._rows[path] = read_rows(path, self._kinds[path])
+            rows = self._read(path)
         except DirectoryError as error:
-            _log.error("directory file refused, the last good one stays in force", reason=str(error))
+            if self._refused.get(path) != (identity, str(error)):
+                _log.error("directory file refused, the last good one stays in force", reason=str(error))
+            self._refused[path] = identity, str(error)
             if isinstance(error.__cause__, OSError):  # the unchanged file may be readable at the next look
                 self._identities[path] = None
             return False
+        if self._refused.pop(path, None):
+            _log.info("directory file accepted again", file=path.name)
+        self._rows[path] = rows
         return True
+
+    def _read(self, path: Path) -> Sequence[Any]:
+        """Return the rows of a file that changed.
+
+        Raises:
+            DirectoryError: it is broken, or an export that had rows and has none.
+        """
+        rows = read_rows(path, self._kinds[path])
+        if not rows and self._rows[path] and path.name in EXPORTS:
+            raise DirectoryError(f"{no_rows(path)}; to remove the last row, mark it as removed or revoked, or restart")
+        return rows
 
     def _build(self) -> Directory:
         members, accounts, product_keys, local_keys = self._rows.values()
@@ -140,7 +149,9 @@ def file_identity(path: Path) -> Identity:
     """Return a value that changes whenever the file does."""
     try:
         stat = os.stat(path)  # noqa: PTH116 - runs for four files a second, under load
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        return 0, 0, 0, -(error.errno or 1)
     # The change time too: a copy may carry an old modification time, and a change of permissions touches nothing else.
     return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_size

@@ -4,7 +4,7 @@ Reads a key source: a file or a URL (`jwks_source`). A file is looked at every s
 background when its keys are five minutes old, and at once when a token names an unknown key, but never sooner than ten
 seconds after the last try, so that invented key ids cause no storm of fetches. Keys older than ten minutes, as after a
 quiet night, are fetched before they are used again. If the source is broken or out of reach, the last good keys stay in
-force, with a log line.
+force, with a log line: one for each reason, and again every minute.
 """
 
 import asyncio
@@ -16,10 +16,14 @@ import msgspec
 import structlog
 from jwt import PyJWK, PyJWTError
 
+from pipeline.contract.files import one_line, why
 from service.auth.jwks_source import KeySetError, KeySource
 from service.errors import KeysUnavailableError
 
 ALGORITHMS: Final = ("RS256", "ES256")
+
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_LOG_INTERVAL_SECONDS: Final = 60.0
 
 _log: Final = structlog.stdlib.get_logger("service.auth.jwks")
 
@@ -64,13 +68,14 @@ class KeySet:
 
 
 def read_key_set(content: bytes) -> KeySet:
-    """Return the usable keys of a JWKS.
+    """Return the usable keys of a JWKS; a byte order mark is skipped.
 
     Raises:
         KeySetError: the content is not a JWKS, or none of its keys is usable.
     """
     try:
-        keys = KeySet(filter(None, map(_usable, msgspec.json.decode(content, type=_Document).keys)))
+        document = msgspec.json.decode(content.removeprefix(_UTF8_BOM), type=_Document)
+        keys = KeySet(filter(None, map(_usable, document.keys)))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise KeySetError(f"not a JWKS: {error}") from None
     if not keys.ids:
@@ -104,6 +109,7 @@ class KeyRing:
         self._content: bytes | None = None
         self._refreshed = self._tried = float("-inf")
         self._reachable = False  # whether the last try succeeded
+        self._logged: tuple[str, float] | None = None  # why it failed and when that was logged, if it did
         self._try: asyncio.Task[None] | None = None
 
     async def current(self) -> KeySet:
@@ -156,7 +162,15 @@ class KeyRing:
                 _log.info("session keys read", keys=self._keys.ids)
         except Exception as error:  # noqa: BLE001 - for any failure, the last good keys are better than none
             self._reachable = False
-            _log.error("session keys refused, the last good ones stay in force", reason=repr(error))
+            self._log_failure(f"{error.filename or 'file'}: {why(error)}" if isinstance(error, OSError) else str(error))
         else:
+            self._logged = None
             self._reachable = self._reachable or content is not None  # an unchanged file may be the broken one
             self._refreshed = self._tried
+
+    def _log_failure(self, reason: str) -> None:
+        reason = one_line(reason)
+        now = self._monotonic()
+        if self._logged is None or self._logged[0] != reason or now - self._logged[1] >= _LOG_INTERVAL_SECONDS:
+            self._logged = reason, now
+            _log.error("session keys refused, the last good ones stay in force", reason=reason)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 import httpx
 
+from pipeline.contract.files import open_file
 from pipeline.contract.settings import SettingError
 from service.auth.directory import Identity, file_identity
 
@@ -48,7 +49,7 @@ class _File:
         if identity == self._identity:
             return None
         self._identity = None if identity is None else False  # until it has been read
-        with self._path.open("rb") as file:
+        with open_file(self._path) as file:
             content = file.read(_LARGEST_BYTES + 1)
         self._identity = identity
         return _bounded(content)

@@ -18,7 +18,7 @@ from service.api.envelope import Meta
 from service.api.parameters import Rule, rules
 from service.api.routes import ENDPOINTS, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, Endpoint
 from service.auth.authentication import WORKSPACE_HEADER
-from service.errors import ApiError, CredentialError, ErrorBody, RateLimitedError
+from service.errors import ApiError, CredentialError, ErrorBody
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
@@ -56,6 +56,7 @@ _REFUSED: Final = (
     "INTERNAL_ERROR",
     "SERVICE_UNAVAILABLE",
 )
+_RETRIED: Final = frozenset({429, 500, 503})  # statuses after which a client sends the same request again
 _OPEN: Final = {
     LIVE: ("Whether the process answers", False),
     READY: ("Whether figures can be served", True),
@@ -201,8 +202,11 @@ def _documented(*bases: type[ApiError]) -> list[type[ApiError]]:
 def _error(error: type[ApiError]) -> dict[str, Any]:
     headers = _headers(_IDENTIFIED)
     headers |= {name.decode().title(): {"schema": {"type": "string"}} for name, _ in error.headers}
-    if error is RateLimitedError:
-        headers["Retry-After"] = {"schema": {"type": "integer", "minimum": 1, "maximum": 60}}
+    if error.status in _RETRIED:
+        headers["Retry-After"] = {
+            "schema": {"type": "integer", "minimum": 1, "maximum": 60},
+            "description": "For how many seconds to wait before the same request is sent again.",
+        }
     if not issubclass(error, CredentialError):
         headers |= _LIMIT_HEADERS
     return {

@@ -15,6 +15,7 @@ from service.api import query_string as query
 from service.api.activity import Pagination
 from service.api.csv_tables import CsvTable
 from service.api.envelope import Meta
+from service.api.parameters import FeedParameters
 from service.auth.authentication import Headers
 from service.http import compression, negotiation
 from service.http.cache import AnswerCache, CachedAnswer, form_digest
@@ -25,6 +26,8 @@ Fields = list[tuple[bytes, bytes]]
 _CSV: Final = (b"content-type", b"text/csv; charset=utf-8")
 _GZIP: Final = (b"content-encoding", b"gzip")
 _COMPRESSED_FROM_BYTES: Final = 1024  # a smaller body fits into one packet anyway
+# What a link to another page takes from the request: unknown parameters have no effect, and no bound.
+_FIRST_PAGE: Final = {rule.name for rule in FeedParameters.rules} - {"cursor"}
 
 
 class Form(NamedTuple):
@@ -88,7 +91,7 @@ def _describe(csv_table: CsvTable, data: bytes, meta: Meta, path: str, query_str
         fields.append((b"x-data-as-of", meta.data_as_of.encode()))
     pagination = msgspec.json.decode(data, type=_Paginated).pagination
     if pagination:
-        others = query.without(query_string, "cursor")
+        others = query.only(query_string, _FIRST_PAGE)
         links = [
             f'<{quote(path)}?{"&".join([*others, f"cursor={cursor}"])}>; rel="{relation}"'
             for relation, cursor in (("next", pagination.next), ("prev", pagination.prev))

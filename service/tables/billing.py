@@ -16,19 +16,27 @@ from service.tables.snapshots import Workspace
 
 _MONTHS_A_YEAR: Final = 12
 _SUM_BYTES: Final = 300  # of a cached sum: the number and the texts of its key
+_BEGINNING: Final = 0  # before the first instant that an event may have
+_END: Final = utc_day_start(date.max)  # after the last one
 
 
-def period(anchor: int | None, now: int) -> tuple[int, int]:
+def period(anchor: int | None, now: int, *, renews: bool = True) -> tuple[int, int]:
     """Return the billing period `[start, end)` that contains `now`.
 
-    A period starts every month at the anchor's day and time of day. In shorter months the day is clamped, always from
-    the anchor's own day: Jan 31 10:00, Feb 28 10:00, Mar 31 10:00. Without an anchor, periods are calendar months of
-    UTC.
+    Without renewal there is one period, from the anchor on without an end, even if it has not begun. Without an anchor
+    it is everything that is kept.
+
+    With renewal, a period starts every month at the anchor's day and time of day. In shorter months the day is clamped,
+    always from the anchor's own day: Jan 31 10:00, Feb 28 10:00, Mar 31 10:00. Without an anchor, periods are calendar
+    months of UTC.
 
     Args:
         anchor: the start of any period, None without one; in microseconds UTC, like everything here.
         now: an instant.
+        renews: whether a new period starts every month.
     """
+    if not renews:
+        return _BEGINNING if anchor is None else anchor, _END
     # Without an anchor the epoch will do: the first of a month at midnight.
     before, start, after = _starts(anchor or 0, utc_day(now))
     return (start, after) if start <= now else (before, start)

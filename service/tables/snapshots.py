@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import utc_day
+from pipeline.contract.files import open_file
 from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
 from service.lru import LruCache
 from service.tables.month_blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
@@ -199,7 +200,7 @@ class Snapshots:
 
 def _read(path: Path) -> tuple[bytes, Identity]:
     """Return the content and the identity of a file, both of the same file even if it is being replaced."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(), _identity(os.fstat(file.fileno()))
 
 

@@ -38,6 +38,22 @@ def test_command_without_faults(good: DataFolder) -> None:
     assert lines[warning + 1] == f"  workspace {WORKSPACE}, id 'late': 2 events from 2026-10-05 to 2026-11-05"
 
 
+def test_command_directory(good: DataFolder) -> None:
+    """What is wrong with the directory is said as problems, and is no fault of the tables: exit 0."""
+    good.export_all()
+    assert checked(good).problems == []
+    (good.root / "directory/accounts.jsonl").write_text("")
+    (good.root / "directory/members.jsonl").unlink()
+    (good.root / "directory/members.jsonl").mkdir()
+    found = command(good)
+    assert found.exit_code == 0, found.output
+    members, accounts = (line for line in found.stdout.splitlines() if line.startswith("problem: "))
+    assert members.startswith(f"problem: {good.root}/directory/members.jsonl cannot be read: it is a folder")
+    assert accounts.startswith(f"problem: {good.root}/directory/accounts.jsonl has no rows")
+    report = json.loads(command(good, "--json").stdout)
+    assert (report["agrees"], len(report["problems"])) == (True, 2)
+
+
 def test_command_with_faults(good: DataFolder) -> None:
     """At a fault, it prints the first wrong cell, their number, corrupt files and a hint, and exits 1."""
     rewrite(monthly(good, "cube", "2026-10"), lambda rows: rows[1:])

@@ -1,7 +1,9 @@
 """`usage keys`: who can get a key, what is stored, and what is shown."""
 
+import os
 import re
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline import keys
 from pipeline.commands.app import app
-from pipeline.contract.directory import MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
+from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
+from tests.support.permissions import permissions_obeyed
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 MEMBER = "11111111-1111-4111-8111-111111111111"
@@ -191,6 +194,60 @@ def test_an_unknown_key_cannot_be_revoked(data_dir: Path) -> None:
     result = usage(data_dir, "revoke", "key_x")
     assert result.exit_code == 2
     assert "no key key_x" in result.stderr
+
+
+FAULTS: dict[str, Callable[[Path], object]] = {
+    "it is a named pipe, not a file": os.mkfifo,
+    "it is a folder, not a file": Path.mkdir,
+    "it is a device, not a file": lambda path: path.symlink_to("/dev/zero"),
+    "Permission denied": lambda path: path.touch(0o000),
+    "line 1: is not UTF-8": lambda path: path.write_bytes(b"\xff\xfe{\0}\0"),
+    "line 1: ": lambda path: path.write_text('{"id": "\\u001b[31m", "scopes": "\x1b[31m"}'),
+}
+
+
+@pytest.mark.parametrize("name", [PRODUCT_KEYS, LOCAL_KEYS, MEMBERS])
+@pytest.mark.parametrize("reason", FAULTS)
+def test_what_is_no_key_file(data_dir: Path, reason: str, name: str) -> None:
+    """What is no readable file of keys or members is named in one line, without waiting, and nothing is written."""
+    path = data_dir / "directory" / name
+    path.unlink(missing_ok=True)
+    FAULTS[reason](path)
+    with permissions_obeyed():
+        for result in (
+            usage(data_dir, "list") if name != MEMBERS else None,
+            usage(data_dir, "revoke", "key_x") if name != MEMBERS else None,
+            create(data_dir) if name != PRODUCT_KEYS else None,
+        ):
+            if result is not None:
+                assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+                assert result.stderr.startswith(str(path))
+                assert reason in result.stderr
+                assert result.stderr.removesuffix("\n").isprintable()
+    assert name == LOCAL_KEYS or not local_file(data_dir).exists()
+
+
+def test_folder_that_cannot_be_written(data_dir: Path) -> None:
+    """A folder where no key can be stored is a failure in one line, and no key is shown."""
+    (data_dir / "directory").chmod(0o500)
+    with permissions_obeyed():
+        result = create(data_dir)
+    (data_dir / "directory").chmod(0o700)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: ")
+    assert "Permission denied" in result.stderr
+
+
+def test_list_is_for_terminals(data_dir: Path) -> None:
+    """Control characters of an exported key are shown as escapes, each key in a line."""
+    keys.write_rows(
+        data_dir / "directory" / PRODUCT_KEYS,
+        [ApiKey("a\x1b[31m\n", "a" * 64, WORKSPACE, MEMBER, ("x\ty",), None, "\x07")],
+    )
+    listed = usage(data_dir, "list").stdout
+    assert listed.startswith("a\\x1b[31m\\n\t")
+    assert listed.count("\n") == 1
+    assert listed.replace("\t", "").removesuffix("\n").isprintable()
 
 
 def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:

@@ -1,6 +1,7 @@
 """`usage status`: figures of the last runs, waiting files and the age of the published data; it changes nothing."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
         for path in [folder, *folder.rglob("*")]
         if path.exists()
     }
+
+
+@pytest.fixture(autouse=True)
+def _exported(folder: DataFolder) -> None:
+    """Export a directory in which nothing is wrong."""
+    folder.export_all()
 
 
 @pytest.fixture
@@ -218,6 +225,22 @@ def test_broken_files(filled: DataFolder) -> None:
     assert "last runs" in result.stdout
     status = found(filled)
     assert (status["published"], status["waiting"], len(status["runs"])) == (None, None, 1)
+
+
+def test_directory(folder: DataFolder) -> None:
+    """Broken and missing files of the directory are problems, which change no exit code."""
+    folder.run()
+    (folder.root / "directory/members.jsonl").write_text("\x1b{")
+    (folder.root / "directory/accounts.jsonl").unlink()
+    os.mkfifo(folder.root / "directory/accounts.jsonl")
+    (folder.root / "directory/api_keys.jsonl").unlink()
+    result = usage(folder, "--max-age", "1d")
+    assert result.exit_code == 0
+    assert found(folder)["problems"] == result.stderr.splitlines()
+    members, accounts, keys = result.stderr.splitlines()
+    assert members.startswith(f"{folder.root}/directory/members.jsonl, line 1: JSON is malformed")
+    assert accounts.startswith(f"{folder.root}/directory/accounts.jsonl cannot be read: it is a named pipe, not a file")
+    assert keys.startswith(f"{folder.root}/directory/api_keys.jsonl is missing")
 
 
 def test_control_characters_are_escaped(folder: DataFolder) -> None:

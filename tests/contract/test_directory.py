@@ -1,12 +1,14 @@
 """The rows of the directory files: which lines are accepted, and the place that an error names."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.contract.directory import Account, ApiKey, DirectoryError, Member, read_rows
+from pipeline.contract.directory import EXPORTS, FILES, Account, ApiKey, DirectoryError, Member, problems, read_rows
+from pipeline.contract.files import NotAFileError
 
 WORKSPACE, USER = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
 MEMBER = {"workspace_id": WORKSPACE, "user_id": USER, "name": "Ada", "role": "admin", "status": "active"}
@@ -31,6 +33,10 @@ def _write(path: Path, *lines: str | bytes) -> Path:
         (Account, {"user_id": USER, "quota": 2**63, "period_anchor": None}),
         (Account, {"user_id": USER, "quota": 5, "period_anchor": "2026-02-30T00:00:00Z"}),
         (Account, {"user_id": USER, "quota": 5, "period_anchor": "9999-12-31T23:00:00-02:00"}),
+        (Account, {"user_id": USER, "credits_renewal": "yearly"}),
+        (Account, {"user_id": USER, "credits_renewal": "Monthly"}),
+        (Account, {"user_id": USER, "credits_renewal": ""}),
+        (Account, {"user_id": USER, "credits_renewal": False}),
         (ApiKey, KEY | {"key_sha256": "ab"}),
         (ApiKey, KEY | {"user_id": None}),
         (ApiKey, KEY | {"scopes": None}),
@@ -38,6 +44,7 @@ def _write(path: Path, *lines: str | bytes) -> Path:
         (Account, "{"),
         (Account, b'"\\ud800'),
         (Account, b'{"user_id": "\xff"}'),
+        (Account, b'{"user_id": "%b", "unknown": "\xff"}' % USER.encode()),
         (Account, b"[" * 9000),
     ],
 )
@@ -65,9 +72,70 @@ def test_anything_revokes(tmp_path: Path, revoked_at: Any) -> None:
     assert [key.revoked_at is not None for key in read_rows(path, ApiKey)] == [True]
 
 
+@pytest.mark.parametrize(
+    ("renewal", "renews"),
+    [
+        ({}, True),
+        ({"credits_renewal": None}, True),
+        ({"credits_renewal": "monthly"}, True),
+        ({"credits_renewal": "one_time"}, False),
+    ],
+)
+def test_credits_renewal(tmp_path: Path, renewal: dict[str, str], renews: bool) -> None:
+    """Credits are renewed monthly unless the account says `one_time`."""
+    path = _write(tmp_path / "accounts.jsonl", json.dumps({"user_id": USER} | renewal))
+    assert [account.renews for account in read_rows(path, Account)] == [renews]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_other_encodings(tmp_path: Path, encoding: str) -> None:
+    """A file in another encoding than UTF-8 is an error that says so, or that a line is no JSON."""
+    path = tmp_path / "members.jsonl"
+    path.write_bytes(
+        (json.dumps(MEMBER) + "\n" + json.dumps(MEMBER | {"name": "Zoë"}, ensure_ascii=False)).encode(encoding)
+    )
+    with pytest.raises(DirectoryError, match=r"members\.jsonl, line [12]: (is not UTF-8|.*JSON)"):
+        read_rows(path, Member)
+
+
 def test_unreadable_file(tmp_path: Path) -> None:
     """A file that cannot be opened is an error that names it and carries the cause."""
     (tmp_path / "members.jsonl").mkdir()
-    with pytest.raises(DirectoryError, match=r"members\.jsonl") as refused:
+    with pytest.raises(DirectoryError, match=r"members\.jsonl cannot be read: it is a folder, not a file") as refused:
         read_rows(tmp_path / "members.jsonl", Member)
-    assert isinstance(refused.value.__cause__, IsADirectoryError)
+    assert isinstance(refused.value.__cause__, NotAFileError)
+
+
+def test_messages_are_for_terminals(tmp_path: Path) -> None:
+    """What a message quotes of a file has its control characters as escapes, and is cut if it is long."""
+    row = json.dumps(MEMBER | {"role": "\x1b[31m" + "x" * 100_000})
+    with pytest.raises(DirectoryError) as refused:
+        read_rows(_write(tmp_path / "members.jsonl", row), Member)
+    assert str(refused.value).isprintable()
+    assert "\\x1b[31mxxx" in str(refused.value)
+    assert len(str(refused.value)) < 1_100
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """Where the data folder's name is not UTF-8 or has control characters, messages have them as escapes."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b"))
+    folder.mkdir()
+    (folder / "members.jsonl").write_text("{")
+    found = problems(folder)
+    assert len(found) == len(EXPORTS)
+    assert all(text.isprintable() and "\\udcff\\x1b" in text for text in found)
+
+
+def test_problems(tmp_path: Path) -> None:
+    """Problems are files that are broken, and exports that are missing or have no rows; local keys may be missing."""
+    assert [Path(text.split(" ")[0]).name for text in problems(tmp_path)] == list(EXPORTS)
+    assert all(" is missing; " in text for text in problems(tmp_path))
+    for name in EXPORTS:
+        (tmp_path / name).write_text("\n")
+    assert all(" has no rows; " in text for text in problems(tmp_path))
+    for name, row in zip(EXPORTS, (MEMBER, {"user_id": USER}, KEY), strict=True):
+        _write(tmp_path / name, json.dumps(row))
+    assert problems(tmp_path) == []
+    for name in FILES:
+        (tmp_path / name).write_text("{")
+    assert [text.partition(",")[0] for text in problems(tmp_path)] == [str(tmp_path / name) for name in FILES]

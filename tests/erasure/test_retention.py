@@ -164,6 +164,52 @@ def test_events_without_numbers(folder: DataFolder) -> None:
     check_passes(folder)
 
 
+ADA, BOB = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "warning"),
+    [
+        ([{"user_id": ADA}, {"user_id": BOB, "credits_renewal": "monthly"}], None),
+        ([{"user_id": ADA.upper(), "credits_renewal": "one_time"}], "1,100 credits of 1 accounts"),
+        ([{"user_id": ADA, "credits_renewal": "one_time"}, {"user_id": ADA}], None),
+        (
+            [{"user_id": ADA, "credits_renewal": "one_time", "period_anchor": "2026-10-02T00:00:00Z"}],
+            "100 credits of 1 accounts",
+        ),
+        ([{"user_id": ADA, "credits_renewal": "one_time", "period_anchor": "2026-10-15T00:00:00Z"}], None),
+        ([{"user_id": user, "credits_renewal": "one_time"} for user in (ADA, BOB)], "11,100 credits of 2 accounts"),
+        ([{"user_id": ADA, "credits_renewal": "never"}], "accounts.jsonl, line 1: "),
+    ],
+)
+def test_credits_that_are_not_renewed(folder: DataFolder, accounts: list[dict[str, str]], warning: str | None) -> None:
+    """A warning says how many credits are erased that count against a quota for good; the erasure is done."""
+    ada, bob = {"user": {"id": ADA, "name": "Ada"}}, {"user": {"id": BOB, "name": "Bob"}}
+    kept = at("2026-10-15T00:00:00Z", 10, **ada)
+    folder.drop(
+        "a.jsonl",
+        [
+            kept,
+            at("2026-10-14T23:59:59Z", 100, **ada),
+            at("2026-10-01T00:00:00Z", 1000, workspace_id=OTHER, **ada),
+            at("2026-09-30T00:00:00Z", 10_000, **bob),
+            at("2026-09-29T00:00:00Z", 100_000),
+        ],
+    )
+    folder.export(accounts=accounts)
+    folder.run()
+    for arguments in (KEEP, (*KEEP, "--apply")):
+        result = usage(folder, *arguments)
+        done(result)
+        warnings = [line for line in result.stderr.splitlines() if "credits" in line]
+        assert len(warnings) == bool(warning)
+        for line in warnings:
+            assert line.startswith("warning: ")
+            assert str(warning) in line
+    assert folder.events()["id"].to_list() == [kept["id"]]
+    assert "credits" not in usage(folder, *KEEP, "--apply").stderr
+
+
 def test_busy(loaded: DataFolder) -> None:
     """Exit code 75: during a run, no tombstone is added."""
     before = contents(loaded)

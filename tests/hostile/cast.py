@@ -63,7 +63,7 @@ def make_directory(rng: random.Random, cast: Cast) -> tuple[Directory, Mapping[t
 
     People count from 0. Person 1 was removed everywhere. Person 2 is a member of one workspace. Person 3 was removed
     and came back. Person 4 is not in the directory. Person 5 has no account. The other accounts differ in quota and
-    anchor.
+    anchor. The credits of person 6 are not renewed.
     """
     members = []
     for index, workspace in enumerate(cast.workspaces):
@@ -89,7 +89,7 @@ def make_directory(rng: random.Random, cast: Cast) -> tuple[Directory, Mapping[t
         },
         {"user_id": cast.people[3].id, "quota": 1, "period_anchor": "2011-03-30T00:00:00Z"},
         {"user_id": cast.people[3].id.upper(), "quota": None, "period_anchor": "2024-02-29T12:00:00-03:30"},
-        {"user_id": cast.people[6].id, "quota": 30_000, "period_anchor": None},
+        {"user_id": cast.people[6].id, "quota": 30_000, "period_anchor": None, "credits_renewal": "one_time"},
     ]
     tokens: dict[tuple[str, str], str] = {}
     keys = []

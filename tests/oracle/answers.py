@@ -186,7 +186,11 @@ class Oracle:
             if row["user_id"].lower() == user:
                 account = row
         anchor_text = account.get("period_anchor")
-        start_us, end_us = find_billing_period(None if anchor_text is None else read_instant(anchor_text), now_us)
+        anchor_us = None if anchor_text is None else read_instant(anchor_text)
+        if account.get("credits_renewal") == "one_time":
+            start_us, end_us = anchor_us or 0, 2**63
+        else:
+            start_us, end_us = find_billing_period(anchor_us, now_us)
         listed_in = {row["workspace_id"].lower() for row in directory.members if row["user_id"].lower() == user}
         used = sum(
             event.credits

@@ -95,23 +95,25 @@ def test_async_client(folder: Any, served: str) -> None:
 
 
 def test_command_line_client(folder: Any, served: str, tmp_path: Path) -> None:
-    """`onepin login`, `whoami` and the three usage commands work."""
+    """`onepin login`, `whoami` and the three usage commands work; of a refusal it shows which parameter is wrong."""
     home = tmp_path / "home"
     home.mkdir()
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "ONEPIN_NO_UPDATE_CHECK": "1", "CI": "1"}
 
-    def run(*words: str) -> str:
+    def run(*words: str, code: int = 0) -> str:
         done = subprocess.run(
             [BIN / "onepin", *words], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stderr if code else done.stdout
 
     assert folder.workspace in run("login", "--key", folder.token, "--base-url", served)
     assert "api_key" in run("whoami")
     for command in ("summary", "by-language", "activity"):
         assert run("usage", command)
     assert json.loads(run("--json", "usage", "activity", "--limit", "1"))
+    refused = run("usage", "activity", "--limit", "1000", "--timezone", "Nowhere", code=1)
+    assert "limit: must be a whole number from 1 to 100; timezone: must be an IANA time zone name" in refused
 
 
 def test_compressed(folder: Any, served: str) -> None:

@@ -19,6 +19,7 @@ from pipeline.run import run
 
 NOW = "2026-11-24T12:00:00Z"
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+USER = "0b5e1c3a-0000-4000-8000-00000000000a"
 
 
 class DataFolder:
@@ -38,6 +39,21 @@ class DataFolder:
             content = b"".join(json.dumps(record).encode() + b"\n" for record in content)
         path.write_bytes(content)
         return path
+
+    def export(self, **rows: Iterable[dict[str, Any]]) -> None:
+        """Write files of the directory, such as `accounts`, as the product exports them."""
+        for name, objects in rows.items():
+            path = self.root / "directory" / f"{name}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(json.dumps(row) + "\n" for row in objects))
+
+    def export_all(self) -> None:
+        """Write a directory with a row in each file."""
+        self.export(
+            members=[{"workspace_id": WORKSPACE, "user_id": USER, "name": "Ada", "role": "admin", "status": "active"}],
+            accounts=[{"user_id": USER}],
+            api_keys=[{"id": "k", "key_sha256": "a" * 64, "workspace_id": WORKSPACE, "user_id": USER, "scopes": []}],
+        )
 
     def copy(self, root: Path) -> "DataFolder":
         """Return a copy of the folder, in whose ledger the copied raw files are those already read."""
@@ -95,4 +111,4 @@ def record(id_: str = "e1", **fields: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["DAY_US", "NOW", "WORKSPACE", "DataFolder", "record"]
+__all__ = ["DAY_US", "NOW", "USER", "WORKSPACE", "DataFolder", "record"]

@@ -78,11 +78,16 @@ class ServiceFolder:
         self._add("members", row | fields)
 
     def account(
-        self, user_id: str, quota: int | None = None, period_anchor: str | None = None, subject: str | None = None
+        self,
+        user_id: str,
+        quota: int | None = None,
+        period_anchor: str | None = None,
+        subject: str | None = None,
+        **fields: Any,
     ) -> None:
         """Add a row to accounts.jsonl."""
         row = {"user_id": user_id, "quota": quota, "period_anchor": period_anchor, "subject": subject}
-        self._add("accounts", row)
+        self._add("accounts", row | fields)
 
     def key(self, workspace_id: str = WORKSPACE, user_id: str = USER, **fields: Any) -> str:
         """Add a row to api_keys.jsonl and return the key."""

@@ -214,6 +214,33 @@ def test_percent(folder: Any, event: Maker, quota: int | None, percent: float | 
     assert folder.data("summary")["credits"] == {"used": 21, "quota": quota, "percent": percent}
 
 
+@pytest.mark.parametrize(
+    ("account", "used"),
+    [
+        ({"period_anchor": None}, 111_111),
+        ({"period_anchor": "2025-06-15T12:00:00Z"}, 1_111),
+        ({"period_anchor": "2025-06-15T14:00:00.000001+02:00"}, 111),
+        ({"period_anchor": "2026-11-24T12:00:00Z"}, 1),
+        ({"period_anchor": "2027-01-01T00:00:00Z"}, 0),
+        ({"period_anchor": "9999-12-31T23:59:59Z"}, 0),
+        ({"period_anchor": "0001-01-01T00:00:00Z"}, 111_111),
+        ({"period_anchor": None, "credits_renewal": "monthly"}, 11),
+    ],
+)
+def test_credits_that_are_not_renewed(folder: Any, event: Maker, account: dict[str, Any], used: int) -> None:
+    """With `one_time` the period is from the anchor on without an end, without an anchor all that is kept."""
+    folder.account(folder.user, quota=200_000, **({"credits_renewal": "one_time"} | account))
+    moments = ("2011-01-01", "2025-06-14", "2025-06-15", "2026-10-31", "2026-11-01", "2026-11-24")
+    folder.publish(
+        [
+            event(f"{day}T12:00:00Z", id=day, credits=10 ** (5 - number), workspace_id=folder.workspace)
+            for number, day in enumerate(moments)
+        ]
+    )
+    quota = {"quota": 200_000, "percent": float(round(used / 2_000, 2))}
+    assert folder.data("summary")["credits"] == {"used": used, **quota}
+
+
 def test_billing_period_cuts_days(folder: Any, event: Maker) -> None:
     """A period that starts at 10:30 counts its first day from that microsecond and its last day up to it."""
     folder.account(folder.user, quota=None, period_anchor="2026-01-20T12:30:00.5+02:00")

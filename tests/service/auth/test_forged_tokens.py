@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from service.errors import InvalidTokenError
 from service.telemetry.logs import RequestLog
 from tests.support.issuer import claims, ec_key, forge, jwk, jwks, sign
 from tests.support.service_folder import NOW, OTHER_USER, ServiceFolder
@@ -98,7 +99,7 @@ def test_attacks(served: ServiceFolder, name: str) -> None:
         reply = ask(app, ATTACKS[name])
     assert code(reply) == (401, "INVALID_TOKEN")
     assert reply.headers["www-authenticate"] == "Bearer"
-    assert reply.json()["error"] == {"code": "INVALID_TOKEN", "message": "This token is not valid.", "details": []}
+    assert reply.json()["error"] == {"code": "INVALID_TOKEN", "message": InvalidTokenError.message, "details": []}
     assert ATTACKS[name] not in str(logs)
 
 

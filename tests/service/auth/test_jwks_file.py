@@ -3,15 +3,18 @@
 import asyncio
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from service.auth import jwks_source
 from service.auth.jwks import KeyRing
 from service.auth.jwks_source import key_source
 from tests.support.clock import ManualClock
 from tests.support.issuer import jwks
+from tests.support.permissions import permissions_obeyed
 from tests.support.service_folder import ServiceFolder
 from tests.support.sessions import NEW, OLD, RSA, STRANGE_RSA, WHOAMI, ask, is_unavailable, jwks_app
 
@@ -57,6 +60,47 @@ def test_file_that_is_not_there_yet(folder: ServiceFolder) -> None:
     assert ask(app, OLD).status == 200
 
 
+def test_byte_order_mark(folder: ServiceFolder) -> None:
+    """A byte order mark before the keys is skipped."""
+    path = folder.root / "jwks.json"
+    path.write_bytes(b"\xef\xbb\xbf" + jwks(first=RSA))
+    app, _ = jwks_app(folder, str(path))
+    assert ask(app, OLD).status == 200
+
+
+NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "named pipe": (os.mkfifo, "it is a named pipe, not a file"),
+    "folder": (Path.mkdir, "it is a folder, not a file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
+    "unreadable": (lambda path: path.touch(0o000), "Permission denied"),
+    "missing": (lambda _: None, "No such file or directory"),
+    "huge": (lambda path: path.write_bytes(b" " * (1 << 20)), "larger than 262144 bytes"),
+    "in a file": (lambda path: path.parent.write_bytes(b""), "Not a directory"),
+}
+
+
+@pytest.mark.parametrize("name", NO_FILES)
+def test_what_is_no_key_file(folder: ServiceFolder, name: str) -> None:
+    """What is no readable file gives 503 and one log line, without waiting, until the keys are there."""
+    path = folder.root / "keys/jwks.json"
+    if name != "in a file":
+        path.parent.mkdir()
+    make, reason = NO_FILES[name]
+    make(path)
+    with capture_logs() as logs, permissions_obeyed():
+        app, clock = jwks_app(folder, str(path))
+        for _ in range(3):
+            assert is_unavailable(ask(app, OLD))
+            clock.seconds += 1
+    refusals = [entry["reason"] for entry in logs if entry["log_level"] == "error"]
+    assert len(refusals) == 1
+    assert reason in refusals[0]
+    clock.seconds += 60
+    with capture_logs() as logs, permissions_obeyed():
+        assert is_unavailable(ask(app, OLD))
+    assert name in {"missing", "huge"} or [entry["reason"] for entry in logs] == refusals
+
+
 def test_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that could not be opened for lack of file descriptors is read the next time, though it is unchanged."""
     path = tmp_path / "jwks.json"
@@ -67,7 +111,7 @@ def test_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", fail)
+        patch.setattr(jwks_source, "open_file", fail)
         with pytest.raises(OSError, match="open files"):
             asyncio.run(source.read())
     assert asyncio.run(source.read()) == path.read_bytes()

@@ -33,6 +33,7 @@ from tests.support.sessions import EC, RSA, STRANGE_EC, STRANGE_RSA
         json.dumps({"keys": [jwk(ec_key("p384", ec.SECP384R1), kid="ec", alg="ES256")]}).encode(),
         json.dumps({"keys": [{"kty": "oct", "kid": "a", "k": "c2VjcmV0" * 8, "alg": "HS256"}]}).encode(),
         json.dumps({"keys": [jwk(EC, kid="ec") | {"x": "AAAA"}]}).encode(),
+        *(json.dumps({"keys": [jwk(RSA, kid="a") | {"n": odd}]}).encode() for odd in ("", "é", "A", "=", "A" * 9_000)),
         json.dumps({"keys": [jwk(EC, kid="ec") | {"y": jwk(STRANGE_EC)["y"]}]}).encode(),
     ],
 )

@@ -51,6 +51,18 @@ def test_errors_and_security(folder: Any, send: Any) -> None:
     }
 
 
+def test_refusals_that_are_retried(folder: Any, send: Any) -> None:
+    """Every status after which a client asks again documents `Retry-After`, and details are at most 20."""
+    components = _document(folder, send)["components"]
+    assert {name for name, response in components["responses"].items() if "Retry-After" in response["headers"]} == {
+        *("RATE_LIMITED", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE")
+    }
+    for response in components["responses"].values():
+        wait = response["headers"].get("Retry-After")
+        assert wait is None or wait["schema"] == {"type": "integer", "minimum": 1, "maximum": 60}
+    assert components["schemas"]["ErrorContent"]["properties"]["details"]["maxItems"] == 20
+
+
 def test_references_resolve(folder: Any, send: Any) -> None:
     """Every reference of the document leads to a part of it."""
     document, found = _document(folder, send), []

@@ -108,7 +108,7 @@ def test_feed(folder: Any, event: Maker) -> None:
 
 
 def test_links(folder: Any, event: Maker) -> None:
-    """`Link` leads through the pages in both directions, with the other parameters as sent."""
+    """`Link` leads through the pages in both directions, with the other parameters as sent, without unknown ones."""
     _busy(folder, event)
     app, sent = folder.app(), "x=%C3%A9<>%22&limit=15&timezone=Asia%2FKathmandu&&c%75rsor={cursor}"
     pages, query = [], sent.replace("&c%75rsor={cursor}", "")
@@ -119,7 +119,7 @@ def test_links(folder: Any, event: Maker) -> None:
         assert set(links) == {name for name in ("next", "prev") if pagination[name]}
         for name, link in links.items():
             assert (link.scheme, link.netloc, link.path) == ("", "", ACTIVITY)
-            expected = f"x=%C3%A9%3C%3E%22&limit=15&timezone=Asia%2FKathmandu&cursor={pagination[name]}"
+            expected = f"limit=15&timezone=Asia%2FKathmandu&cursor={pagination[name]}"
             assert link.query == expected
         pages.append([row["id"] for row in _table(reply)])
         if "next" not in links:

@@ -1,6 +1,7 @@
 """Snapshots: which table files are read, when they are read again, and what happens while they change."""
 
 import mmap
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.calendar import DAY_US
+from service.tables import snapshots
 from service.tables.event_scan import Filter, Matches, Position
 from service.tables.snapshots import Snapshots, StoreError, Workspace
+from tests.support.service_folder import ServiceFolder
 
 Maker = Callable[..., dict[str, Any]]
 
@@ -53,6 +56,7 @@ def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytes
         monkeypatch.setattr(owner, name, opened)
 
     watch(Path, "open")
+    watch(snapshots, "open_file")
     watch(pq, "ParquetFile")
     assert _credits(folder, store) == 1
     assert reads == []
@@ -161,3 +165,13 @@ def test_memory_is_counted(folder: Any, event: Maker) -> None:
 
 def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * mmap.PAGESIZE
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("name", ["published.json", f"manifests/{ServiceFolder.workspace}.json"])
+def test_what_is_no_file(folder: Any, event: Maker, name: str, make: Callable[[Path], object]) -> None:
+    """A pipe, a folder or a device in the place of a file is unavailability, without waiting."""
+    folder.publish([event(folder.now)])
+    (folder.root / name).unlink()
+    make(folder.root / name)
+    assert folder.ask("/api/v1/usage/summary").status == 503
