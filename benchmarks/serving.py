@@ -49,12 +49,12 @@ class Process(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def served(data: Path, now: str | None, *, workers: int = 1) -> Iterator[Process]:
-    """Run `usage serve` on a data folder; `now` fixes its clock at an instant."""
+def served(data: Path, now: str | None, *, workers: int = 1, port: int = 0) -> Iterator[Process]:
+    """Run `usage serve` on a data folder; `now` fixes its clock at an instant, port 0 means any free one."""
     usage = str(Path(sys.executable).with_name("usage"))
     clock = [] if now is None else ["--now", now]
     with _listening(
-        [usage, "serve", "--data-dir", str(data), "--port", "0", "--workers", str(workers), *clock]
+        [usage, "serve", "--data-dir", str(data), "--port", str(port), "--workers", str(workers), *clock]
     ) as found:
         yield found
 

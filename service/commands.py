@@ -9,9 +9,8 @@ import typer
 
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
+from pipeline.contract.settings import MOST_PORTS, MOST_WORKERS
 from pipeline.startup import limit_threads
-
-_MOST_PORTS = 65_535
 
 
 @app.command()
@@ -20,10 +19,10 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=_MOST_PORTS, help="Port to listen on, 0 for a free one, else USAGE_PORT.", show_default=False
+            min=0, max=MOST_PORTS, help="Port to listen on, 0 for a free one, else USAGE_PORT.", show_default=False
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="Processes that serve.")] = 1,
     debug: Annotated[
         bool | None, typer.Option("--debug", help="Add `Server-Timing` to every answer, else USAGE_DEBUG.")
     ] = None,

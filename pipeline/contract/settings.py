@@ -5,6 +5,7 @@ Reads the variables `USAGE_*`; writes nothing.
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ class Setting(msgspec.Struct, frozen=True):
     default: str
     unit: str
     help: str
+    least: int = 0  # of a whole number
+    most: int = 0
 
     @property
     def variable(self) -> str:
@@ -29,11 +32,20 @@ class Setting(msgspec.Struct, frozen=True):
         return f"USAGE_{self.name.upper()}"
 
 
+MOST_PORTS: Final = 65_535
+MOST_WORKERS: Final = 512
+
 SETTINGS: Final = (
     Setting("data_dir", "data", "path", "the data folder: raw logs, tables, directory and state"),
-    Setting("workers", "0", "processes", "processes that read logs in parallel during a run; 0 means one per core"),
+    Setting(
+        "workers",
+        "0",
+        "processes",
+        "processes that read logs in parallel during a run; 0 means one per core",
+        most=MOST_WORKERS,
+    ),
     Setting("host", "127.0.0.1", "address", "the address that the service listens on"),
-    Setting("port", "8080", "port", "the port that the service listens on"),
+    Setting("port", "8080", "port", "the port that the service listens on", most=MOST_PORTS),
     Setting(
         "rate_limit_store", "memory://", "URI", "the store that counts the answers of API keys, e.g. redis://host:6379"
     ),
@@ -73,11 +85,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
-            read = _boolean if kind is bool else kind
+            read = {bool: _boolean, int: partial(_whole, setting)}.get(kind, kind)
             try:
                 values[setting.name] = given if given is not None else read(text)
             except ValueError:
-                wanted = "true or false" if kind is bool else "a whole number"
+                numbers = f"a whole number from {setting.least} to {setting.most}"
+                wanted = "true or false" if kind is bool else numbers
                 raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
         return cls(**values)
 
@@ -85,6 +98,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the values by environment variable, with the secrets of URIs left out."""
         texts = {setting.variable: str(getattr(self, setting.name)) for setting in SETTINGS}
         return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
+
+
+def _whole(setting: Setting, text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not setting.least <= int(text) <= setting.most:
+        raise ValueError(text)
+    return int(text)
 
 
 def _boolean(text: str) -> bool:

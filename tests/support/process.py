@@ -46,7 +46,7 @@ def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Po
 
 def stop(process: subprocess.Popen[str]) -> str:
     """Stop the service and return the rest of its log."""
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)  # at once
     _, rest = process.communicate(timeout=60)
     return rest
 
@@ -61,7 +61,7 @@ def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
     try:
         yield url
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)  # at once
         process.wait(timeout=60)
         reading.join()
         process.stderr.close()
