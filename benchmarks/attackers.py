@@ -85,9 +85,9 @@ ATTACKS: Final = {
     # Bodies that come slowly, with a length and in chunks.
     "bodies": Attack(_POST + b"Content-Length: 1000000000\r\n\r\n", b"a" * 1024),
     "chunks": Attack(_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"400\r\n" + b"a" * 1024 + b"\r\n"),
-    # Requests whose answers are not read: of a refusal, and of a larger page.
-    "refusals_unread": Attack((_POST + b"\r\n") * 200, (_POST + b"\r\n") * 50),
-    "pages_unread": Attack((_GET + b"\r\n") * 100, (_GET + b"\r\n") * 20),
+    # Requests whose answers are not read: of a page, and of refusals. More at once would be a flood of good requests.
+    "pages_unread": Attack((_GET + b"\r\n") * 40, _GET + b"\r\n", 2, 500),
+    "refusals_unread": Attack((_POST + b"\r\n") * 400, _POST + b"\r\n", 2, 50),
 }
 
 

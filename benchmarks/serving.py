@@ -39,6 +39,7 @@ class Load(msgspec.Struct, frozen=True):
     p50: float  # latency in milliseconds
     p99: float
     errors: int  # other statuses than 2xx and 3xx, and socket errors
+    refused: int = 0  # other statuses than 2xx and 3xx
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -136,6 +137,7 @@ def load(
         rate=float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0]),
         p50=_percentile(text, "50%"),
         p99=_percentile(text, "99%"),
+        refused=int(refused.group(1) if refused else 0),
         errors=int(refused.group(1) if refused else 0)
         + sum(map(int, re.findall(r"\d+", broken.group(1) if broken else ""))),
     )

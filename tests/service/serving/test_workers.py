@@ -6,10 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -18,18 +17,12 @@ import httpx
 import pytest
 
 from service.serving.listener import open_listener
-from tests.support.process import ENVIRONMENT, start
+from tests.support.process import ENVIRONMENT, service, workers_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
 READY: Final = "/health/ready"
 WAIT_SECONDS: Final = 20
-
-
-def workers(process: subprocess.Popen[str]) -> set[int]:
-    """Return the ids of the workers that live."""
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
-    return {int(pid) for pid in text.split()}
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -43,28 +36,9 @@ def eventually(condition: Callable[[], object]) -> None:
     raise AssertionError("it did not come true")
 
 
-@contextmanager
-def service(folder: Any, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """Yield a running service, its URL and the lines of its log; it is gone afterwards, whatever happened."""
+@pytest.fixture(autouse=True)
+def _published(folder: Any) -> None:
     folder.publish()
-    process, url = start(folder.root, *options)
-    assert process.stderr is not None
-    log: list[str] = []
-    reading = threading.Thread(target=log.extend, args=(process.stderr,))
-    reading.start()
-    pids = workers(process)
-    try:
-        yield process, url, log
-    finally:
-        with suppress(OSError):
-            pids |= workers(process)
-        process.kill()
-        process.wait()
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        reading.join()
-        process.stderr.close()
 
 
 def alive(pid: int) -> bool:
@@ -75,15 +49,15 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_a_killed_worker_is_replaced(folder: Any, count: int = 2) -> None:
+def test_a_killed_worker_is_replaced(folder: Any) -> None:
     """A killed worker is replaced, again and again, and the service goes on under its address and in its counts."""
-    with service(folder, "--workers", str(count)) as (process, url, _):
+    with service(folder.root, "--workers", "2") as (process, url, _):
         httpx.get(url + READY)
         for _ in range(2):
-            before = workers(process)
+            before = workers_of(process)
             for pid in before:
                 os.kill(pid, signal.SIGKILL)
-            eventually(lambda before=before: len(workers(process) - before) == count)
+            eventually(lambda before=before: len(workers_of(process) - before) == 2)
             eventually(lambda: httpx.get(url + READY).status_code == 200)
         assert 'route="/health/ready",status="200"} 3' in httpx.get(url + "/metrics").text
         assert process.poll() is None
@@ -93,9 +67,9 @@ def test_a_killed_worker_is_replaced(folder: Any, count: int = 2) -> None:
 
 def test_connections_that_wait_survive_a_worker(folder: Any) -> None:
     """Who connected before the only worker died, and was not accepted yet, is answered by the next one."""
-    with service(folder) as (process, url, _):
+    with service(folder.root) as (process, url, _):
         address = urlsplit(url)
-        (pid,) = workers(process)
+        (pid,) = workers_of(process)
         os.kill(pid, signal.SIGSTOP)  # so that it accepts nobody
         waiting = http.client.HTTPConnection(address.hostname or "", address.port, timeout=WAIT_SECONDS)
         waiting.request("GET", READY)
@@ -104,11 +78,11 @@ def test_connections_that_wait_survive_a_worker(folder: Any) -> None:
         waiting.close()
 
 
-def test_workers_end_with_their_main_process(folder: Any, count: int = 2) -> None:
+def test_workers_end_with_their_main_process(folder: Any) -> None:
     """When the main process is killed, its workers follow, and the address is free for the next service."""
-    with service(folder, "--workers", str(count)) as (process, url, _):
-        pids = workers(process)
-        assert len(pids) == count
+    with service(folder.root, "--workers", "2") as (process, url, _):
+        pids = workers_of(process)
+        assert len(pids) == 2
         process.kill()
         eventually(lambda: not any(map(alive, pids)))
         open_listener("127.0.0.1", urlsplit(url).port or 0).close()
@@ -116,7 +90,7 @@ def test_workers_end_with_their_main_process(folder: Any, count: int = 2) -> Non
 
 def test_a_stop_is_announced(folder: Any) -> None:
     """After SIGTERM new connections are accepted for a while; answers close them, and the service is not ready."""
-    with service(folder) as (process, url, _):
+    with service(folder.root) as (process, url, _):
         assert "connection" not in httpx.get(url + READY).headers
         process.send_signal(signal.SIGTERM)
         eventually(lambda: httpx.get(url + READY).status_code == 503)
@@ -129,17 +103,17 @@ def test_a_stop_is_announced(folder: Any) -> None:
 
 def test_one_worker_stops_alone(folder: Any) -> None:
     """A worker that is asked to end ends gently and is replaced; the service goes on."""
-    with service(folder) as (process, url, _):
-        (pid,) = workers(process)
+    with service(folder.root) as (process, url, _):
+        (pid,) = workers_of(process)
         os.kill(pid, signal.SIGTERM)
-        eventually(lambda: workers(process) - {pid} and not alive(pid))
+        eventually(lambda: workers_of(process) - {pid} and not alive(pid))
         eventually(lambda: httpx.get(url + READY).status_code == 200)
 
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /schema HTTP/1.1\r\nHost: x\r\n\r\n" * 3000])
 def test_strangers_do_not_delay_a_stop(folder: Any, sent: bytes) -> None:
     """Neither an unfinished request nor answers that nobody reads keep a service from its end."""
-    with service(folder) as (process, url, log):
+    with service(folder.root) as (process, url, log):
         address = urlsplit(url)
         with socket.create_connection((address.hostname, address.port)) as stranger:
             stranger.setblocking(False)
@@ -171,11 +145,11 @@ def test_a_service_that_cannot_start_ends(tmp_path: Path) -> None:
 
 def test_a_worker_that_cannot_start_again(folder: Any) -> None:
     """While the directory is broken a worker cannot start: the log says why; once it is mended the service is back."""
-    with service(folder) as (process, url, log):
+    with service(folder.root) as (process, url, log):
         members = folder.root / "directory" / "members.jsonl"
         good = members.read_text("utf-8")
         members.write_text("oops\n", "utf-8")
-        for pid in workers(process):
+        for pid in workers_of(process):
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: any(line.startswith("error: ") and "members.jsonl, line 1" in line for line in log))
         members.write_text(good, "utf-8")
