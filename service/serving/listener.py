@@ -17,8 +17,8 @@ BACKLOG: Final = 1024  # connections that wait until a worker accepts them
 
 # A reader that takes nothing for so long is cut off: else a stranger could hold an answer for ever.
 _UNREAD_MS: Final = 20_000
-# Of the kernel, for each connection. It doubles them, and would otherwise let each grow to several megabytes: memory, and
-# answers that are computed for somebody who reads none.
+# Of the kernel, for each connection. It doubles them, and would otherwise let each grow to several megabytes: memory,
+# and answers that are computed for somebody who reads none.
 _SEND_BYTES: Final = 64 * 1024
 _RECEIVE_BYTES: Final = 64 * 1024
 

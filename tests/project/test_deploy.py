@@ -19,8 +19,8 @@ import yaml
 
 from pipeline.commands.exit_codes import BUSY
 from pipeline.contract.settings import SETTINGS
-from service.serving import supervisor
 from service.api.routes import OPEN_ROUTES
+from service.serving import supervisor
 from tests.support.command import parse
 from tests.support.data_folder import DataFolder
 from tests.support.process import BIN, running
