@@ -1,8 +1,6 @@
-"""The service as processes: checks what can be checked before, listens, and starts the workers.
+"""The service as processes: checks what can be checked before, and starts the workers."""
 
-PortError  the address cannot be listened on
-"""
-
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -16,33 +14,31 @@ from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
 from service.http.rate_limit import open_store
 from service.http.stopping import Stopping
-from service.serving.listener import PortError, open_listener, url
+from service.serving.listener import open_listener, url
 from service.serving.supervisor import Supervisor
 from service.serving.worker import Link, Worker
 from service.telemetry.logs import RequestLog, configure_logs
 from service.telemetry.shared_counters import CounterMemory
 
-__all__ = ["PortError", "listen", "serve"]
 
-
-def serve(settings: Settings, workers: int, now: int | None) -> None:
+def serve(listener: socket.socket, settings: Settings, workers: int, now: int | None) -> None:
     """Serve until stopped by a signal.
 
     Args:
-        settings: the data folder and the address; port 0 means any free port.
+        listener: listens on the address of the settings.
+        settings: the data folder, and where everything else comes from.
         workers: number of processes.
         now: the instant of every request, to reproduce an answer; None for the real time. The minute of the rate
             limits does not pass either.
 
     Raises:
-        PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
         SettingError: the setting of the JWKS or of the rate limit store cannot be used.
     """
     DirectoryReader(settings.data_dir)  # errors are reported here once, not by every worker
     TokenVerifier(settings)
     open_store(settings.rate_limit_store)
-    _run(settings.host, settings.port, workers, partial(_load, settings, now, CounterMemory(workers)))
+    _run(listener, settings.host, workers, partial(_load, settings, now, CounterMemory(workers)))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -57,17 +53,16 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
     Raises:
         PortError: the address cannot be listened on.
     """
-    _run(host, port, workers, lambda _, link: Worker(load(), Stopping(), link, lambda: None))
-
-
-def _run(host: str, port: int, workers: int, load: Callable[[int, Link], Worker]) -> None:
     with open_listener(host, port) as listener:
+        _run(listener, host, workers, lambda _, link: Worker(load(), Stopping(), link, lambda: None))
 
-        def announce() -> None:
-            sys.stderr.write(f"listening on {url(host, listener)} (stop with Ctrl-C)\n")
-            sys.stderr.flush()
 
-        Supervisor(listener, workers, load, announce).run()
+def _run(listener: socket.socket, host: str, workers: int, load: Callable[[int, Link], Worker]) -> None:
+    def announce() -> None:
+        sys.stderr.write(f"listening on {url(host, listener)} (stop with Ctrl-C)\n")
+        sys.stderr.flush()
+
+    Supervisor(listener, workers, load, announce).run()
 
 
 def _load(settings: Settings, now: int | None, memory: CounterMemory, place: int, link: Link) -> Worker:

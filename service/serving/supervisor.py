@@ -75,6 +75,7 @@ class Supervisor(Server):  # type: ignore[misc] - granian has no types
         self._serves = threading.Event()
         self._at_once = False
         self._ready, ready = os.pipe()
+        os.set_blocking(ready, False)  # only the first worker is waited for
         parent, alive = os.pipe()
         self._link = Link(listener, ready, parent, alive, mmap(-1, 1))
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from mmap import mmap
 from socket import socket
 from typing import Any, Final, TypeAlias
@@ -73,7 +74,8 @@ class Worker:
         async def announce(message: Any) -> None:
             await send(message)
             if message["type"] == "lifespan.startup.complete":
-                os.write(self._link.ready, b".")
+                with suppress(OSError):  # nobody waits for it any more
+                    os.write(self._link.ready, b".")
 
         await self._app(scope, receive, announce)
 
