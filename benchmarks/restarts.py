@@ -27,6 +27,7 @@ from benchmarks.serving import served
 MOST_SECONDS: Final = 2.5  # that nobody answers; the client gives up after about 2.7
 _UP_SECONDS: Final = 1.5  # between two restarts
 _PROBE_SECONDS: Final = 0.02
+_SEEN_SECONDS: Final = 0.5  # until the probe has been answered by the next service
 _EVENTS: Final = 200
 
 
@@ -60,7 +61,7 @@ def restart(data: Path, key: str, times: int, clients: int, workers: int) -> Res
                 for thread in (probe, *threads):
                     thread.start()
             else:
-                time.sleep(_PROBE_SECONDS * 3)
+                time.sleep(_SEEN_SECONDS)
                 found.down_seconds.append(probe.longest())
             time.sleep(_UP_SECONDS)
             if number == times:
@@ -99,7 +100,7 @@ class _Probe(threading.Thread):
         """Ask until `over`."""
         last = time.monotonic()
         while not self._over.is_set():
-            connection = http.client.HTTPConnection(self._place, timeout=1)
+            connection = http.client.HTTPConnection(self._place, timeout=10)
             try:
                 connection.request("GET", "/health/live")
                 connection.getresponse().read()

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from service.serving.listener import BACKLOG, most_connections
 from service.serving.worker import Link
@@ -44,7 +44,7 @@ _LOGS: Final[dict[str, Any]] = {
 Load: TypeAlias = Callable[[int, Link], Callable[..., Any]]
 
 
-class Supervisor(Server):  # type: ignore[misc] - granian has no types
+class Supervisor(MPServer):
     """The main process of a service.
 
     Args:
@@ -103,7 +103,8 @@ class Supervisor(Server):  # type: ignore[misc] - granian has no types
     def _init_shared_socket(self) -> None:
         number = self._link.listener.fileno()
         self._ssp, self._sso = None, None
-        self._shd = SocketHolder(number, False, BACKLOG) if sys.platform == "linux" else SocketHolder(number, False)
+        backlog = (BACKLOG,) if sys.platform == "linux" else ()
+        self._shd = SocketHolder(number, False, *backlog)  # type: ignore[call-arg]
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # noqa: ARG002 - granian's loader knows no place
         def load() -> Callable[..., Any]:

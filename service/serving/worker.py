@@ -21,6 +21,7 @@ from service.serving.listener import refuse_new
 
 _ACCEPT_SECONDS: Final = 1.0  # after SIGTERM
 _ANSWER_SECONDS: Final = 1.0  # after that, for the answers that have begun
+_BEAT_SECONDS: Final = 0.2
 
 _App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -71,13 +72,27 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         loop.add_reader(self._link.parent, self._follow)
 
-        async def announce(message: Any) -> None:
+        async def watch(message: Any) -> None:
             await send(message)
             if message["type"] == "lifespan.startup.complete":
-                with suppress(OSError):  # nobody waits for it any more
-                    os.write(self._link.ready, b".")
+                loop.call_later(_BEAT_SECONDS / 10, self._begin)
+            elif message["type"] == "lifespan.shutdown.complete":
+                self._leave()  # the interpreter would take a while to end, in which nobody is answered
 
-        await self._app(scope, receive, announce)
+        await self._app(scope, receive, watch)
+
+    def _begin(self) -> None:
+        """Report that this worker serves."""
+        with suppress(OSError):  # nobody waits for it any more
+            os.write(self._link.ready, b".")
+        self._beat()
+
+    def _beat(self) -> None:
+        """Look whether the service ends: a signal that comes while the loop is not running is lost."""
+        if self._link.ending[0]:
+            self._stop()
+        else:
+            asyncio.get_running_loop().call_later(_BEAT_SECONDS, self._beat)
 
     def _stop(self) -> None:
         """Begin to stop: go on for a while, so that clients and balancers can go elsewhere."""
@@ -99,6 +114,6 @@ class Worker:
         os.kill(os.getpid(), signal.SIGINT)
 
     def _leave(self) -> None:
-        """End in spite of connections that do not take their answers, or do not finish their requests."""
+        """End, in spite of connections that do not take their answers, or do not finish their requests."""
         self._flush()
         os._exit(0)

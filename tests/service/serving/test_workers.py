@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -49,6 +50,10 @@ def alive(pid: int) -> bool:
         return False
 
 
+def _others(process: subprocess.Popen[str], before: set[int]) -> bool:
+    return len(workers_of(process) - before) == 2
+
+
 def test_a_killed_worker_is_replaced(folder: Any) -> None:
     """A killed worker is replaced, again and again, and the service goes on under its address and in its counts."""
     with service(folder.root, "--workers", "2") as (process, url, _):
@@ -57,7 +62,7 @@ def test_a_killed_worker_is_replaced(folder: Any) -> None:
             before = workers_of(process)
             for pid in before:
                 os.kill(pid, signal.SIGKILL)
-            eventually(lambda before=before: len(workers_of(process) - before) == 2)
+            eventually(partial(_others, process, before))
             eventually(lambda: httpx.get(url + READY).status_code == 200)
         assert 'route="/health/ready",status="200"} 3' in httpx.get(url + "/metrics").text
         assert process.poll() is None
@@ -99,6 +104,14 @@ def test_a_stop_is_announced(folder: Any) -> None:
         assert refused.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
         assert (live.status_code, live.headers["connection"]) == (200, "close")
         assert process.wait(WAIT_SECONDS) == 0
+
+
+def test_a_stop_right_after_the_start(folder: Any) -> None:
+    """A worker that is told to end before it listens to signals ends all the same, and in time."""
+    with service(folder.root, "--workers", "2") as (process, _, log):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_SECONDS) == 0
+    assert not [line for line in log if "Killing" in line]
 
 
 def test_one_worker_stops_alone(folder: Any) -> None:
