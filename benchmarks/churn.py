@@ -95,7 +95,7 @@ class Churn:
             AssertionError: the service did not notice in time.
         """
         secret = new_secret()
-        client = Client(url, secret)
+        client = Client(url, secret, _PICKED_UP_SECONDS)
         for keys, status in (([(secret, self.workspaces[1])], 200), ([], 401)):
             self._write_keys(keys, LOCAL_KEYS)
             until = time.monotonic() + _PICKED_UP_SECONDS

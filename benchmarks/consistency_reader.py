@@ -36,6 +36,7 @@ LANGUAGE: Final = "/api/v1/usage/by-language"
 ACTIVITY: Final = "/api/v1/usage/activity"
 WHOAMI: Final = "/api/v1/auth/whoami"
 _PAGE_SIZES: Final = (7, 20, 100)
+_PAUSE_SECONDS: Final = 0.1
 _MOST_ERRORS: Final = 20  # stop after this many errors
 _GZIP_SHARE, _WALK_BACK_SHARE = 0.5, 0.3  # share of requests with gzip, of feeds that are walked back
 
@@ -54,6 +55,7 @@ class Task(msgspec.Struct, frozen=True):
     workspaces: list[WatchedWorkspace]
     threads: int
     seed: int
+    patience: float = 0  # seconds for which a request is repeated whose connection breaks
 
 
 class Findings(msgspec.Struct):
@@ -85,9 +87,10 @@ class Answer(msgspec.Struct, frozen=True):
 class Client:
     """A kept connection, and therefore one worker."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, patience: float = 0) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         self._key = key
+        self._patience = patience
         self.milliseconds: list[float] = []
 
     def ask(self, path: str, *others: int, **headers: str) -> Answer:
@@ -102,10 +105,19 @@ class Client:
             TornError: the status is not an expected one.
         """
         sent = {"Authorization": f"Bearer {self._key}"} | {k.replace("_", "-"): v for k, v in headers.items()}
-        start = time.perf_counter()
-        self._connection.request("GET", path, headers=sent)
-        reply = self._connection.getresponse()
-        body = reply.read()
+        until = time.monotonic() + self._patience
+        while True:
+            start = time.perf_counter()
+            try:
+                self._connection.request("GET", path, headers=sent)
+                reply = self._connection.getresponse()
+                body = reply.read()
+                break
+            except (OSError, http.client.HTTPException):
+                self._connection.close()
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
         self.milliseconds.append((time.perf_counter() - start) * 1000)
         if reply.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
@@ -247,7 +259,7 @@ def main() -> None:
     def read(number: int) -> None:
         rng = random.Random(f"{task.seed}-{number}")  # noqa: S311 - not for cryptography
         workspace = task.workspaces[number % len(task.workspaces)]
-        client = Client(task.url, workspace.key)
+        client = Client(task.url, workspace.key, task.patience)
         reader = ConsistencyReader(client, workspace, rng, findings)
         while not over.is_set() and len(findings.errors) < _MOST_ERRORS:
             reader.check()

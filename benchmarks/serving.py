@@ -39,6 +39,7 @@ class Load(msgspec.Struct, frozen=True):
     p50: float  # latency in milliseconds
     p99: float
     errors: int  # statuses other than 2xx and 3xx, and socket errors
+    refused: int = 0  # other statuses than 2xx and 3xx
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -49,12 +50,12 @@ class Process(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def served(data: Path, now: str | None, *, workers: int = 1) -> Iterator[Process]:
-    """Run `usage serve` on a data folder; `now` fixes its clock at an instant."""
+def served(data: Path, now: str | None, *, workers: int = 1, port: int = 0) -> Iterator[Process]:
+    """Run `usage serve` on a data folder; `now` fixes its clock at an instant, port 0 means any free one."""
     usage = str(Path(sys.executable).with_name("usage"))
     clock = [] if now is None else ["--now", now]
     with _listening(
-        [usage, "serve", "--data-dir", str(data), "--port", "0", "--workers", str(workers), *clock]
+        [usage, "serve", "--data-dir", str(data), "--port", str(port), "--workers", str(workers), *clock]
     ) as found:
         yield found
 
@@ -136,6 +137,7 @@ def load(
         rate=float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0]),
         p50=_percentile(text, "50%"),
         p99=_percentile(text, "99%"),
+        refused=int(refused.group(1) if refused else 0),
         errors=int(refused.group(1) if refused else 0)
         + sum(map(int, re.findall(r"\d+", broken.group(1) if broken else ""))),
     )

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from litestar import Litestar
 
@@ -12,26 +11,30 @@ from service.auth.session_tokens import TokenVerifier
 from service.http.front import Front
 from service.http.handlers import DEPENDENCIES, ROUTE_HANDLERS, ServiceState, raise_to_front
 from service.http.rate_limit import RateLimiter, open_store
+from service.http.stopping import Stopping
 from service.tables.snapshots import Snapshots
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
+from service.telemetry.shared_counters import SharedCounters
 
 
 def create_app(
     settings: Settings,
     clock: Callable[[], int],
-    counters_dir: Path | None = None,
+    counters: SharedCounters | None = None,
     log: RequestLog | None = None,
     monotonic: Callable[[], float] = time.monotonic,
+    stopping: Stopping | None = None,
 ) -> Front:
     """Return the ASGI application that serves one data folder.
 
     Args:
         settings: the data folder, the source of session keys, the rate limit store and the debug flag.
         clock: returns the time in microseconds UTC; called once a request.
-        counters_dir: where the workers of one service share their counters; None if there is only one worker.
+        counters: this worker's part of what the workers of one service share; None if there is only one worker.
         log: where requests are logged; None for stderr.
         monotonic: the clock that the age of the directory and of session keys is measured by, in seconds.
+        stopping: set when this worker is about to end; None if it never is.
 
     Raises:
         DirectoryError: a directory file is broken.
@@ -41,12 +44,13 @@ def create_app(
     directory = DirectoryReader(settings.data_dir, monotonic)
     directory.warn_of_empty_files()
     tokens = TokenVerifier(settings, monotonic)
-    metrics = Metrics(snapshots, clock, counters_dir)
+    metrics = Metrics(snapshots, clock, counters)
     log = log or RequestLog()
+    stopping = stopping or Stopping()
     app = Litestar(
         ROUTE_HANDLERS,
         dependencies=DEPENDENCIES,
-        state=ServiceState({"snapshots": snapshots, "metrics": metrics}),
+        state=ServiceState({"snapshots": snapshots, "metrics": metrics, "stopping": stopping}),
         lifespan=[tokens],
         on_shutdown=[log.close],
         exception_handlers={Exception: raise_to_front},
@@ -63,4 +67,5 @@ def create_app(
         metrics=metrics,
         log=log,
         debug=settings.debug,
+        stopping=stopping,
     )

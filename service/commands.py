@@ -9,9 +9,8 @@ import typer
 
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
+from pipeline.contract.settings import MOST_PORTS, MOST_WORKERS
 from pipeline.startup import limit_threads
-
-_MOST_PORTS = 65_535
 
 
 @app.command()
@@ -20,10 +19,10 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=_MOST_PORTS, help="Port to listen on, 0 for a free one, else USAGE_PORT.", show_default=False
+            min=0, max=MOST_PORTS, help="Port to listen on, 0 for a free one, else USAGE_PORT.", show_default=False
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="Processes that serve.")] = 1,
     debug: Annotated[
         bool | None, typer.Option("--debug", help="Add `Server-Timing` to every answer, else USAGE_DEBUG.")
     ] = None,
@@ -33,12 +32,16 @@ def serve(
     """Serve the usage API over HTTP until stopped."""
     from pipeline.contract.directory import DirectoryError
     from pipeline.contract.settings import SettingError
-    from service.server import PortError
-    from service.server import serve as serve_until_stopped
+    from service.serving.listener import PortError, open_listener
 
     found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
+    moment = None if now is None else instant(now)
     try:
-        serve_until_stopped(found, workers, None if now is None else instant(now))
+        # Before the imports, which take most of the start: whoever comes meanwhile waits instead of being refused.
+        with open_listener(found.host, found.port) as listener:
+            from service.server import serve as serve_until_stopped
+
+            serve_until_stopped(listener, found, workers, moment)
     except (PortError, DirectoryError, SettingError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,71 +1,48 @@
-"""The server: granian with one or several worker processes, each with its own application.
-
-It stops on SIGTERM or SIGINT: it accepts no new connection, and answers the requests that have begun.
-
-    PortError  the address cannot be listened on
-"""
+"""The service as processes: checks what can be checked before, and starts the workers."""
 
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
 
-from granian.constants import Interfaces
-from granian.server import Server
-
-from pipeline.contract.settings import Settings
+from pipeline.contract.directory import DirectoryError
+from pipeline.contract.settings import SettingError, Settings
 from service.application import create_app
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
 from service.http.rate_limit import open_store
-from service.telemetry.logs import configure_logs
-
-_POLL_SECONDS: Final = 0.02
-_STOP_SECONDS: Final = 20  # longer than any answer takes, shorter than the time a container has to stop
-
-_LOGS: Final[dict[str, Any]] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
-    "loggers": {"_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
-}
+from service.http.stopping import Stopping
+from service.serving.listener import open_listener, url
+from service.serving.supervisor import Supervisor
+from service.serving.worker import Link, Worker
+from service.telemetry.logs import RequestLog, configure_logs
+from service.telemetry.shared_counters import CounterMemory
 
 
-class PortError(Exception):
-    """Raised when the address cannot be listened on; the message says why."""
-
-
-def serve(settings: Settings, workers: int, now: int | None) -> None:
+def serve(listener: socket.socket, settings: Settings, workers: int, now: int | None) -> None:
     """Serve until stopped by a signal.
 
     Args:
-        settings: the data folder and the address; port 0 means any free port.
+        listener: listens on the address of the settings.
+        settings: the data folder, and where everything else comes from.
         workers: number of processes.
         now: the instant of every request, to reproduce an answer; None for the real time. With a fixed
             instant, the minute of the rate limits never ends.
 
     Raises:
-        PortError: the address cannot be listened on.
         DirectoryError: a directory file is broken.
         SettingError: the setting of the JWKS or of the rate limit store cannot be used.
     """
     DirectoryReader(settings.data_dir)  # errors are reported here once, not by every worker
     TokenVerifier(settings)
     open_store(settings.rate_limit_store)
-    # Outside the data folder, which may be read-only.
-    with TemporaryDirectory(prefix="usage-") if workers > 1 else nullcontext() as counters_dir:
-        listen(settings.host, settings.port, workers, partial(_load, settings, now, counters_dir))
+    _run(listener, settings.host, workers, partial(_load, settings, now, CounterMemory(workers)))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
-    """Serve an application until stopped by a signal.
+    """Serve any application, as the service is served, until stopped by a signal.
 
     Args:
         host: address to listen on.
@@ -76,48 +53,26 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
     Raises:
         PortError: the address cannot be listened on.
     """
-    port = _claim(host, port)
-    server = Server(
-        "usage",
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        workers=workers,
-        websockets=False,
-        workers_kill_timeout=_STOP_SECONDS,
-        log_dictconfig=_LOGS,
-    )
-    threading.Thread(target=_announce, args=(host, port), daemon=True).start()
-    server.serve(target_loader=load, wrap_loader=False)
+    with open_listener(host, port) as listener:
+        _run(listener, host, workers, lambda _, link: Worker(load(), Stopping(), link, lambda: None))
 
 
-def _load(settings: Settings, now: int | None, counters_dir: str | None) -> Callable[..., Any]:
+def _run(listener: socket.socket, host: str, workers: int, load: Callable[[int, Link], Worker]) -> None:
+    def announce() -> None:
+        sys.stderr.write(f"listening on {url(host, listener)} (stop with Ctrl-C)\n")
+        sys.stderr.flush()
+
+    Supervisor(listener, workers, load, announce).run()
+
+
+def _load(settings: Settings, now: int | None, memory: CounterMemory, place: int, link: Link) -> Worker:
     """Return the application of a worker; called in its process."""
     configure_logs()
     clock = (lambda: time.time_ns() // 1000) if now is None else (lambda: now)
-    return create_app(settings, clock, None if counters_dir is None else Path(counters_dir))
-
-
-def _claim(host: str, port: int) -> int:
-    """Return the port to listen on, after a check that nobody else does: granian would silently share it."""
+    stopping, log = Stopping(), RequestLog()
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
-            probe.bind(address)
-            return int(probe.getsockname()[1])
-    except (OSError, OverflowError) as error:
-        raise PortError(f"cannot listen on {host}:{port}: {error}") from None
-
-
-def _announce(host: str, port: int) -> None:
-    """Print the URL as soon as it accepts connections."""
-    while True:
-        try:
-            with socket.create_connection((host, port), timeout=1):
-                break
-        except OSError:
-            time.sleep(_POLL_SECONDS)
-    name = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"listening on http://{name}:{port} (stop with Ctrl-C)\n")
-    sys.stderr.flush()
+        app = create_app(settings, clock, memory.part(place), log, stopping=stopping)
+    except (DirectoryError, SettingError) as error:  # it was right when the service started
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    return Worker(app, stopping, link, log.close)

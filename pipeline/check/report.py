@@ -81,7 +81,7 @@ class Moved(msgspec.Struct):
 
 
 class CheckReport(msgspec.Struct):
-    """What a check found. `agrees` ignores waiting and unread files, moved ids, problems and notes: they are no faults."""
+    """What a check found. `agrees` ignores waiting and unread files, moved ids, problems and notes."""
 
     agrees: bool = True
     events: TableResult = msgspec.field(default_factory=TableResult)

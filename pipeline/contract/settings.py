@@ -4,7 +4,7 @@ Reads the variables `USAGE_*`; writes nothing.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +24,17 @@ class Setting(msgspec.Struct, frozen=True):
     default: str
     unit: str
     help: str
+    least: int = 0  # of a whole number
+    most: int = 0
 
     @property
     def variable(self) -> str:
         """Return the environment variable, e.g. `USAGE_DATA_DIR`."""
         return f"USAGE_{self.name.upper()}"
 
+
+MOST_PORTS: Final = 65_535
+MOST_WORKERS: Final = 512
 
 SETTINGS: Final = (
     Setting("data_dir", "data", "path", "the data folder: raw logs, tables, directory and state"),
@@ -39,9 +44,15 @@ SETTINGS: Final = (
         "comma-separated names",
         "actions that runs accept besides the six of the log format: up to 64 of `a-z`, `0-9` and `_`, first a letter",
     ),
-    Setting("workers", "0", "processes", "processes that read logs in parallel during a run; 0 means one per core"),
+    Setting(
+        "workers",
+        "0",
+        "processes",
+        "processes that read logs in parallel during a run; 0 means one per core",
+        most=MOST_WORKERS,
+    ),
     Setting("host", "127.0.0.1", "address", "the address that the service listens on"),
-    Setting("port", "8080", "port", "the port that the service listens on"),
+    Setting("port", "8080", "port", "the port that the service listens on", most=MOST_PORTS),
     Setting(
         "rate_limit_store", "memory://", "URI", "the store that counts the answers of API keys, e.g. redis://host:6379"
     ),
@@ -82,10 +93,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
-            read, wanted = _READERS.get(kind, (kind, "a whole number"))
             try:
-                values[setting.name] = given if given is not None else read(text)
-            except ValueError:
+                values[setting.name] = given if given is not None else _read(kind, setting, text)
+            except ValueError as wanted:
                 raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
         return cls(**values)
 
@@ -96,17 +106,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
 
 
-def _boolean(text: str) -> bool:
-    try:
+def _read(kind: Any, setting: Setting, text: str) -> Any:
+    """Return the value that a text stands for.
+
+    Raises:
+        ValueError: it stands for none; the message says what it must be.
+    """
+    if kind is bool:
+        if text.lower() not in _BOOLEANS:
+            raise ValueError("true or false")
         return _BOOLEANS[text.lower()]
-    except KeyError:
-        raise ValueError(text) from None
-
-
-_READERS: Final[dict[Any, tuple[Callable[[str], Any], str]]] = {
-    bool: (_boolean, "true or false"),
-    tuple[str, ...]: (
-        extra_actions,
-        "names of a-z, 0-9 and _, with commas between them",
-    ),
-}
+    if kind is int:
+        if not (text.isascii() and text.isdigit() and setting.least <= int(text) <= setting.most):
+            raise ValueError(f"a whole number from {setting.least} to {setting.most}")
+        return int(text)
+    if kind is Path or kind is str:
+        return kind(text)
+    try:
+        return extra_actions(text)
+    except ValueError:
+        raise ValueError("names of a-z, 0-9 and _, with commas between them") from None

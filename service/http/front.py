@@ -30,11 +30,15 @@ from service.http import subrequest
 from service.http.exchange import Exchange, Reply, log_line, server_timing
 from service.http.rate_limit import RateLimiter
 from service.http.read_path import ReadPath
+from service.http.stopping import Stopping
 from service.tables.snapshots import Snapshots, StoreError
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
 
 _WITHOUT_LENGTH: Final = frozenset({204, 304})  # statuses without a body
+# After a larger answer to a stranger the connection closes: otherwise one who asks on and reads nothing would leave
+# several of them in memory.
+_MOST_KEPT_BYTES: Final = 8192
 _FREE: Final = frozenset({304, RateLimitedError.status})  # statuses that count against no limit
 _ROUTES: Final[dict[str, Endpoint | None]] = {  # None: an open route
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
@@ -56,6 +60,7 @@ class Front:
         metrics: count every request.
         log: gets one line per request.
         debug: whether answers carry `Server-Timing`.
+        stopping: set when this worker is about to end.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Front:
         metrics: Metrics,
         log: RequestLog,
         debug: bool,
+        stopping: Stopping,
     ) -> None:
         self._app = app
         self._read_path = ReadPath(app, directory, tokens, snapshots, limiter)
@@ -78,6 +84,7 @@ class Front:
         self._metrics = metrics
         self._log = log
         self._debug = debug
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; pass everything else on, such as the start and the end of the server."""
@@ -95,6 +102,8 @@ class Front:
         reply.headers.append((b"x-request-id", exchange.request_id.encode()))
         if reply.status not in _WITHOUT_LENGTH:
             reply.headers.append((b"content-length", str(len(reply.body)).encode()))
+        if self._stopping.begun or (exchange.workspace_id is None and len(reply.body) > _MOST_KEPT_BYTES):
+            reply.headers.append((b"connection", b"close"))
         body = b"" if exchange.method == "HEAD" else reply.body
         nanoseconds = time.perf_counter_ns() - started
         self._metrics.count(exchange.route, exchange.method, reply.status, nanoseconds, exchange.cached)

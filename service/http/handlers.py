@@ -16,7 +16,9 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from service.api import activity, by_language, summary, whoami
 from service.api.envelope import Answer
 from service.api.routes import ACTIVITY, BY_LANGUAGE, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, SUMMARY, WHOAMI
+from service.errors import UnavailableError
 from service.http import openapi
+from service.http.stopping import Stopping
 from service.tables.snapshots import Snapshots
 from service.telemetry.metrics import Metrics
 
@@ -30,6 +32,7 @@ class ServiceState(State):
 
     snapshots: Snapshots
     metrics: Metrics
+    stopping: Stopping
 
 
 # The only dependency: Litestar resolves a second one in a task group, which triples the time of a small answer.
@@ -72,11 +75,14 @@ def live() -> dict[str, str]:
 
 @get(READY, sync_to_thread=False)
 def ready(state: ServiceState) -> dict[str, str]:
-    """Answer if something is published.
+    """Answer if something is published, and this worker goes on.
 
     Raises:
         StoreError: nothing is published yet, or it cannot be read.
+        UnavailableError: this worker is about to end.
     """
+    if state.stopping.begun:
+        raise UnavailableError
     state.snapshots.current()
     return {"status": "ready"}
 

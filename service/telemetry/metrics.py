@@ -9,7 +9,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import accumulate, product
-from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import generate_latest
@@ -21,7 +20,7 @@ from pipeline.contract.calendar import SECOND_US
 from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from service.errors import ApiError
 from service.tables.snapshots import Snapshots, StoreError
-from service.telemetry.shared_counters import SharedCounters
+from service.telemetry.shared_counters import CounterMemory, SharedCounters
 
 _OTHER: Final = "other"
 _ROUTES: Final = (*(endpoint.path for endpoint in ENDPOINTS), *sorted(OPEN_ROUTES), _OTHER)
@@ -44,13 +43,13 @@ _GAUGES: Final = ("workspaces", "bytes")
 class Metrics(Collector):
     """The counts of a service over all its workers."""
 
-    def __init__(self, snapshots: Snapshots, clock: Callable[[], int], folder: Path | None = None) -> None:
+    def __init__(self, snapshots: Snapshots, clock: Callable[[], int], shared: SharedCounters | None = None) -> None:
         """Begin to count.
 
         Args:
             snapshots: the tables of this worker.
             clock: returns the time in microseconds UTC; called when the metrics are read.
-            folder: where the workers of one service share their counters; None if there is only one worker.
+            shared: this worker's part of what the workers of one service share; None if there is only one worker.
         """
         self._snapshots = snapshots
         self._clock = clock
@@ -63,7 +62,8 @@ class Metrics(Collector):
         self._cache = {result: next(slots) for result in _CACHE}
         self._gauges = {name: next(slots) for name in _GAUGES}
         self._unforeseen = self._requests[_OTHER, _OTHER, _OTHER]
-        self._shared = SharedCounters(next(slots), folder)
+        self._slots = next(slots)
+        self._shared = shared or CounterMemory().part()
         self._counts = self._shared.counts
         self._measure()
 
@@ -95,7 +95,7 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Any]:
         """Yield every metric, summed over the workers."""
-        totals, living = self._shared.totals(), self._shared.totals(living=True)
+        totals = self._shared.totals(self._slots)
         requests = CounterMetricFamily("usage_requests", "Requests answered.", labels=("route", "method", "status"))
         for labels, slot in self._requests.items():
             if totals[slot]:
@@ -114,7 +114,7 @@ class Metrics(Collector):
         for result, slot in self._cache.items():
             cache.add_metric((result,), totals[slot])
         yield cache
-        workspaces, size_bytes = (living[slot] for slot in self._gauges.values())
+        workspaces, size_bytes = (totals[slot] for slot in self._gauges.values())
         yield GaugeMetricFamily("usage_loaded_workspaces", "Workspaces in memory, summed over workers.", workspaces)
         yield GaugeMetricFamily("usage_block_cache_bytes", "Months in memory, summed over workers.", size_bytes)
         yield InfoMetricFamily("usage_build", "The version that runs.", self._build)

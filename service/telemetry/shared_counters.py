@@ -1,62 +1,47 @@
-"""Counters that the workers of one service share: each worker adds to its own file, and all read every file.
+"""Counters that the workers of one service share: each worker adds to its own part of one memory, and all read it.
 
-A file is memory that outlives its process, so no count ever falls: the next worker that starts takes it over. Its lock
-shows whether its process is alive. With a single worker there is no file.
+The memory belongs to no file, so neither a full or read-only folder nor a restart of a worker takes anything from it.
+The main process makes it before the first worker starts. The next worker in the place of one that died goes on in its
+part, so no count ever falls.
 """
 
-import fcntl
 import mmap
-import os
-from array import array
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 from typing import Final
 
 _SLOT_BYTES: Final = 8
+_PART_BYTES: Final = 64 * 1024  # what is never touched takes no memory
+
+
+class CounterMemory:
+    """The memory of several workers, a part for each.
+
+    Args:
+        parts: number of workers.
+    """
+
+    def __init__(self, parts: int = 1) -> None:
+        self._parts = parts
+        self._slots = memoryview(mmap.mmap(-1, parts * _PART_BYTES)).cast("q")
+
+    def part(self, place: int = 0) -> "SharedCounters":
+        """Return the counters of the worker in a place, from 0."""
+        step = _PART_BYTES // _SLOT_BYTES
+        parts = [self._slots[start : start + step] for start in range(0, len(self._slots), step)]
+        return SharedCounters(parts, place)
 
 
 class SharedCounters:
-    """Numbered slots of 64 bits; `counts` holds the slots of this process."""
+    """Numbered slots of 64 bits; `counts` holds the slots of this process, in which it alone writes.
 
-    def __init__(self, slots: int, folder: Path | None = None) -> None:
-        self._folder = folder
-        self._descriptor = None if folder is None else _claim(folder, slots * _SLOT_BYTES)
-        memory = bytearray(slots * _SLOT_BYTES) if self._descriptor is None else mmap.mmap(self._descriptor, 0)
-        self.counts = memoryview(memory).cast("q")
+    Args:
+        parts: the slots of each worker.
+        place: of this worker.
+    """
 
-    def totals(self, *, living: bool = False) -> list[int]:
-        """Return the sum of each slot over all processes, or only over those that are alive."""
-        if self._folder is None:
-            return self.counts.tolist()
-        return [sum(column) for column in zip(*_columns(self._folder, living=living), strict=True)]
+    def __init__(self, parts: list[memoryview], place: int) -> None:
+        self._parts = parts
+        self.counts = parts[place]
 
-
-def _claim(folder: Path, size_bytes: int) -> int:
-    """Open, lock and return the first file that no living process has; it belongs to this process from now on."""
-    for number in count():
-        descriptor = os.open(folder / str(number), os.O_RDWR | os.O_CREAT, 0o600)
-        if _lock(descriptor, fcntl.LOCK_EX):
-            os.truncate(descriptor, size_bytes)
-            return descriptor
-        os.close(descriptor)
-    raise AssertionError
-
-
-def _columns(folder: Path, *, living: bool) -> "Iterator[array[int]]":
-    """Yield the slots of every process, or of every living one."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            if living and _lock(file.fileno(), fcntl.LOCK_SH):
-                continue
-            if content := file.read():  # it is empty just after it was created
-                yield array("q", content)
-
-
-def _lock(descriptor: int, kind: int) -> bool:
-    """Return whether a file could be locked; while its process is alive, it cannot."""
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    def totals(self, slots: int) -> list[int]:
+        """Return the sum of each of the first slots over all workers."""
+        return [sum(column) for column in zip(*(part[:slots].tolist() for part in self._parts), strict=True)]

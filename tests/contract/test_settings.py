@@ -15,13 +15,23 @@ def test_command_line_before_environment_before_default() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "message"),
-    [("USAGE_PORT", "must be a whole number"), ("USAGE_DEBUG", "must be true or false")],
+    [("USAGE_PORT", "must be a whole number from 0 to 65535"), ("USAGE_DEBUG", "must be true or false")],
 )
 def test_wrong_value_names_the_variable(variable: str, message: str) -> None:
     """A value of the wrong type is refused with the variable, the type that it needs and the value."""
     with pytest.raises(SettingError) as refused:
         Settings.read({variable: "x"})
     assert str(refused.value) == f"{variable}='x' {message}"
+
+
+@pytest.mark.parametrize("text", ["65536", "-1", "1_0", " 1", "1.0", "\u0661", "9" * 5000])
+def test_numbers_have_bounds(text: str) -> None:
+    """A number is plain digits within its bounds; the message names them."""
+    with pytest.raises(SettingError, match=r"USAGE_PORT=.* must be a whole number from 0 to 65535"):
+        Settings.read({"USAGE_PORT": text})
+    with pytest.raises(SettingError, match=r"USAGE_WORKERS=.* must be a whole number from 0 to 512"):
+        Settings.read({"USAGE_WORKERS": text + "0"})
+    assert Settings.read({"USAGE_PORT": "65535", "USAGE_WORKERS": "512"}).port == 65_535
 
 
 def test_secrets_are_not_shown() -> None:

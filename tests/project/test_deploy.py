@@ -19,8 +19,8 @@ import yaml
 
 from pipeline.commands.exit_codes import BUSY
 from pipeline.contract.settings import SETTINGS
-from service import server
 from service.api.routes import OPEN_ROUTES
+from service.serving import supervisor
 from tests.support.command import parse
 from tests.support.data_folder import DataFolder
 from tests.support.process import BIN, running
@@ -181,7 +181,7 @@ def test_kubernetes_parts_belong_together() -> None:
 def test_stopping_takes_its_time() -> None:
     """No service is killed before it has answered the requests that have begun."""
     pause = POD_SPECS[1]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    needed = server._STOP_SECONDS  # noqa: SLF001 - how long a stop may take
+    needed = supervisor._STOP_SECONDS  # noqa: SLF001 - how long a stop may take
     assert POD_SPECS[1]["terminationGracePeriodSeconds"] >= pause + needed
     assert int(COMPOSE["services"]["serve"]["stop_grace_period"].removesuffix("s")) > needed
     (seconds,) = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", (DEPLOY / "systemd/usage-serve.service").read_text())

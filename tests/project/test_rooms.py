@@ -20,7 +20,7 @@ ROOMS: Final = {
         *("tz_diff", "sample", "analysis", "commands"),
     ),
     "service": (
-        *("lru", "errors", "auth", "tables", "api", "telemetry", "http"),
+        *("lru", "errors", "auth", "tables", "api", "telemetry", "http", "serving"),
         *("application", "server", "commands", "demo"),
     ),
 }

@@ -14,8 +14,10 @@ import httpx
 import onepin
 import pytest
 from onepin.errors import UnprocessableEntityError
+from typer.testing import CliRunner
 
-from tests.support.process import BIN, start, stop
+from service.commands import app
+from tests.support.process import BIN, running, start, stop
 
 
 def _fill(folder: Any, event: Any) -> None:
@@ -164,6 +166,45 @@ def test_taken_port(folder: Any, served: str) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot listen on 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "names"),
+    [
+        (("--port", "65536"), {}, "--port"),
+        (("--port", "-1"), {}, "--port"),
+        (("--workers", "-1"), {}, "--workers"),
+        (("--workers", "0"), {}, "--workers"),
+        (("--workers", "99999999"), {}, "--workers"),
+        (("--workers", "1.5"), {}, "--workers"),
+        ((), {"USAGE_PORT": "99999"}, "USAGE_PORT"),
+        ((), {"USAGE_PORT": "-1"}, "USAGE_PORT"),
+        ((), {"USAGE_PORT": "infinity"}, "USAGE_PORT"),
+        ((), {"USAGE_WORKERS": "-1"}, "USAGE_WORKERS"),
+    ],
+)
+def test_numbers_out_of_range(folder: Any, options: tuple[str, ...], settings: dict[str, str], names: str) -> None:
+    """A number out of its range ends the command with exit code 2 and a message that names it, wherever it is set."""
+    done = CliRunner().invoke(app, ["serve", "--data-dir", str(folder.root), *options], env=settings)
+    assert done.exit_code == 2
+    assert names in done.stderr
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+def test_hosts(folder: Any, host: str) -> None:
+    """A name and an IPv6 address are addresses to listen on, and the URL that is shown leads there."""
+    folder.publish()
+    with running(folder.root, "--host", host) as url:
+        assert host in url
+        assert httpx.get(f"{url}/health/ready").status_code == 200
+
+
+def test_an_unknown_host(folder: Any) -> None:
+    """A host that is no address of this machine ends the command with one line."""
+    command = [BIN / "usage", "serve", "--data-dir", folder.root, "--port", "0", "--host", "203.0.113.1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: cannot listen on 203.0.113.1:0: ")
 
 
 def test_broken_directory_at_the_start(folder: Any) -> None:

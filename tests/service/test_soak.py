@@ -23,10 +23,14 @@ def run_forked(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_soak(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    """No answer is torn, lost or an error while runs commit, users are erased and the directory changes."""
+    """No answer is torn, lost or an error while runs commit, users are erased and the directory changes.
+
+    With two workers, one is killed meanwhile, and the service is restarted.
+    """
     monkeypatch.setattr(churn, "subprocess", SimpleNamespace(run=run_forked))
-    report = soak(5, workers, steps=3, pressure=False)
+    report = soak(5, workers, steps=3, pressure=False, faults=workers > 1)
     assert report.errors == [], "\n".join(report.lines())
     assert report.commits >= 6
+    assert (report.kills > 0, report.restarts > 0) == (workers > 1, workers > 1)
     assert report.checks.keys() == {"figures", "unchanged", "csv_table", "feed"}
     assert report.compared > 300

@@ -7,14 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tests.support.project import ROOT
 
 BIN = Path(sys.executable).parent
+USAGE: Final = (BIN / "usage",)
 COMMAND: Final = (sys.executable, "-c", "from service.commands import main; main()")
 ENVIRONMENT: Final = {**os.environ, "PYTHONPATH": str(ROOT)}
 
@@ -26,10 +27,12 @@ def wait_until(process: subprocess.Popen[Any], condition: Callable[[], bool]) ->
         time.sleep(0.005)
 
 
-def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Popen[str], str]:
-    """Start `usage serve`, and return the process and its URL once it listens."""
+def start(
+    data_dir: Path, *options: str, command: Sequence[str | Path] = USAGE, **settings: str
+) -> tuple[subprocess.Popen[str], str]:
+    """Start `usage serve`; return the process and its URL once it listens."""
     process = subprocess.Popen(
-        [BIN / "usage", "serve", "--port", "0", "--data-dir", data_dir, "--now", "2026-11-24T12:00:00Z", *options],
+        [*command, "serve", "--port", "0", "--data-dir", data_dir, "--now", "2026-11-24T12:00:00Z", *options],
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | settings,
@@ -46,22 +49,54 @@ def start(data_dir: Path, *options: str, **settings: str) -> tuple[subprocess.Po
 
 def stop(process: subprocess.Popen[str]) -> str:
     """Stop the service and return the rest of its log."""
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)  # at once
     _, rest = process.communicate(timeout=60)
     return rest
 
 
+class Running(NamedTuple):
+    """A running service: its main process, its URL and the lines of its log so far."""
+
+    process: subprocess.Popen[str]
+    url: str
+    log: list[str]
+
+
 @contextmanager
-def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
-    """Yield the URL of a running service. Its log is read and dropped, because a full pipe would block it."""
-    process, url = start(data_dir, *options, **settings)
+def service(data_dir: Path, *options: str, command: Sequence[str | Path] = USAGE, **settings: str) -> Iterator[Running]:
+    """Yield a running service, whose log is read: a full pipe would block it. Nothing of it is left afterwards."""
+    process, url = start(data_dir, *options, command=command, **settings)
     assert process.stderr is not None
-    reading = threading.Thread(target=lambda lines: [None for _ in lines], args=(process.stderr,))
+    log: list[str] = []
+    reading = threading.Thread(target=log.extend, args=(process.stderr,))
     reading.start()
+    pids = workers_of(process)
     try:
-        yield url
+        yield Running(process, url, log)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        pids |= workers_of(process)
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=60)
+        process.kill()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         reading.join()
         process.stderr.close()
+
+
+def workers_of(process: subprocess.Popen[str]) -> set[int]:
+    """Return the ids of the processes that a main process started and that live."""
+    try:
+        text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
+    except OSError:
+        return set()
+    return {int(pid) for pid in text.split()}
+
+
+@contextmanager
+def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
+    """Yield the URL of a running service."""
+    with service(data_dir, *options, **settings) as found:
+        yield found.url

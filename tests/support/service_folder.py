@@ -34,6 +34,7 @@ from pipeline.contract.tables import (
 from service.application import create_app
 from service.http.front import Front
 from service.telemetry.logs import RequestLog
+from service.telemetry.shared_counters import SharedCounters
 
 NOW = instant("2026-11-24T12:00:00Z")
 WORKSPACE = "a0000000-0000-4000-8000-000000000001"
@@ -152,14 +153,14 @@ class ServiceFolder:
     def app(
         self,
         now: int | None = None,
-        counters_dir: Path | None = None,
+        counters: SharedCounters | None = None,
         log: RequestLog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         **environ: str,
     ) -> Front:
         """Return a new application over the folder, with settings such as `USAGE_JWKS`."""
         settings = Settings.read(environ, data_dir=self.root)
-        return create_app(settings, lambda: self.now if now is None else now, counters_dir, log, monotonic)
+        return create_app(settings, lambda: self.now if now is None else now, counters, log, monotonic)
 
     def ask(self, path: str, query: str = "", app: Front | None = None, **headers: str) -> Reply:
         """Ask a usage endpoint with the first key. Header names have `_` for `-`."""

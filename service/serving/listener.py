@@ -1,0 +1,96 @@
+"""The socket that all workers accept connections from, and how many of them a worker holds.
+
+The main process opens the socket before the first worker starts, and all workers inherit it. So connections that wait
+are lost neither when a worker dies nor while a new one starts.
+
+    PortError  the address cannot be listened on
+"""
+
+import ctypes
+import resource
+import socket
+import struct
+from contextlib import suppress
+from typing import Final
+
+BACKLOG: Final = 1024  # connections that wait until a worker accepts them
+
+# A reader that takes nothing for so long is cut off: else a stranger could hold an answer for ever.
+_UNREAD_MS: Final = 20_000
+# Of the kernel, for each connection. It doubles them, and would otherwise let each grow to several megabytes: memory,
+# and answers that are computed for somebody who reads none.
+_SEND_BYTES: Final = 64 * 1024
+_RECEIVE_BYTES: Final = 64 * 1024
+
+_MOST_CONNECTIONS: Final = 6144
+_OTHER_FILES: Final = 256  # files that a worker needs for anything but connections
+_SO_ATTACH_FILTER: Final = 26  # Linux, asm-generic; the module `socket` does not name it
+_DROP: Final = struct.pack("HBBI", 6, 0, 0, 0)  # of the packet filter: keep 0 bytes of every packet
+
+
+class PortError(Exception):
+    """Raised when the address cannot be listened on; the message says why."""
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Args:
+        host: an address, or a name such as `localhost`; of several addresses of a name, an IPv4 one comes first.
+        port: 0 means any free port.
+
+    Raises:
+        PortError: the address cannot be listened on.
+    """
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:  # a name that is too long is no Unicode, says Python
+        raise PortError(f"cannot listen on {host}:{port}: {error}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
+        # Connections inherit these.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(AttributeError, OSError):  # only Linux has it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortError(f"cannot listen on {host}:{port}: {error}") from None
+    return listener
+
+
+def url(host: str, listener: socket.socket) -> str:
+    """Return the URL of a socket that listens on `host`."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listener.getsockname()[1]}"
+
+
+def refuse_new(listener: socket.socket) -> None:
+    """Let the kernel drop whoever wants to connect from now on; those who wait already can still be accepted.
+
+    Closing the socket would break off connections that wait. Clients whose packets are dropped try again a second
+    later, when the next service listens.
+    """
+    program = ctypes.create_string_buffer(_DROP, len(_DROP))
+    with suppress(OSError):  # elsewhere than on Linux a connection may be broken off
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HxxxxxxP", 1, ctypes.addressof(program)))
+
+
+def most_connections() -> int:
+    """Return how many connections a worker may hold at once; raises the limit of open files as far as is allowed.
+
+    At the limit of open files, granian would try to accept the next connection again and again without a pause.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft) - _OTHER_FILES)

@@ -1,0 +1,141 @@
+"""The main process: starts the workers, replaces those that die, and ends them all.
+
+The workers are granian's. Its own main process ends when workers die twice within seconds, opens one socket for each
+worker, whose waiting connections are lost with it, and leaves its workers behind when it is killed itself; so these
+parts are replaced here.
+"""
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from mmap import mmap
+from typing import Any, Final, TypeAlias
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer
+
+from service.serving.listener import BACKLOG, most_connections
+from service.serving.worker import Link
+
+# Until the headers of a request are complete, and between two requests of one connection.
+_HEADERS_MS: Final = 10_000
+# Of one connection, at most: headers that are not complete, or answers that wait.
+_BUFFER_BYTES: Final = 16 * 1024
+_STOP_SECONDS: Final = 5  # more than a worker takes; then it is killed
+_AGAIN_SECONDS: Final = 1.0  # between two starts of one worker
+_POLL_SECONDS: Final = 0.02
+
+_LOGS: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}},
+    "loggers": {"_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False}},
+}
+
+Load: TypeAlias = Callable[[int, Link], Callable[..., Any]]
+
+
+class Supervisor(MPServer):
+    """The main process of a service.
+
+    Args:
+        listener: accepts the connections.
+        workers: number of processes.
+        load: returns the application, given the place of a worker and its link; called in each worker.
+        announce: called once, as soon as the first worker serves.
+    """
+
+    def __init__(self, listener: socket.socket, workers: int, load: Load, announce: Callable[[], None]) -> None:
+        multiprocessing.set_start_method("fork", force=True)  # workers inherit the link
+        super().__init__(
+            "usage",
+            address=listener.getsockname()[0],
+            port=listener.getsockname()[1],
+            interface=Interfaces.ASGI,
+            workers=workers,
+            websockets=False,
+            http=HTTPModes.http1,  # HTTP/2 without TLS helps nobody, and its headers unpack to any size
+            http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_MS, max_buffer_size=_BUFFER_BYTES),
+            backlog=BACKLOG,
+            backpressure=most_connections(),
+            workers_kill_timeout=_STOP_SECONDS,
+            log_dictconfig=_LOGS,
+        )
+        self._load = load
+        self._announce = announce
+        self._serves = threading.Event()
+        self._at_once = False
+        self._ready, ready = os.pipe()
+        os.set_blocking(ready, False)  # only the first worker is waited for
+        parent, alive = os.pipe()
+        self._link = Link(listener, ready, parent, alive, mmap(-1, 1))
+
+    def run(self) -> None:
+        """Serve until a signal ends the service.
+
+        Raises:
+            SystemExit: no worker could start; with exit code 1.
+        """
+        threading.Thread(target=self._wait_for_workers, daemon=True).start()
+        self.serve(target_loader=lambda: None, wrap_loader=False)
+
+    def _wait_for_workers(self) -> None:
+        if os.read(self._ready, 1):
+            self._serves.set()
+            self._announce()
+
+    def signal_handler_interrupt(self, number: int = signal.SIGTERM, *rest: Any) -> None:
+        """Take the order to end: by SIGTERM after a second in which workers go on, by SIGINT at once."""
+        self._at_once = self._at_once or number == signal.SIGINT
+        for worker in self.wrks:  # Ctrl-C reaches the workers too
+            worker.interrupt_by_parent = True
+        super().signal_handler_interrupt(number, *rest)
+
+    def _init_shared_socket(self) -> None:
+        number = self._link.listener.fileno()
+        self._ssp, self._sso = None, None
+        backlog = (BACKLOG,) if sys.platform == "linux" else ()
+        self._shd = SocketHolder(number, False, *backlog)  # type: ignore[call-arg]
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # noqa: ARG002 - granian's loader knows no place
+        def load() -> Callable[..., Any]:
+            os.close(self._link.alive)
+            return self._load(idx, self._link)
+
+        return super()._spawn_worker(idx, target, load)
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        """Replace workers that die, until a signal comes. If none could start at all, end."""
+        while not self.interrupt_signal:
+            self.main_loop_interrupt.wait()
+            self.main_loop_interrupt.clear()
+            if self.reload_signal:
+                self._reload(spawn_target, target_loader)
+            while self.interrupt_children and not self.interrupt_signal:
+                if not self._serves.is_set():
+                    return
+                place = self.interrupt_children[0]
+                if time.monotonic() - self.wrks[place].birth < _AGAIN_SECONDS:
+                    time.sleep(_POLL_SECONDS)  # one that cannot start must not take a core for itself
+                    continue
+                del self.interrupt_children[0]
+                self._respawn_workers([place], spawn_target, target_loader)
+
+    def _stop_workers(self) -> None:
+        self._link.ending[0] = 1
+        if self._at_once:
+            for worker in self.wrks:
+                with suppress(OSError, TypeError):  # it is gone already, or was never started
+                    os.kill(worker.inner.pid, signal.SIGINT)
+        super()._stop_workers()
+        if self.interrupt_signal:
+            self.interrupt_children.clear()  # those who ended because they were told to
