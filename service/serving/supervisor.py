@@ -42,9 +42,10 @@ _LOGS: Final[dict[str, Any]] = {
 }
 
 Load: TypeAlias = Callable[[int, Link], Callable[..., Any]]
+_Server: Any = MPServer  # the types of its methods contradict each other
 
 
-class Supervisor(MPServer):
+class Supervisor(_Server):  # type: ignore[misc]
     """The main process of a service.
 
     Args:

@@ -14,9 +14,7 @@ import httpx
 import onepin
 import pytest
 from onepin.errors import UnprocessableEntityError
-from typer.testing import CliRunner
 
-from service.commands import app
 from tests.support.process import BIN, running, start, stop
 
 
@@ -185,8 +183,9 @@ def test_taken_port(folder: Any, served: str) -> None:
 )
 def test_numbers_out_of_range(folder: Any, options: tuple[str, ...], settings: dict[str, str], names: str) -> None:
     """A number out of its range ends the command with exit code 2 and a message that names it, wherever it is set."""
-    done = CliRunner().invoke(app, ["serve", "--data-dir", str(folder.root), *options], env=settings)
-    assert done.exit_code == 2
+    command = [BIN / "usage", "serve", "--data-dir", folder.root, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | settings)
+    assert done.returncode == 2
     assert names in done.stderr
 
 
