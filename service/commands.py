@@ -32,16 +32,16 @@ def serve(
     """Serve the usage API over HTTP until stopped."""
     from pipeline.contract.directory import DirectoryError
     from pipeline.contract.settings import SettingError
-    from service.serving.listener import PortError, open_listener
+    from service.serving.listener import PortError, open_listeners
 
     found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     moment = None if now is None else instant(now)
     try:
         # Before the imports, which take most of the start: whoever comes meanwhile waits instead of being refused.
-        with open_listener(found.host, found.port) as listener:
-            from service.server import serve as serve_until_stopped
+        listeners = open_listeners(found.host, found.port, workers)
+        from service.server import serve as serve_until_stopped
 
-            serve_until_stopped(listener, found, workers, moment)
+        serve_until_stopped(listeners, found, moment)
     except (PortError, DirectoryError, SettingError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

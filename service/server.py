@@ -14,20 +14,19 @@ from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
 from service.http.rate_limit import open_store
 from service.http.stopping import Stopping
-from service.serving.listener import open_listener, url
+from service.serving.listener import open_listeners, url
 from service.serving.supervisor import Supervisor
 from service.serving.worker import Link, Worker
 from service.telemetry.logs import RequestLog, configure_logs
 from service.telemetry.shared_counters import CounterMemory
 
 
-def serve(listener: socket.socket, settings: Settings, workers: int, now: int | None) -> None:
+def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -> None:
     """Serve until stopped by a signal.
 
     Args:
-        listener: listens on the address of the settings.
+        listeners: listen on the address of the settings, one for each worker.
         settings: the data folder, and where everything else comes from.
-        workers: number of processes.
         now: the instant of every request, to reproduce an answer; None for the real time. With a fixed
             instant, the minute of the rate limits never ends.
 
@@ -38,7 +37,7 @@ def serve(listener: socket.socket, settings: Settings, workers: int, now: int | 
     DirectoryReader(settings.data_dir)  # errors are reported here once, not by every worker
     TokenVerifier(settings)
     open_store(settings.rate_limit_store)
-    _run(listener, settings.host, workers, partial(_load, settings, now, CounterMemory(workers)))
+    _run(listeners, settings.host, partial(_load, settings, now, CounterMemory(len(listeners))))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -53,16 +52,16 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
     Raises:
         PortError: the address cannot be listened on.
     """
-    with open_listener(host, port) as listener:
-        _run(listener, host, workers, lambda _, link: Worker(load(), Stopping(), link, lambda: None))
+    listeners = open_listeners(host, port, workers)
+    _run(listeners, host, lambda place, link: Worker(load(), place, Stopping(), link, lambda: None))
 
 
-def _run(listener: socket.socket, host: str, workers: int, load: Callable[[int, Link], Worker]) -> None:
+def _run(listeners: list[socket.socket], host: str, load: Callable[[int, Link], Worker]) -> None:
     def announce() -> None:
-        sys.stderr.write(f"listening on {url(host, listener)} (stop with Ctrl-C)\n")
+        sys.stderr.write(f"listening on {url(host, listeners[0])} (stop with Ctrl-C)\n")
         sys.stderr.flush()
 
-    Supervisor(listener, workers, load, announce).run()
+    Supervisor(listeners, load, announce).run()
 
 
 def _load(settings: Settings, now: int | None, memory: CounterMemory, place: int, link: Link) -> Worker:
@@ -75,4 +74,4 @@ def _load(settings: Settings, now: int | None, memory: CounterMemory, place: int
     except (DirectoryError, SettingError) as error:  # it was right when the service started
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)
-    return Worker(app, stopping, link, log.close)
+    return Worker(app, place, stopping, link, log.close)

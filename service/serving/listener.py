@@ -1,7 +1,8 @@
-"""The socket that all workers accept connections from, and how many of them a worker holds.
+"""The sockets that workers accept connections from, one for each, and how many connections a worker holds.
 
-The main process opens the socket before the first worker starts, and all workers inherit it. So connections that wait
-are lost neither when a worker dies nor while a new one starts.
+The main process opens the sockets before the first worker starts, and workers inherit them. So connections that wait
+are lost neither when a worker dies nor while a new one starts. The kernel shares connections out to the sockets; from
+a single one, one worker would often take all that come at once.
 
     PortError  the address cannot be listened on
 """
@@ -32,12 +33,32 @@ class PortError(Exception):
     """Raised when the address cannot be listened on; the message says why."""
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address.
+def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return sockets that listen on one address, which nobody else listens on.
 
     Args:
         host: an address, or a name such as `localhost`; of several addresses of a name, an IPv4 one comes first.
         port: 0 means any free port.
+        count: number of sockets.
+
+    Raises:
+        PortError: the address cannot be listened on.
+    """
+    if count == 1:
+        return [open_listener(host, port)]
+    with open_listener(host, port, listens=False) as first:  # sharing would let somebody else have a part
+        port = first.getsockname()[1]
+    return [open_listener(host, port, shares=True) for _ in range(count)]
+
+
+def open_listener(host: str, port: int, *, shares: bool = False, listens: bool = True) -> socket.socket:
+    """Return a socket on an address.
+
+    Args:
+        host: see `open_listeners`.
+        port: 0 means any free port.
+        shares: whether other sockets of this user may listen there too.
+        listens: whether it does already; until then no connection comes to it.
 
     Raises:
         PortError: the address cannot be listened on.
@@ -56,8 +77,11 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(AttributeError, OSError):  # only Linux has it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+        if shares:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
+        if listens:
+            listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise PortError(f"cannot listen on {host}:{port}: {error}") from None

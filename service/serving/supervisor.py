@@ -1,8 +1,7 @@
 """The main process: starts the workers, replaces those that die, and ends them all.
 
-The workers are granian's. Its own main process ends when workers die twice within seconds, opens one socket for each
-worker, whose waiting connections are lost with it, and leaves its workers behind when it is killed itself; so these
-parts are replaced here.
+The workers are granian's. Its own main process ends when workers die twice within seconds, loses the connections that
+wait for a worker with it, and leaves its workers behind when it is killed itself; so these parts are replaced here.
 """
 
 import multiprocessing
@@ -22,7 +21,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from service.serving.listener import BACKLOG, most_connections
+from service.serving.listener import BACKLOG, PortError, most_connections, open_listener
 from service.serving.worker import Link
 
 # Until the headers of a request are complete, and between two requests of one connection.
@@ -49,20 +48,19 @@ class Supervisor(_Server):  # type: ignore[misc]
     """The main process of a service.
 
     Args:
-        listener: accepts the connections.
-        workers: number of processes.
+        listeners: accept the connections, one for each worker.
         load: returns the application, given the place of a worker and its link; called in each worker.
         announce: called once, as soon as the first worker serves.
     """
 
-    def __init__(self, listener: socket.socket, workers: int, load: Load, announce: Callable[[], None]) -> None:
+    def __init__(self, listeners: list[socket.socket], load: Load, announce: Callable[[], None]) -> None:
         multiprocessing.set_start_method("fork", force=True)  # workers inherit the link
         super().__init__(
             "usage",
-            address=listener.getsockname()[0],
-            port=listener.getsockname()[1],
+            address=listeners[0].getsockname()[0],
+            port=listeners[0].getsockname()[1],
             interface=Interfaces.ASGI,
-            workers=workers,
+            workers=len(listeners),
             websockets=False,
             http=HTTPModes.http1,  # HTTP/2 without TLS helps nobody, and its headers unpack to any size
             http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_MS, max_buffer_size=_BUFFER_BYTES),
@@ -78,7 +76,7 @@ class Supervisor(_Server):  # type: ignore[misc]
         self._ready, ready = os.pipe()
         os.set_blocking(ready, False)  # only the first worker is waited for
         parent, alive = os.pipe()
-        self._link = Link(listener, ready, parent, alive, mmap(-1, 1))
+        self._link = Link(listeners, ready, parent, alive, mmap(-1, 1))
 
     def run(self) -> None:
         """Serve until a signal ends the service.
@@ -102,16 +100,18 @@ class Supervisor(_Server):  # type: ignore[misc]
         super().signal_handler_interrupt(number, *rest)
 
     def _init_shared_socket(self) -> None:
-        number = self._link.listener.fileno()
-        self._ssp, self._sso = None, None
-        backlog = (BACKLOG,) if sys.platform == "linux" else ()
-        self._shd = SocketHolder(number, False, *backlog)  # type: ignore[call-arg]
+        self._ssp, self._sso = None, None  # each worker has its own socket
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # noqa: ARG002 - granian's loader knows no place
         def load() -> Callable[..., Any]:
             os.close(self._link.alive)
+            for place, listener in enumerate(self._link.listeners):
+                if place != idx:
+                    listener.close()
             return self._load(idx, self._link)
 
+        backlog = (BACKLOG,) if sys.platform == "linux" else ()
+        self._shd = SocketHolder(self._link.listeners[idx].fileno(), False, *backlog)  # type: ignore[call-arg]
         return super()._spawn_worker(idx, target, load)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
@@ -129,7 +129,18 @@ class Supervisor(_Server):  # type: ignore[misc]
                     time.sleep(_POLL_SECONDS)  # one that cannot start must not take a core for itself
                     continue
                 del self.interrupt_children[0]
+                if self.wrks[place].inner.exitcode == 1:
+                    self._leave_to_others(place)
                 self._respawn_workers([place], spawn_target, target_loader)
+
+    def _leave_to_others(self, place: int) -> None:
+        """Let no connection come to a worker that cannot start, until it does: granian then listens."""
+        listeners = self._link.listeners
+        if len(listeners) > 1:
+            host, port = listeners[place].getsockname()[:2]
+            with suppress(PortError):
+                replaced, listeners[place] = listeners[place], open_listener(host, port, shares=True, listens=False)
+                replaced.close()
 
     def _stop_workers(self) -> None:
         self._link.ending[0] = 1

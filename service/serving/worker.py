@@ -30,14 +30,14 @@ class Link(msgspec.Struct, frozen=True):
     """What connects the main process with its workers. It is made before the first worker starts, who inherit it.
 
     Attributes:
-        listener: what all accept connections from.
+        listeners: what each worker accepts connections from, by its place.
         ready: a worker writes one byte as soon as it serves.
         parent: readable as soon as the main process is gone.
         alive: the other end of `parent`, which the main process keeps open and workers close.
         ending: one byte, not 0 as soon as the whole service ends.
     """
 
-    listener: socket
+    listeners: list[socket]
     ready: int
     parent: int
     alive: int
@@ -49,13 +49,15 @@ class Worker:
 
     Args:
         app: the application of the service.
+        place: of this worker, from 0.
         stopping: what `app` shows of the stop.
         link: connects this worker with the main process.
         flush: called when answers are left behind that nobody reads; writes what is in memory.
     """
 
-    def __init__(self, app: _App, stopping: Stopping, link: Link, flush: Callable[[], None]) -> None:
+    def __init__(self, app: _App, place: int, stopping: Stopping, link: Link, flush: Callable[[], None]) -> None:
         self._app = app
+        self._place = place
         self._stopping = stopping
         self._link = link
         self._flush = flush
@@ -108,8 +110,8 @@ class Worker:
 
     def _close(self) -> None:
         """Accept no more connections, and end as soon as the requests that have begun are answered."""
-        if self._link.ending[0]:  # otherwise other workers go on
-            refuse_new(self._link.listener)
+        if self._link.ending[0]:  # otherwise the next worker goes on with those who wait
+            refuse_new(self._link.listeners[self._place])
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._leave)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -4,10 +4,11 @@ import resource
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
-from service.serving.listener import PortError, open_listener, refuse_new, url
+from service.serving.listener import PortError, open_listener, open_listeners, refuse_new, url
 from tests.support.process import ENVIRONMENT
 
 
@@ -37,8 +38,30 @@ def test_addresses_of_others(host: str) -> None:
 
 def test_taken_port() -> None:
     """A port that somebody listens on is refused, not shared."""
-    with open_listener("127.0.0.1", 0) as listener, pytest.raises(PortError, match="in use"):
-        open_listener("127.0.0.1", listener.getsockname()[1])
+    for count in (1, 2):
+        listeners = open_listeners("127.0.0.1", 0, count)
+        for other in (1, 2):
+            with pytest.raises(PortError, match="in use"):
+                open_listeners("127.0.0.1", listeners[0].getsockname()[1], other)
+        for listener in listeners:
+            listener.close()
+
+
+def test_connections_are_shared_out() -> None:
+    """Each of several sockets gets its part of the connections that come at once."""
+    listeners = open_listeners("127.0.0.1", 0, 2)
+    clients = [socket.create_connection(listeners[0].getsockname()) for _ in range(64)]
+    got = []
+    for listener in listeners:
+        listener.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                got.append(listener)
+                listener.accept()[0].close()
+        listener.close()
+    for client in clients:
+        client.close()
+    assert min(map(got.count, listeners)) > 8
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters packets of a socket")

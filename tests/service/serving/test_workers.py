@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from service.serving.listener import open_listener
+from service.serving.listener import PortError, open_listener
 from tests.support.process import ENVIRONMENT, service, workers_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
@@ -30,7 +30,7 @@ def eventually(condition: Callable[[], object]) -> None:
     """Wait until a condition holds; an error of the connection means that it does not yet."""
     end = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < end:
-        with suppress(httpx.TransportError):
+        with suppress(httpx.TransportError, PortError):
             if condition():
                 return
         time.sleep(0.01)
@@ -76,6 +76,7 @@ def test_connections_that_wait_survive_a_worker(folder: Any) -> None:
         address = urlsplit(url)
         (pid,) = workers_of(process)
         os.kill(pid, signal.SIGSTOP)  # so that it accepts nobody
+        eventually(lambda: ") T " in Path(f"/proc/{pid}/stat").read_text("latin-1"))
         waiting = http.client.HTTPConnection(address.hostname or "", address.port, timeout=WAIT_SECONDS)
         waiting.request("GET", READY)
         os.kill(pid, signal.SIGKILL)
@@ -90,7 +91,12 @@ def test_workers_end_with_their_main_process(folder: Any) -> None:
         assert len(pids) == 2
         process.kill()
         eventually(lambda: not any(map(alive, pids)))
-        open_listener("127.0.0.1", urlsplit(url).port or 0).close()
+
+        def is_free() -> bool:
+            open_listener("127.0.0.1", urlsplit(url).port or 0).close()
+            return True
+
+        eventually(is_free)
 
 
 def test_a_stop_is_announced(folder: Any) -> None:
@@ -157,14 +163,21 @@ def test_a_service_that_cannot_start_ends(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_again(folder: Any) -> None:
-    """While the directory is broken a worker cannot start: the log says why; once it is mended the service is back."""
-    with service(folder.root) as (process, url, log):
+    """While the directory is broken a worker cannot start: the log says why; once it is mended the service is back.
+
+    Connections go to the other worker meanwhile.
+    """
+    with service(folder.root, "--workers", "2") as (process, url, log):
         members = folder.root / "directory" / "members.jsonl"
         good = members.read_text("utf-8")
         members.write_text("oops\n", "utf-8")
-        for pid in workers_of(process):
-            os.kill(pid, signal.SIGKILL)
+        first, second = workers_of(process)
+        os.kill(first, signal.SIGKILL)
         eventually(lambda: any(line.startswith("error: ") and "members.jsonl, line 1" in line for line in log))
+        eventually(lambda: sum(line.startswith("error: ") for line in log) > 1)
+        assert {httpx.get(url + READY, timeout=WAIT_SECONDS).status_code for _ in range(20)} == {200}
         members.write_text(good, "utf-8")
+        eventually(lambda: len(workers_of(process) - {first, second}) == 1)
+        os.kill(second, signal.SIGKILL)
         eventually(lambda: httpx.get(url + READY).status_code == 200)
         assert not [line for line in log if line.startswith("Traceback")]
