@@ -13,6 +13,7 @@ from typing import IO, Final, Literal
 
 import msgspec
 
+from pipeline.load import checksums
 from pipeline.load.job import DEFAULT_LIMITS
 from pipeline.storage.state import Counts, Entry
 
@@ -20,6 +21,9 @@ Compression = Literal["gzip", "zstd"]
 
 _COMPRESSIONS: Final[dict[str, Compression | None]] = {".jsonl": None, ".jsonl.gz": "gzip", ".jsonl.zst": "zstd"}
 _COMPRESSION_RATIO: Final = 8  # of logs, about; only to choose the number of buckets
+# A plain file that grew is read again as a whole if any byte that was read has changed. Of a larger one, only the
+# beginning and the end of what was read are looked at; `usage check` looks at all of it.
+_VERIFIED_BYTES: Final = 4 << 20
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -36,7 +40,8 @@ class Part(msgspec.Struct, frozen=True):
     lines_before: int = 0
     counts_before: Counts = Counts()
     tail_before: Counts = Counts()  # of the line without newline that was read before and is read again
-    prefix_hash: str = ""  # of the bytes before `offset`
+    prefix_hash: str = ""  # of the bytes before `offset`, at both ends
+    checksum: int | None = checksums.EMPTY  # of all bytes before `offset`; None: unknown
     end: int = 0  # 0: where the file ends when it is opened
     error: str | None = None  # why it cannot be read
     retry: "Retry | None" = None
@@ -107,7 +112,10 @@ def changed(
             before = entry.counts - entry.tail
             size = status.st_size - entry.offset
             parts.append(
-                Part(name, path, compression, size, entry.offset, before.lines, before, entry.tail, entry.prefix_hash)
+                Part(
+                    *(name, path, compression, size, entry.offset, before.lines, before, entry.tail),
+                    *(entry.prefix_hash, entry.checksum),
+                )
             )
         else:
             size = status.st_size * (_COMPRESSION_RATIO if compression else 1)
@@ -129,7 +137,10 @@ def _only_grew(path: Path, entry: Entry, status: os.stat_result, prefix_bytes: i
         return False
     try:
         with path.open("rb") as file:
-            return entry.prefix_hash == prefix_hash(file, entry.offset, prefix_bytes)
+            if entry.prefix_hash != prefix_hash(file, entry.offset, prefix_bytes):
+                return False
+            is_verified = entry.checksum is not None and entry.offset <= _VERIFIED_BYTES
+            return not is_verified or checksums.of_beginning(file, entry.offset) == entry.checksum
     except OSError:  # reading it will fail the same way, and report it
         return False
 
