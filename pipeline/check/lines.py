@@ -44,8 +44,12 @@ def unfinished(store: Store, report: CheckReport) -> bool:
     return True
 
 
-def account(store: Store, report: CheckReport) -> None:
-    """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run."""
+def account(store: Store, report: CheckReport) -> dict[str, Entry]:
+    """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run.
+
+    Returns:
+        The entries of the ledger by raw file.
+    """
     entries = _ledger(store, report)
     total = Counts()
     for path, entry in sorted((entries or {}).items()):
@@ -61,6 +65,7 @@ def account(store: Store, report: CheckReport) -> None:
             report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
     if store.exists(RAW):
         report.waiting = Waiting.of(discovery.changed(store.path(RAW), entries or {}))
+    return entries or {}
 
 
 def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
