@@ -104,7 +104,7 @@ class _Reader:
             if number == 0 and self._part.offset == 0:
                 lines = lines.removeprefix(_BYTE_ORDER_MARK)
                 if not lines:
-                    return
+                    continue
             counts = self._validate(lines, block)
             self.result.counts += counts
             self.result.bytes += block.bytes

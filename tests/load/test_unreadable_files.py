@@ -166,6 +166,14 @@ def test_cut_off(folder: DataFolder, suffix: str, left: int) -> None:
     assert ledger(folder)[f"a{suffix}"].counts.lines == 4 if suffix == ".jsonl.gz" else 2
 
 
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n"])
+def test_nothing_before_the_fault(folder: DataFolder, content: bytes) -> None:
+    """A compressed file without any line before the fault is reported too; so is one of no bytes."""
+    folder.drop("a.jsonl.gz", gzip.compress(content)[:-1])
+    folder.drop("b.jsonl.gz", b"")
+    assert [failure.file for failure in folder.run().errors] == ["a.jsonl.gz", "b.jsonl.gz"]
+
+
 def test_too_large_a_window(folder: DataFolder) -> None:
     """A zstd file whose window is larger than 128 MiB is reported with the command that repacks it."""
     content = lines("a")
