@@ -3,11 +3,12 @@
 Reads the tables, the manifests, the ledger, the run records, the list of raw files and the directory. Writes only spill
 files under `staging/`, and removes them. The steps:
 
-    1  lines.account    the ledger, the quarantine and the run records account for every raw line
-    2  files.survey     every file is named by a manifest, and every named file exists
-    3  tables.compare   the partitions are in order, and the published numbers follow from the events;
-                        `reader` reads the files, and leaves out unreadable ones
-    4  forgotten        nothing is stored that is forgotten or expired
+    1  lines.account      the ledger, the quarantine and the run records account for every raw line
+    2  raw_files.compare  plain raw files still begin with what was read
+    3  files.survey       every file is named by a manifest, and every named file exists
+    4  tables.compare     the partitions are in order, and the published numbers follow from the events;
+                          `reader` reads the files, and leaves out unreadable ones
+    5  forgotten          nothing is stored that is forgotten or expired
 """
 
 import errno
@@ -15,6 +16,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
+from pipeline.check import raw_files
 from pipeline.check.files import survey
 from pipeline.check.forgotten import Forgotten
 from pipeline.check.lines import account, unfinished
@@ -49,7 +51,7 @@ def check(
         now: the current time, in microseconds UTC; with `days`, its UTC day is the last one to check.
         workspaces: the workspaces to check, UUIDs in lower case; all if none is given.
         days: how many UTC days to check; all if None. All raw lines are accounted for in any case, because the ledger
-            does not know their workspace or day.
+            does not know their workspace or day; but raw files are read only if everything is checked.
         progress: receives progress reports.
         limits: how much is compared at once.
 
@@ -65,7 +67,9 @@ def check(
     with locked(store):
         # In the middle of a commit the tables do not agree, and need not: the next run finishes the commit first.
         if not unfinished(store, report):
-            account(store, report)
+            entries = account(store, report)
+            if scope.is_everything:  # reading all of `raw/` takes a while
+                raw_files.compare(store, entries, report.ledger, progress or Progress())
             units = survey(store, scope, report)
             forgotten = Forgotten(store, report)
             threads = settings.workers or os.cpu_count() or 1

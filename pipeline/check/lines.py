@@ -48,8 +48,12 @@ def unfinished(store: Store, report: CheckReport) -> bool:
     return True
 
 
-def account(store: Store, report: CheckReport) -> None:
-    """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run."""
+def account(store: Store, report: CheckReport) -> dict[str, Entry]:
+    """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run.
+
+    Returns:
+        The entries of the ledger by raw file.
+    """
     entries = _ledger(store, report)
     total = Counts()
     for path, entry in sorted((entries or {}).items()):
@@ -64,6 +68,7 @@ def account(store: Store, report: CheckReport) -> None:
         if strange := set(catalog.quarantine_files(store)) - known:
             report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
     _list_raw(store, entries or {}, report)
+    return entries or {}
 
 
 def _list_raw(store: Store, entries: Mapping[str, Entry], report: CheckReport) -> None:

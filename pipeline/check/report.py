@@ -34,6 +34,11 @@ class Scope(msgspec.Struct, frozen=True):
         first, last = (date.min, date.max) if days is None else (utc_day(now - (days - 1) * DAY_US), utc_day(now))
         return cls(frozenset(workspaces), first, last)
 
+    @property
+    def is_everything(self) -> bool:
+        """Return whether every workspace and day is in scope."""
+        return not self.workspaces and (self.first, self.last) == (date.min, date.max)
+
     def covers(self, workspace_id: str) -> bool:
         """Return whether a workspace is in scope."""
         return not self.workspaces or workspace_id in self.workspaces

@@ -26,7 +26,8 @@ def check(
 ) -> None:
     """Check every published number and raw line.
 
-    Every published number is recomputed from the events and compared. Every raw line is accounted for.
+    Every published number is recomputed from the events and compared. Every raw line is accounted for. Without
+    --workspace and --days, plain raw files are read too, and compared with what was read of them before.
 
     Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 wrong options; 75 a run is at work.
     """

@@ -15,6 +15,7 @@ from pipeline.commands.options import instant
 from pipeline.commands.outcome import run_once
 from pipeline.commands.signals import stoppable
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
+from pipeline.startup import bound_free_memory, release_free_memory
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
@@ -60,6 +61,7 @@ def repeat(settings: "Settings", interval: int, *, as_json: bool) -> NoReturn:
     Raises:
         typer.Exit: a signal stopped the command.
     """
+    bound_free_memory()
     with stoppable() as stop:
         while True:
             due = next_tick(instant(None), interval)
@@ -67,6 +69,7 @@ def repeat(settings: "Settings", interval: int, *, as_json: bool) -> NoReturn:
                 run_once(settings, instant(None), stop, as_json=as_json)
             except typer.Exit as ended:
                 typer.echo(f"the run ended with exit code {ended.exit_code}", err=True)
+            release_free_memory()
             missed = (instant(None) - due) // interval + 1
             if missed > 0:
                 typer.echo(f"{missed:,} runs were due meanwhile and were skipped", err=True)

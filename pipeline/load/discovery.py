@@ -11,6 +11,7 @@ from typing import IO, Final, Literal
 
 import msgspec
 
+from pipeline.load import checksums
 from pipeline.load.job import DEFAULT_LIMITS
 from pipeline.load.listing import Listing, RawFile
 from pipeline.load.raw_names import packing
@@ -21,6 +22,9 @@ Compression = Literal["gzip", "zstd"]
 
 _COMPRESSIONS: Final[dict[str, Compression | None]] = {"": None, "gz": "gzip", "zst": "zstd"}
 _COMPRESSION_RATIO: Final = 8  # of logs, about; only to choose the number of buckets
+# A plain file that grew is read again as a whole if any byte that was read has changed. Of a larger one, only the
+# beginning and the end of what was read are looked at; `usage check` looks at all of it.
+_VERIFIED_BYTES: Final = 4 << 20
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -37,7 +41,8 @@ class Part(msgspec.Struct, frozen=True):
     lines_before: int = 0
     counts_before: Counts = Counts()
     tail_before: Counts = Counts()  # counts of the line without a newline that was read before and is read again
-    prefix_hash: str = ""  # of the bytes before `offset`
+    prefix_hash: str = ""  # of the bytes before `offset`, at both ends
+    checksum: int | None = checksums.EMPTY  # of all bytes before `offset`; None: unknown
     end: int = 0  # 0: where the file ends when it is opened
     listed: RawFile | None = None
     retry: "Retry | None" = None
@@ -98,6 +103,7 @@ def changed(
                 before,
                 entry.tail,
                 entry.prefix_hash,
+                entry.checksum,
                 listed=file,
             )
         else:
@@ -132,6 +138,9 @@ def _only_grew(path: Path, entry: Entry, file: RawFile, prefix_bytes: int) -> bo
         return False
     try:
         with path.open("rb") as opened:
-            return entry.prefix_hash == prefix_hash(opened, entry.offset, prefix_bytes)
+            if entry.prefix_hash != prefix_hash(opened, entry.offset, prefix_bytes):
+                return False
+            is_verified = entry.checksum is not None and entry.offset <= _VERIFIED_BYTES
+            return not is_verified or checksums.of_beginning(opened, entry.offset) == entry.checksum
     except OSError:  # reading it will fail the same way, and report it
         return False

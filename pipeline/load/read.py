@@ -12,6 +12,7 @@ from typing import IO, Final
 from pipeline.load.discovery import Part, prefix_hash
 from pipeline.load.job import Job
 from pipeline.load.lines import Block, blocks
+from pipeline.load.packed_bytes import UnpackError
 from pipeline.load.rejects import QuarantineWriter
 from pipeline.load.results import PartResult
 from pipeline.load.shuffle import Shuffle
@@ -40,10 +41,8 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
             end = part.end or status.st_size
             _refuse_another_file(file, part, prefix_bytes)
             try:
-                reader.read(blocks(file, part.compression, part.offset, end, job.limits.chunk_bytes))
-            except OSError as failure:
-                if part.compression is None or failure.errno is not None:  # the disk fails, not the stream
-                    raise
+                reader.read(blocks(file, part.compression, part.offset, end, job.limits.chunk_bytes, part.checksum))
+            except UnpackError as failure:
                 reader.result.error = f"{failure}; the {reader.result.counts.lines:,} lines before that are read"
             entry = Entry(
                 path=part.source_file,
@@ -55,6 +54,7 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
                 tail=Counts(),
                 offset=reader.offset,
                 prefix_hash="" if part.compression else _hash_of_read(file, reader.offset, end, prefix_bytes),
+                checksum=reader.checksum,
                 error=reader.result.error,
             )
     except OSError as failure:
@@ -86,25 +86,28 @@ class _Reader:
         self._tombstones = job.tombstones
         self._quarantine = QuarantineWriter(job, part, number)
         self.offset = part.offset  # just after the last newline
+        self.checksum = None if part.compression else part.checksum  # of what is before it
         self.result = PartResult.of(part, number)
 
     def read(self, content: Iterable[Block]) -> None:
         """Validate every line.
 
         Raises:
-            OSError: the file cannot be read further, or does not decompress.
+            UnpackError: the file cannot be unpacked further.
+            OSError: the file cannot be read further.
         """
         for number, block in enumerate(content):
             lines = block.lines
             if number == 0 and self._part.offset == 0:
                 lines = lines.removeprefix(_BYTE_ORDER_MARK)
                 if not lines:
-                    return
+                    continue
             counts = self._validate(lines, block)
             self.result.counts += counts
             self.result.bytes += block.bytes
             if block.whole:
                 self.offset += block.bytes
+                self.checksum = block.checksum
             else:
                 self.result.tail = counts
 
@@ -124,6 +127,8 @@ class _Reader:
         rejected = blank = 0
         for number, line in handed_back:
             verdict = validate(line, self._latest, actions=self._actions, torn=not block.whole, dropped=block.dropped)
+            if block.cut and not isinstance(verdict, Row):  # the fault is in this line
+                return Counts()
             if isinstance(verdict, Row):
                 validated.append(verdict)
             elif isinstance(verdict, Rejection) and not self._tombstones.name(line):

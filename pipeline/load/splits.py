@@ -10,10 +10,12 @@ from typing import IO, Final
 
 import msgspec
 
+from pipeline.load import checksums
 from pipeline.load.discovery import Part, prefix_hash
 from pipeline.load.job import Job, Limits
 from pipeline.load.rejects import QuarantineWriter
 from pipeline.load.results import PartResult
+from pipeline.storage.state import Entry
 
 _PIECE_BYTES: Final = 1 << 20  # read at once to find the end of a line, which may be far away
 
@@ -35,7 +37,15 @@ def split(part: Part, limits: Limits) -> list[Part]:
     if len(starts) == 1:
         return [part]
     return [
-        msgspec.structs.replace(part, bytes=stop - start, offset=start, lines_before=0, prefix_hash=hash_, end=stop)
+        msgspec.structs.replace(
+            part,
+            bytes=stop - start,
+            offset=start,
+            lines_before=0,
+            prefix_hash=hash_,
+            checksum=part.checksum if start == part.offset else checksums.EMPTY,  # `join` adds what is before it
+            end=stop,
+        )
         for (start, stop), hash_ in zip(pairwise([*starts, end]), hashes, strict=True)
     ]
 
@@ -62,8 +72,17 @@ def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
     whole.tail = splits[-1].tail
     whole.operations = quarantine.close()
     # The earliest of their times lets the next run notice a change made after the first split was opened.
-    whole.entry = msgspec.structs.replace(entries[-1], mtime_ns=min(entry.mtime_ns for entry in entries))
+    whole.entry = msgspec.structs.replace(
+        entries[-1], mtime_ns=min(entry.mtime_ns for entry in entries), checksum=_joined_checksum(splits, entries)
+    )
     return whole
+
+
+def _joined_checksum(splits: list[PartResult], entries: list[Entry]) -> int | None:
+    joined = entries[0].checksum
+    for result, entry in zip(splits[1:], entries[1:], strict=True):
+        joined = checksums.joined(joined, entry.checksum, entry.offset - result.offset)
+    return joined
 
 
 def _starts(file: IO[bytes], offset: int, end: int, split_bytes: int) -> list[int]:

@@ -68,7 +68,8 @@ class Entry(msgspec.Struct):
         counts: all lines of the file, with those of `tail`.
         tail: the last line, if it had no newline yet.
         offset: the end of the last complete line, in bytes; a plain file that only grew is read from here.
-        prefix_hash: the hash of the bytes before `offset`.
+        prefix_hash: a hash of the bytes before `offset`, at both ends.
+        checksum: of all bytes before `offset`, of a plain file; None: unknown.
         error: why the file could not be read to its end; None if it was.
     """
 
@@ -81,6 +82,7 @@ class Entry(msgspec.Struct):
     tail: Counts
     offset: int = 0
     prefix_hash: str = ""
+    checksum: int | None = None
     error: str | None = None
 
 
