@@ -9,6 +9,7 @@ import typer
 
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
+from pipeline.commands.streams import guard
 from pipeline.startup import limit_threads
 
 _MOST_PORTS = 65_535
@@ -47,4 +48,5 @@ def serve(
 def main() -> None:
     """Run the command line."""
     limit_threads()
+    guard()
     app()

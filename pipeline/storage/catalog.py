@@ -34,7 +34,7 @@ def days(store: Store, workspace_id: str) -> list[str]:
 
 
 def files(store: Store, table: str, only: Collection[str] = ()) -> list[str]:
-    """Return every file in the partitions of a table, as a reader's glob may find it.
+    """Return every file in the partitions of a table, also those that no manifest names, which readers must not count.
 
     Args:
         store: the data folder.
