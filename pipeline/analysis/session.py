@@ -5,6 +5,7 @@ deleted with the session. API keys, the writer's state, other files, the network
 """
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,8 @@ from pipeline.analysis import database
 from pipeline.analysis.statements import Statement, error_text
 from pipeline.contract.directory import ACCOUNTS, MEMBERS
 from pipeline.contract.tables import DIRECTORY
+from pipeline.storage import catalog
+from pipeline.storage.store import Store
 
 _BATCH_ROWS: Final = 10_000
 _FOLDERS: Final = ("events", "cube", "actors", "quarantine", "runs", "manifests")
@@ -27,6 +30,9 @@ _ATTEMPTS: Final = 5
 # What the error says when a run commits after the files were listed and before they are read: a manifest names a file
 # that was not listed, or a listed file is gone.
 _OVERTAKEN: Final = ("a run published new files", "No such file or directory", "No files found that match")
+_REPEAT: Final = "a run published new files: repeat the statement"
+# What a statement may have begun before and still see: clocks of file systems are coarse, and may be those of a server.
+_CLOCK_SLACK_NS: Final = 2_000_000_000
 # Types that Arrow has not: their values would be cut or become bytes. As text they are whole.
 _AS_TEXT: Final = frozenset(("UHUGEINT", "BIGNUM", "BIT", "TIME WITH TIME ZONE", "GEOMETRY", "VARIANT"))
 # How often DuckDB is asked to stop: it forgets what it was asked before a statement begins.
@@ -55,10 +61,11 @@ class Session:
 
     Args:
         connection: to the database, already restricted.
+        store: the data folder.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+        self._connection, self._store = connection, store
 
     def run(
         self,
@@ -78,17 +85,30 @@ class Session:
         """
         self._connection.execute("set variable statement = ?", [statement.select])
         for attempt in range(1, _ATTEMPTS + 1):
+            start = time.time_ns() - _CLOCK_SLACK_NS
             try:
                 return self._attempt(statement, consume)
             except duckdb.Error as error:
                 text = error_text(error)
-                overtaken = any(words in text for words in _OVERTAKEN)
-                if not overtaken or attempt == _ATTEMPTS or not may_repeat():
+                if not self._is_overtaken(error, start):
                     raise QueryError(text) from None
+                if attempt == _ATTEMPTS or not may_repeat():
+                    raise QueryError(text if _REPEAT in text else f"{_REPEAT} ({text})") from None
         raise AssertionError
 
+    def _is_overtaken(self, error: duckdb.Error, start: int) -> bool:
+        """Return whether a statement failed because files changed under it.
+
+        A file that is replaced while DuckDB reads it looks damaged, in words that DuckDB has for nothing else. Whether it
+        is damaged is seen only when it is read again.
+        """
+        if any(words in str(error) for words in _OVERTAKEN):
+            return True
+        is_reading = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error or ".parquet" in str(error)
+        return is_reading and catalog.changed_since(self._store, start)
+
     def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Run a statement: DuckDB works in another thread, so that this one notices signals; rows are consumed here."""
+        """Run a statement: DuckDB works in another thread, so that this one, which consumes rows, notices signals."""
         with ThreadPoolExecutor(1) as thread:
 
             def call(function: Callable[[], _R]) -> _R:
@@ -137,7 +157,7 @@ def open_session(root: Path, now: int | None, limits: Limits = _LIMITS) -> Itera
         if now is not None:
             connection.execute("set variable now = make_timestamp(?)", [now])
         _restrict(connection, root)
-        yield Session(connection)
+        yield Session(connection, Store(root))
 
 
 def _current(root: Path, temporary: Path) -> Path:

@@ -48,6 +48,20 @@ def files(store: Store, table: str, only: Collection[str] = ()) -> list[str]:
     return found
 
 
+def changed_since(store: Store, instant: int) -> bool:
+    """Return whether a file of the tables was published or deleted since an instant, in nanoseconds since 1970."""
+    pending = [path for name in (*TABLES, "manifests", "quarantine", "runs") if (path := store.path(name)).exists()]
+    while pending:
+        folder = pending.pop()
+        try:
+            if folder.stat().st_mtime_ns >= instant:
+                return True
+            pending += folder.glob("*=*")  # of workspaces and partitions
+        except FileNotFoundError:
+            return True
+    return False
+
+
 def quarantine_files(store: Store) -> list[str]:
     """Return every file of the quarantine."""
     return sorted(f"quarantine/{path.name}" for path in store.path("quarantine").glob("*.parquet"))

@@ -125,7 +125,7 @@ def test_more_rows_than_are_shown(loaded: DataFolder) -> None:
     """A table ends after 10,000 rows with a note; the other formats have all rows."""
     result = usage(loaded, "from range(25000)")
     assert len(result.stdout.splitlines()) == 10_001
-    assert "first 10,000 rows" in result.stderr
+    assert "the first rows" in result.stderr
     assert len(usage(loaded, "from range(25000)", "--format", "csv").stdout.splitlines()) == 25_001
 
 
