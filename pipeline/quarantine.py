@@ -1,13 +1,12 @@
 """The quarantine: count, list and export the rejected lines.
 
 Reads `quarantine/`, a few lines of one file at a time: there may be millions of lines, of up to 16 MiB each. A file
-that a run replaces meanwhile is read to its end in its old state; a file that a run deletes is skipped. Writes the file
-of an export, and nothing else.
+that a run replaces meanwhile is read to its end in its old state; a file that a run deletes is skipped. Writes an
+export to an open file, and nothing else.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.tables import QUARANTINE, quarantine_path
-from pipeline.storage import atomic, catalog
+from pipeline.storage import catalog
 from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Store
 
@@ -186,20 +185,6 @@ def write(lines: Iterable[Rejected], file: IO[bytes], warn: Callable[[Rejected],
         file.write(b"\n")
         written += 1
     return written
-
-
-def export(lines: Iterable[Rejected], path: Path, warn: Callable[[Rejected], None], *, force: bool) -> int:
-    """Write lines to the file `path`, which appears when it is complete; return how many.
-
-    Raises:
-        FileExistsError: the path exists, and `force` is not given or it is not a regular file.
-        OSError: the file cannot be written.
-    """
-    path = path.resolve()
-    if path.exists() and not (force and path.is_file()):
-        raise FileExistsError(path)
-    with atomic.replacing(path) as file:
-        return write(lines, file, warn)
 
 
 def _rows_at_once(group: Any) -> int:

@@ -8,9 +8,18 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 
-def printable(text: str) -> str:
-    r"""Escape all invisible characters, such as control codes and direction marks, as `\x1b`."""
-    return text.translate({ord(c): c.encode("unicode_escape").decode() for c in set(text) if not c.isprintable()})
+def printable(text: str, kept: str = "") -> str:
+    r"""Escape all invisible characters but `kept`, such as control codes and direction marks, as `\x1b`."""
+    if text.isprintable():
+        return text
+    hidden = {c for c in set(text) if not c.isprintable() and c not in kept}
+    return text.translate({ord(c): c.encode("unicode_escape").decode() for c in hidden})
+
+
+def printable_json(text: str) -> str:
+    r"""Escape all invisible characters but the newline in a JSON text as JSON does: `\u001b`."""
+    hidden = {c for c in set(text) if not c.isprintable() and c != "\n"}
+    return text.translate({ord(c): _json_escape(c) for c in hidden})
 
 
 def fitted(text: str, width: int) -> str:
@@ -27,6 +36,11 @@ def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
     """
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_cell, row, widths, sides)).rstrip() for row in rows]
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _cell(text: str, width: int, side: str) -> str:

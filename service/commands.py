@@ -9,6 +9,7 @@ import typer
 
 from pipeline.commands.app import app
 from pipeline.commands.options import DataDir, Now, instant, settings
+from pipeline.commands.streams import guard
 from pipeline.contract.settings import MOST_PORTS, MOST_WORKERS
 from pipeline.startup import limit_threads
 
@@ -50,4 +51,5 @@ def serve(
 def main() -> None:
     """Run the command line."""
     limit_threads()
+    guard()
     app()

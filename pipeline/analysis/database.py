@@ -47,7 +47,8 @@ SCALAR_MACROS: Final = ("instant", "local_today")
 _INTERNAL: Final = (
     *("internal_share", "internal_workspace", "internal_manifest", "internal_current_cube"),
     *("internal_current_actors", "internal_cube_rows", "internal_actors_rows", "internal_events_rows"),
-    *("internal_languages_rows",),
+    *("internal_languages_rows", "internal_directory_lines", "internal_member", "internal_is_uuid"),
+    *("internal_is_one_of",),
 )
 _STATEMENTS: Final = (*_INTERNAL, *VIEWS, *SCALAR_MACROS, "internal_buckets", *TABLE_MACROS)
 # The columns of the views, for when there is no file to read yet.

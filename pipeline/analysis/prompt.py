@@ -1,9 +1,13 @@
 """The prompt of `usage sql`: statements of several lines up to a semicolon, with completion and a history.
 
-Reads the terminal. Writes results to it, and the history to the user's state folder, where only the user can read it.
+Reads the terminal. Writes results to it, and the history to the user's state folder, where only the user can read it;
+without such a folder, the history ends with the prompt.
 """
 
 import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -13,7 +17,8 @@ import typer
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.history import FileHistory
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.output import create_output
 
 from pipeline.analysis.database import SCALAR_MACROS, TABLE_MACROS, VIEWS
 from pipeline.analysis.session import QueryError, Session
@@ -43,7 +48,8 @@ order by parameters is not null, name"""
 def run_prompt(session: Session) -> None:
     """Read statements and commands from the terminal and answer each, until the user leaves."""
     prompt: PromptSession[str] = PromptSession(
-        history=FileHistory(str(_history())),
+        history=_history(),
+        output=create_output(stdout=sys.__stdout__),  # `sys.stdout` would escape what moves the cursor
         completer=WordCompleter([*VIEWS, *TABLE_MACROS, *SCALAR_MACROS, *_KEYWORDS], ignore_case=True),
         complete_while_typing=False,
         multiline=Condition(lambda: not _is_done(prompt.default_buffer.text)),
@@ -71,7 +77,7 @@ def answer(session: Session, text: str) -> None:
             _run(session, text)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
-    except (QueryError, StatementError, OSError) as error:
+    except (QueryError, StatementError, OSError, pa.ArrowException) as error:
         typer.echo(f"error: {error}", err=True)
 
 
@@ -110,10 +116,29 @@ def _is_done(text: str) -> bool:
     return not written or written.startswith(".") or written.endswith(";")
 
 
-def _history() -> Path:
-    """Return the history file; create it readable by the user alone."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(state) / "workspace-usage" / "sql-history"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(0o600)
-    return path
+class _History(FileHistory):
+    """A history file; what cannot be read or written is not worth the prompt."""
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Return the statements, the last one first; none if they cannot be read."""
+        try:
+            return list(super().load_history_strings())
+        except OSError:
+            return []
+
+    def store_string(self, string: str) -> None:
+        """Add a statement."""
+        with suppress(OSError):
+            super().store_string(string)
+
+
+def _history() -> History:
+    """Return the history, in a file that only the user can read."""
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(state) / "workspace-usage" / "sql-history"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(0o600)
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return InMemoryHistory()
+    return _History(str(path))

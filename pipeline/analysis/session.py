@@ -5,21 +5,24 @@ deleted with the session. API keys, the writer's state, other files, the network
 """
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
 import duckdb
+import msgspec
 import pyarrow as pa
 
 from pipeline.analysis import database
 from pipeline.analysis.statements import Statement, error_text
 from pipeline.contract.directory import ACCOUNTS, MEMBERS
 from pipeline.contract.tables import DIRECTORY
+from pipeline.storage import catalog
+from pipeline.storage.store import Store
 
-_MEMORY_LIMIT: Final = "1GB"
 _BATCH_ROWS: Final = 10_000
 _FOLDERS: Final = ("events", "cube", "actors", "quarantine", "runs", "manifests")
 _FILES: Final = (f"{DIRECTORY}/{MEMBERS}", f"{DIRECTORY}/{ACCOUNTS}")
@@ -27,12 +30,30 @@ _ATTEMPTS: Final = 5
 # Error texts which show that a run committed after the files were listed and before they were read: a manifest names a
 # file that was not listed, or a listed file is gone.
 _OVERTAKEN: Final = ("a run published new files", "No such file or directory", "No files found that match")
+_REPEAT: Final = "a run published new files: repeat the statement"
+# What a statement may have begun before and still see: clocks of file systems are coarse, and may be those of a server.
+_CLOCK_SLACK_NS: Final = 2_000_000_000
+# Types that Arrow has not: their values would be cut or become bytes. As text they are whole.
+_AS_TEXT: Final = frozenset(("UHUGEINT", "BIGNUM", "BIT", "TIME WITH TIME ZONE", "GEOMETRY", "VARIANT"))
+# How often DuckDB is asked to stop: it forgets what it was asked before a statement begins.
+_INTERRUPT_SECONDS: Final = 0.05
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class QueryError(RuntimeError):
     """Raised when a statement fails; the message is for its author."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the statements of a session may take, in DuckDB's notation."""
+
+    memory: str = "1GB"
+    spill: str = "10GB"  # of the temporary folder
+
+
+_LIMITS: Final = Limits()
 
 
 class Session:
@@ -40,65 +61,103 @@ class Session:
 
     Args:
         connection: to the database, already restricted.
+        store: the data folder.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+        self._connection, self._store = connection, store
 
-    def run(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
+    def run(
+        self,
+        statement: Statement,
+        consume: Callable[[pa.RecordBatchReader], _T],
+        may_repeat: Callable[[], bool] = lambda: True,
+    ) -> _T:
         """Execute a statement; repeat it if a run publishes new files in the meantime.
 
         Args:
             statement: what to run.
-            consume: reads the rows, starting over with each attempt; its result is returned.
+            consume: reads the rows as they come, starting over with each attempt; its result is returned.
+            may_repeat: asked before a statement is run again, which is too late if its rows were passed on.
 
         Raises:
             QueryError: the statement fails.
         """
         self._connection.execute("set variable statement = ?", [statement.select])
         for attempt in range(1, _ATTEMPTS + 1):
+            start = time.time_ns() - _CLOCK_SLACK_NS
             try:
                 return self._attempt(statement, consume)
-            except (duckdb.Error, OSError) as error:
+            except duckdb.Error as error:
                 text = error_text(error)
-                if attempt == _ATTEMPTS or not any(words in text for words in _OVERTAKEN):
+                if not self._is_overtaken(error, start):
                     raise QueryError(text) from None
+                if attempt == _ATTEMPTS or not may_repeat():
+                    raise QueryError(text if _REPEAT in text else f"{_REPEAT} ({text})") from None
         raise AssertionError
 
+    def _is_overtaken(self, error: duckdb.Error, start: int) -> bool:
+        """Return whether a statement failed because files changed under it.
+
+        A file that is replaced while DuckDB reads it looks damaged, in words that DuckDB has for nothing else. Only the
+        next attempt shows whether it is.
+        """
+        if any(words in str(error) for words in _OVERTAKEN):
+            return True
+        is_reading = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error or ".parquet" in str(error)
+        return is_reading and catalog.changed_since(self._store, start)
+
     def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Run a statement in another thread, so that this one notices Ctrl-C while DuckDB is busy."""
-
-        def rows() -> _T:
-            with self._connection.sql(statement.command).to_arrow_reader(_BATCH_ROWS) as reader:
-                return consume(reader)
-
+        """Run a statement: DuckDB works in another thread, so that this one, which consumes rows, notices signals."""
         with ThreadPoolExecutor(1) as thread:
-            result = thread.submit(rows)
-            try:
-                return result.result()
-            except KeyboardInterrupt:
-                self._connection.interrupt()
-                raise
+
+            def call(function: Callable[[], _R]) -> _R:
+                result = thread.submit(function)
+                try:
+                    return result.result()
+                except BaseException:
+                    while wait([result], _INTERRUPT_SECONDS).not_done:
+                        self._connection.interrupt()
+                    raise
+
+            with call(lambda: self._reader(statement)) as reader:
+                batches = iter(lambda: call(lambda: next(reader, None)), None)
+                return consume(pa.RecordBatchReader.from_batches(reader.schema, batches))
+
+    def _reader(self, statement: Statement) -> pa.RecordBatchReader:
+        rows = self._connection.sql(statement.command)
+        if not _AS_TEXT.isdisjoint(map(str, rows.types)):
+            columns = zip(rows.columns, rows.types, strict=True)
+            rows = rows.project(", ".join(_projected(*column) for column in enumerate(columns, 1)))
+        return rows.to_arrow_reader(_BATCH_ROWS)
+
+
+def _projected(number: int, column: tuple[str, object]) -> str:
+    """Return the expression for a column by its place in a result, as text where Arrow lacks its type."""
+    name, kind = column
+    quoted = name.replace('"', '""')
+    return f'#{number}{"::varchar" if str(kind) in _AS_TEXT else ""} as "{quoted}"'
 
 
 @contextmanager
-def open_session(root: Path, now: int | None) -> Iterator[Session]:
+def open_session(root: Path, now: int | None, limits: Limits = _LIMITS) -> Iterator[Session]:
     """Open a session.
 
     Args:
         root: the data folder, as an absolute path.
         now: the instant that decides what today is, in microseconds UTC; None for the clock.
+        limits: what the statements may take.
 
     Raises:
         OSError: the database can be written neither to the data folder nor to a temporary one.
     """
     with ExitStack() as stack:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usage-sql-")))
-        connection = stack.enter_context(_connected(_current(root, temporary), temporary))
+        connection = stack.enter_context(_connected(_current(root, temporary), temporary, limits))
         if now is not None:
             connection.execute("set variable now = make_timestamp(?)", [now])
         _restrict(connection, root)
-        yield Session(connection)
+        yield Session(connection, Store(root))
 
 
 def _current(root: Path, temporary: Path) -> Path:
@@ -113,13 +172,14 @@ def _current(root: Path, temporary: Path) -> Path:
     return path
 
 
-def _connected(path: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
+def _connected(path: Path, temporary: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(
         path,
         read_only=True,
         config={
-            "memory_limit": _MEMORY_LIMIT,
+            "memory_limit": limits.memory,
             "temp_directory": str(temporary / "spill"),
+            "max_temp_directory_size": limits.spill,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -131,10 +191,12 @@ def _connected(path: Path, temporary: Path) -> duckdb.DuckDBPyConnection:
 def _restrict(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     """Allow only the files of the tables, and lock the configuration so that no statement can undo it."""
     roots = {str(root), database.escaped_glob(root)}
+    # A pipe in the place of a file would never end, and a folder would look like an empty file: they stay forbidden.
+    files = [name for name in _FILES if not (root / name).exists() or (root / name).is_file()]
     connection.execute("set timezone = 'UTC'")
     connection.execute("set enable_progress_bar = false")  # it would mix with the data on stdout
     connection.execute("set python_enable_replacements = false")  # else this program's variables are tables
     connection.execute("set allowed_directories = ?", [[f"{at}/{name}/" for at in roots for name in _FOLDERS]])
-    connection.execute("set allowed_paths = ?", [[f"{at}/{name}" for at in roots for name in _FILES]])
+    connection.execute("set allowed_paths = ?", [[f"{at}/{name}" for at in roots for name in files]])
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

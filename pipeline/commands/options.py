@@ -18,9 +18,20 @@ Now = Annotated[str | None, typer.Option("--now", help="Take this instant as now
 def settings(**overrides: Any) -> Settings:
     """Return the settings: those of the command line, else of the environment. Exit 2 if one is wrong."""
     try:
-        return Settings.read(os.environ, **overrides)
+        found = Settings.read(os.environ, **overrides)
     except SettingError as error:
         refuse(str(error))
+    if not _is_utf8(str(found.data_dir)):  # the libraries that write there take no other
+        refuse(f"the path of the data folder must be UTF-8, not {str(found.data_dir)!r}")
+    return found
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def instant(now: str | None) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline.commands.streams import for_progress
 from pipeline.load.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def show_progress() -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[speed]}"),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with Bars(*columns, console=Console(file=for_progress())) as bars:
         yield _Bars(bars)
 
 
@@ -55,7 +56,11 @@ class _Bars(Progress):
 
     def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
         """Begin a bar if the total is known."""
-        self._task = self._bars.add_task(what, total=total, speed="") if total else None
+        from rich.markup import escape
+
+        from pipeline.terminal import printable
+
+        self._task = self._bars.add_task(escape(printable(what)), total=total, speed="") if total else None
         self._lines, self._start = 0, perf_counter()
 
     def advance(self, done: int, lines: int = 0) -> None:

@@ -37,7 +37,9 @@ def quarantine(
     ] = None,
     export: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Write the raw lines to a file; - is stdout.", show_default=False),
+        typer.Option(
+            metavar="PATH", help="Write the raw lines to a file, pipe or device; - is stdout.", show_default=False
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="With --export: replace an existing file.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Validate the lines again; load the good ones.")] = False,
@@ -174,20 +176,25 @@ def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
 
 def _export(found: "Quarantine", target: str, *, force: bool) -> None:
     from pipeline import quarantine
+    from pipeline.commands.target import check, is_stdout
+    from pipeline.storage import destination
     from pipeline.terminal import printable
 
     def warn(rejected: "Rejected") -> None:
         typer.echo(f"{printable(rejected.source_file)}:{rejected.line_number}: {rejected.caveat}", err=True)
 
-    if target == "-":
+    path = Path(target)
+    if target == "-" or is_stdout(path):
         written = quarantine.write(found.lines(), typer.get_binary_stream("stdout"), warn)
     else:
+        check(path, force=force)
         try:
-            written = quarantine.export(found.lines(), Path(target), warn, force=force)
-        except FileExistsError:
-            refuse(f"{target} exists; choose another name, or add --force to replace a file")
+            with destination.opened(path) as file:
+                written = quarantine.write(found.lines(), file, warn)
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            refuse(f"{target} cannot be written: {error.strerror or error}")
+            refuse(f"{printable(target)} cannot be written: {error.strerror or error}")
     typer.echo(f"{written:,} lines exported", err=True)
 
 

@@ -3,32 +3,36 @@
 Reads statements from the argument, stdin or a terminal; writes rows to stdout or a file.
 """
 
-import shutil
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
+from pipeline.commands.interrupts import interruptible
 from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.statement_argument import StatementCommand
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from pipeline.analysis.session import Session
     from pipeline.analysis.statements import Statement
+    from pipeline.contract.settings import Settings
 
 Format = Literal["table", "csv", "json", "parquet"]
 
-_FAILED = 1
-_INTERRUPTED = 130  # 128 + SIGINT, as in shells
-_SPOOLED_BYTES = 8 << 20
+# More than anybody writes, and no harm where something else is piped in by mistake.
+_STATEMENT_BYTES = 4 << 20
+_is_size = re.compile(r"[1-9][0-9]{0,8}[KMGT]i?B", re.IGNORECASE).fullmatch
 
 
-@app.command()
+@app.command(cls=StatementCommand)
 def sql(
     statement: Annotated[
         str | None,
@@ -36,7 +40,8 @@ def sql(
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="Output format of the rows.")] = "table",
     output: Annotated[
-        Path | None, typer.Option(help="Write the rows to this file instead of stdout.", show_default=False)
+        Path | None,
+        typer.Option(help="Write the rows to this file, pipe or device instead of stdout.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Let --output replace an existing file.")] = False,
     data_dir: DataDir = None,
@@ -48,91 +53,111 @@ def sql(
 
     Example: usage sql "select action, count(*) from events group by action"
 
-    Exit codes: 0 done; 1 a statement failed, and none of its rows were written; 2 wrong usage, or a statement that
-    may not run here; 130 stopped by SIGINT.
+    Exit codes: 0 done; 1 a statement failed, of whose rows none were written unless there are more than 8 MB;
+    2 wrong usage, or a statement that may not run here; 129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM; 141 whoever
+    reads the rows wants no more.
     """
-    from pipeline.analysis import session
+    found = settings(data_dir=data_dir)
+    if not found.data_dir.is_dir():
+        refuse(f"{found.data_dir}: no such folder")
+    moment = None if now is None else instant(now)
+    output = _target(output, format_, force=force)
+    with interruptible():
+        if statement is None and sys.stdin.isatty():
+            if output is not None or format_ != "table":
+                refuse("--format and --output need a statement, as an argument or on stdin")
+            _prompt(found, moment)
+            return
+        wanted = _statements(_piped() if statement is None else statement.encode(errors="surrogateescape"))
+        if len(wanted) > 1 and (output is not None or format_ == "parquet"):
+            refuse("a file holds the rows of only one statement")
+        with _opened(found, moment) as running:
+            for number, each in enumerate(wanted):
+                if number:
+                    typer.echo()
+                _answer(running, each, format_, output)
+
+
+def _target(output: Path | None, format_: Format, *, force: bool) -> Path | None:
+    """Return where rows go, None for stdout; exit 2 if they must not go there."""
+    from pipeline.commands import target
+
+    if output is None and force:
+        refuse("--force needs --output")
+    if output is not None and target.is_stdout(output):
+        output = None
+    if output is not None:
+        target.check(output, force=force)
+    elif format_ == "parquet" and sys.stdout.isatty():
+        refuse("Parquet cannot be shown on a terminal: add --output FILE, or redirect stdout")
+    return output
+
+
+def _prompt(found: "Settings", moment: int | None) -> None:
+    from pipeline.analysis.prompt import run_prompt
+
+    with _opened(found, moment) as running:
+        run_prompt(running)
+
+
+def _piped() -> bytes:
+    content = sys.stdin.buffer.read(_STATEMENT_BYTES + 1)
+    if len(content) > _STATEMENT_BYTES:
+        refuse(f"stdin has more than {_STATEMENT_BYTES >> 20} MiB: that is no statement")
+    return content
+
+
+def _statements(content: bytes) -> "list[Statement]":
+    """Return the statements of a text; exit 2 if there are none, or if one may not run."""
     from pipeline.analysis.statements import StatementError, statements
 
-    root = settings(data_dir=data_dir).data_dir.absolute()
-    if not root.is_dir():
-        refuse(f"{root}: no such folder")
-    _check(format_, output, force=force)
-    moment = None if now is None else instant(now)
-    if statement is None and sys.stdin.isatty():
-        if output is not None or format_ != "table":
-            refuse("--format and --output need a statement, as an argument or on stdin")
-        from pipeline.analysis.prompt import run_prompt
-
-        with _failing(), session.open_session(root, moment) as running:
-            run_prompt(running)
-        return
-    text = sys.stdin.read() if statement is None else statement
     try:
-        found = statements(text)
+        found = statements(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        refuse(f"error: the statement is not UTF-8: its byte {error.start + 1:,} is 0x{content[error.start]:02x}")
     except StatementError as error:
         refuse(f"error: {error}")
     if not found:
         refuse('no statement was given; try `usage sql "select count(*) from events"`')
-    if len(found) > 1 and (output is not None or format_ == "parquet"):
-        refuse("a file holds the rows of only one statement")
-    with _failing(), session.open_session(root, moment) as running:
-        for number, each in enumerate(found):
-            if number:
-                typer.echo()
-            _answer(running, each, format_, output)
-
-
-def _check(format_: Format, output: Path | None, *, force: bool) -> None:
-    """Exit 2 if the options do not fit together."""
-    if output is None:
-        if force:
-            refuse("--force needs --output")
-        if format_ == "parquet" and sys.stdout.isatty():
-            refuse("Parquet cannot be shown on a terminal: add --output FILE, or redirect stdout")
-    elif output.exists() and not force:
-        refuse(f"{output} already exists; choose another name, or add --force to replace it")
+    return found
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
-    """Report a failure in one message, and exit."""
+def _opened(found: "Settings", moment: int | None) -> "Iterator[Session]":
+    """Open a session; report a failure of it, or of a statement, in one message, and exit 1."""
     import pyarrow as pa
 
-    from pipeline.analysis.session import QueryError
+    from pipeline.analysis import session
 
+    for variable, size in (("USAGE_SQL_MEMORY", found.sql_memory), ("USAGE_SQL_SPILL", found.sql_spill)):
+        if not _is_size(size):
+            refuse(f"{variable}={size!r} must be a size such as 500MB or 1GB")
+    limits = session.Limits(found.sql_memory, found.sql_spill)
     try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
-    except (QueryError, OSError, pa.ArrowException) as error:
+        with session.open_session(found.data_dir.absolute(), moment, limits) as running:
+            yield running
+    except BrokenPipeError:
+        raise
+    except (session.QueryError, OSError, pa.ArrowException) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_FAILED) from None
+        raise typer.Exit(FAILED) from None
 
 
 def _answer(running: "Session", statement: "Statement", format_: Format, output: Path | None) -> None:
-    """Run a statement, and write its rows once all of them have arrived."""
-    import tempfile
-
+    """Run a statement, and write its rows as they come."""
+    from pipeline.analysis.held import Held
     from pipeline.analysis.writers import TRUNCATED, WRITERS, terminal_width, write_plan
-    from pipeline.storage import atomic
+    from pipeline.storage import destination
 
-    with tempfile.SpooledTemporaryFile(_SPOOLED_BYTES) as file:
+    with destination.opened(output) if output else nullcontext(typer.get_binary_stream("stdout")) as file:
+        held = Held(file, can_rewind=output is not None and not destination.is_stream(output))
+        width = None if output else terminal_width()
 
         def consume(rows: "pa.RecordBatchReader") -> bool:
-            file.seek(0)
-            file.truncate()
-            if statement.is_explained:
-                return write_plan(rows, file)
-            return WRITERS[format_](rows, file, None if output else terminal_width())
+            held.clear()
+            return write_plan(rows, held) if statement.is_explained else WRITERS[format_](rows, held, width)
 
-        is_complete = running.run(statement, consume)
-        file.seek(0)
-        if output is None:
-            shutil.copyfileobj(file, typer.get_binary_stream("stdout"))
-        else:
-            with atomic.replacing(output) as copy:
-                shutil.copyfileobj(file, copy)
+        is_complete = running.run(statement, consume, held.can_clear)
+        held.release()
     if not is_complete:
         typer.echo(TRUNCATED, err=True)

@@ -60,6 +60,8 @@ SETTINGS: Final = (
     Setting("jwks", "", "path or URL", "the keys of session tokens; without it no session token is accepted"),
     Setting("jwt_issuer", "", "text", "the required `iss` of session tokens, if set"),
     Setting("jwt_azp", "", "comma-separated texts", "the accepted values of `azp` in session tokens, if set"),
+    Setting("sql_memory", "1GB", "size", "the memory that a statement of `usage sql` may take"),
+    Setting("sql_spill", "10GB", "size", "what a statement of `usage sql` may write to the temporary folder"),
 )
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -80,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks: str
     jwt_issuer: str
     jwt_azp: str
+    sql_memory: str
+    sql_spill: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":

@@ -34,7 +34,7 @@ def days(store: Store, workspace_id: str) -> list[str]:
 
 
 def files(store: Store, table: str, only: Collection[str] = ()) -> list[str]:
-    """Return every file in the partitions of a table, as a reader's glob may find it.
+    """Return every file in the partitions of a table, also those that no manifest names, which readers must not count.
 
     Args:
         store: the data folder.
@@ -46,6 +46,20 @@ def files(store: Store, table: str, only: Collection[str] = ()) -> list[str]:
         paths = sorted(store.path(table).glob(f"{folder}/*/*"))
         found += [path.relative_to(store.root).as_posix() for path in paths if not path.name.startswith(".")]
     return found
+
+
+def changed_since(store: Store, instant: int) -> bool:
+    """Return whether a file of the tables was published or deleted since an instant, in nanoseconds since 1970."""
+    pending = [path for name in (*TABLES, "manifests", "quarantine", "runs") if (path := store.path(name)).exists()]
+    while pending:
+        folder = pending.pop()
+        try:
+            if folder.stat().st_mtime_ns >= instant:
+                return True
+            pending += folder.glob("*=*")  # of workspaces and partitions
+        except FileNotFoundError:
+            return True
+    return False
 
 
 def quarantine_files(store: Store) -> list[str]:

@@ -109,7 +109,7 @@ def _text(line: bytes, *, torn: bool) -> str:
     except json.JSONDecodeError as error:
         if torn:
             raise _torn() from None
-        raise FaultError("invalid_json", None, f"not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise FaultError("invalid_json", None, f"not JSON: {_fault(error)} at character {error.pos + 1}") from None
     if deep_json.has_lone_surrogate(text):
         message = "half of a surrogate pair is escaped; write whole characters"
         raise FaultError("invalid_encoding", None, message)
@@ -124,16 +124,30 @@ def _torn() -> FaultError:
     return FaultError("truncated_line", None, message)
 
 
+def _fault(error: json.JSONDecodeError) -> str:
+    r"""Return what is wrong without the place, which some messages lead up to: `Invalid control character at`."""
+    return error.msg.removesuffix(" at").rstrip(": ")
+
+
 def _parse(text: str) -> None:
     """Raise JSONDecodeError if a text is not JSON by the strict grammar."""
     try:
         json.loads(text, parse_constant=_no_constant, parse_int=str, parse_float=str)
     except RecursionError:
         deep_json.members(text)
+    except _ConstantError as constant:  # the decoder does not say where it is
+        try:
+            deep_json.members(text)
+        except json.JSONDecodeError as error:
+            raise json.JSONDecodeError(f"{constant} is not a JSON number", text, error.pos) from None
 
 
 def _no_constant(name: str) -> None:
-    raise json.JSONDecodeError(f"{name} is not a JSON number", name, 0)
+    raise _ConstantError(name)
+
+
+class _ConstantError(Exception):
+    """Raised where a line has NaN or Infinity, which JSON does not have."""
 
 
 def _well_formed(text: str) -> bool:

@@ -1,18 +1,33 @@
 -- one row per (workspace, user); if a pair is repeated, the last line of the file
 create view members as
-with file as (
-  from read_text(data_pattern() || '/directory/members.jsonl')
+with lines as (
+  select
+    number,
+    internal.member(json, 'workspace_id') as workspace_id,
+    internal.member(json, 'user_id') as user_id,
+    internal.member(json, 'name') as name,
+    internal.member(json, 'role') as role,
+    internal.member(json, 'status') as status
+  from internal.directory_lines('members.jsonl')
 ),
-lines as (
-  select line::json as json, number
-  from file, unnest(string_split(ltrim(content, chr(65279)), chr(10))) with ordinality as split(line, number)
-  where trim(line, ' ' || chr(9) || chr(13)) <> ''
+faults as (
+  select
+    *,
+    case
+      when not internal.is_uuid(workspace_id) then 'workspace_id is not a UUID'
+      when not internal.is_uuid(user_id) then 'user_id is not a UUID'
+      when coalesce(json_type(name), 'NULL') <> 'VARCHAR' then 'name is not a text'
+      when not internal.is_one_of(role, ['admin', 'editor', 'viewer']) then 'role is not admin, editor or viewer'
+      when not internal.is_one_of(status, ['active', 'removed']) then 'status is not active or removed'
+    end as fault
+  from lines
 )
 select
-  lower(json->>'workspace_id') as workspace_id,
-  lower(json->>'user_id') as user_id,
-  json->>'name' as name,
-  json->>'role' as role,
-  json->>'status' as status
-from lines
-qualify row_number() over (partition by workspace_id, user_id order by number desc) = 1;
+  lower(workspace_id->>'$') as workspace_id,
+  lower(user_id->>'$') as user_id,
+  name->>'$' as name,
+  role->>'$' as role,
+  status->>'$' as status
+from faults
+where case when fault is null then true else error('directory/members.jsonl, line ' || number || ': ' || fault) end
+qualify row_number() over (partition by lower(workspace_id->>'$'), lower(user_id->>'$') order by number desc) = 1;
