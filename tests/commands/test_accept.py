@@ -16,7 +16,7 @@ from tests.support.permissions import permissions_obeyed
 from tests.support.raw_files import ids, lines
 
 BEFORE = "2026-11-23T12:00:00Z"
-WHOLE = gzip.compress(lines("x", "y"))
+WHOLE = gzip.compress(lines("x", "y"), mtime=0)
 TORN = WHOLE[:12]  # not one line of it
 
 
