@@ -108,7 +108,7 @@ class Session:
         return is_reading and catalog.changed_since(self._store, start)
 
     def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Run a statement: DuckDB works in another thread, so that this one, which consumes rows, notices signals."""
+        """Run a statement; DuckDB works in another thread, so that this one, which takes rows, notices signals."""
         with ThreadPoolExecutor(1) as thread:
 
             def call(function: Callable[[], _R]) -> _R:

@@ -30,7 +30,7 @@ class Commands(TyperGroup):
         with _ending():  # also around help and refused options, which `invoke` does not see
             return super().main(*args, **kwargs)
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         with _ending():  # inside of Typer, which has its own way to end at a closed pipe
             return super().invoke(ctx)
@@ -64,7 +64,7 @@ def _ending() -> Iterator[None]:
         raise
 
 
-def _end(error: Exception, *, is_closed: bool) -> None:
+def _end(error: BaseException, *, is_closed: bool) -> None:
     """Exit; in silence where the reader of a pipe, such as `head`, has all that it wanted."""
     if is_closed:
         raise SystemExit(SIGNALLED + signal.SIGPIPE) from None

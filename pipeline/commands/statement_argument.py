@@ -1,6 +1,7 @@
 """How `usage sql` takes SQL that begins with a comment, such as `-- top workspaces`, which looks like an option."""
 
-import typer
+from typing import Any
+
 from typer.core import TyperCommand
 
 _END_OF_OPTIONS = "--"
@@ -9,11 +10,11 @@ _END_OF_OPTIONS = "--"
 class StatementCommand(TyperCommand):
     """A command whose argument may begin with `--`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, with the statement behind all options."""
         takes_value = {
             name: not getattr(parameter, "is_flag", False)
-            for parameter in self.get_params(ctx)  # type: ignore[arg-type]  # Typer has two names for one class
+            for parameter in self.get_params(ctx)
             for name in parameter.opts
         }
         options: list[str] = []

@@ -43,7 +43,7 @@ def _run(arguments: list[str], kinds: dict[int, str], folder: str) -> None:
     from service.commands import main  # noqa: PLC0415 - the server has it already
 
     os.chdir(folder)
-    sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]
+    sys.stdin = sys.stdout = sys.stderr = None
     for number, kind in kinds.items():
         if kind != "closed":
             opened = _opened(kind, number)
