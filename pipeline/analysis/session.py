@@ -99,8 +99,8 @@ class Session:
     def _is_overtaken(self, error: duckdb.Error, start: int) -> bool:
         """Return whether a statement failed because files changed under it.
 
-        A file that is replaced while DuckDB reads it looks damaged, in words that DuckDB has for nothing else. Whether it
-        is damaged is seen only when it is read again.
+        A file that is replaced while DuckDB reads it looks damaged, in words of many kinds. Whether it is damaged is
+        seen only when it is read again.
         """
         if any(words in str(error) for words in _OVERTAKEN):
             return True
