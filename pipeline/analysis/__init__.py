@@ -9,5 +9,6 @@ current with `database.refresh`; `usage sql` runs statements in a session of `se
     session      runs them so that they write nothing and read nothing but the tables
     values       turns Arrow values into text and JSON
     writers      write rows as a table, CSV, JSON or Parquet
+    held         holds the first bytes of a result back
     prompt       reads statements from a terminal
 """

@@ -99,8 +99,8 @@ class Session:
     def _is_overtaken(self, error: duckdb.Error, start: int) -> bool:
         """Return whether a statement failed because files changed under it.
 
-        A file that is replaced while DuckDB reads it looks damaged, in words that DuckDB has for nothing else. Only the
-        next attempt shows whether it is.
+        A file that is replaced while DuckDB reads it looks damaged, in words of many kinds. Only the next attempt shows
+        whether it is.
         """
         if any(words in str(error) for words in _OVERTAKEN):
             return True
@@ -108,7 +108,7 @@ class Session:
         return is_reading and catalog.changed_since(self._store, start)
 
     def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
-        """Run a statement: DuckDB works in another thread, so that this one, which consumes rows, notices signals."""
+        """Run a statement; DuckDB works in another thread, so that this one, which takes rows, notices signals."""
         with ThreadPoolExecutor(1) as thread:
 
             def call(function: Callable[[], _R]) -> _R:

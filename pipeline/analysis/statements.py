@@ -57,7 +57,10 @@ def statements(text: str) -> list[Statement]:
 
 def error_text(error: Exception) -> str:
     """Return an error's message without the excerpt of `_RUN`, which the author did not write."""
-    return str(error).partition("\n\nLINE ")[0].strip()
+    text = str(error).partition("\n\nLINE ")[0].strip()
+    if isinstance(error, duckdb.OutOfMemoryException):  # DuckDB names settings that cannot be set here
+        text = f"{text.splitlines()[0]}; USAGE_SQL_MEMORY and USAGE_SQL_SPILL set the limits"
+    return text
 
 
 def _extracted(text: str) -> list[duckdb.Statement]:

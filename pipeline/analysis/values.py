@@ -74,8 +74,8 @@ def _nested(column: pa.Array) -> list[Any]:
             for row, valid in zip(rows, column.is_valid().to_pylist(), strict=True)
         ]
     if pa.types.is_union(kind):
-        fields = [_column(column.field(number)) for number in range(kind.num_fields)]
-        return [fields[code][row] for row, code in enumerate(column.type_codes.to_pylist())]
+        members = [_column(column.field(number)) for number in range(kind.num_fields)]
+        return [members[code][row] for row, code in enumerate(column.type_codes.to_pylist())]
     if pa.types.is_map(kind):
         pairs = column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
         return [None if one is None else {text(pair["key"]): pair["value"] for pair in one} for one in _nested(pairs)]

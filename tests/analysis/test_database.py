@@ -42,7 +42,11 @@ def loaded(folder: DataFolder) -> DataFolder:
         member % (WORKSPACE.upper(), "C" * 8 + "-0000-4000-8000-000000000001", role) for role in ("admin", "viewer")
     )
     (directory / "members.jsonl").write_text(f"\ufeff{text}\r\n")
-    account = {"user_id": "c" * 8, "quota": 10, "period_anchor": "2026-01-31T09:00:00+05:45"}
+    account = {
+        "user_id": "c" * 8 + "-0000-4000-8000-000000000001",
+        "quota": 10,
+        "period_anchor": "2026-01-31T09:00:00+05:45",
+    }
     (directory / "accounts.jsonl").write_bytes(_json(account))
     (directory / "api_keys.jsonl").write_text('{"id": "secret"}\n')
     folder.run()

@@ -85,7 +85,7 @@ def seen(client: duckdb.DuckDBPyConnection, view: str) -> list[tuple[Any, ...]] 
         return None
 
 
-def expected(path: Path, kind: type[Member | Account]) -> list[tuple[Any, ...]] | None:
+def expected(path: Path, kind: Any) -> list[tuple[Any, ...]] | None:
     """Return the same by the directory's own rules."""
     try:
         found = {

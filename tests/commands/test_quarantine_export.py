@@ -1,6 +1,7 @@
 """`usage quarantine --export`: rejected lines are exported byte for byte."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,7 @@ def test_export_to_stdout(quarantined: DataFolder) -> None:
 
 
 def test_export_replaces_a_file_only_with_force(quarantined: DataFolder, tmp_path: Path) -> None:
-    """An existing file is replaced only with --force; anything but a regular file is never replaced."""
+    """An existing file is replaced only with --force; a folder never is, and a pipe is written to."""
     target = tmp_path / "lines.jsonl"
     target.write_bytes(b"mine")
     arguments = ["--export", str(target), "--reason", "not_an_object"]
@@ -50,9 +51,13 @@ def test_export_replaces_a_file_only_with_force(quarantined: DataFolder, tmp_pat
     assert "--force" in result.stderr
     assert quarantine(quarantined, *arguments, "--force").exit_code == 0
     assert target.read_bytes() == b"[]\n"
+    assert quarantine(quarantined, "--export", str(tmp_path), "--force").exit_code == 2
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    assert quarantine(quarantined, "--export", str(fifo), "--force").exit_code == 2
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(fifo.read_bytes)
+        assert quarantine(quarantined, "--export", str(fifo), "--reason", "not_an_object").exit_code == 0
+        assert found.result() == b"[]\n"
     assert fifo.is_fifo()
     missing = quarantine(quarantined, "--export", str(tmp_path / "missing" / "lines.jsonl"))
     assert missing.exit_code == 2

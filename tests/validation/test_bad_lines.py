@@ -103,6 +103,22 @@ def test_first_field_of_the_table_counts() -> None:
     assert rejection(line) == ("invalid_value", "timestamp")
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"id":"a\tb"}', "Invalid control character at character 9"),
+        (b'{"id":"a', "Unterminated string starting at character 7"),
+        (b'{"id":"\\x"}', "Invalid \\escape at character 8"),
+        (b'{"id":NaN}', "NaN is no JSON number at character 7"),
+        (b'{"a":"Infinity","b":[1, -Infinity]}', "-Infinity is no JSON number at character 25"),
+        (b'{"a":Infinity,}', "Infinity is no JSON number at character 6"),
+    ],
+)
+def test_the_place_of_a_fault(line: bytes, message: str) -> None:
+    """The message says once at which character a line stops being JSON."""
+    assert getattr(validated(line), "message", None) == f"not JSON: {message}"
+
+
 @pytest.mark.parametrize("line", [b"", b"\r", b"  \t ", b"\x0b\x0c"])
 def test_blank_lines(line: bytes) -> None:
     """Lines of white space are blank."""
