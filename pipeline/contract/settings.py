@@ -85,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
-            read = {bool: _boolean, int: partial(_whole, setting)}.get(kind, kind)
+            read = _boolean if kind is bool else partial(_whole, setting) if kind is int else kind
             try:
                 values[setting.name] = given if given is not None else read(text)
             except ValueError:

@@ -16,7 +16,8 @@ import pytest
 from onepin.errors import UnprocessableEntityError
 from typer.testing import CliRunner
 
-from service.commands import app
+import service.commands  # noqa: F401 - adds `serve` to the commands
+from pipeline.commands.app import app
 from tests.support.process import BIN, running, start, stop
 
 
