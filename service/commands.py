@@ -3,6 +3,8 @@
 Only `serve` imports what serving needs, so that every other command starts without it.
 """
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -43,6 +45,8 @@ def serve(
         from service.server import serve as serve_until_stopped
 
         serve_until_stopped(listeners, found, moment)
+        sys.stderr.flush()
+        os._exit(0)  # the interpreter takes a while to end, and the next service waits for that
     except (PortError, DirectoryError, SettingError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

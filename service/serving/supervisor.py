@@ -27,7 +27,7 @@ from service.serving.worker import Link
 # Until the headers of a request are complete, and between two requests of one connection.
 _HEADERS_MS: Final = 10_000
 # Of one connection, at most: headers that are not complete, or answers that wait.
-_BUFFER_BYTES: Final = 16 * 1024
+_BUFFER_BYTES: Final = 64 * 1024
 _STOP_SECONDS: Final = 5  # more than a worker takes; then it is killed
 _AGAIN_SECONDS: Final = 1.0  # between two starts of one worker
 _POLL_SECONDS: Final = 0.02
@@ -41,10 +41,14 @@ _LOGS: Final[dict[str, Any]] = {
 }
 
 Load: TypeAlias = Callable[[int, Link], Callable[..., Any]]
-_Server: Any = MPServer  # the types of its methods contradict each other
 
 
-class Supervisor(_Server):  # type: ignore[misc]
+def _unused() -> Callable[..., Any]:
+    """Stand in for granian's loader, which knows no place; `Supervisor._spawn_worker` has another."""
+    raise NotImplementedError
+
+
+class Supervisor(MPServer):
     """The main process of a service.
 
     Args:
@@ -85,7 +89,7 @@ class Supervisor(_Server):  # type: ignore[misc]
             SystemExit: no worker could start; with exit code 1.
         """
         threading.Thread(target=self._wait_for_workers, daemon=True).start()
-        self.serve(target_loader=lambda: None, wrap_loader=False)
+        self.serve(target_loader=_unused, wrap_loader=False)
 
     def _wait_for_workers(self) -> None:
         if os.read(self._ready, 1):
@@ -97,12 +101,12 @@ class Supervisor(_Server):  # type: ignore[misc]
         self._at_once = self._at_once or number == signal.SIGINT
         for worker in self.wrks:  # Ctrl-C reaches the workers too
             worker.interrupt_by_parent = True
-        super().signal_handler_interrupt(number, *rest)
+        super().signal_handler_interrupt(number, *rest)  # type: ignore[no-untyped-call]
 
     def _init_shared_socket(self) -> None:
         self._ssp, self._sso = None, None  # each worker has its own socket
 
-    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # noqa: ARG002 - granian's loader knows no place
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any, *_: Any) -> Any:  # noqa: ARG002 - granian's loader knows no place
         def load() -> Callable[..., Any]:
             os.close(self._link.alive)
             for place, listener in enumerate(self._link.listeners):
@@ -111,7 +115,7 @@ class Supervisor(_Server):  # type: ignore[misc]
             return self._load(idx, self._link)
 
         backlog = (BACKLOG,) if sys.platform == "linux" else ()
-        self._shd = SocketHolder(self._link.listeners[idx].fileno(), False, *backlog)  # type: ignore[call-arg]
+        self._shd = SocketHolder(self._link.listeners[idx].fileno(), False, *backlog)  # type: ignore[assignment, call-arg]
         return super()._spawn_worker(idx, target, load)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
@@ -120,7 +124,7 @@ class Supervisor(_Server):  # type: ignore[misc]
             self.main_loop_interrupt.wait()
             self.main_loop_interrupt.clear()
             if self.reload_signal:
-                self._reload(spawn_target, target_loader)
+                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
             while self.interrupt_children and not self.interrupt_signal:
                 if not self._serves.is_set():
                     return
@@ -148,6 +152,6 @@ class Supervisor(_Server):  # type: ignore[misc]
             for worker in self.wrks:
                 with suppress(OSError, TypeError):  # it is gone already, or was never started
                     os.kill(worker.inner.pid, signal.SIGINT)
-        super()._stop_workers()
+        super()._stop_workers()  # type: ignore[no-untyped-call]
         if self.interrupt_signal:
             self.interrupt_children.clear()  # those who ended because they were told to

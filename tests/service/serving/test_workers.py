@@ -50,6 +50,11 @@ def alive(pid: int) -> bool:
         return False
 
 
+def _closed(listener: socket.socket) -> bool:
+    listener.close()
+    return True
+
+
 def _others(process: subprocess.Popen[str], before: set[int]) -> bool:
     return len(workers_of(process) - before) == 2
 
@@ -91,12 +96,7 @@ def test_workers_end_with_their_main_process(folder: Any) -> None:
         assert len(pids) == 2
         process.kill()
         eventually(lambda: not any(map(alive, pids)))
-
-        def is_free() -> bool:
-            open_listener("127.0.0.1", urlsplit(url).port or 0).close()
-            return True
-
-        eventually(is_free)
+        eventually(lambda: _closed(open_listener("127.0.0.1", urlsplit(url).port or 0)))
 
 
 def test_a_stop_is_announced(folder: Any) -> None:
