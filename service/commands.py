@@ -5,6 +5,7 @@ Only `serve` imports what serving needs, so that every other command starts with
 
 import os
 import sys
+from socket import socket
 from typing import Annotated
 
 import typer
@@ -39,6 +40,7 @@ def serve(
 
     found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
     moment = None if now is None else instant(now)
+    listeners: list[socket] = []
     try:
         # Before the imports, which take most of the start: whoever comes meanwhile waits instead of being refused.
         listeners = open_listeners(found.host, found.port, workers)
@@ -49,6 +51,8 @@ def serve(
         os._exit(0)  # the interpreter takes a while to end, and the next service waits for that
     except (PortError, DirectoryError, SettingError) as error:
         typer.echo(f"error: {error}", err=True)
+        for listener in listeners:
+            listener.close()
         raise typer.Exit(1) from None
 
 

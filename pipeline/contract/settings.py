@@ -64,6 +64,7 @@ SETTINGS: Final = (
     Setting("sql_spill", "10GB", "size", "what a statement of `usage sql` may write to the temporary folder"),
 )
 
+_DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 # The parts of a URI that may hold a password: before the host, and the options.
 _SECRETS: Final = re.compile(r"(?<=://)[^/]*(?=@)|(?<=\?).*")
@@ -121,7 +122,7 @@ def _read(kind: Any, setting: Setting, text: str) -> Any:
             raise ValueError("true or false")
         return _BOOLEANS[text.lower()]
     if kind is int:
-        if not (text.isascii() and text.isdigit() and setting.least <= int(text) <= setting.most):
+        if not (_DIGITS(text) and setting.least <= int(text) <= setting.most):
             raise ValueError(f"a whole number from {setting.least} to {setting.most}")
         return int(text)
     if kind is Path or kind is str:

@@ -5,7 +5,7 @@ the names, and all real folders come before links to folders. So links that lead
 renames no file.
 
     RawFolderError  there is no `raw/`, or it cannot be listed
-    PathError       a named path is no raw file
+    PathError       a named path is not a raw file
 """
 
 import errno
@@ -63,7 +63,7 @@ class Listing(msgspec.Struct, frozen=True):
     """What there is to read."""
 
     files: list[RawFile] = []
-    failures: list[Unread] = []  # what could not be listed, and what is no ordinary file
+    failures: list[Unread] = []  # what could not be listed, and what is not a regular file
     ignored: Ignored = Ignored()
 
     def names(self) -> set[str]:
@@ -143,7 +143,7 @@ class _Walk:
 
         Raises:
             OSError: it cannot be accessed.
-            PathError: it is no raw file.
+            PathError: it is not a raw file.
         """
         status = path.stat()
         whole = os.fsencode(path.absolute())
@@ -152,7 +152,7 @@ class _Walk:
         elif is_raw(whole):
             self._add(whole, status)
         else:
-            raise PathError(f"{path} is no raw file: its name must end with {SHOWN}")
+            raise PathError(f"{path} is not a raw file: its name must end with {SHOWN}")
 
     def search(self, top: bytes) -> None:
         """Look at a folder and everything below it.
@@ -222,7 +222,7 @@ class _Walk:
                 name, path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
             )
         else:  # reading a pipe would wait for its writer
-            self._fail(path, "it is no ordinary file")
+            self._fail(path, "it is not a regular file")
 
     def _ignore(self, name: bytes) -> None:
         if not is_unfinished(name):

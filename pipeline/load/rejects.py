@@ -16,7 +16,7 @@ from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
 from pipeline.storage import ownership
-from pipeline.storage.parquet import to_schema
+from pipeline.storage.parquet import ParquetWriter, to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
 
@@ -42,7 +42,7 @@ class QuarantineWriter:
         self._staged = f"{job.staging}/quarantine/{number}-{part.end}.parquet"
         self._rows: list[dict[str, object]] = []
         self._bytes = self._written = 0
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: ParquetWriter | None = None
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
         """Add a line that was rejected now."""
@@ -64,14 +64,14 @@ class QuarantineWriter:
             staged: the file, whose line numbers count from the start of the split.
             lines_before: lines of the raw file before the split.
         """
-        self._flush()
+        writer = self._flush()
         path = self._job.store.path(staged)
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
                 place = QUARANTINE.get_field_index("line_number")
                 numbers = pc.add(rows[place], lines_before)
-                self._write(self._writer, rows.set_column(place, QUARANTINE.field(place), numbers))
+                self._write(writer, rows.set_column(place, QUARANTINE.field(place), numbers))
         path.unlink()  # before the sync, which would wait for it to reach the disk
 
     def close(self) -> list[Operation]:
@@ -88,11 +88,11 @@ class QuarantineWriter:
                 return [store.staged(self._staged, self._final)]
         return [Operation("delete", self._final)] if store.exists(self._final) else []
 
-    def _flush(self) -> None:
+    def _flush(self) -> ParquetWriter:
         if self._writer is None:
             path = self._job.store.path(self._staged)
             ownership.make_folder(path.parent, self._job.store.root)
-            self._writer = pq.ParquetWriter(
+            self._writer = ParquetWriter(
                 path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
             )
             for rows in self._before():
@@ -100,8 +100,9 @@ class QuarantineWriter:
         self._write(self._writer, pa.Table.from_pylist(self._rows, schema=QUARANTINE))
         self._rows.clear()
         self._bytes = 0
+        return self._writer
 
-    def _write(self, writer: pq.ParquetWriter, rows: pa.Table) -> None:
+    def _write(self, writer: ParquetWriter, rows: pa.Table) -> None:
         if rows.num_rows:
             writer.write_table(rows)
             self._written += rows.num_rows

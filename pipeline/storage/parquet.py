@@ -149,6 +149,16 @@ class Reordered:
         return pa.Table.from_batches([pa.concat_batches(pieces).take(pa.array(back))])
 
 
+class ParquetWriter(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no types
+    """A writer of one file that does not close it when it is freed: a file that nobody closed belongs to a failed run.
+
+    To close it could fail as well, and Python would print that error.
+    """
+
+    def __del__(self) -> None:
+        """Leave the file as it is."""
+
+
 class PartitionWriter:
     """Writes partitions of one table with one set of Parquet options.
 
@@ -240,7 +250,7 @@ class PartitionWriter:
     def _write(self, uri: str, pieces: Iterable[pa.Table]) -> None:
         with (
             pa.output_stream(str(self._store.path(uri)), compression=None, buffer_size=_BUFFER_BYTES) as file,
-            pq.ParquetWriter(file, self._schema, **self._options) as writer,
+            ParquetWriter(file, self._schema, **self._options) as writer,
         ):
             for piece in pieces:
                 writer.write_table(piece)

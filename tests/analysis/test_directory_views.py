@@ -56,9 +56,10 @@ ANCHORS: Final[list[Any]] = [
     *("2026-01-31T24:00:00Z", "9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.9Z", "0000-01-01T00:00:00Z"),
     *("0001-01-01T00:00:00+01:00", "0000-12-31T23:30:00-01:00", "infinity", "epoch", "now", "", 5, None, [], False),
 ]
+RENEWALS: Final[list[Any]] = ["monthly", "one_time", "Monthly", "", None, 1, True, [], {}]
 QUOTAS: Final = [0, 1, 2**63 - 1, 2**63, 2**64, -1, 1.0, 1.7, "12", None, True, [], {}, 10**30, -0.0]
 ACCOUNTS_LINES: Final = [
-    *lines(ACCOUNT, user_id=UUIDS, subject=TEXTS, quota=QUOTAS, period_anchor=ANCHORS),
+    *lines(ACCOUNT, user_id=UUIDS, subject=TEXTS, quota=QUOTAS, period_anchor=ANCHORS, credits_renewal=RENEWALS),
     *(f'{{"user_id": "{ID}", "quota": {quota}}}' for quota in ("1e2", "NaN", "Infinity", "-0", "00", "+1", "1,")),
 ]
 ANY: Final = [
@@ -97,7 +98,7 @@ def expected(path: Path, kind: Any) -> list[tuple[Any, ...]] | None:
     return [
         (row.workspace_id.lower(), row.user_id.lower(), row.name, row.role, row.status)
         if isinstance(row, Member)
-        else (row.user_id.lower(), row.subject, row.quota, row.anchor)
+        else (row.user_id.lower(), row.subject, row.quota, row.anchor, row.credits_renewal or "monthly")
         for row in found.values()
     ]
 

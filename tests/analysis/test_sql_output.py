@@ -11,7 +11,7 @@ from pipeline.analysis.held import Held
 from pipeline.commands.app import app
 from tests.support.forked_command import command
 
-CSV = b"x\r\n42\r\n"
+CSV = b"x\n42\n"
 
 
 @pytest.fixture(scope="module")

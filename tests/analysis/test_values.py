@@ -58,7 +58,6 @@ def test_a_value(found: list[tuple[object, object]], number: int) -> None:
 
 def test_nested(folder: DataFolder) -> None:
     """Lists, structs, maps, arrays and unions hold the same values, null where they are null."""
-    folder.root.mkdir()
     asked = """
         select
           [timestamp 'infinity', null], [1, 2]::int[2], {'a': date 'infinity', 'b': null}, map {date 'infinity': [1]},
@@ -76,7 +75,6 @@ def test_nested(folder: DataFolder) -> None:
 
 def test_mixed_batches(folder: DataFolder) -> None:
     """Ordinary instants are the same, alone or beside infinity."""
-    folder.root.mkdir()
     moments = "select timestamp '2026-01-01' + to_microseconds(i * 123456) from range(50) r(i)"
     with open_session(folder.root, None) as session:
         alone = rows(session, moments)

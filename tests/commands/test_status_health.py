@@ -23,6 +23,12 @@ def found(folder: DataFolder) -> Any:
     return json.loads(usage(folder, "--json").stdout)
 
 
+@pytest.fixture(autouse=True)
+def _exported(folder: DataFolder) -> None:
+    """Export a directory in which nothing is wrong."""
+    folder.export_all()
+
+
 @pytest.mark.parametrize(("after_s", "stale"), [(-60, False), (-60.000001, True), (-19 * 3600, True)])
 def test_data_of_the_future(folder: DataFolder, after_s: float, stale: bool) -> None:
     """Data of more than a minute in the future are no fresh data: with --max-age the exit is 1, for that reason."""

@@ -33,4 +33,4 @@ def test_wrong_lists(text: str, folder: DataFolder, monkeypatch: pytest.MonkeyPa
     result = usage(folder)
     done(result, 2)
     assert "USAGE_EXTRA_ACTIONS=" in result.stderr
-    assert not folder.root.exists()
+    assert [path.name for path in folder.root.iterdir()] == ["raw"]

@@ -140,7 +140,7 @@ def test_no_ordinary_files(folder: DataFolder, kind: str) -> None:
     for _ in range(2):
         result = usage(folder)
         done(result, 4)
-        assert "  a.jsonl: it is no ordinary file\n" in result.stderr
+        assert "  a.jsonl: it is not a regular file\n" in result.stderr
 
 
 def test_a_file_that_goes_while_it_is_listed(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:

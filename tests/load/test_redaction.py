@@ -113,7 +113,6 @@ def expect(folder: DataFolder, ids: set[str]) -> None:
 
 def test_every_way_in(folder: DataFolder) -> None:
     """Loads, deliveries that come again, newer versions, retries and rebuilds keep the id out alike."""
-    folder.root.mkdir()
     append(folder.root, Tombstone("user", NOW, sha256=hashed(ADA)))
     folder.drop("a.jsonl", NAMING)
     folder.run()
@@ -137,7 +136,6 @@ def test_every_way_in(folder: DataFolder) -> None:
 def test_versions_are_compared_without_the_id(folder: DataFolder) -> None:
     """Versions that differ in nothing but the id of the forgotten tie: what stays does not depend on the order."""
     versions = [by(BOB, "x", metadata={"a": text}) for text in (ADA, "5", NIL)]
-    folder.root.mkdir()
     append(folder.root, Tombstone("user", NOW, sha256=hashed(ADA)))
     for number, version in enumerate(versions):
         folder.drop(f"{number}.jsonl", [version])

@@ -22,8 +22,9 @@ OWNER = (54321, 54322) if IS_ROOT else (os.geteuid(), os.getegid())  # only root
 @pytest.fixture
 def owned(folder: DataFolder) -> DataFolder:
     """Return an empty data folder of somebody else."""
-    folder.root.mkdir()
-    os.chown(folder.root, *OWNER)
+    for path in (folder.root, folder.root / "raw"):
+        path.chmod(0o750)
+        os.chown(path, *OWNER)
     return folder
 
 
@@ -131,7 +132,6 @@ def test_links_are_not_followed(owned: DataFolder, tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_a_folder(folder: DataFolder) -> None:
     """Where a file is in the way of a folder, that is an error."""
-    folder.root.mkdir()
     (folder.root / "a").touch()
     with pytest.raises(FileExistsError):
         ownership.make_folder(folder.root / "a", folder.root)

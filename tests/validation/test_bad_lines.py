@@ -109,9 +109,9 @@ def test_first_field_of_the_table_counts() -> None:
         (b'{"id":"a\tb"}', "Invalid control character at character 9"),
         (b'{"id":"a', "Unterminated string starting at character 7"),
         (b'{"id":"\\x"}', "Invalid \\escape at character 8"),
-        (b'{"id":NaN}', "NaN is no JSON number at character 7"),
-        (b'{"a":"Infinity","b":[1, -Infinity]}', "-Infinity is no JSON number at character 25"),
-        (b'{"a":Infinity,}', "Infinity is no JSON number at character 6"),
+        (b'{"id":NaN}', "NaN is not a JSON number at character 7"),
+        (b'{"a":"Infinity","b":[1, -Infinity]}', "-Infinity is not a JSON number at character 25"),
+        (b'{"a":Infinity,}', "Infinity is not a JSON number at character 6"),
     ],
 )
 def test_the_place_of_a_fault(line: bytes, message: str) -> None:

@@ -6,7 +6,8 @@ with lines as (
     internal.member(json, 'user_id') as user_id,
     nullif(internal.member(json, 'subject'), 'null') as subject,
     nullif(internal.member(json, 'quota'), 'null') as quota,
-    nullif(internal.member(json, 'period_anchor'), 'null') as period_anchor
+    nullif(internal.member(json, 'period_anchor'), 'null') as period_anchor,
+    nullif(internal.member(json, 'credits_renewal'), 'null') as credits_renewal
   from internal.directory_lines('accounts.jsonl')
 ),
 valued as (
@@ -33,6 +34,8 @@ faults as (
       when period_anchor is not null
         and coalesce(anchor not between timestamp '0001-01-01' and timestamp '9999-12-31 23:59:59.999999', true)
         then 'period_anchor is neither an RFC 3339 date-time of the years 1 to 9999 nor null'
+      when coalesce(credits_renewal, '"monthly"') not in ('"monthly"', '"one_time"')
+        then 'credits_renewal is neither monthly nor one_time nor null'
     end as fault
   from valued
 )
@@ -40,7 +43,8 @@ select
   lower(user_id->>'$') as user_id,
   subject->>'$' as subject,
   (quota->>'$')::bigint as quota,
-  anchor as period_anchor
+  anchor as period_anchor,
+  coalesce(credits_renewal->>'$', 'monthly') as credits_renewal
 from faults
 where case when fault is null then true else error('directory/accounts.jsonl, line ' || number || ': ' || fault) end
 qualify row_number() over (partition by lower(user_id->>'$') order by number desc) = 1;

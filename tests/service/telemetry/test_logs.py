@@ -66,7 +66,9 @@ def test_a_line_a_request(folder: Any, send: Any, log: Log) -> None:
     assert (unknown["route"], unknown["status"], unknown["workspace"], unknown["key"]) == (None, 404, None, None)
 
 
-@pytest.mark.parametrize("secret", ["op_live_0123456789", "ada@example.org", "Ada", "eyJhbGciOiJ.eyJzdWIi.c2ln"])
+@pytest.mark.parametrize(
+    "secret", ["op_live_0123456789", "ada@example.org", pytest.param("Ada", id="name"), "eyJhbGciOiJ.eyJzdWIi.c2ln"]
+)
 def test_nothing_that_was_sent(folder: Any, send: Any, log: Log, capfd: Any, secret: str) -> None:
     """No line contains anything that a client sends in path, query, method or headers, whether valid or not."""
     folder.publish()
