@@ -54,6 +54,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     member = f'{{"workspace_id":"{WORKSPACE}","user_id":"{USER}","name":"Ada","role":"admin","status":"active"}}\n'
     (folder.root / "directory").mkdir()
     (folder.root / "directory/members.jsonl").write_text(member)
+    key = f'{{"id":"k","key_sha256":"{"a" * 64}","workspace_id":"{WORKSPACE}","user_id":"{USER}","scopes":[]}}\n'
+    (folder.root / "directory/api_keys.jsonl").write_text(key)
     folder.run()
     return folder
 
