@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "keys list": ["keys", "list"],
     "keys revoke": ["keys", "revoke", "none"],
 }
+NOTHING_ON_STDOUT: Final = {"wrong option", "sql error", "keys revoke"}
 NO_FOLDER: Final = {"help", "version", "command help", "sample", "tz-diff"}
 
 
@@ -53,6 +54,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     member = f'{{"workspace_id":"{WORKSPACE}","user_id":"{USER}","name":"Ada","role":"admin","status":"active"}}\n'
     (folder.root / "directory").mkdir()
     (folder.root / "directory/members.jsonl").write_text(member)
+    key = f'{{"id":"k","key_sha256":"{"a" * 64}","workspace_id":"{WORKSPACE}","user_id":"{USER}","scopes":[]}}\n'
+    (folder.root / "directory/api_keys.jsonl").write_text(key)
     folder.run()
     return folder
 
@@ -79,6 +82,7 @@ def test_stdout(loaded: DataFolder, tmp_path: Path, name: str) -> None:
     arguments = arguments_of(name, loaded)
     usual = command(tmp_path, arguments)
     assert b"Traceback" not in usual.stderr
+    assert bool(usual.stdout) is (name not in NOTHING_ON_STDOUT)
     for kind in KINDS:
         ended = command(tmp_path, arguments, stdout=kind)
         assert b"Traceback" not in ended.stderr
