@@ -1,4 +1,4 @@
-"""Check that nothing is stored that tombstones cover.
+"""Check that nothing that tombstones cover is stored.
 
 Reads the tombstones, the state and, where there are tombstones, the rejected lines; gets the rows of events from
 `TableReader`. Writes nothing.
@@ -34,8 +34,8 @@ class Forgotten:
     def __init__(self, store: Store, report: CheckReport) -> None:
         self._store, self._report = store, report
         self._tombstones = _tombstones(store, report)
-        self._events: dict[str, int] = {}  # of forgotten users, by file
-        self._places: dict[str, int] = {}  # where events of others name them, by file
+        self._events: dict[str, int] = {}  # number of events of forgotten users, by file
+        self._places: dict[str, int] = {}  # number of places where other users' events name them, by file
 
     def begin(self, uri: str) -> None:
         """Note that a file of events is read, perhaps once more."""
@@ -77,7 +77,7 @@ def _tombstones(store: Store, report: CheckReport) -> Tombstones:
 
 
 def _remedy(store: Store, tombstones: Tombstones) -> str:
-    """Return what erases what is left: a run carries out tombstones that the state does not say are carried out."""
+    """Return how to erase what is left: a run carries out tombstones that the state does not list as carried out."""
     done = Tombstones()
     if store.exists(_STATE):
         with suppress(sqlite3.DatabaseError, msgspec.MsgspecError), closing(State(store.path(_STATE))) as state:

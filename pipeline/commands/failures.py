@@ -1,6 +1,6 @@
-"""How a command ends that fails: one line on stderr and an exit code, never a traceback for what is not a mistake here.
+"""How a failing command ends: with one line on stderr and an exit code; a traceback only for a mistake in this code.
 
-This is the one place for what no command handles itself, such as a file that is not one, a full disk or a closed pipe.
+This one place handles whatever commands do not, such as a folder in place of a file, a full disk or a closed pipe.
 """
 
 import errno
@@ -65,7 +65,7 @@ def _ending() -> Iterator[None]:
 
 
 def _end(error: BaseException, *, is_closed: bool) -> None:
-    """Exit; in silence where the reader of a pipe, such as `head`, has all that it wanted."""
+    """Exit, silently if the reader of a pipe, such as `head`, has all that it wanted."""
     if is_closed:
         raise SystemExit(SIGNALLED + signal.SIGPIPE) from None
     typer.echo(f"error: {reason(error)}", err=True)
@@ -73,7 +73,7 @@ def _end(error: BaseException, *, is_closed: bool) -> None:
 
 
 def _let_go(error: BaseException | None) -> None:
-    """Close what the failed calls had open: the process ends without leaving them, and DuckDB would report that."""
+    """Close what the failed calls left open: DuckDB would complain if it were still open when the process ends."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__

@@ -3,8 +3,8 @@
 Replaces `sys.stdout` and `sys.stderr` of the process, so that these rules hold for every command, its help and errors:
 
 - On a terminal, characters that it would interpret are escaped. Files and pipes get the exact bytes.
-- What stdout does not take is an `OutputError`. What stderr does not take is dropped: no work fails for want of a
-  reader.
+- If stdout does not take some output, that is an `OutputError`. What stderr does not take is dropped: no work fails
+  because nobody reads its messages.
 - A stream that was closed when the command started stays closed: no file that is opened later gets its number.
 """
 
@@ -63,7 +63,7 @@ class _Descriptor(io.RawIOBase):
     Args:
         number: of the descriptor.
         escaping: whether to escape what a terminal would interpret.
-        needed: whether a failure is an `OutputError`, once; otherwise bytes that cannot be written are dropped.
+        needed: whether the first failure raises `OutputError`; bytes that cannot be written are dropped.
     """
 
     def __init__(self, number: int, *, escaping: bool, needed: bool) -> None:
@@ -100,7 +100,7 @@ class _Descriptor(io.RawIOBase):
         while rest:
             try:
                 rest = rest[os.write(self._number, rest) :]
-            except BlockingIOError:  # another process made the pipe that both share non-blocking
+            except BlockingIOError:  # a process that shares the pipe has made it non-blocking
                 select.select([], [self._number], [])
 
 
@@ -118,7 +118,7 @@ def _reopen(number: int, flags: int) -> None:
 
 
 def _exact(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Encode what UTF-8 does not have: bytes of a file's name as they were, and other halves of pairs as escapes."""
+    """Encode what UTF-8 cannot: the original bytes of a file's name as they were, other lone surrogates as escapes."""
     try:
         return codecs.lookup_error("surrogateescape")(error)
     except UnicodeError:

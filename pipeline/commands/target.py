@@ -17,7 +17,7 @@ def is_stdout(path: Path) -> bool:
 
 
 def check(path: Path, *, force: bool) -> None:
-    """Exit 2 if a path must not be written to: it is a folder, or a file that `--force` does not let go."""
+    """Exit 2 if a path must not be written to: it is a folder, or an existing file without `--force` being given."""
     if path.is_dir():
         refuse(f"{path} is a folder; name a file in it")
     if os.path.lexists(path) and path.exists() and not destination.is_stream(path) and not force:

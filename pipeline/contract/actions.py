@@ -14,7 +14,7 @@ ACTIONS: Final = (
     "api_key_created",
     "settings_changed",
 )
-# Of any action, as a regular expression that JSON Schema understands too.
+# What every action matches: a regular expression that JSON Schema understands too.
 PATTERN: Final = "^[a-z][a-z0-9_]{0,63}$"
 
 is_action: Final = re.compile(PATTERN.strip("^$")).fullmatch

@@ -1,9 +1,9 @@
 """Opens files that somebody else wrote, without ever waiting for them.
 
-Reads the file that it is given. To open a named pipe waits until somebody writes into it, and a device may never end:
-in the place of a file, either is an error, and so is a folder.
+Reads the file that it is given. Opening a named pipe blocks until somebody writes into it, and a device may never end;
+so if either is found in place of a file, that is an error, and so is a folder.
 
-    NotAFileError  there is something else than a file
+    NotAFileError  something other than a file is there
 """
 
 import errno
@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-# A pipe that takes the place of the file between the look at it and this still does not block.
+# So even a pipe that takes the place of the file after it was checked does not block.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 _NAMES: Final = {
@@ -33,10 +33,10 @@ def open_file(path: Path) -> BinaryIO:
 
     Raises:
         FileNotFoundError: there is none.
-        NotAFileError: there is something else.
+        NotAFileError: something other than a file is there.
         OSError: it cannot be opened.
     """
-    _refuse_others(path, os.stat(path))  # noqa: PTH116 - before it is opened, which does something to some devices
+    _refuse_others(path, os.stat(path))  # noqa: PTH116 - first, since opening affects some devices
     descriptor = os.open(path, _FLAGS)
     try:
         _refuse_others(path, os.fstat(descriptor))
@@ -52,7 +52,7 @@ def why(error: OSError) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text as logs and terminals can show it: invisible characters, as a file's name may have, as escapes."""
+    """Return a text that logs and terminals can show: invisible characters, as in some files' names, become escapes."""
     return text if text.isprintable() else "".join(map(_visible, text))
 
 

@@ -1,7 +1,7 @@
 """Says how many credits an erasure takes from accounts whose credits are not renewed.
 
-Reads `directory/accounts.jsonl` and actors files; writes nothing. The quota of such an account is for everything since
-its anchor, so what is erased is no longer counted against it.
+Reads `directory/accounts.jsonl` and actors files; writes nothing. The quota of such an account covers everything since
+its anchor, so credits that are erased no longer count against the quota.
 """
 
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ def warnings(store: Store, erased: Iterable[tuple[str, str]], threads: int) -> l
 
 
 def _anchors(store: Store) -> dict[str, date]:
-    """Return the UTC day on which the period begins of each account whose credits are not renewed, by user."""
+    """Return, by user, the UTC day on which the period of each account whose credits are not renewed begins."""
     accounts = {row.user_id.lower(): row for row in read_rows(store.path(f"{DIRECTORY}/{ACCOUNTS}"), Account)}
     return {user_id: utc_day(row.anchor or 0) for user_id, row in accounts.items() if not row.renews}
 
@@ -55,7 +55,7 @@ def _anchors(store: Store) -> dict[str, date]:
 def _used(
     store: Store, workspace_id: str, month: str, users: list[str], threads: int
 ) -> Iterable[tuple[date, str, int]]:
-    """Yield the day, user and credits of each row of the actors of some users that has credits."""
+    """Yield the day, user and credits of some users' rows in the actors file; rows without credits are left out."""
     manifest = store.load(manifest_path(workspace_id), Manifest)
     files = manifest.months.get(month) if manifest else None
     if files is None:

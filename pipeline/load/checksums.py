@@ -25,7 +25,7 @@ def joined(first: int | None, second: int | None, length: int) -> int | None:
     Args:
         first: the checksum of the bytes that come first; None: unknown.
         second: the checksum of the others; None: unknown.
-        length: how many the others are.
+        length: the number of bytes that follow the first ones.
     """
     if first is None or second is None:
         return None

@@ -1,7 +1,7 @@
 """Unpacks a gzip file, up to the last byte that can be unpacked.
 
-Reads a file that is open; writes nothing. The file has one member or several, between which and behind which there may
-be zero padding, as on tapes and block devices.
+Reads a file that is open; writes nothing. The file has one or more members. Zero padding may follow each of
+them, as on tapes and block devices.
 """
 
 import zlib
@@ -55,7 +55,7 @@ def _member(packed: PackedBytes, chunk_bytes: int) -> Iterator[bytes]:
 
 
 def _before_fault(stream: "zlib._Decompress", packed: bytes, chunk_bytes: int) -> Iterator[bytes]:
-    """Yield what a stream gives before it fails; at the fault, zlib keeps all that the same call gave."""
+    """Yield what a stream unpacks before its fault; the zlib call that fails returns nothing of what it unpacked."""
     while len(packed) > 1:
         half = packed[: len(packed) // 2]
         trial = stream.copy()

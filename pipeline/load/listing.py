@@ -1,8 +1,8 @@
 """Lists the raw files: `raw/` and all folders below it, or the paths that somebody named.
 
-Reads folders and the status of files, no content; writes nothing. Every folder is entered once, in the byte order of
-the names, and all real folders come before links to folders. So links that lead in a circle end, and adding a link
-renames no file.
+Reads folders and the status of files, but no content; writes nothing. Every folder is entered once, in the byte order
+of names, and all real folders come before links to folders. So circular links do no harm, and adding a link changes no
+file's name.
 
     RawFolderError  there is no `raw/`, or it cannot be listed
     PathError       a named path is not a raw file
@@ -24,14 +24,14 @@ from pipeline.storage.unread import Unread
 
 # What a link that leads to nothing fails with. It holds no raw files, unlike a folder that cannot be accessed.
 _NOWHERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-_SUFFIXES: Final = 5  # of ignored files that are named
+_SUFFIXES: Final = 5  # how many suffixes of ignored files are reported
 _PAUSE_STEPS: Final = 1000  # folders and files from one point where the listing can be stopped to the next
 
 _Directory = os.DirEntry[bytes]
 
 
 class RawFolderError(RuntimeError):
-    """Raised when `raw/` cannot be listed. It must not pass for an empty one: a mount may be lost."""
+    """Raised when `raw/` cannot be listed. It must not be taken for empty: a mount may be lost."""
 
     def __init__(self, raw: Path, cause: OSError) -> None:
         super().__init__(f"{raw} cannot be listed: {cause.strerror or cause}")
@@ -102,7 +102,7 @@ def listed(raw: Path, paths: Collection[Path] = (), pause: Callable[[], None] = 
             walk.named(path)
     else:
         try:
-            if not raw.samefile(raw.absolute().parent):  # through a link back, its own files would be raw ones
+            if not raw.samefile(raw.absolute().parent):  # else a link back makes its files raw
                 walk.enter(raw.absolute().parent)
             walk.search(os.fsencode(raw.absolute()))
         except OSError as error:
@@ -111,7 +111,7 @@ def listed(raw: Path, paths: Collection[Path] = (), pause: Callable[[], None] = 
 
 
 def state_of(path: bytes | Path) -> tuple[int, int, int, int]:
-    """Return inode, size, mtime and ctime in nanoseconds, of a link itself if it leads nowhere; 0 if unknown."""
+    """Return the inode, size, mtime and ctime (in ns) of a file, or of a link that leads nowhere; 0 if unknown."""
     for look in (os.stat, os.lstat):
         with suppress(OSError):
             status = look(path)
@@ -176,7 +176,7 @@ class _Walk:
                     self._lose(folder, error)
 
     def enter(self, folder: bytes | Path) -> bool:
-        """Return whether a folder was not entered before, and remember that it is now."""
+        """Remember that a folder is entered; return whether this is the first time."""
         status = os.stat(folder)  # noqa: PTH116 - of bytes
         identity = (status.st_dev, status.st_ino)
         is_new = identity not in self._entered
@@ -250,7 +250,7 @@ def _is_gone(path: bytes, error: OSError) -> bool:
 
 
 def _is_plain(child: _Directory) -> bool:
-    """Return whether a child is an ordinary file, as the folder says; False where it does not say."""
+    """Return whether a child is an ordinary file, according to its folder; False if the folder does not say."""
     try:
         return child.is_file(follow_symlinks=False)
     except OSError:

@@ -1,4 +1,4 @@
-"""The bytes of a compressed file, taken as its format cuts them; and the error where it cannot be unpacked further.
+"""The bytes of a compressed file, taken in its format's units; and the error for what cannot be unpacked further.
 
 Reads a file that is open; writes nothing.
 """
@@ -11,7 +11,7 @@ TOO_EARLY: Final = "it ends too early"
 
 
 class UnpackError(OSError):
-    """Raised where a file cannot be unpacked further; the message says why. It has no `errno`: the disk is well."""
+    """Raised if a file cannot be unpacked further; the message says why. It has no `errno`: the disk is fine."""
 
 
 class PackedBytes:

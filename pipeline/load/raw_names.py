@@ -1,7 +1,7 @@
 """Names of raw files: which are read, and how the ledger, the quarantine and all messages write them.
 
-Pure: reads and writes nothing. A name on disk may be any bytes. Where it is written it is text, relative to `raw/`, and
-no two files have the same.
+Pure: reads and writes nothing. A name on disk may be any bytes. Where a name is written, it is text relative to `raw/`,
+and no two files have the same text.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Take the ids of forgotten users out of the events of others: on their way into the tables, and where they are stored.
 
-Pure functions over the columns `resource_id` and `metadata`. One place is a resource's id, or one spelling in metadata.
+Pure functions over the columns `resource_id` and `metadata`. A place is a resource's id, or one spelling in metadata.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ _Change = Callable[[str, set[str]], tuple[str | None, int]]
 
 
 def redact(rows: _Rows, tombstones: Tombstones) -> tuple[_Rows, int]:
-    """Return rows that name no forgotten user, and in how many places they did.
+    """Return the rows without the ids of forgotten users, and in how many places those were.
 
     A resource's id that spells the id of a forgotten user becomes null; in metadata each spelling becomes zeros. This
     is done before versions are compared, so that the tables depend on the set of records and tombstones alone.
 
     Args:
         rows: have the columns `resource_id` and `metadata` among others.
-        tombstones: of which only the users matter.
+        tombstones: only those of users matter.
     """
     places = 0
     for name, change in _CHANGES.items():
@@ -40,7 +40,7 @@ def redact(rows: _Rows, tombstones: Tombstones) -> tuple[_Rows, int]:
 
 
 def _changed(texts: pa.StringArray, change: _Change, tombstones: Tombstones) -> tuple[pa.StringArray, int]:
-    """Return some texts, those that name a forgotten user changed, and in how many places they did."""
+    """Return the texts, changed if they name a forgotten user, and in how many places they named one."""
     if not tombstones.users:
         return texts, 0
     spelling = pc.match_substring_regex(texts, spellings.SPELLING).fill_null(fill_value=False)

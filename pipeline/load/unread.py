@@ -3,7 +3,7 @@
 An unread file holds `data_as_of` and is reported by every run until it is mended, removed or accepted. Reads the status
 of files; writes nothing. `storage/unread` keeps what this module decides.
 
-    AcceptError  a file that somebody accepts is not waiting for that
+    AcceptError  a file that is to be accepted is not unread
 """
 
 import os
@@ -48,7 +48,7 @@ class UnreadFiles:
             file.name
             for file in found.files
             if file.name in stored and (entry := entries.get(file.name)) and not entry.error and is_as_read(file, entry)
-        }  # as it was when it was read, after something else took its place for a while
+        }  # back as they were read, after something else took their place
         self._files = {
             path: unread
             for path, unread in known.items()
@@ -56,7 +56,7 @@ class UnreadFiles:
             if (unread.accepted or path in self._listed) and path not in again
         }
         self._now: set[str] = set()  # those that failed in this run
-        self._elsewhere: dict[str, Unread] = {}  # outside of raw/: they hold nothing, and only this run reports them
+        self._elsewhere: dict[str, Unread] = {}  # outside raw/: they hold back nothing; only this run reports them
         for failure in found.failures:
             self._fail(failure)
 

@@ -1,8 +1,8 @@
 """Unpacks a zstd file, up to the last block that can be unpacked.
 
-Reads a file that is open; writes nothing. The file has one frame or several, some of which may be skippable; zero
-padding may follow them, as on tapes and block devices. pyarrow's stream unpacks a file that is as it should be. It
-keeps what it unpacked in the call in which it fails, so at a fault the file is unpacked again block by block.
+Reads a file that is open; writes nothing. The file has one or more frames, some of which may be skippable; zero
+padding may follow them, as on tapes and block devices. pyarrow's stream unpacks an intact file. The call in which it
+fails returns nothing of what it unpacked, so at a fault the file is unpacked again, block by block.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.load.packed_bytes import TOO_EARLY, PackedBytes, UnpackError
 
-# As much as every reader of the format should allow, and as zstd itself allows unasked.
+# What every reader of the format should support, and the default limit of zstd itself.
 _WINDOW_BYTES: Final = 128 << 20
 _LARGEST_WINDOW_LOG: Final = 31  # that the command line of zstd can unpack
 
@@ -30,7 +30,7 @@ def unpacked(file: IO[bytes], chunk_bytes: int) -> Iterator[bytes]:
 
     Raises:
         UnpackError: the file is damaged, ends too early, or needs too much memory; all lines before the fault were
-            yielded, but of the line in which the fault is some bytes may be missing.
+            yielded, but some bytes of the line that contains the fault may be missing.
         OSError: the disk fails.
     """
     stream, done = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"), 0
@@ -59,7 +59,7 @@ def _block_by_block(file: IO[bytes], chunk_bytes: int, done: int) -> Iterator[by
         except OSError as error:
             is_ours = isinstance(error, UnpackError) or error.errno is not None
             fault = error if is_ours else UnpackError(f"it is damaged: {error}")
-            content = bytes(chunk).rstrip(b"\0")  # how much was unpacked is not known, but the rest was left zero
+            content = bytes(chunk).rstrip(b"\0")  # nobody says how much was unpacked, but the rest stayed zero
         else:
             if not content:
                 return
@@ -69,7 +69,7 @@ def _block_by_block(file: IO[bytes], chunk_bytes: int, done: int) -> Iterator[by
 
 
 class _Pieces:
-    """A file of which each read returns no more than a block, so that pyarrow's stream unpacks one at a time."""
+    """A file whose reads return at most one block each, so that pyarrow's stream unpacks one block at a time."""
 
     closed = False
 
@@ -87,10 +87,10 @@ class _Pieces:
 
 
 def _pieces(packed: PackedBytes) -> Iterator[bytes]:
-    """Yield what pyarrow's stream needs of a file: of each frame the header, each block, and the checksum.
+    """Yield what pyarrow's stream needs of a file: each frame's header, blocks and checksum.
 
     Raises:
-        UnpackError: a frame is not complete or needs too much memory, or there is something else.
+        UnpackError: a frame is not complete or needs too much memory, or the file contains something other than frames.
     """
     frames = 0
     while True:
@@ -118,7 +118,7 @@ def _skip(packed: PackedBytes) -> None:
 
 
 def _frame(packed: PackedBytes) -> Iterator[bytes]:
-    """Yield the pieces of a frame behind its first four bytes, which are yielded too."""
+    """Yield the pieces of a frame, including its first four bytes, which were taken already."""
     descriptor = packed.whole(1)
     flags = descriptor[0]
     is_single, has_checksum = flags & 0x20, flags & 0x04
@@ -135,7 +135,7 @@ def _frame(packed: PackedBytes) -> Iterator[bytes]:
         if kind == _RUN:
             length = 1
         block = packed.take(length)
-        yield header + block  # of a block that is not compressed, a part is of use
+        yield header + block  # even a part of an uncompressed block is useful
         if len(block) < length:
             raise UnpackError(TOO_EARLY)
     if has_checksum:

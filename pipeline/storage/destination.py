@@ -1,6 +1,6 @@
 """Where the user wants rows or lines to go: a file that appears when it is complete, or a pipe or device.
 
-Writes the file that it is given, for a file through a temporary one beside it (`storage.atomic`).
+Writes to the path that it is given; if that is a file, through a temporary one beside it (`storage.atomic`).
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from pipeline.storage import atomic
 
-# Names of what a process has open already: even where that is a file, it is the shell's to make and replace.
+# Names of what a process already has open: even if that is a file, creating and replacing it is up to the shell.
 _OPEN: Final = re.compile(r"/dev/std(in|out|err)|/(dev|proc/(self|[0-9]+))/fd/[0-9]+").fullmatch
 
 
@@ -30,7 +30,7 @@ def is_stream(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open what a user named. A file, also one that a link leads to, is replaced when the block ends without an error.
+    """Open what a user named; a file, even behind a link, is replaced when the block ends without an error.
 
     Raises:
         OSError: it cannot be written.

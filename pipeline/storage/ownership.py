@@ -13,12 +13,12 @@ from typing import Final
 
 _UMASK: Final = 0o027
 _FILE_MODE: Final = 0o640
-_UNCHANGED: Final = -1  # of the two ids of a file
+_UNCHANGED: Final = -1  # in place of a user's or group's id: keep what the file has
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Let all new files and folders have these modes, those of libraries and of new processes too."""
+    """Give these modes to all new files and folders, including those that libraries and new processes create."""
     before = os.umask(_UMASK)
     try:
         yield
@@ -70,7 +70,7 @@ def make_folder(folder: Path, root: Path) -> None:
 
 
 def make_file(path: Path, root: Path) -> None:
-    """Create an empty file in the data folder where it is absent: for libraries that open what they find.
+    """Create an empty file in the data folder if there is none, for libraries that open an existing file as it is.
 
     Raises:
         OSError: it cannot be created.
@@ -86,7 +86,7 @@ def make_file(path: Path, root: Path) -> None:
 
 
 def _owner(root: Path) -> tuple[int, int]:
-    """Return the user and the group to give a new file to; the id that it has already, or may not get, is unchanged."""
+    """Return a new file's user and group; `_UNCHANGED` for an id that it already has or may not be given."""
     status, user, group = root.stat(), os.geteuid(), os.getegid()
     wanted_user = status.st_uid if user == 0 != status.st_uid else _UNCHANGED
     may = user == 0 or status.st_gid in os.getgroups()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Final
 
-# Also for RE2, which has no lookahead: it finds out whether there is a spelling, not which ones.
+# RE2, which has no lookahead, can use this too, to find out whether there is a spelling, but not which ones.
 SPELLING: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{32}"
 
 # At every position, since an id may directly follow other hex digits.
@@ -21,9 +21,9 @@ _AT_ONCE: Final = 10_000
 
 
 def ids(texts: Iterable[str]) -> Iterator[str]:
-    """Yield whatever some texts spell that may be an id, as ids are stored: 8-4-4-4-12 hex digits in lower case.
+    """Yield every possible id in some texts, in the form in which ids are stored: 8-4-4-4-12 lower-case hex digits.
 
-    What is spelled several times is seldom yielded again.
+    An id that is spelled several times is seldom yielded more than once.
     """
     spelled = (match[1] for match in chain.from_iterable(map(_spellings.finditer, texts)))
     while some := set(islice(spelled, _AT_ONCE)):
@@ -31,7 +31,7 @@ def ids(texts: Iterable[str]) -> Iterator[str]:
 
 
 def ids_in_line(line: bytes) -> Iterator[str]:
-    """Yield whatever a line of any kind spells that may be an id, as ids are stored.
+    """Yield every possible id in a line of any kind, in the form in which ids are stored.
 
     JSON allows any character as a numeric escape. UTF-16 and UTF-32 differ from ASCII by zero bytes, on either side of
     a digit.
@@ -46,7 +46,7 @@ def ids_in_line(line: bytes) -> Iterator[str]:
 
 
 def replaced(text: str, is_wanted: Callable[[str], bool]) -> tuple[str, int]:
-    """Return a text in which zeros take the place of some ids, in the form in which each is spelled, and how many.
+    """Return a text with zeros in place of some ids, hyphenated as each id was, and how many were replaced.
 
     Args:
         text: any text.

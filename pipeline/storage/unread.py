@@ -26,8 +26,8 @@ class Unread(msgspec.Struct, frozen=True):
         inode: of the file or folder when it failed, as are the next three; 0 if unknown.
         size: in bytes.
         mtime_ns: the time of the last change of its content, in nanoseconds.
-        ctime_ns: likewise of its content, owner or mode; 0 where the ledger has an entry of what was read.
-        accepted: whether somebody took this state for whole.
+        ctime_ns: the same for its content, owner or mode; 0 if the ledger has an entry for what was read.
+        accepted: whether somebody accepted the file in this state as complete.
     """
 
     path: str

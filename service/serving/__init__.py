@@ -1,4 +1,5 @@
-"""The processes and sockets of the service: how it listens, what it holds for whom, and how its workers start and end.
+"""The processes and sockets of the service: how it listens, its limits, and how its workers start and end.
 
-Nothing of HTTP's content may enter: it knows an ASGI application and serves it. `supervisor.Supervisor` is its door.
+Nothing about the content of HTTP belongs here: this package serves an ASGI application and knows no more about it. Its
+entry point is `supervisor.Supervisor`.
 """

@@ -1,8 +1,8 @@
 """The sockets that workers accept connections from, one for each, and how many connections a worker holds.
 
-The main process opens the sockets before the first worker starts, and workers inherit them. So connections that wait
-are lost neither when a worker dies nor while a new one starts. The kernel shares connections out to the sockets; from
-a single one, one worker would often take all that come at once.
+The main process opens the sockets before the first worker starts, and workers inherit them. So waiting connections
+are lost neither when a worker dies nor while a new one starts. The kernel distributes connections among the sockets;
+with a single socket, one worker would often take all connections that arrive together.
 
     PortError  the address cannot be listened on
 """
@@ -16,10 +16,10 @@ from typing import Final
 
 BACKLOG: Final = 1024  # connections that wait until a worker accepts them
 
-# A reader that takes nothing for so long is cut off: else a stranger could hold an answer for ever.
+# A client that reads nothing for this long is cut off; otherwise a stranger could hold an answer in memory for ever.
 _UNREAD_MS: Final = 20_000
-# Of the kernel, for each connection. It doubles them, and would otherwise let each grow to several megabytes: memory,
-# and answers that are computed for somebody who reads none.
+# The kernel's buffers for each connection. The kernel doubles these sizes; without them, each buffer could grow to
+# several megabytes, which costs memory, and answers would be computed for somebody who reads none.
 _SEND_BYTES: Final = 64 * 1024
 _RECEIVE_BYTES: Final = 64 * 1024
 
@@ -67,7 +67,7 @@ def open_listener(host: str, port: int, *, shares: bool = False, listens: bool =
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as error:  # a name that is too long is no Unicode, says Python
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: Python's answer to a name that is too long
         raise PortError(f"cannot listen on {host}:{port}: {error}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
@@ -95,7 +95,7 @@ def url(host: str, listener: socket.socket) -> str:
 
 
 def refuse_new(listener: socket.socket) -> None:
-    """Let the kernel drop whoever wants to connect from now on; those who wait already can still be accepted.
+    """Let the kernel drop new connection attempts; connections that wait already can still be accepted.
 
     Closing the socket would break off connections that wait. Clients whose packets are dropped try again a second
     later, when the next service listens.
@@ -106,7 +106,7 @@ def refuse_new(listener: socket.socket) -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections a worker may hold at once; raises the limit of open files as far as is allowed.
+    """Raise the limit on open files as far as allowed, and return how many connections a worker may hold at once.
 
     At the limit of open files, granian would try to accept the next connection again and again without a pause.
     """

@@ -1,7 +1,8 @@
 """The main process: starts the workers, replaces those that die, and ends them all.
 
-The workers are granian's. Its own main process ends when workers die twice within seconds, loses the connections that
-wait for a worker with it, and leaves its workers behind when it is killed itself; so these parts are replaced here.
+The workers are granian's. Its own main process ends when workers die twice within seconds. When a worker dies, the
+connections that wait for it are lost, and when the main process is killed, its workers stay behind. So these parts are
+replaced here.
 """
 
 import multiprocessing
@@ -24,9 +25,9 @@ from granian.server.mp import MPServer
 from service.serving.listener import BACKLOG, PortError, most_connections, open_listener
 from service.serving.worker import Link
 
-# Until the headers of a request are complete, and between two requests of one connection.
+# The longest wait for the complete headers of a request, and between two requests on one connection.
 _HEADERS_MS: Final = 10_000
-# Of one connection, at most: headers that are not complete, or answers that wait.
+# The most that is buffered for one connection: incomplete headers, or answers that wait to be sent.
 _BUFFER_BYTES: Final = 64 * 1024
 _STOP_SECONDS: Final = 5  # more than a worker takes; then it is killed
 _AGAIN_SECONDS: Final = 1.0  # between two starts of one worker
@@ -44,7 +45,7 @@ Load: TypeAlias = Callable[[int, Link], Callable[..., Any]]
 
 
 def _unused() -> Callable[..., Any]:
-    """Stand in for granian's loader, which knows no place; `Supervisor._spawn_worker` has another."""
+    """Stand in for granian's loader, which is not told a worker's place; `Supervisor._spawn_worker` replaces it."""
     raise NotImplementedError
 
 
@@ -97,7 +98,7 @@ class Supervisor(MPServer):
             self._announce()
 
     def signal_handler_interrupt(self, number: int = signal.SIGTERM, *rest: Any) -> None:
-        """Take the order to end: by SIGTERM after a second in which workers go on, by SIGINT at once."""
+        """Accept the order to end: on SIGTERM, workers go on for a second first; on SIGINT, they end at once."""
         self._at_once = self._at_once or number == signal.SIGINT
         for worker in self.wrks:  # Ctrl-C reaches the workers too
             worker.interrupt_by_parent = True
@@ -130,7 +131,7 @@ class Supervisor(MPServer):
                     return
                 place = self.interrupt_children[0]
                 if time.monotonic() - self.wrks[place].birth < _AGAIN_SECONDS:
-                    time.sleep(_POLL_SECONDS)  # one that cannot start must not take a core for itself
+                    time.sleep(_POLL_SECONDS)  # a worker that cannot start must not keep a core busy
                     continue
                 del self.interrupt_children[0]
                 if self.wrks[place].inner.exitcode == 1:
@@ -138,7 +139,7 @@ class Supervisor(MPServer):
                 self._respawn_workers([place], spawn_target, target_loader)
 
     def _leave_to_others(self, place: int) -> None:
-        """Let no connection come to a worker that cannot start, until it does: granian then listens."""
+        """Route no connections to a worker that cannot start; once it does start, granian listens on its socket."""
         listeners = self._link.listeners
         if len(listeners) > 1:
             host, port = listeners[place].getsockname()[:2]

@@ -1,8 +1,9 @@
 """A worker's side of start and stop: an ASGI application around that of the service.
 
-On SIGTERM it goes on accepting for a second, in which answers close their connections. So a client meets a closed
-connection between two requests and not within one, and balancers see that it is not ready. Then it closes. On SIGINT,
-and when the main process is gone, it closes at once. What has begun is answered, unless the client does not read it.
+On SIGTERM the worker goes on accepting for a second, while every answer closes its connection. So a client finds its
+connection closed between two requests rather than during one, and balancers see that the worker is not ready. Then it
+closes. On SIGINT, or when the main process is gone, it closes at once. Requests that have begun are still answered,
+unless the client does not read the answer.
 """
 
 import asyncio
@@ -27,14 +28,14 @@ _App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Link(msgspec.Struct, frozen=True):
-    """What connects the main process with its workers. It is made before the first worker starts, who inherit it.
+    """What connects the main process with its workers. It is made before the first worker starts; workers inherit it.
 
     Attributes:
-        listeners: what each worker accepts connections from, by its place.
+        listeners: the socket from which each worker accepts connections, by the worker's place.
         ready: a worker writes one byte as soon as it serves.
         parent: readable as soon as the main process is gone.
         alive: the other end of `parent`, which the main process keeps open and workers close.
-        ending: one byte, not 0 as soon as the whole service ends.
+        ending: one byte: 0 until the whole service is ending.
     """
 
     listeners: list[socket]
@@ -49,10 +50,10 @@ class Worker:
 
     Args:
         app: the application of the service.
-        place: of this worker, from 0.
-        stopping: what `app` shows of the stop.
+        place: the number of this worker, from 0.
+        stopping: tells `app` that this worker is stopping, which its answers show.
         link: connects this worker with the main process.
-        flush: called when answers are left behind that nobody reads; writes what is in memory.
+        flush: writes what is in memory; called when the worker ends in spite of answers that nobody reads.
     """
 
     def __init__(self, app: _App, place: int, stopping: Stopping, link: Link, flush: Callable[[], None]) -> None:
@@ -79,7 +80,7 @@ class Worker:
             if message["type"] == "lifespan.startup.complete":
                 loop.call_later(_BEAT_SECONDS / 10, self._begin)
             elif message["type"] == "lifespan.shutdown.complete":
-                self._leave()  # the interpreter would take a while to end, in which nobody is answered
+                self._leave()  # while the interpreter takes its time to end, nobody would be answered
 
         await self._app(scope, receive, watch)
 
@@ -90,7 +91,7 @@ class Worker:
         self._beat()
 
     def _beat(self) -> None:
-        """Look whether the service ends: a signal that comes while the loop is not running is lost."""
+        """Check whether the service is ending: a signal that arrives while the loop is not running is lost."""
         if self._link.ending[0]:
             self._stop()
         else:
@@ -110,12 +111,12 @@ class Worker:
 
     def _close(self) -> None:
         """Accept no more connections, and end as soon as the requests that have begun are answered."""
-        if self._link.ending[0]:  # otherwise the next worker goes on with those who wait
+        if self._link.ending[0]:  # otherwise the next worker takes over the waiting connections
             refuse_new(self._link.listeners[self._place])
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._leave)
         os.kill(os.getpid(), signal.SIGINT)
 
     def _leave(self) -> None:
-        """End, in spite of connections that do not take their answers, or do not finish their requests."""
+        """End, even if clients have not read their answers or have not finished their requests."""
         self._flush()
         os._exit(0)
