@@ -73,9 +73,9 @@ ATTACKS: Final = {
     # Nothing at all.
     "silent": Attack(),
     # Headers that never end, as large as they are taken.
-    "headers": Attack(_GET + b"X-A: " + b"a" * 16_000, b"a", 2),
+    "headers": Attack(_GET + b"X-A: " + b"a" * 64_000, b"a", 2),
     # A first line that never ends.
-    "line": Attack(b"GET /" + b"a" * 16_000, b"a", 2),
+    "line": Attack(b"GET /" + b"a" * 64_000, b"a", 2),
     # Thousands of small headers.
     "many_headers": Attack(_GET + b"A: b\r\n" * 2_500, b"A: b\r\n", 2),
     # Far more than is taken, as fast as it goes.
