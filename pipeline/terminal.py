@@ -8,14 +8,6 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 
 
-def printable(text: str, kept: str = "") -> str:
-    r"""Escape all invisible characters but `kept`, such as control codes and direction marks, as `\x1b`."""
-    if text.isprintable():
-        return text
-    hidden = {c for c in set(text) if not c.isprintable() and c not in kept}
-    return text.translate({ord(c): c.encode("unicode_escape").decode() for c in hidden})
-
-
 def printable_json(text: str) -> str:
     r"""Escape all invisible characters but the newline in a JSON text as JSON does: `\u001b`."""
     hidden = {c for c in set(text) if not c.isprintable() and c != "\n"}

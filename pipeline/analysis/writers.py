@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from rich.cells import cell_len
 
 from pipeline.analysis import values
-from pipeline.terminal import aligned, fitted, printable, printable_json
+from pipeline.contract.text import printable
+from pipeline.terminal import aligned, fitted, printable_json
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # of `collections.abc` from Python 3.12 on

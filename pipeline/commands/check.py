@@ -93,7 +93,7 @@ def _show(report: "CheckReport") -> None:
 def _show_remarks(report: "CheckReport") -> None:
     """Print what is no fault of the tables, but worth knowing."""
     from pipeline.commands.outcome import WHAT_TO_DO
-    from pipeline.terminal import printable
+    from pipeline.contract.text import printable
 
     if report.waiting.files:
         typer.echo(

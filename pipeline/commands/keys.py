@@ -58,7 +58,7 @@ def list_keys(data_dir: DataDir = None) -> None:
     Columns: id, file, workspace, user, scopes, limit, state, first digits of the hash.
     """
     from pipeline import keys as key_files
-    from pipeline.terminal import printable
+    from pipeline.contract.text import printable
 
     with _reporting_failures():
         rows = key_files.stored(settings(data_dir=data_dir).data_dir)
@@ -89,8 +89,8 @@ def revoke(
 def _reporting_failures() -> Iterator[None]:
     """Print in one line why a command failed: exit 2 if its options or a directory file are wrong, else 1."""
     from pipeline.contract.directory import DirectoryError
+    from pipeline.contract.text import printable
     from pipeline.keys import KeysError
-    from pipeline.terminal import printable
 
     try:
         yield

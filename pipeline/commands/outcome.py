@@ -121,7 +121,7 @@ def _print_report(report: "RunReport", *, as_json: bool) -> None:
 
 def described(ignored: "Ignored") -> str:
     """Return how many files are ignored and their most frequent suffixes, such as `3 files of other names: 3 csv`."""
-    from pipeline.terminal import printable
+    from pipeline.contract.text import printable
 
     if not ignored.count:
         return "no files"
@@ -133,7 +133,7 @@ def described(ignored: "Ignored") -> str:
 
 def print_unread(errors: "Sequence[FileError]", count: int) -> None:
     """Print on stderr which files are unread, `count` in all, and what to do about them."""
-    from pipeline.terminal import printable
+    from pipeline.contract.text import printable
 
     for failure in errors:
         typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}", err=True)

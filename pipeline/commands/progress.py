@@ -58,7 +58,7 @@ class _Bars(Progress):
         """Begin a bar if the total is known."""
         from rich.markup import escape
 
-        from pipeline.terminal import printable
+        from pipeline.contract.text import printable
 
         self._task = self._bars.add_task(escape(printable(what)), total=total, speed="") if total else None
         self._lines, self._start = 0, perf_counter()

@@ -131,7 +131,8 @@ def _named(store: "Store", file: str | None) -> str | None:
 
 def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None:
     from pipeline.contract.calendar import rfc3339
-    from pipeline.terminal import aligned, printable
+    from pipeline.contract.text import printable
+    from pipeline.terminal import aligned
 
     rejected = found.line(number)
     if rejected is None:
@@ -158,7 +159,8 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
 def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
     import shutil
 
-    from pipeline.terminal import fitted, printable
+    from pipeline.contract.text import printable
+    from pipeline.terminal import fitted
 
     width = shutil.get_terminal_size((_WIDTH, 0)).columns
     empty = True
@@ -177,8 +179,8 @@ def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
 def _export(found: "Quarantine", target: str, *, force: bool) -> None:
     from pipeline import quarantine
     from pipeline.commands.target import check, is_stdout
+    from pipeline.contract.text import printable
     from pipeline.storage import destination
-    from pipeline.terminal import printable
 
     def warn(rejected: "Rejected") -> None:
         typer.echo(f"{printable(rejected.source_file)}:{rejected.line_number}: {rejected.caveat}", err=True)
@@ -200,7 +202,8 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
 
 def _summarise(found: "Quarantine", *, as_json: bool) -> None:
     from pipeline.contract.calendar import rfc3339
-    from pipeline.terminal import aligned, printable
+    from pipeline.contract.text import printable
+    from pipeline.terminal import aligned
 
     files = found.files()
     lines: Counter[str] = Counter()

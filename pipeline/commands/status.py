@@ -44,8 +44,8 @@ def status(
     """
     import msgspec
 
+    from pipeline.contract.text import printable
     from pipeline.status import read
-    from pipeline.terminal import printable
 
     limit = None if max_age is None else _age(max_age)
     found = read(settings(data_dir=data_dir), instant(now), runs)
@@ -88,7 +88,7 @@ def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
 
 def _show(status: "Status") -> None:
     from pipeline.commands.outcome import described
-    from pipeline.terminal import printable
+    from pipeline.contract.text import printable
 
     published = status.published
     if published is None:
@@ -126,7 +126,7 @@ def _shown_age(status: "Status") -> str:
 def _unread(status: "Status") -> "Iterator[str]":
     """Yield a line for each raw file that could not be read to its end, those that hold the data back first."""
     from pipeline.commands.outcome import WHAT_TO_DO
-    from pipeline.terminal import printable
+    from pipeline.contract.text import printable
 
     if status.unread:
         yield f"unread: {len(status.unread):,} {WHAT_TO_DO}"
@@ -140,7 +140,8 @@ def _unread(status: "Status") -> "Iterator[str]":
 
 def _runs(runs: "list[RunReport]") -> "Iterator[str]":
     """Yield a line of numbers for each run, and below it the times of its stages, its rejects and its errors."""
-    from pipeline.terminal import aligned, printable
+    from pipeline.contract.text import printable
+    from pipeline.terminal import aligned
 
     numbers = ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "partitions", "workspaces")
     rows = [

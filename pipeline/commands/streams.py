@@ -93,7 +93,7 @@ class _Descriptor(io.RawIOBase):
 
     def _write(self, content: bytes) -> None:
         if self._decoder is not None:
-            from pipeline.terminal import printable
+            from pipeline.contract.text import printable
 
             content = printable(self._decoder.decode(content), kept="\n\t").encode()
         rest = memoryview(content)

@@ -22,7 +22,8 @@ import msgspec
 
 from pipeline.contract import formats
 from pipeline.contract.calendar import utc_day
-from pipeline.contract.files import one_line, open_file, why
+from pipeline.contract.files import open_file, why
+from pipeline.contract.text import printable
 
 MEMBERS: Final = "members.jsonl"
 ACCOUNTS: Final = "accounts.jsonl"
@@ -53,7 +54,7 @@ class DirectoryError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        shown = one_line(message)
+        shown = printable(message)
         super().__init__(shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…")
 
 
@@ -160,7 +161,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 def no_rows(path: Path) -> str:
     """Return words for a file without rows."""
     what = "has no rows" if os.path.exists(path) else "is missing"  # noqa: PTH110 - never raises
-    return one_line(f"{path} {what}")
+    return printable(f"{path} {what}")
 
 
 def problems(directory: Path) -> list[str]:

@@ -51,16 +51,7 @@ def why(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def one_line(text: str) -> str:
-    """Return a text that logs and terminals can show: invisible characters, as in some files' names, become escapes."""
-    return text if text.isprintable() else "".join(map(_visible, text))
-
-
 def _refuse_others(path: Path, status: os.stat_result) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
         raise NotAFileError(errno.EINVAL, f"it is {_NAMES.get(kind, 'something else')}, not a file", str(path))
-
-
-def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode()

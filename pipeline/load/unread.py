@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from pipeline.contract.text import printable
 from pipeline.load.discovery import Part, is_as_read
 from pipeline.load.listing import Listing, state_of
 from pipeline.load.raw_names import escape, is_inside, path_of
@@ -122,8 +123,6 @@ class UnreadFiles:
             )
 
     def _waiting_as(self, name: str) -> str:
-        from pipeline.terminal import printable  # noqa: PLC0415 - a run with nothing new does without its libraries
-
         waiting = [failure.file for failure in self.waiting()]
         for path in (name, *(path for path in waiting if printable(path) == name), escape(os.fsencode(name))):
             if path in waiting:

@@ -16,7 +16,8 @@ import msgspec
 import structlog
 from jwt import PyJWK, PyJWTError
 
-from pipeline.contract.files import one_line, why
+from pipeline.contract.files import why
+from pipeline.contract.text import printable
 from service.auth.jwks_source import KeySetError, KeySource
 from service.errors import KeysUnavailableError
 
@@ -169,7 +170,7 @@ class KeyRing:
             self._refreshed = self._tried
 
     def _log_failure(self, reason: str) -> None:
-        reason = one_line(reason)
+        reason = printable(reason)
         now = self._monotonic()
         if self._logged is None or self._logged[0] != reason or now - self._logged[1] >= _LOG_INTERVAL_SECONDS:
             self._logged = reason, now

@@ -81,8 +81,10 @@ def test_it_changes(torn: DataFolder, content: bytes) -> None:
 def test_touched(torn: DataFolder) -> None:
     """A file with another time of change is another state."""
     done(usage(torn, "--accept", "bad.jsonl.gz"))
+    assert waiting(torn) == []
     os.utime(torn.root / "raw/bad.jsonl.gz", ns=(1, 1))
     done(usage(torn), 4)
+    assert waiting(torn) == ["bad.jsonl.gz"]
 
 
 def test_changed_before_it_is_accepted(torn: DataFolder) -> None:
@@ -128,7 +130,9 @@ def test_not_waiting(torn: DataFolder, name: str) -> None:
 def test_twice(torn: DataFolder) -> None:
     """2: what is accepted already is not waiting."""
     done(usage(torn, "--accept", "bad.jsonl.gz"))
-    done(usage(torn, "--accept", "bad.jsonl.gz"), 2)
+    again = usage(torn, "--accept", "bad.jsonl.gz")
+    done(again, 2)
+    assert "bad.jsonl.gz is not waiting" in again.stderr
 
 
 @pytest.mark.parametrize("options", [["--every", "5m"], ["--rebuild"], ["good.jsonl"]])

@@ -61,6 +61,7 @@ def test_ticks(folder: DataFolder) -> None:
             daemon.until("1 lines = 1 accepted")
             folder.drop(f"{name}.jsonl", [record(name)])
         daemon.until("1 lines = 1 accepted")
+    assert set(folder.events()["id"]) == {"a", "b", "c", "d"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -68,6 +69,7 @@ def test_stopped_while_it_waits(folder: DataFolder, number: signal.Signals) -> N
     """SIGTERM and SIGINT end even a long wait at once."""
     with running(folder, "24h", number) as daemon:
         daemon.until("the next run is due at ", "T00:00:00Z")
+    assert daemon.process.returncode == 128 + number
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -109,6 +111,7 @@ def test_another_run_at_work(folder: DataFolder) -> None:
             daemon.until("another run is at work")
             daemon.until("exit code 75")
         daemon.until("1 lines = 1 accepted")
+    assert folder.events().height == 2
 
 
 def test_a_failed_run(folder: DataFolder) -> None:
@@ -124,6 +127,7 @@ def test_a_failed_run(folder: DataFolder) -> None:
         daemon.until("exit code 1")
         published.write_bytes(good)
         daemon.until("1 lines = 1 accepted")
+    assert folder.events().height == 2
 
 
 def test_no_raw_folder(folder: DataFolder) -> None:
