@@ -38,9 +38,10 @@ def forget(
     plan = erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
     if users:
         typer.echo(f"places in the events of others that name them: {plan.places:,}")
+    spellings = [spelling for id_ in [*users, *workspaces] for spelling in (id_, id_.replace("-", ""))]
     typer.echo(
         "raw/, backups and the product's export in directory/ may still contain them; to find raw files:"
-        f" grep -ril{''.join(f' -e {id_}' for id_ in [*users, *workspaces])} raw/ (zgrep, zstdgrep)",
+        f" grep -ril{''.join(f' -e {spelling}' for spelling in spellings)} raw/ (zgrep, zstdgrep)",
         err=True,
     )
 

@@ -68,6 +68,12 @@ def test_nothing_comes_back(populated: DataFolder, who: str) -> None:
     check_passes(populated)
 
 
+def test_the_search_in_raw_files(populated: DataFolder) -> None:
+    """The command that finds a user in the raw files looks for both spellings of the id."""
+    result = usage(populated, "forget", "--user", ADA.upper())
+    assert f" -e {ADA} -e {ADA.replace('-', '')} raw/" in result.stderr
+
+
 def test_keys(populated: DataFolder) -> None:
     """The local keys of forgotten users and workspaces are deleted, and all other keys stay."""
     done(usage(populated, "forget", "--user", ADA, "--workspace", OTHER, "--apply"))
