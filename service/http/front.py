@@ -14,7 +14,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from service.api.routes import ENDPOINTS, OPEN_ROUTES, Endpoint
+from service.api.routes import ENDPOINTS, OPEN_ROUTES, SCHEMA, SCHEMA_PAGE, Endpoint
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
 from service.errors import (
@@ -31,6 +31,7 @@ from service.http.exchange import Exchange, Reply, log_line, server_timing
 from service.http.rate_limit import RateLimiter
 from service.http.read_path import ReadPath
 from service.http.stopping import Stopping
+from service.lru import LruCache
 from service.tables.snapshots import Snapshots, StoreError
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
@@ -38,8 +39,10 @@ from service.telemetry.metrics import Metrics
 _WITHOUT_LENGTH: Final = frozenset({204, 304})  # statuses without a body
 # After a larger answer to a stranger the connection closes: otherwise one who asks on and reads nothing would leave
 # several of them in memory.
-_MOST_KEPT_BYTES: Final = 8192
+_MOST_UNCLOSED_BYTES: Final = 8192
 _FREE: Final = frozenset({304, RateLimitedError.status})  # statuses that count against no limit
+_KEPT: Final = frozenset({SCHEMA, SCHEMA_PAGE})  # open routes whose replies change only with the accepted actions
+_KEPT_BYTES: Final = 1 << 20  # of their bodies
 _ROUTES: Final[dict[str, Endpoint | None]] = {  # None: an open route
     **{endpoint.path: endpoint for endpoint in ENDPOINTS},
     **dict.fromkeys(OPEN_ROUTES),
@@ -79,6 +82,8 @@ class Front:
     ) -> None:
         self._app = app
         self._read_path = ReadPath(app, directory, tokens, snapshots, limiter)
+        self._snapshots = snapshots
+        self._kept: LruCache[Reply] = LruCache(_KEPT_BYTES)
         self._clock = clock
         self._limiter = limiter
         self._metrics = metrics
@@ -102,7 +107,7 @@ class Front:
         reply.headers.append((b"x-request-id", exchange.request_id.encode()))
         if reply.status not in _WITHOUT_LENGTH:
             reply.headers.append((b"content-length", str(len(reply.body)).encode()))
-        if self._stopping.begun or (exchange.workspace_id is None and len(reply.body) > _MOST_KEPT_BYTES):
+        if self._stopping.begun or (exchange.workspace_id is None and len(reply.body) > _MOST_UNCLOSED_BYTES):
             reply.headers.append((b"connection", b"close"))
         body = b"" if exchange.method == "HEAD" else reply.body
         nanoseconds = time.perf_counter_ns() - started
@@ -139,8 +144,19 @@ class Front:
             raise MethodNotAllowedError
         endpoint = _ROUTES[exchange.path]
         if endpoint is None:
-            return await subrequest.ask(self._app, exchange.scope, None)
+            return await self._open(exchange)
         return await self._read_path.reply(endpoint, exchange)
+
+    async def _open(self, exchange: Exchange) -> Reply:
+        """Return the reply of an open route. The large ones are kept, since anyone can ask for them at any rate."""
+        if exchange.path not in _KEPT:
+            return await subrequest.ask(self._app, exchange.scope, None)
+        key = (exchange.path, self._snapshots.actions())
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = await subrequest.ask(self._app, exchange.scope, None)
+            self._kept.put(key, kept, len(kept.body))
+        return Reply(kept.status, [*kept.headers], kept.body)
 
     async def _settle(self, exchange: Exchange, key_id: str, limit: int, reply: Reply) -> Reply:
         """Count a reply against the limit of its key; return it, or a refusal if the limit is spent by now."""

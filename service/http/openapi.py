@@ -5,7 +5,6 @@ The page is plain HTML, because it has to work where no script can be fetched.
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 from html import escape
 from importlib.metadata import version
 from typing import Any, Final
@@ -66,7 +65,6 @@ _OPEN: Final = {
 }
 
 
-@lru_cache(maxsize=2)
 def document(actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
     """Return the OpenAPI document where the last run accepted these actions."""
     shapes = [ErrorBody, Meta, Pagination, *(endpoint.data for endpoint in ENDPOINTS)]
@@ -97,11 +95,11 @@ def document(actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=2)
 def page(actions: tuple[str, ...] = ACTIONS) -> str:
     """Return the document as a readable page."""
+    described = document(actions)
     sections = []
-    for path, item in document(actions)["paths"].items():
+    for path, item in described["paths"].items():
         operation = item["get"]
         rows = "".join(
             f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}</td>"
@@ -113,7 +111,7 @@ def page(actions: tuple[str, ...] = ACTIONS) -> str:
         sections.append(
             f"<h2>GET {escape(path)}</h2><p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
         )
-    info = document(actions)["info"]
+    info = described["info"]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
