@@ -23,7 +23,7 @@ _UNREAD_MS: Final = 20_000
 _SEND_BYTES: Final = 64 * 1024
 _RECEIVE_BYTES: Final = 64 * 1024
 
-_MOST_CONNECTIONS: Final = 2304  # with full buffers, all of them take 200 MB
+_MOST_CONNECTIONS: Final = 2048  # with full buffers, all of them take 200 MB
 _OTHER_FILES: Final = 256  # files that a worker needs for anything but connections
 _SO_ATTACH_FILTER: Final = 26  # Linux, asm-generic; the module `socket` does not name it
 _DROP: Final = struct.pack("HBBI", 6, 0, 0, 0)  # of the packet filter: keep 0 bytes of every packet

@@ -70,7 +70,7 @@ class Supervisor(MPServer):
             http=HTTPModes.http1,  # HTTP/2 without TLS helps nobody, and its headers unpack to any size
             http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_MS, max_buffer_size=_BUFFER_BYTES),
             backlog=BACKLOG,
-            backpressure=most_connections(),
+            backpressure=(most := most_connections()),
             workers_kill_timeout=_STOP_SECONDS,
             log_dictconfig=_LOGS,
         )
@@ -81,7 +81,7 @@ class Supervisor(MPServer):
         self._ready, ready = os.pipe()
         os.set_blocking(ready, False)  # only the first worker is waited for
         parent, alive = os.pipe()
-        self._link = Link(listeners, ready, parent, alive, mmap(-1, 1))
+        self._link = Link(listeners, ready, parent, alive, mmap(-1, 1), most)
 
     def run(self) -> None:
         """Serve until a signal ends the service.

@@ -19,10 +19,11 @@ import msgspec
 
 from service.http.stopping import Stopping
 from service.serving.listener import refuse_new
+from service.serving.shedding import shed
 
 _ACCEPT_SECONDS: Final = 1.0  # after SIGTERM
 _ANSWER_SECONDS: Final = 1.0  # after that, for the answers that have begun
-_BEAT_SECONDS: Final = 0.2
+_BEAT_SECONDS: Final = 0.1
 
 _App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -36,6 +37,7 @@ class Link(msgspec.Struct, frozen=True):
         parent: readable as soon as the main process is gone.
         alive: the other end of `parent`, which the main process keeps open and workers close.
         ending: one byte: 0 until the whole service is ending.
+        most_connections: how many connections a worker may hold.
     """
 
     listeners: list[socket]
@@ -43,6 +45,7 @@ class Link(msgspec.Struct, frozen=True):
     parent: int
     alive: int
     ending: mmap
+    most_connections: int
 
 
 class Worker:
@@ -91,11 +94,12 @@ class Worker:
         self._beat()
 
     def _beat(self) -> None:
-        """Check whether the service is ending: a signal that arrives while the loop is not running is lost."""
+        """Make room for connections, and check for the end: a signal is lost if the loop is not running meanwhile."""
         if self._link.ending[0]:
             self._stop()
         else:
             asyncio.get_running_loop().call_later(_BEAT_SECONDS, self._beat)
+            shed(self._link.listeners[self._place], self._link.most_connections)
 
     def _stop(self) -> None:
         """Begin to stop: go on for a while, so that clients and balancers can go elsewhere."""

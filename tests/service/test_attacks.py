@@ -5,7 +5,7 @@ import select
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import pytest
 from benchmarks.attackers import ATTACKS
 from benchmarks.attacks import MOST_MB, MOST_MS, suffer
 from benchmarks.serving import Process
+from service.serving import supervisor
 from tests.support.process import service
 from tests.support.service_folder import ServiceFolder, call, make_event
 
@@ -26,6 +27,15 @@ import sys
 from service.serving import listener, supervisor
 listener._UNREAD_MS = 300
 supervisor._HEADERS_MS = 300
+from service.commands import main
+main()
+"""
+
+# The service with few places.
+NARROW: Final = """
+import sys
+from service.serving import listener
+listener._MOST_CONNECTIONS = 40
 from service.commands import main
 main()
 """
@@ -89,6 +99,20 @@ def test_patience_ends(hurried: tuple[str, int], sent: bytes) -> None:
         connection.sendall(sent)
         answer = until_closed(connection)
         assert answer.startswith(b"HTTP/1.1 ") == (b"\r\n\r\n" in sent)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the connections of a process")
+def test_a_crowd_leaves_room(data: ServiceFolder) -> None:
+    """Someone who holds more connections than there are places, and says nothing, keeps nobody waiting for long."""
+    with service(data.root, command=(sys.executable, "-c", NARROW)) as found, ExitStack() as crowd:
+        address = urlsplit(found.url)
+        for _ in range(80):
+            crowd.enter_context(socket.create_connection((address.hostname, address.port)))
+        patience = supervisor._HEADERS_MS / 1000 / 2  # noqa: SLF001 - after it the crowd would be gone in any case
+        connection = http.client.HTTPConnection(address.netloc, timeout=patience)
+        connection.request("GET", "/health/live")
+        assert connection.getresponse().status == 200
+        connection.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux closes connections that nobody reads")

@@ -82,7 +82,7 @@ def test_last_connections() -> None:
 
 
 @pytest.mark.parametrize(
-    ("soft", "hard", "most"), [(512, 1024, 768), (256, 100_000, 2304), (300, 300, 44), (64, 64, 1)]
+    ("soft", "hard", "most"), [(512, 1024, 768), (256, 100_000, 2048), (300, 300, 44), (64, 64, 1)]
 )
 def test_open_files(soft: int, hard: int, most: int) -> None:
     """The limit of open files is raised as far as is allowed; connections leave room in it for other files."""
