@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.tables import EVENTS, Manifest, events_path, manifest_path
@@ -22,7 +23,8 @@ from pipeline.storage.state import Entry
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones, hashed
 
-_NAMING: Final = pa.schema([EVENTS.field(name) for name in ("user_id", "resource_id", "metadata")])
+_NAMING: Final = pa.schema([EVENTS.field(name) for name in ("timestamp", "user_id", "resource_id", "metadata")])
+_PORTION_BYTES: Final = 32 << 20  # of stored rows in memory at once; a search of each day by itself takes twice as long
 
 _Key = tuple[str, str]  # workspace, and UTC day or month
 
@@ -131,17 +133,34 @@ def _add_users(store: Store, tombstones: Tombstones, days: list[_Key], threads: 
     Args:
         store: the data folder.
         tombstones: the users.
-        days: the days to look at.
+        days: the days to look at, in the order in which they are added.
         threads: how many files are read at once.
         plan: is added to.
     """
-    stored = [key for key in days if store.exists(events_path(*key))]
-    each = portions(store, [events_path(*key) for key in stored], _NAMING, threads, most_bytes=0)
-    for key, (_, rows) in zip(stored, each, strict=True):
-        theirs = of_forgotten(rows["user_id"].combine_chunks(), tombstones)
-        events = int(theirs.sum())
-        _, places = redact(rows.filter(pa.array(~theirs)) if events else rows, tombstones)
-        if events or places:
-            plan.rerun.append(key)
-            plan.rerun_events += events
-            plan.places += places
+    stored = [events_path(*key) for key in days if store.exists(events_path(*key))]
+    touched: set[_Key] = set()
+    for _, rows in portions(store, stored, _NAMING, threads, _PORTION_BYTES):
+        theirs = pa.array(of_forgotten(rows["user_id"].combine_chunks(), tombstones))
+        others = rows.filter(pc.invert(theirs))
+        redacted, places = redact(others, tombstones)
+        plan.rerun_events += rows.num_rows - others.num_rows
+        plan.places += places
+        touched |= _days_of(rows.filter(theirs))
+        if places:
+            touched |= _days_of(others.filter(_changed(others, redacted)))
+    plan.rerun += [key for key in days if key in touched]
+
+
+def _changed(before: pa.Table, after: pa.Table) -> pa.ChunkedArray:
+    """Return whether a row has lost a resource's id or other text: `(rows,)`."""
+    changed = [
+        pc.and_(pc.is_valid(before[name]), pc.not_equal(before[name], after[name]).fill_null(fill_value=True))
+        for name in ("resource_id", "metadata")
+    ]
+    return pc.or_(*changed)
+
+
+def _days_of(rows: pa.Table) -> set[_Key]:
+    """Return the workspaces and UTC days of some rows."""
+    days = pc.strftime(rows["timestamp"], format="%Y-%m-%d")
+    return set(zip(rows["workspace_id"].to_pylist(), days.to_pylist(), strict=True))
