@@ -83,7 +83,8 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            raise EngineError(f"{name}: {error}") from None
+            first = str(error).partition("\n\n")[0]  # advice on settings, which nobody can change here, follows
+            raise EngineError(f"{name}: {' '.join(first.split())}") from None
 
 
 @cache
