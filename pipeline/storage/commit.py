@@ -21,8 +21,7 @@ until it is mounted again, and then `recover` sees what is on the disk.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import pyarrow as pa
-
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstones
@@ -104,7 +103,8 @@ def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
 
         try:
             metadata = pq.read_metadata(store.path(operation.final)).metadata or {}
-        except (pa.ArrowException, OSError, ValueError):  # a damaged file: its run is unknown
+        except READING as error:  # the run of a damaged file is unknown
+            refuse_shortage(error)
             return False
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")
