@@ -47,10 +47,11 @@ enum {
     META, /* owner, mode, times */
     READ,
     OTHER,
+    SYNCFS, /* of the whole file system */
     KINDS
 };
 static const char *const NAMES[KINDS] = {"open", "create", "write", "truncate", "sync", "rename", "link",
-                                         "unlink", "mkdir", "rmdir", "map", "meta", "read", "other"};
+                                         "unlink", "mkdir", "rmdir", "map", "meta", "read", "other", "syncfs"};
 
 /* The events of a trace; the numbers are those of tests/faults/trace.py. */
 enum {
@@ -452,7 +453,7 @@ TRUNCATING(truncate64, off64_t)
 /* Syncing: succeeds at once, and is recorded also if it fails. */
 static int syncing(int descriptor, int event, int only_data) {
     call_t call;
-    begin_fd(&call, SYNC, descriptor);
+    begin_fd(&call, event == E_SYNC ? SYNCFS : SYNC, descriptor);
     if (!call.inside) return 1;
     int found = fails(&call) ? -1 : 0;
     note(&call, event, inode_of(descriptor), only_data, NULL, 0);
@@ -474,7 +475,7 @@ int syncfs(int descriptor) {
 }
 void sync(void) {
     call_t call;
-    if (!begin_path(&call, SYNC, AT_FDCWD, root)) {
+    if (!begin_path(&call, SYNCFS, AT_FDCWD, root)) {
         REAL(sync)();
         return;
     }

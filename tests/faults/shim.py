@@ -25,7 +25,7 @@ _OPTIONS: Final = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared"
 # The kinds of calls, in the order of `shim.c`.
 KINDS: Final = (
     *("open", "create", "write", "truncate", "sync", "rename", "link", "unlink", "mkdir", "rmdir", "map", "meta"),
-    *("read", "other"),
+    *("read", "other", "syncfs"),
 )
 # All but reads, of which there are many, and whose failures are another subject.
 COUNTED: Final = tuple(kind for kind in KINDS if kind != "read")

@@ -56,13 +56,13 @@ def loaded(folder: DataFolder) -> DataFolder:
 def test_no_advice_to_rebuild(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """A run and the quarantine do not say that a file is damaged which they had no means to read."""
     with monkeypatch.context() as patch:
-        patch.setattr(parquet.pq, "ParquetFile", failing(error))
+        patch.setattr(pq, "ParquetFile", failing(error))
         said = refused(usage(loaded))
         with pytest.raises(type(error)):
             Quarantine(Store(loaded.root)).files()
     assert "damaged" not in said
     with monkeypatch.context() as patch:
-        patch.setattr(parquet.pq, "ParquetFile", failing(pa.ArrowInvalid("no")))
+        patch.setattr(pq, "ParquetFile", failing(pa.ArrowInvalid("no")))
         assert "is damaged" in refused(usage(loaded))
 
 
