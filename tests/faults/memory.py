@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.host import Host
-from tests.faults.scenarios import SCENARIOS, Stage
+from tests.faults.scenarios import READERS, SCENARIOS, Stage
 from tests.faults.verdict import wrong
 
 # All commands succeed with this much.
-MOST_KIB: Final = 1 << 20
+MOST_KIB: Final = 4 << 20
 
 
 def attempt(stage: Stage, kib: int, seen: set[bytes], plant: str = "") -> tuple[int, list[str]]:
@@ -35,18 +35,18 @@ def attempt(stage: Stage, kib: int, seen: set[bytes], plant: str = "") -> tuple[
 
 def falling(step_kib: int) -> list[int]:
     """Return amounts of memory: halves of `MOST_KIB` down to 64 MiB, then less by a step each time, down to none."""
-    return [MOST_KIB, MOST_KIB >> 1, MOST_KIB >> 2, MOST_KIB >> 3, *range(MOST_KIB >> 4, -1, -step_kib)]
+    return [*(MOST_KIB >> half for half in range(6)), *range(MOST_KIB >> 6, -1, -step_kib)]
 
 
 def main() -> int:
     """Make the attempts; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--command", choices=SCENARIOS, help="only this command")
+    parser.add_argument("--command", choices=SCENARIOS | READERS, help="only this command")
     parser.add_argument("--step", type=int, default=256, metavar="KIB", help="from attempt to attempt, below 64 MiB")
     options = parser.parse_args()
     count = 0
     with Host() as host, tempfile.TemporaryDirectory() as folder:
-        for name in [options.command] if options.command else SCENARIOS:
+        for name in [options.command] if options.command else SCENARIOS | READERS:
             stage, seen = Stage(name, host, Path(folder)), set[bytes]()
             codes = []
             for kib in falling(options.step):
