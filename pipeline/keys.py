@@ -122,7 +122,7 @@ def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
             )
         if keys[key_id].revoked_at is None:
             keys[key_id] = msgspec.structs.replace(keys[key_id], revoked_at=revoked_at)
-            write_rows(directory / LOCAL_KEYS, keys.values())
+        write_rows(directory / LOCAL_KEYS, keys.values())  # also if an earlier command did: its sync may have failed
     return keys[key_id]
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.storage import catalog
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Store
 
@@ -148,6 +149,7 @@ class Quarantine:
         except FileNotFoundError:
             return
         except OSError as error:
+            refuse_shortage(error)
             self.failures[uri] = error.strerror or str(error)
             return
         with file:
@@ -165,7 +167,8 @@ class Quarantine:
                         found = _typed(batch, columns).filter(wanted)
                         if found.num_rows:
                             yield found
-            except (OSError, ValueError, pa.ArrowException):
+            except READING as error:
+                refuse_shortage(error)
                 self.failures[uri] = "the file is damaged; `usage run --rebuild` rebuilds it"
 
 

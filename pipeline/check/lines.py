@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import closing
 
 import msgspec
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.check.report import CheckReport, TableResult
@@ -20,6 +19,7 @@ from pipeline.load.listing import RawFolderError, listed
 from pipeline.load.results import RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Store
 from pipeline.storage.unread import Unread
@@ -116,7 +116,8 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResu
         return
     try:
         rows = int(pq.read_metadata(store.path(uri)).num_rows)
-    except (OSError, pa.ArrowException) as error:
+    except READING as error:
+        refuse_shortage(error)
         result.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` rebuilds it")
         return
     result.files += 1

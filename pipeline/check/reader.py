@@ -16,6 +16,7 @@ from pipeline.check.forgotten import Forgotten
 from pipeline.check.report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
 from pipeline.grouping import grouped
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import Store
@@ -116,7 +117,8 @@ class TableReader:
             for uri in self.files(kind, unit):
                 try:
                     yield from self._read(kind, unit.workspace_id, uri)
-                except (OSError, ValueError, pa.ArrowException) as error:
+                except READING as error:
+                    refuse_shortage(error)
                     self._left_out.add(uri)
                     why = str(error).splitlines()[0].replace(f"{self._store.root}/", "")
                     result = self._report.events if kind is STORED_EVENTS else self._report.manifests

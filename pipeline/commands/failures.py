@@ -20,6 +20,8 @@ from pipeline.commands.streams import OutputError
 
 # Packages whose errors have messages for people: this one, and the libraries that read and write files for it.
 _EXPECTED: Final = frozenset(("pipeline", "service", "sqlite3", "pyarrow", "duckdb", "_duckdb", "filelock"))
+# What Python says, as a RuntimeError, where memory or processes are too few.
+_NO_THREAD: Final = "can't start new thread"
 
 
 class Commands(TyperGroup):
@@ -59,9 +61,13 @@ def _ending() -> Iterator[None]:
         _let_go(error)
         if isinstance(error, OutputError):
             _end(error, is_closed=error.number == errno.EPIPE)
-        if isinstance(error, OSError | MemoryError) or type(error).__module__.split(".")[0] in _EXPECTED:
+        if isinstance(error, OSError | MemoryError) or str(error) == _NO_THREAD or _is_expected(error):
             _end(error, is_closed=isinstance(error, BrokenPipeError))
         raise
+
+
+def _is_expected(error: BaseException) -> bool:
+    return type(error).__module__.split(".")[0] in _EXPECTED
 
 
 def _end(error: BaseException, *, is_closed: bool) -> None:

@@ -61,8 +61,9 @@ def _refresh_views(settings: "Settings") -> None:
 
     try:
         database.refresh(settings.data_dir.absolute())
-    except OSError as error:
-        typer.echo(f"warning: {database.DATABASE} could not be written, but the tables are complete: {error}", err=True)
+    except (OSError, MemoryError, RuntimeError, ValueError) as error:  # the last two are of libraries, without memory
+        why = " ".join(str(error).split()) or "out of memory"
+        typer.echo(f"warning: {database.DATABASE} could not be written, but the tables are complete: {why}", err=True)
 
 
 @contextmanager
@@ -87,11 +88,12 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
         refuse(f"{error}; nothing was read: mount or create this folder, or name another data folder with --data-dir")
     except (PathError, AcceptError) as error:
         refuse(str(error))
-    except (OSError, RuntimeError, DirectoryError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, MemoryError, DirectoryError, sqlite3.Error) as error:
         if isinstance(error, FileNotFoundError) and error.filename in map(str, paths):
             refuse(f"{error.filename}: no such file")
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
-        typer.echo(f"error: {where}{error}", err=True)
+        what = "out of memory" if isinstance(error, MemoryError) else " ".join(str(error).split())
+        typer.echo(f"error: {where}{what}", err=True)
         typer.echo("the next run does the rest; `usage run --rebuild` repairs damaged files", err=True)
         raise typer.Exit(FAILED) from None
 

@@ -64,6 +64,7 @@ def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "Eras
     plan = _plan(session, [])
     plan.keys = removed
     if plan.is_empty:
+        session.store.sync()  # tombstones and keys: an earlier command may have failed to
         session.state.carry_out(tombstones, "")
         return plan
     from pipeline.erasure.stage import stage  # noqa: PLC0415 - a run without tombstones needs none of its libraries
@@ -75,8 +76,6 @@ def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "Eras
             results = stage(plan, job, pool, workers, session)
         with session.stage("commit", "publishing"):
             session.publish(job, results, everything=False, carried_out=tombstones)
-            session.store.sync()  # so that a power cut does not bring back what was erased
-            session.state.settle()
     finally:
         session.clear(job.staging)
     session.spent()  # the report of the run that follows does not count these seconds

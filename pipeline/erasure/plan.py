@@ -18,6 +18,7 @@ from pipeline.load.discovery import Part
 from pipeline.load.redaction import redact
 from pipeline.load.shuffle import of_forgotten
 from pipeline.storage import catalog
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.parquet import portions
 from pipeline.storage.state import Entry
 from pipeline.storage.store import Store
@@ -46,7 +47,8 @@ class Files(msgspec.Struct):
             self.bytes += store.path(uri).stat().st_size
             try:
                 self.rows += int(pq.read_metadata(store.path(uri)).num_rows)
-            except (OSError, ValueError, pa.ArrowException):
+            except READING as error:
+                refuse_shortage(error)
                 continue
 
 

@@ -16,6 +16,7 @@ from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
 from pipeline.storage import ownership
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.parquet import ParquetWriter, to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
@@ -121,5 +122,6 @@ class QuarantineWriter:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
                     rows = to_schema(pa.Table.from_batches([batch]), QUARANTINE)
                     yield rows.filter(pc.less_equal(rows["line_number"], lines))
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except READING as error:
+            refuse_shortage(error)
             raise DamagedError(self._final, str(error)) from None

@@ -7,7 +7,7 @@ lock; publishes what the steps staged.
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -24,7 +24,7 @@ from pipeline.load.results import Remarks, Results, RunReport, ledger
 from pipeline.storage import commit
 from pipeline.storage.lock import locked
 from pipeline.storage.state import State
-from pipeline.storage.store import DamagedError, Store
+from pipeline.storage.store import DamagedError, Operation, Store
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
@@ -105,6 +105,8 @@ class Session:
         published = publish.publication(job, everything=everything)
         report = publish.report(job, published, results, self._seconds, remarks)
         operations = publish.compose(job, published, results, report)
+        if carried_out is not None:
+            operations.append(Operation("sync"))  # so that a power cut does not bring back what was erased
         # The ledger counts all lines of a file, so a rebuild of some months leaves it as it is.
         partial = job.rebuild is not None and not job.rebuild.everything
         entries = [] if partial else ledger(results.parts, results.accepted)
@@ -122,9 +124,10 @@ class Session:
         return report
 
     def clear(self, folder: str) -> None:
-        """Remove a staging folder, unless a commit that has begun still needs it."""
+        """Remove a staging folder, unless a commit that has begun still needs it; the next run removes what is left."""
         if not self.state.is_committing():
-            self.store.clear(folder)
+            with suppress(OSError):
+                self.store.clear(folder)
 
     def spent(self) -> dict[str, float]:
         """Return the seconds of each stage since the last call."""
@@ -161,8 +164,8 @@ def open_session(
         BusyError: another run is at work.
         DamagedError: the state is not readable.
     """
-    store = Store(settings.data_dir.absolute())
-    with locked(store), _opened(store.path("state.sqlite")) as state:
+    root = settings.data_dir.absolute()
+    with Store.opened(root) as store, locked(store), _opened(store.path("state.sqlite")) as state:
         yield Session(store, state, now, settings, progress or Progress(), pause)
 
 

@@ -1,7 +1,9 @@
 """Small files, replaced or appended to durably.
 
 Writes the file that it is given. A replacement is first written beside it, as `.<name>.<process id>.tmp`, which runs
-and readers ignore, and renamed when it is complete: readers find the old content or the new, even after a crash.
+and readers ignore, and renamed when it is complete: readers find the old content or the new, even after a crash. An
+addition is a replacement as well: a failure leaves no half of it, and the next attempt writes again what could not be
+synced.
 """
 
 import os
@@ -39,20 +41,16 @@ def replacing(path: Path, root: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def append(path: Path, content: bytes, root: Path) -> None:
-    """Add bytes to the end of a file of a data folder, which is created where it is absent.
+    """Add bytes to the end of a small file of a data folder, which is created where it is absent.
+
+    The caller keeps others from adding to it at the same time.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be read or written.
     """
-    is_new = not path.exists()
-    with path.open("ab") as file:
-        if is_new:
-            ownership.give(file.fileno(), root)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if is_new:
-        _sync_folder(path.parent)
+    before = path.read_bytes() if path.exists() else b""
+    with replacing(path, root) as file:
+        file.write(before + content)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,17 +7,21 @@ names.
     1  sync: the staged files are on disk
     2  record the operations in the journal and the raw files in the ledger, in one transaction
     3  rename and delete files in the order of the operations, with syncs in between
-    4  remove the operations from the journal, except the deletes: no sync has followed them, so they stay until the
-       next commit begins
+    4  remove the operations from the journal, except the deletes that no sync has followed: they stay until the next
+       commit begins
 
 `recover` skips the renames that were done and repeats the rest, so a commit that has begun can be finished.
+
+A sync that fails ends the run. If it was the first, nothing that was staged before it is ever used: the next run stages
+from the raw files again, since the kernel may have dropped what it could not write. After step 2 only names can be
+missing on the disk, because the contents were synced before; a file system that cannot write names refuses all changes
+until it is mounted again, and then `recover` sees what is on the disk.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import pyarrow as pa
-
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstones
@@ -99,7 +103,8 @@ def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
 
         try:
             metadata = pq.read_metadata(store.path(operation.final)).metadata or {}
-        except (pa.ArrowException, OSError, ValueError):  # a damaged file: its run is unknown
+        except READING as error:  # the run of a damaged file is unknown
+            refuse_shortage(error)
             return False
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")

@@ -3,6 +3,7 @@
 Reads the statements from the `sql/` folder of the caller's room; writes only spill files.
 """
 
+import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
@@ -15,6 +16,8 @@ import duckdb
 import pyarrow as pa
 
 _NUMBERS: Final = count()
+# With less address space than this, DuckDB 2.0 may end the process by a segmentation fault when it is opened.
+_ROOM_BYTES: Final = 128 << 20
 
 
 class EngineError(RuntimeError):
@@ -32,6 +35,7 @@ class Engine:
 
     Raises:
         EngineError: from the constructor and from every method that runs a statement, if DuckDB fails.
+        MemoryError: from the constructor, if there is too little address space for an engine.
     """
 
     def __init__(self, package: str, spill: Path, *, threads: int, memory: str) -> None:
@@ -83,7 +87,15 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            raise EngineError(f"{name}: {error}") from None
+            first = str(error).partition("\n\n")[0]  # advice on settings, which nobody can change here, follows
+            raise EngineError(f"{name}: {' '.join(first.split())}") from None
+
+
+def _require_room() -> None:
+    try:
+        mmap.mmap(-1, _ROOM_BYTES).close()  # costs nothing: no page of it is used
+    except OSError:
+        raise MemoryError from None
 
 
 @cache
@@ -98,6 +110,7 @@ def _instance(spill: Path, threads: int, memory: str) -> duckdb.DuckDBPyConnecti
 
     Opening and closing an instance takes 13 ms, a database within it 2 ms.
     """
+    _require_room()
     # Other processes share the folder: the names of its files differ by process.
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(spill),

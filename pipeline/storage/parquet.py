@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.store import DamagedError, Operation, Store
 
 # A page of the feed reads whole row groups, so they must be small; each one makes the footer longer.
@@ -90,7 +91,8 @@ def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
             found = parquet.read([name for name in columns.names if name != "workspace_id"], use_threads=False)
         found = found.append_column(columns.field("workspace_id"), pa.repeat(pa.scalar(workspace_id), found.num_rows))
         return to_schema(found, columns)
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: also a column name that is not UTF-8
+    except READING as error:
+        refuse_shortage(error)
         raise DamagedError(uri, str(error)) from None
 
 

@@ -40,6 +40,13 @@ create table if not exists erasures (
 """
 
 
+_END: Final = """
+delete from journal
+where operation ->> 'kind' <> 'delete'
+  or position < (select max(position) from journal where operation ->> 'kind' = 'sync')
+"""
+
+
 class Counts(msgspec.Struct, frozen=True):
     """Line counts by outcome: every line is accepted, a duplicate, rejected or blank."""
 
@@ -188,12 +195,11 @@ class State:
         return bool(found)
 
     def end(self) -> None:
-        """Remove a finished commit from the journal, except its deletes, which stay until the next commit begins."""
-        self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
+        """Remove a finished commit from the journal, except the deletes after its last sync.
 
-    def settle(self) -> None:
-        """Remove the deletes from the journal too, now that they are on disk."""
-        self._database.execute("delete from journal")
+        These may not be on disk, so they stay until the next commit begins, which syncs first.
+        """
+        self._database.execute(_END)
 
     def carried_out(self) -> Tombstones:
         """Return the tombstones whose data are gone from the tables."""

@@ -5,16 +5,23 @@ through `Store.path`. A table's file gets its final name only when a staged file
 a file.
 """
 
+import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
 from pipeline.storage import ownership
+from pipeline.storage.syncs import sync_file_system
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)
+
+
+_NOT_EMPTY: Final = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 class DamagedError(RuntimeError):
@@ -46,9 +53,33 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Store(msgspec.Struct, frozen=True):
-    """The data folder."""
+    """The data folder.
+
+    Attributes:
+        root: its path.
+        descriptor: of the open folder; None: whoever syncs opens it only then.
+    """
 
     root: Path
+    descriptor: int | None = None
+
+    @classmethod
+    @contextmanager
+    def opened(cls, root: Path) -> Iterator["Store"]:
+        """Yield the data folder whose syncs report every failure from now on.
+
+        Raises:
+            OSError: there is no such folder.
+        """
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield cls(root, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the descriptor behind: in a worker process, which never syncs, it would be another file's."""
+        return Store, (self.root,)
 
     def path(self, uri: str) -> Path:
         """Return the path of a file on disk, for libraries that read or write files themselves."""
@@ -128,14 +159,34 @@ class Store(msgspec.Struct, frozen=True):
                 folder.rmdir()
             except FileNotFoundError:
                 pass
-            except OSError:  # not empty
+            except OSError as error:
+                if error.errno not in _NOT_EMPTY:
+                    raise
                 return
             folder = folder.parent
 
     def sync(self) -> None:
-        """Wait until everything written or renamed is on disk; one call costs less than one per file."""
-        os.sync()
+        """Wait until everything written or renamed is on disk; one call costs less than one per file.
+
+        Raises:
+            OSError: something could not be brought to the disk; it must be written again.
+        """
+        if self.descriptor is not None:
+            sync_file_system(self.descriptor, self.root)
+            return
+        with Store.opened(self.root) as store:
+            store.sync()
 
     def clear(self, folder: str) -> None:
-        """Remove a staging folder and everything in it; a folder that does not exist is no error."""
-        shutil.rmtree(self.path(folder), ignore_errors=True)
+        """Remove a staging folder and everything in it; a folder that does not exist is no error.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        try:
+            shutil.rmtree(self.path(folder))
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, *_NOT_EMPTY}:
+                raise
+            # A worker that outlives its run for a moment still writes here; what it leaves, the next run removes.
+            shutil.rmtree(self.path(folder), ignore_errors=True)

@@ -1,5 +1,6 @@
 """`usage keys`: who can get a key, what is stored, and what is shown."""
 
+import errno
 import os
 import re
 import stat
@@ -13,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline import keys
 from pipeline.commands.app import app
-from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, Member, sha256_hex
+from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, Member, read_rows, sha256_hex
+from pipeline.storage import atomic
 from tests.support.permissions import permissions_obeyed
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -276,3 +278,21 @@ def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest
         keys.create(data_dir, key_id="key_2", workspace_id=WORKSPACE, user_id=MEMBER)
     assert local_file(data_dir).read_bytes() == before
     assert not list(data_dir.rglob("*.tmp"))
+
+
+def test_a_revocation_whose_sync_failed_is_repeated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it is unknown whether a revocation is on disk, the command fails, and its repetition writes it again."""
+    create(data_dir)
+    (key,) = read_rows(local_file(data_dir), ApiKey)
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "_sync_folder", fail)
+        assert usage(data_dir, "revoke", key.id).exit_code == 1
+    before = local_file(data_dir).stat().st_ino, read_rows(local_file(data_dir), ApiKey)
+    assert before[1][0].revoked_at is not None
+    assert usage(data_dir, "revoke", key.id).exit_code == 0
+    assert read_rows(local_file(data_dir), ApiKey) == before[1]
+    assert local_file(data_dir).stat().st_ino != before[0]

@@ -1,11 +1,14 @@
 """`usage forget` under adverse conditions: wrong options, another run, damaged files, and lost commits."""
 
+import errno
+import os
 import shutil
 from typing import Any
 
 import pytest
 from filelock import FileLock
 
+from pipeline.storage.store import Store
 from tests.support.checked import check_passes
 from tests.support.command import contents, done, interrupt_commit, published, refused, usage
 from tests.support.data_folder import WORKSPACE, DataFolder
@@ -89,4 +92,28 @@ def test_after_a_load_that_was_lost(
     populated.run()
     assert ADA not in populated.events()["user_id"].to_list()
     assert ("kept" in populated.events()["id"].to_list()) == bool(others)
+    check_passes(populated)
+
+
+def test_the_last_sync_fails(populated: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it is unknown whether the deletes are on disk, the command fails, and is not done before a sync succeeds."""
+    syncs: list[int] = []
+    monkeypatch.setattr(Store, "sync", lambda _: syncs.append(len(syncs)))
+    done(usage(populated.copy(populated.root.with_name("copy")), "forget", "--user", ADA, "--apply"))
+    last = len(syncs) - 1
+    syncs.clear()
+
+    def fail_at_last(_: Store) -> None:
+        syncs.append(len(syncs))
+        if syncs[-1] == last:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Store, "sync", fail_at_last)
+    refused(usage(populated, "forget", "--user", ADA, "--apply"), "Input/output error")
+    assert files_with(populated, ADA) == []
+    done(usage(populated, "forget", "--user", ADA, "--apply"))
+    assert len(syncs) > last + 1
+    syncs.clear()
+    done(usage(populated, "forget", "--user", ADA, "--apply"))
+    assert syncs == []
     check_passes(populated)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.storage import store
+
 
 def skip_syncs(patch: pytest.MonkeyPatch) -> None:
     """Make every sync to the disk in this process do nothing."""
-    patch.setattr(os, "sync", lambda: None)
+    patch.setattr(store, "sync_file_system", lambda *_: None)
     patch.setattr(os, "fsync", lambda _: None)
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Unsynced))
 

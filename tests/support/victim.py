@@ -26,7 +26,7 @@ When = Literal["before", "after", "halt"]
 
 _OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
     Store: ("sync", "make_folders", "apply", "stage", "clear"),
-    State: ("begin", "end", "discard_commit", "settle", "carry_out"),
+    State: ("begin", "end", "discard_commit", "carry_out"),
     stages: ("_read", "merge", "roll_up"),
     stage: ("erase_rejects",),
     erase: ("append",),
