@@ -64,8 +64,9 @@ def main() -> int:
         blocks = guided.minimized(program, folder)
         covered = guided.coverage(folder, blocks)
         print(  # noqa: T201
-            f"0 faults; a corpus of {len(blocks)} blocks executes {covered.lines_percent} % of the lines of bulk.c and"
-            f" {covered.branches_percent} % of its branches ({covered.lines_missed} and {covered.branches_missed} missed)"
+            f"0 faults; a corpus of {len(blocks)} blocks executes {covered.lines_percent} % of the lines of bulk.c"
+            f" ({covered.lines_missed} missed) and {covered.branches_percent} % of its branches"
+            f" ({covered.branches_missed} missed)"
         )
         if arguments.keep:
             corpus.save(blocks)

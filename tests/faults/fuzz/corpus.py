@@ -1,7 +1,7 @@
 """The corpus: blocks of lines that together reach all of `bulk.c` that any block known so far reaches.
 
-One JSON text a block, whose characters are the bytes of the block, in one compressed file. `python -m tests.faults.fuzz`
-adds what it finds.
+One compressed file has a JSON text for each block, whose characters are the bytes of the block.
+`python -m tests.faults.fuzz --keep` adds what it finds.
 """
 
 import gzip
@@ -25,12 +25,26 @@ DICTIONARY: Final = sorted(
     {
         *TOKENS,
         *(b'"%s"' % word.encode() for word in (*ACTIONS, *STATUSES)),
-        *(b'"%s":' % key for key in b"id workspace_id timestamp recorded_at action kind resource user metadata".split()),
+        *(
+            b'"%s":' % key
+            for key in b"id workspace_id timestamp recorded_at action kind resource user metadata".split()
+        ),
         *(b'"%s":' % key for key in b"ip run usage type name status credits audio_ms languages locale".split()),
         *(b'"%s":' % key for key in b"characters lines corrected x".split()),
         *(b'"2024-02-29T10:00:00Z"', b'"2100-02-28T23:59:59.999999+23:59"', b'"0000-03-01T00:00:00-00:00"'),
         *(b'"9999-12-31T23:59:59.1234567-23:59"', b'"2011-01-01T00:00:00Z"', b'"%s"' % WORKSPACE.encode()),
-        *(b'"en-US"', b'"de_Latn-DE-1996"', b'"und"', b'"x"', b"1000000000000", b"-0", b"-0.0e+1", b"false", b"[]", b"{}"),
+        *(
+            b'"en-US"',
+            b'"de_Latn-DE-1996"',
+            b'"und"',
+            b'"x"',
+            b"1000000000000",
+            b"-0",
+            b"-0.0e+1",
+            b"false",
+            b"[]",
+            b"{}",
+        ),
         *(b"\\b", b"\\f", b"\\r", b"\\t", b"\\\\", b"\\u0000", b"\\ud83d\\ude00", b"\\uD800", b"\\udfff", b"\\u005c"),
         *(b"\xc2\x80", b"\xe0\xa0\x80", b"\xed\x9f\xbf", b"\xee\x80\x80", b"\xf0\x90\x80\x80", b"\xf4\x8f\xbf\xbf"),
     }

@@ -95,7 +95,13 @@ def run(program: Path, folder: Path, *, runs: int, seed: int = 1, every: int = 1
         capture_output=True,
         text=True,
         errors="replace",
-        env={**os.environ, **_ENVIRONMENT, "FUZZ_SAMPLE": str(sample), "FUZZ_EVERY": str(every), "FUZZ_COUNTS": str(counts)},
+        env={
+            **os.environ,
+            **_ENVIRONMENT,
+            "FUZZ_SAMPLE": str(sample),
+            "FUZZ_EVERY": str(every),
+            "FUZZ_COUNTS": str(counts),
+        },
     )
     if done.returncode:
         culprit = next((path.read_bytes() for path in culprits.iterdir()), None)

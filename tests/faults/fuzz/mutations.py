@@ -38,11 +38,15 @@ def _digits(rng: random.Random, *, low: int, high: int, width: int) -> str:
 
 def instant(rng: random.Random) -> bytes:
     """Return a date-time: mostly a valid one, with a predilection for ends of months, leap days and odd offsets."""
-    year = rng.choice(("0000", "0004", "0100", "1600", "1900", "2000", "2012", "2016", "2023", "2024", "2026", "2100", "9999"))
+    year = rng.choice(
+        ("0000", "0004", "0100", "1600", "1900", "2000", "2012", "2016", "2023", "2024", "2026", "2100", "9999")
+    )
     day = _digits(rng, low=28, high=31, width=2) if rng.random() < 0.6 else _digits(rng, low=0, high=32, width=2)
     month = "02" if rng.random() < 0.4 else _digits(rng, low=0 if rng.random() < 0.05 else 1, high=12, width=2)
     hour, minute, second = (_digits(rng, low=0, high=most, width=2) for most in (24, 60, 60))
-    fraction = "." + "".join(rng.choices("0123456789", k=rng.randint(rng.random() > 0.1, 9))) if rng.random() < 0.5 else ""
+    fraction = (
+        "." + "".join(rng.choices("0123456789", k=rng.randint(rng.random() > 0.1, 9))) if rng.random() < 0.5 else ""
+    )
     offset = f"{rng.choice('+-')}{_digits(rng, low=0, high=24, width=2)}:{_digits(rng, low=0, high=60, width=2)}"
     zone = rng.choice(("Z", "z", offset, offset, "+23:59", "-23:59", "" if rng.random() < 0.1 else "Z"))
     return f'"{year}-{month}-{day}{rng.choice("TTTt")}{hour}:{minute}:{second}{fraction}{zone}"'.encode()
@@ -51,8 +55,18 @@ def instant(rng: random.Random) -> bytes:
 def recent(rng: random.Random) -> bytes:
     """Return a date-time near the first or the last that is accepted, or a leap day between."""
     instants = (
-        *("2011-01-01T00:00:00Z", "2010-12-31T23:59:59.999999Z", "2011-01-01T00:00:00+00:01", "2010-12-31T23:59:00-00:01"),
-        *("2026-11-25T12:00:00Z", "2026-11-25T12:00:00.000001Z", "2026-11-25T12:00:00.0000009Z", "2026-11-25T12:01:00+00:01"),
+        *(
+            "2011-01-01T00:00:00Z",
+            "2010-12-31T23:59:59.999999Z",
+            "2011-01-01T00:00:00+00:01",
+            "2010-12-31T23:59:00-00:01",
+        ),
+        *(
+            "2026-11-25T12:00:00Z",
+            "2026-11-25T12:00:00.000001Z",
+            "2026-11-25T12:00:00.0000009Z",
+            "2026-11-25T12:01:00+00:01",
+        ),
         *("2024-02-29T00:00:00Z", "2016-02-29T23:59:59-12:00", "2023-02-29T00:00:00Z", "2020-03-01T00:00:00+23:59"),
         *("2015-04-31T00:00:00Z", "2016-12-31T23:59:60Z", "2016-12-31T24:00:00Z", "2016-06-30T23:60:00Z"),
     )
@@ -145,7 +159,9 @@ def mutated(line: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
 
 
 def _change(tokens: list[bytes], others: Sequence[bytes], rng: random.Random) -> None:
-    values = [place for place in range(2, len(tokens)) if tokens[place - 1] == b":" and tokens[place] not in {b"{", b"["}]
+    values = [
+        place for place in range(2, len(tokens)) if tokens[place - 1] == b":" and tokens[place] not in {b"{", b"["}
+    ]
     if not values:
         tokens.append(rng.choice(_CHARACTERS))
         return
