@@ -19,8 +19,8 @@ from tests.support.lines import LATEST
 SOURCE: Final = native.PATH.with_name("bulk.c")
 _HERE: Final = Path(__file__).parent
 _CC: Final = shlex.split(os.environ.get("FUZZ_CC", "")) or ["clang"]
-_SANITIZERS: Final = (
-    *("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
+SANITIZERS: Final = (
+    *("-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
     "-fno-sanitize-coverage=trace-cmp",  # twice as many inputs a second; the dictionary has what comparisons would tell
 )
 _COVERAGE: Final = ("-fsanitize=fuzzer", "-fprofile-instr-generate", "-fcoverage-mapping")
@@ -55,7 +55,7 @@ def lacking(*tools: str) -> str | None:
     return f"there is no {', no '.join(absent)}" if absent else None
 
 
-def compiled(folder: Path, source: Path = SOURCE, options: Sequence[str] = _SANITIZERS) -> Path:
+def compiled(folder: Path, source: Path = SOURCE, options: Sequence[str] = SANITIZERS) -> Path:
     """Compile the harness with a `bulk.c`.
 
     Raises:
@@ -65,7 +65,7 @@ def compiled(folder: Path, source: Path = SOURCE, options: Sequence[str] = _SANI
     lists = {"ACTIONS": ACTIONS, "STATUSES": STATUSES}
     defined = [f"-D{name}=" + ",".join(f'"{word}"' for word in words) for name, words in lists.items()]
     instants = (f"-DEARLIEST=INT64_C({FIRST_INSTANT})", f"-DLATEST=INT64_C({LATEST})")
-    command = [*_CC, "-std=c11", "-O1", "-g", *_WARNINGS, *options, *defined, *instants, f"-I{source.parent}"]
+    command = [*_CC, "-std=c11", "-g", *_WARNINGS, *options, *defined, *instants, f"-I{source.parent}"]
     sources = [str(_HERE / name) for name in ("harness.c", "mutator.c")]
     done = subprocess.run([*command, "-o", str(program), *sources], check=False, capture_output=True, text=True)
     if done.returncode:
@@ -135,7 +135,7 @@ def coverage(folder: Path, blocks: Sequence[bytes]) -> Coverage:
     environment = {**os.environ, "LLVM_PROFILE_FILE": str(raw)}
     subprocess.run([program, "-runs=0", folder / "covered"], check=True, capture_output=True, env=environment)
     subprocess.run(["llvm-profdata", "merge", "-o", profile, raw], check=True)
-    exported = ["llvm-cov", "export", "-summary-only", f"-instr-profile={profile}", program]
+    exported: list[str | Path] = ["llvm-cov", "export", "-summary-only", f"-instr-profile={profile}", program]
     found = json.loads(subprocess.run(exported, check=True, capture_output=True).stdout)
     (summary,) = (file["summary"] for file in found["data"][0]["files"] if file["filename"] == str(SOURCE))
     lines, branches = summary["lines"], summary["branches"]

@@ -96,12 +96,12 @@ def _locale(rng: random.Random) -> bytes:
     subtags = ["".join(rng.choices(alphabet[:8], k=rng.choice((1, 2, 3, 8, 9) if rng.random() < 0.2 else (2, 3, 8))))]
     while rng.random() < 0.5:
         subtags.append("".join(rng.choices(alphabet, k=rng.choice((0, 9) if rng.random() < 0.1 else (1, 2, 8)))))
-    known = (b'"und"', b'"UND"', b'""', b"null", b'"en-us"', b'"EN_us"', b'"de"')
-    return rng.choice(known) if rng.random() < 0.4 else b'"%s"' % rng.choice("-_").join(subtags).encode()
+    known = (b'"und"', b'"UND"', b'""', b"null", b'"en-us"', b'"EN_us"', b'"en"', b'"de"', b'"de-1996"', b'"den"')
+    return rng.choice(known) if rng.random() < 0.6 else b'"%s"' % rng.choice("-_").join(subtags).encode()
 
 
 def _count(rng: random.Random) -> bytes:
-    return rng.choice(_BAD_NUMBERS) if rng.random() < 0.15 else rng.choice(_NUMBERS)
+    return rng.choice(_BAD_NUMBERS) if rng.random() < 0.1 else rng.choice(_NUMBERS)
 
 
 def any_value(rng: random.Random, depth: int = 0) -> bytes:
@@ -126,9 +126,46 @@ def key(rng: random.Random) -> bytes:
 
 
 def _metadata(rng: random.Random) -> bytes:
-    depth = rng.choice((126, 127, 128)) if rng.random() < 0.05 else 0
+    depth = rng.choice((126, 127, 128)) if rng.random() < 0.2 else 0
     members = [key(rng) + b":" + b"[" * depth + any_value(rng, depth) + b"]" * depth for _ in range(rng.randrange(4))]
-    return b"{" + b",".join(members) + b"}"
+    return _object(rng, members)
+
+
+def _object(rng: random.Random, members: list[bytes]) -> bytes:
+    space = rng.choice((b"", b"", b" ", b"\t \r"))
+    return b"{" + space + (b"," + space).join(members) + space + b"}"
+
+
+def _members(rng: random.Random, *names: bytes) -> list[bytes]:
+    """Return members with some of these keys, in any order; now and then one twice, or an unknown one."""
+    taken = rng.sample(names, rng.randint(0, len(names)))
+    if rng.random() < 0.1:
+        taken.append(rng.choice((*names, b'"x"')))
+    return [name + b":" + _VALUES[name](rng) for name in taken]
+
+
+def _usage(rng: random.Random) -> bytes:
+    return _object(rng, _members(rng, b'"credits"', b'"audio_ms"', b'"languages"'))
+
+
+def _languages(rng: random.Random) -> bytes:
+    """Return up to four languages, seldom more than are taken; a language often repeats or continues another one."""
+    count = rng.choice((31, 32, 33)) if rng.random() < 0.05 else rng.randrange(5)
+    names = (b'"locale"', b'"characters"', b'"lines"', b'"corrected"')
+    return b"[" + b",".join(_object(rng, _members(rng, *names)) for _ in range(count)) + b"]"
+
+
+def _user(rng: random.Random) -> bytes:
+    return _object(rng, [b'"id":' + _uuid(rng), b'"name":' + text(rng), *_members(rng, b'"x"')][rng.random() < 0.1 :])
+
+
+def _run(rng: random.Random) -> bytes:
+    return _object(rng, [b'"id":' + text(rng), b'"status":' + _VALUES[b'"status"'](rng)][rng.random() < 0.1 :])
+
+
+def _resource(rng: random.Random) -> bytes:
+    others = (name + rng.choice((b"null", text(rng))) for name in (b'"id":', b'"name":'))
+    return _object(rng, [b'"type":' + text(rng), *others][rng.random() < 0.1 :])
 
 
 def _word(*words: str) -> Callable[[random.Random], bytes]:
@@ -141,12 +178,18 @@ _VALUES: Final[dict[bytes, Callable[[random.Random], bytes]]] = {
     b'"timestamp"': recent,
     b'"recorded_at"': instant,
     b'"action"': _word(*ACTIONS),
-    b'"status"': _word(*STATUSES),
-    b'"locale"': _locale,
+    b'"resource"': _resource,
+    b'"user"': _user,
     b'"metadata"': _metadata,
+    b'"run"': _run,
+    b'"status"': _word(*STATUSES),
+    b'"usage"': _usage,
+    b'"languages"': _languages,
+    b'"locale"': _locale,
     b'"x"': any_value,
     **dict.fromkeys((b'"credits"', b'"audio_ms"', b'"characters"', b'"lines"', b'"corrected"'), _count),
 }
+_OPTIONAL: Final = (b'"recorded_at"', b'"user"', b'"metadata"', b'"ip"', b'"run"', b'"usage"', b'"x"')
 _CHARACTERS: Final = [bytes([byte]) for byte in b'"\\/u0123456789abcdefABCDEFnrt-_+.TZ:{}[] \x80\xbf\xc3\xed\xf4\xff']
 
 
@@ -159,29 +202,38 @@ def mutated(line: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
 
 
 def _change(tokens: list[bytes], others: Sequence[bytes], rng: random.Random) -> None:
-    values = [
-        place for place in range(2, len(tokens)) if tokens[place - 1] == b":" and tokens[place] not in {b"{", b"["}
-    ]
-    if not values:
+    colons = [place for place in range(1, len(tokens) - 1) if tokens[place] == b":"]
+    if not colons:
         tokens.append(rng.choice(_CHARACTERS))
         return
-    place, chance = rng.choice(values), rng.random()
-    if chance < 0.45:
-        tokens[place] = _VALUES.get(tokens[place - 2], text)(rng)
-    elif chance < 0.6:
+    colon, chance = rng.choice(colons), rng.random()
+    name = tokens[colon - 1 - (tokens[colon - 1].isspace() and colon > 1)]
+    place = colon + 1 + (tokens[colon + 1].isspace() and colon + 2 < len(tokens))
+    stop = _stop(tokens, place)
+    if chance < 0.55:
+        tokens[place:stop] = [_VALUES.get(name, text)(rng)]
+    elif chance < 0.65:
         at = rng.randrange(len(tokens[place]))
         tokens[place] = tokens[place][:at] + rng.choice(_CHARACTERS) + tokens[place][at + rng.randrange(2) :]
     elif chance < 0.7:
-        tokens[place] = rng.choice(_TOKEN(rng.choice(others)) or [b""])
+        tokens[place:stop] = [rng.choice(_TOKEN(rng.choice(others)) or [b""])]
     elif chance < 0.8:
         tokens.insert(rng.randrange(len(tokens)), rng.choice((b" ", b"\t", b"\r", b"  ")))
-    elif chance < 0.9:
-        name = rng.choice((b'"x"', b'"metadata"', b'"usage"', *_VALUES))
-        member = [name, b":", _VALUES.get(name, any_value)(rng), b","]
-        braces = [number for number, token in enumerate(tokens) if token == b"{"]
-        tokens[(at := rng.choice(braces) + 1 if braces else 0) : at] = member
-    elif chance < 0.95:
-        del tokens[place - 2 : place + rng.randrange(3)]
+    elif chance < 0.93:
+        other = rng.choice(_OPTIONAL if rng.random() < 0.8 else tuple(_VALUES))
+        tokens[1:1] = [other, b":", _VALUES.get(other, text)(rng), b","]
+    elif chance < 0.97:
+        del tokens[colon - 1 : stop + rng.randrange(2)]
     else:
         start = rng.randrange(len(tokens))
         tokens[start:start] = tokens[start : start + rng.randrange(1, 9)]
+
+
+def _stop(tokens: Sequence[bytes], place: int) -> int:
+    """Return where the value that begins at a place stops."""
+    depth = 0
+    for stop in range(place, len(tokens)):
+        depth += (tokens[stop] in {b"{", b"["}) - (tokens[stop] in {b"}", b"]"})
+        if depth <= 0:
+            return stop + 1
+    return len(tokens)

@@ -38,7 +38,13 @@ _STATUSES: Final = (None, "pending", "running", "paused", "completed", "failed",
 
 def version(id_: str, day: str, **fields: Any) -> Record:
     """Return a version of an event at ten, recorded a minute later, by fields that are named like the columns."""
-    named = {"timestamp": "10:00:00", "resource_id": "v", "resource_name": "n", "resource_type": "t", "run_id": "r"}
+    named: Record = {
+        "timestamp": "10:00:00",
+        "resource_id": "v",
+        "resource_name": "n",
+        "resource_type": "t",
+        "run_id": "r",
+    }
     named |= {"user_id": USER, "user_name": "Ada", "status": "completed", "credits": 3, "audio_ms": 9, "languages": []}
     named |= fields
     taken = {name: named.pop(name) for name in ("credits", "audio_ms", "languages")}
