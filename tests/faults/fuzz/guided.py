@@ -89,7 +89,13 @@ def run(program: Path, folder: Path, *, runs: int, seed: int = 1, every: int = 1
     done = subprocess.run(
         [
             *(str(program), str(folder / "corpus"), f"-runs={runs}", f"-seed={seed}", f"-dict={dictionary}"),
-            *(f"-max_len={corpus.BLOCK_BYTES_MAX}", "-mutate_depth=2", "-timeout=20", f"-artifact_prefix={culprits}/"),
+            *(
+                f"-max_len={corpus.BLOCK_BYTES_MAX}",
+                "-mutate_depth=2",
+                "-reload=0",
+                "-timeout=20",
+                f"-artifact_prefix={culprits}/",
+            ),
         ],
         check=False,
         capture_output=True,
