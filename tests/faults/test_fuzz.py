@@ -81,12 +81,12 @@ def test_guided(guided_folder: Path) -> None:
 
 
 def test_the_corpus_reaches_all_of_the_file(guided_folder: Path) -> None:
-    """The corpus executes all lines of `bulk.c`, and all branches but those for lack of room, which there always is."""
+    """Corpus and catalogues execute all lines of `bulk.c`, and all branches but four: no room, a long line."""
     if reason := guided.lacking("llvm-profdata", "llvm-cov"):
         missing.skip(reason)
-    covered = guided.coverage(guided_folder, corpus.load())
+    covered = guided.coverage(guided_folder, [*corpus.load(), *corpus.seeds()])
     assert covered.lines_missed == 0
-    assert covered.branches_missed <= 9
+    assert covered.branches_missed <= 4
 
 
 @pytest.mark.parametrize("name", BROKEN)

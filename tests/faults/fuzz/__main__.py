@@ -61,7 +61,7 @@ def main() -> int:
                 flush=True,
             )
             seed += 1
-        blocks = guided.minimized(program, folder)
+        blocks = guided.minimized(folder)
         covered = guided.coverage(folder, blocks)
         print(  # noqa: T201
             f"0 faults; a corpus of {len(blocks)} blocks executes {covered.lines_percent} % of the lines of bulk.c"

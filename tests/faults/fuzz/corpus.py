@@ -16,6 +16,7 @@ from pipeline.contract.tables import STATUSES
 from tests.hostile import bad_lines, good_lines
 from tests.support.bulk_corpus import BAD, FULL, GOOD, HANDED_BACK, TOKENS
 from tests.support.data_folder import NOW, WORKSPACE
+from tests.support.lines import line
 
 PATH: Final = Path(__file__).with_name("corpus.jsonl.gz")
 BLOCK_BYTES_MAX: Final = 1024
@@ -52,11 +53,12 @@ DICTIONARY: Final = sorted(
 
 
 def seeds() -> list[bytes]:
-    """Return what is known without fuzzing: the lines of the catalogues, and a record with every field."""
+    """Return what is known without fuzzing: the lines of the catalogues, a record with every field, and some days."""
     now = instant(NOW)
+    days = [line(recorded_at=f"{day}T00:00:00+00:01") for day in ("2100-03-01", "1900-02-29", "1600-02-29")]
     catalogues = (*GOOD.values(), *HANDED_BACK.values(), *BAD.values())
     hostile = (*(good.line for good in good_lines(now)), *(bad.line for bad in bad_lines(now)))
-    return [line for line in (FULL, *catalogues, *hostile) if len(line) <= BLOCK_BYTES_MAX]
+    return [text for text in (FULL, *days, *catalogues, *hostile) if len(text) <= BLOCK_BYTES_MAX]
 
 
 def load(path: Path = PATH) -> list[bytes]:

@@ -124,9 +124,9 @@ def _reported(text: str) -> str:
     return "\n".join(lines[first : first + 12])
 
 
-def minimized(program: Path, folder: Path) -> list[bytes]:
+def minimized(folder: Path) -> list[bytes]:
     """Return as few blocks of `folder/corpus` as reach all that any of them reaches, short ones first."""
-    kept = folder / "kept"
+    program, kept = compiled(folder, options=(*SANITIZERS, "-O0")), folder / "kept"  # each condition is a branch
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir()
     command = [str(program), "-merge=1", f"-max_len={corpus.BLOCK_BYTES_MAX}", str(kept), str(folder / "corpus")]

@@ -7,8 +7,8 @@
  *   each line is validated again alone, with other bytes there.
  * - A row is well formed: see `check_row`.
  *
- * Whether an approved line is good, and has that row, is for `differential.py` to say: it reads a sample of the approved
- * lines from the file that FUZZ_SAMPLE names, every one in FUZZ_EVERY. FUZZ_COUNTS names a file for the counts.
+ * Whether an approved line is good, and has that row, is compared by `differential.py`. It reads a sample of the
+ * approved lines from the file that FUZZ_SAMPLE names, one of FUZZ_EVERY. FUZZ_COUNTS names a file for the counts.
  *
  * Compiled with the folder of bulk.c on the include path. ACTIONS, STATUSES, EARLIEST and LATEST come from Python.
  */
@@ -141,7 +141,8 @@ static void check_row(const result_t *result, const row_t *row, int64_t line, in
     }
     REQUIRE(row->workspace_id.size == 36 && (row->user_id.size == 36 || row->user_id.size == -1));
     REQUIRE(row->id.size >= 1 && row->id.size <= 4 * ID_CHARACTERS_MAX);
-    REQUIRE((row->user_id.size < 0) == (row->user_name.size < 0) && (row->run_id.size < 0) == (row->run_status.size < 0));
+    REQUIRE((row->user_id.size < 0) == (row->user_name.size < 0));
+    REQUIRE((row->run_id.size < 0) == (row->run_status.size < 0));
     REQUIRE(row->timestamp >= EARLIEST && row->timestamp <= LATEST && row->recorded_at != INT64_MIN);
     REQUIRE(row->credits >= 0 && row->credits <= COUNT_MAX && row->audio_ms >= 0 && row->audio_ms <= COUNT_MAX);
     REQUIRE(row->source == state->source && row->languages >= 0 && row->languages <= LANGUAGES_MAX);
@@ -157,13 +158,14 @@ static void check_row(const result_t *result, const row_t *row, int64_t line, in
 }
 
 static bool same_text(const result_t *one, text_t text, const result_t *other, text_t again) {
-    return text.size == again.size &&
-           (text.size <= 0 || !memcmp(one->state.buffer + text.start, other->state.buffer + again.start, (size_t)text.size));
+    const uint8_t *content = one->state.buffer + text.start, *twin = other->state.buffer + again.start;
+    return text.size == again.size && (text.size <= 0 || !memcmp(content, twin, (size_t)text.size));
 }
 
 static bool same_row(const result_t *one, const row_t *row, const result_t *other, const row_t *again) {
     bool same = row->timestamp == again->timestamp && row->recorded_at == again->recorded_at &&
-                row->credits == again->credits && row->audio_ms == again->audio_ms && row->languages == again->languages;
+                row->credits == again->credits && row->audio_ms == again->audio_ms &&
+                row->languages == again->languages;
     for (size_t number = 0; number < TEXT_COUNT; number++) {
         same = same && same_text(one, text_of(row, number), other, text_of(again, number));
     }
