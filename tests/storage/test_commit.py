@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import pyarrow as pa
@@ -133,7 +133,8 @@ def test_power_cut_at_any_moment(
         disk.end()
     rng, seen, numbers = random.Random(1), set(), count()
     for moment in disk.moments:
-        for tree in possible_trees(moment, rng):
+        draws = 20 if moment.unsynced else 1  # each may be there in part, or not at all
+        for tree in chain.from_iterable(possible_trees(moment, rng) for _ in range(draws)):
             cut = Store(tmp_path / f"cut-{next(numbers)}")
             cut.root.mkdir()
             write_folder(tree, committed.path("raw"), cut.root)
@@ -212,12 +213,36 @@ def test_staging_lost_by_a_load(committed: Store, state: State) -> None:
 
 
 def test_one_file_lost(committed: Store, state: State) -> None:
-    """If one staged file of several is lost, none of the others is published."""
-    operations = begin(committed, state)
+    """If one staged file of several is lost, none of the others is published, and no folder is made for it."""
+    elsewhere = committed.stage("staging/x", "cube/workspace_id=x/x", b"x")
+    operations = begin(committed, state, [elsewhere, *stage(committed, SECOND, replaced=FIRST)])
     committed.path(operations[1].staged).unlink()
     recover(committed, state)
     assert readable(committed.root) == FIRST
     assert files_of(committed.root) == {f"events {FIRST}", f"cube {FIRST}"}
+    assert not committed.exists("cube/workspace_id=x")
+
+
+@pytest.mark.parametrize("done", range(7))
+def test_interrupted_recovery(committed: Store, state: State, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
+    """A recovery that is interrupted after any number of operations is finished by the next one."""
+    begin(committed, state)
+    apply, numbers = Store.apply, count()
+
+    def interrupted(store: Store, operation: Operation) -> None:
+        if next(numbers) == done:
+            raise KeyboardInterrupt
+        apply(store, operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "apply", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            recover(committed, state)
+    assert state.is_committing()
+    recover(committed, state)
+    assert readable(committed.root) == SECOND
+    assert files_of(committed.root) == {f"events {SECOND}", f"cube {SECOND}"}
+    assert not state.is_committing()
 
 
 @pytest.mark.parametrize(
@@ -228,6 +253,7 @@ def test_one_file_lost(committed: Store, state: State) -> None:
         ("cube/x.parquet", None, False),
         ("cube/x.parquet", b"PAR1 no Parquet PAR1", False),
         ("cube/x.parquet", b"", False),
+        ("cube/x.parquet", b"PAR1" + b"\xff" * 8 + b"\x08\0\0\0PAR1", False),
         ("cube/x.parquet", SECOND.encode(), False),
         ("manifests/x.json", b'{"run":"%s"}' % SECOND.encode(), True),
         ("manifests/x.json", b'{"run":"%s"}' % OTHER.encode(), False),

@@ -1,5 +1,7 @@
 """The files of the tables alone: staged, published, deleted with their empty folders, and read if they are whole."""
 
+import os
+import pickle
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ class Value(msgspec.Struct):
     """A small file."""
 
     n: int
+    s: str = ""
 
 
 @pytest.fixture
@@ -36,6 +39,13 @@ def test_stage_and_publish(store: Store) -> None:
     assert store.read("cube/a=1/x") == b"12345"
 
 
+def test_stores_of_one_folder_are_equal(store: Store) -> None:
+    """A store is a value: it stays that of its folder, and is equal to every other store of the folder."""
+    assert len({store, Store(store.root), Store(store.path("x"))}) == 2
+    with pytest.raises(AttributeError):
+        setattr(store, "root", Path("/"))  # noqa: B010 - mypy knows that it cannot be set
+
+
 def test_nothing_is_staged(store: Store) -> None:
     """A file that is not there cannot be published."""
     with pytest.raises(FileNotFoundError):
@@ -52,13 +62,14 @@ def test_read(store: Store) -> None:
     assert (store.read("x"), store.load("x", Value)) == (None, None)
     store.stage("x", "y", b'{"n": 5}')
     assert (store.read("x"), store.load("x", Value)) == (b'{"n": 5}', Value(5))
-    for content in (b"", b"{", b'{"n": "5"}', b'{"n": "\xff"}', b"null", b'{"m": ' + b"[" * 100_000):
+    for content in (b"", b"{", b'{"n": "5"}', b'{"n": 1, "s": "\xff"}', b"null", b'{"m": ' + b"[" * 100_000):
         store.path("x").write_bytes(content)
         with pytest.raises(DamagedError) as error:
             store.load("x", Value)
         assert error.value.uri == "x"
         assert error.value.cause
         assert str(error.value) == f"x is damaged: {error.value.cause}"
+        assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)  # it crosses processes
 
 
 def test_delete(store: Store) -> None:
@@ -82,6 +93,17 @@ def test_delete_again(store: Store) -> None:
     for _ in range(2):
         store.apply(Operation("delete", "cube/w=1/m=1/a"))
         assert list(store.path("cube").iterdir()) == []
+
+
+def test_owner(store: Store) -> None:
+    """A staged file and a new folder belong to the owner of the data folder, whoever runs the command."""
+    if os.geteuid():
+        pytest.skip("only root may give files away")
+    os.chown(store.root, 1234, 1234)
+    store.stage("staging/r/x", "x", b"x")
+    store.folder("cube/w=1")
+    for name in ("staging", "staging/r", "staging/r/x", "cube", "cube/w=1"):
+        assert (store.path(name).stat().st_uid, store.path(name).stat().st_gid) == (1234, 1234), name
 
 
 def test_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,65 @@
+"""Mutate the modules, and compare the survivors with the accepted ones.
+
+Exit codes: 0: every survivor is accepted and every module has its score; 1: not so, or tests fail without a change.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from typing import Final
+
+from tests.faults.mutants.bench import Bench, Outcome, copied
+from tests.faults.mutants.changes import changes
+from tests.faults.mutants.mutant import Place
+from tests.faults.mutants.survivors import FILE, accepted
+from tests.faults.mutants.targets import TARGETS
+from tests.support.project import ROOT
+
+LOWEST_SCORE: Final = 0.9  # of the mutants that can be imported, how many are killed
+
+
+def main() -> int:
+    """Mutate the modules that the command line names, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"default: {' '.join(TARGETS)}")
+    modules = parser.parse_args().modules or list(TARGETS)
+    reasons = accepted()
+    with copied() as bench:
+        passed = [examine(bench, module, reasons) for module in modules]
+    return 0 if all(passed) else 1
+
+
+def examine(bench: Bench, module: str, reasons: dict[Place, str]) -> bool:
+    """Run the tests of a module against each of its mutants, print what survives, and return whether that is right."""
+    started = time.monotonic()
+    mutants = changes(module, (ROOT / module).read_text("utf-8"))
+    tests = TARGETS[module]
+    seconds = 10 + 5 * bench.time(module, tests)
+    outcomes: Counter[Outcome] = Counter()
+    survivors = set()
+    for mutant in mutants:
+        outcome = bench.run(module, mutant.source, tests, seconds)
+        outcomes[outcome] += 1
+        if outcome is Outcome.SURVIVED:
+            survivors.add(mutant.place)
+            if mutant.place not in reasons:
+                report(f"{mutant.place}\n    survives, and {FILE.name} does not say why")
+    for place in {place for place in reasons if place.module == module} - survivors:
+        report(f"{place}\n    does not survive: remove it from {FILE.name}")
+    killed = outcomes[Outcome.KILLED] + outcomes[Outcome.STUCK]
+    score = killed / (killed + outcomes[Outcome.SURVIVED])
+    report(
+        f"{module}: {score:.1%} of {killed + outcomes[Outcome.SURVIVED]} mutants killed ({outcomes[Outcome.STUCK]} by"
+        f" time), {outcomes[Outcome.SURVIVED]} survived, {outcomes[Outcome.BROKEN]} cannot be imported;"
+        f" {time.monotonic() - started:.0f} s"
+    )
+    return score >= LOWEST_SCORE and survivors <= set(reasons)
+
+
+def report(text: str) -> None:
+    """Print a part of the report."""
+    print(text, flush=True)  # noqa: T201 - the report
+
+
+sys.exit(main())
