@@ -139,13 +139,13 @@ def test_survivors_fit_the_code(module: str) -> None:
     """Every accepted survivor changes lines that the module has, and has a reason."""
     text = (ROOT / module).read_text("utf-8")
     tree, lines = ast.parse(text), [line.strip() for line in text.splitlines()]
-    for place, reason in accepted().items():
+    for place, verdict in accepted().items():
         if place.module == module:
             before = place.before.split("\n")
             starts = [k for k in range(len(lines)) if lines[k : k + len(before)] == before]
             assert place.function in {enclosing(tree, start + 1) for start in starts}, place
             assert place.before != place.after
-            assert len(reason.split()) > 3, place
+            assert len(verdict.reason.split()) > 3, place
 
 
 def test_every_survivor_is_of_a_module() -> None:

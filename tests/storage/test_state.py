@@ -1,5 +1,6 @@
 """The ledger and the journal alone: a commit is recorded whole or not at all, and what was discarded is read again."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -242,6 +243,18 @@ def test_transactions_reach_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch
     with closing(State(path)) as state:
         full = 2
         assert state._database.execute("pragma synchronous").fetchone() == (full,)  # noqa: SLF001 - visible nowhere else
+
+
+def test_mode(path: Path) -> None:
+    """The owner's group may read the state and the files that SQLite keeps beside it; others may not."""
+    before = os.umask(0)
+    try:
+        with closing(State(path)) as state:
+            state.trust()
+            modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys((path.name, f"{path.name}-wal", f"{path.name}-shm"), 0o640)
 
 
 def test_no_trace_of_forgotten_names(path: Path, state: State) -> None:
