@@ -52,8 +52,8 @@ def examine(bench: Bench, module: str, known: dict[Place, Verdict]) -> bool:
     score = killed / (killed + len(survivors) - equivalent)
     report(
         f"{module}: {score:.1%} killed: {killed} ({outcomes[Outcome.STUCK]} by time) of"
-        f" {killed + len(survivors)} mutants, {equivalent} of which make no difference; {outcomes[Outcome.BROKEN]} more cannot be imported;"
-        f" {time.monotonic() - started:.0f} s"
+        f" {killed + len(survivors)} mutants, {equivalent} of which make no difference;"
+        f" {outcomes[Outcome.BROKEN]} more cannot be imported; {time.monotonic() - started:.0f} s"
     )
     return score >= LOWEST_SCORE and survivors <= set(known)
 

@@ -4,7 +4,6 @@ from typing import Final
 
 _CALENDAR: Final = "tests/contract/test_calendar.py"
 _PARAMETERS: Final = "tests/service/api/test_parameters.py"
-_RELEASES: Final = "tests/tz_diff/test_releases.py"
 _STORE: Final = "tests/service/http/test_rate_limit_store.py"
 
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
@@ -22,8 +21,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         f"{_CALENDAR}::test_worked_examples",
         f"{_CALENDAR}::test_unknown_names_raise",
         f"{_CALENDAR}::test_zone_names",
-        f"{_RELEASES}::test_wrong_releases",
-        f"{_RELEASES}::test_where_releases_are_found",
+        "tests/contract/test_zones.py",
     ),
     "pipeline/storage/commit.py": ("tests/storage/test_commit.py",),
     "pipeline/storage/store.py": ("tests/storage/test_store.py", "tests/storage/test_commit.py"),
