@@ -115,8 +115,10 @@ def copied() -> Iterator[Bench]:
             else:
                 shutil.copyfile(ROOT / name, root / name)
         gc.freeze()  # what is imported by now is no garbage; searching it would take each run longer than the tests
-        yield Bench(root)
-        gc.unfreeze()
+        try:
+            yield Bench(root)
+        finally:
+            gc.unfreeze()
 
 
 def _test(root: Path, module: str, tests: Sequence[str]) -> None:

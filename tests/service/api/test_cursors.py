@@ -171,6 +171,31 @@ def test_other_shapes(token: str) -> None:
         cursors.decode(token)
 
 
+def test_other_spellings() -> None:
+    """A cursor has one token: other alphabets, padding bits, ignored characters and longer encodings are refused."""
+    cursor = msgspec.structs.replace(FIRST, id="?~" * 22)
+    token = cursors.encode(cursor)
+    assert "-" in token
+    assert "_" in token
+    raw = base64.urlsafe_b64decode(token + "==")
+    assert raw[:2] == b"\x9a\x01"
+    longer = base64.urlsafe_b64encode(b"\x9a\xcc\x01" + raw[2:]).rstrip(b"=").decode()
+    assert token.endswith("w")  # its last four bits are padding
+    others = [
+        f"{token[:-1]}x",
+        token.replace("-", "+"),
+        token.replace("_", "/"),
+        f"    {token}",
+        f"{token[:8]}~~~~{token[8:]}",
+        longer,
+    ]
+    assert min(others) < token < max(others)  # whatever order would let some of them through
+    for other in others:
+        with pytest.raises(CursorError):
+            cursors.decode(other)
+    assert cursors.decode(token) == cursor
+
+
 def test_smallest_valid_token() -> None:
     """The token that the refused tokens are made from is accepted."""
     assert cursors.decode(_raw(list(msgspec.structs.astuple(FIRST)))) == FIRST
