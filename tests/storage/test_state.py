@@ -143,6 +143,14 @@ def test_ledger(state: State) -> None:
     assert state.entries() == {"a.jsonl": again}
 
 
+def test_a_raw_file_belongs_to_its_last_reader(state: State) -> None:
+    """If a raw file is read again, discarding the run that read it first leaves its entry alone."""
+    state.begin(SECOND, [], [entry("a.jsonl", SECOND)], rebuilt=False, complete=False)
+    state.discard_commit(FIRST, tables=False)
+    assert state.entries() == {"a.jsonl": entry("a.jsonl", SECOND)}
+    assert state.discarded_files() == {"b.jsonl"}
+
+
 def test_trust(state: State, path: Path) -> None:
     """The tables agree with the ledger once every raw file was read, and from then on, also in another process."""
     assert state.is_trusted() is False
