@@ -114,6 +114,7 @@ NEWEST = 253_370_764_800_000_000  # 9999-01-01T00:00:00Z
         ({"start": 9, "end": 10 + 91 * DAY_US, "timestamp": 9}, False),
         ({"start": 9, "end": 10, "timestamp": 9}, True),
         ({"start": 9, "end": 9, "timestamp": 9}, False),
+        ({"start": 9, "end": 8, "timestamp": 8}, False),
         ({"start": 9, "end": 20, "timestamp": 8}, True),  # all events of the window are newer
         ({"start": 9, "end": 20, "timestamp": 7}, False),
         ({"start": 9, "end": 20, "timestamp": 20}, True),  # and all are older
