@@ -37,15 +37,15 @@ def examine(bench: Bench, module: str, known: dict[Place, Verdict]) -> bool:
     tests = TARGETS[module]
     seconds = 10 + 5 * bench.time(module, tests)
     outcomes: Counter[Outcome] = Counter()
-    survivors: set[Place] = set()
+    survivors: list[Place] = []
     for mutant in mutants:
         outcome = bench.run(module, mutant.source, tests, seconds)
         outcomes[outcome] += 1
         if outcome is Outcome.SURVIVED:
-            survivors.add(mutant.place)
+            survivors.append(mutant.place)
             if mutant.place not in known:
                 report(f"{mutant.place}\n    survives, and {FILE.name} does not say why")
-    for place in {place for place in known if place.module == module} - survivors:
+    for place in {place for place in known if place.module == module} - {*survivors}:
         report(f"{place}\n    does not survive: remove it from {FILE.name}")
     equivalent = sum(place in known and known[place].is_equivalent for place in survivors)
     killed = outcomes[Outcome.KILLED] + outcomes[Outcome.STUCK]
@@ -55,7 +55,7 @@ def examine(bench: Bench, module: str, known: dict[Place, Verdict]) -> bool:
         f" {killed + len(survivors)} mutants, {equivalent} of which make no difference;"
         f" {outcomes[Outcome.BROKEN]} more cannot be imported; {time.monotonic() - started:.0f} s"
     )
-    return score >= LOWEST_SCORE and survivors <= set(known)
+    return score >= LOWEST_SCORE and known.keys() >= {*survivors}
 
 
 def report(text: str) -> None:

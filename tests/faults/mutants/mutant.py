@@ -40,6 +40,8 @@ def compare(module: str, original: str, source: str) -> Mutant:
     start = _common(old, new)
     end = _common(old[start:][::-1], new[start:][::-1])
     before, after = old[start : len(old) - end], new[start : len(new) - end]
+    while before and not before[0] and not (after and after[0]):  # blank lines above a removed decorator
+        start, before, after = start + 1, before[1:], after[1:]
     function = enclosing(ast.parse(original), start + 1)
     return Mutant(Place(module, function, _text(before), _text(after)), source)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US
+from service.api import parameters
 from service.api.cursors import Cursor, encode
 from service.api.parameters import FeedParameters, LanguageParameters, SummaryParameters, read, rules
 from service.errors import Detail, InvalidParametersError
@@ -151,6 +152,17 @@ def test_faults_of_headers_come_first() -> None:
     header = Detail("X-Workspace-ID", "must be a UUID")
     assert _faults(b"", [header]) == ["X-Workspace-ID"]
     assert _faults(b"limit=0", [header]) == ["X-Workspace-ID", "limit"]
+
+
+def test_long_queries_are_not_remembered() -> None:
+    """The values of a query of at most 1,024 bytes are remembered, so what is remembered stays small."""
+    remembered = parameters._parse.cache_info  # noqa: SLF001 - visible nowhere else
+    for length, is_remembered in ((20, True), (1024, True), (1025, False), (5000, False)):
+        query = b"limit=7&x=".ljust(length, b"x")
+        hits = remembered().hits
+        for _ in range(2):
+            assert read(FeedParameters, query).limit == 7
+        assert remembered().hits == hits + is_remembered, length
 
 
 _names = st.sampled_from(["range", "activity_view", "timezone", "limit", "cursor", "type", "user_id", "x", "%ff", ""])
