@@ -5,7 +5,7 @@ DEMO := data/demo
 # As many tests at once as there are cores; at least two, because some of them wait more than they compute.
 TESTS_AT_ONCE = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
-.PHONY: help demo serve test check format bench bench-full lock clean
+.PHONY: help demo serve test check format mutants bench bench-full lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,16 @@ format: .venv/ready  ## format the code
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
+
+# The tool that changes the code, and what it needs, is of no use elsewhere.
+.venv/mutation-ready: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutation
+	@touch $@
+
+MODULES ?=
+mutants: .venv/mutation-ready  ## change the code where it must not be wrong, see tests fail (MODULES: some files)
+	$(BIN)/python -m tests.faults.mutants $(MODULES)
 
 EVENTS ?= 200000
 RESULTS := benchmarks/results

@@ -13,7 +13,6 @@ import msgspec
 from pipeline.contract.actions import PATTERN
 from pipeline.contract.calendar import DAY_US, Range, zone_names
 
-_VERSION: Final = 1
 # Characters: an id of 128 four-byte characters, the longest zone name, the longest action and everything else make 964.
 _LONGEST_TOKEN: Final = 1024
 # The longest range plus one day, because local days may be longer than 24 hours.

@@ -98,6 +98,11 @@ def test_days_off_the_grid_raise() -> None:
     assert calendar.day_start("Africa/Monrovia", date(1973, 6, 1)) == read_instant("1973-06-01T00:00:00Z")
 
 
+def test_first_day() -> None:
+    """Events count from 2011 on, because the zones had days off the grid before."""
+    assert calendar.utc_day_start(calendar.FIRST_DAY) == read_instant("2011-01-01T00:00:00Z")
+
+
 @given(moments)
 def test_today_contains_now(moment: tuple[str, int]) -> None:
     """Today's window contains now, to the microsecond."""

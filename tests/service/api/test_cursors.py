@@ -102,6 +102,54 @@ def test_fields_out_of_bounds(fields: dict[str, Any]) -> None:
         cursors.decode(_raw(list(values.values())))
 
 
+NEWEST = 253_370_764_800_000_000  # 9999-01-01T00:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_valid"),
+    [
+        ({"start": 0, "end": 91 * DAY_US}, True),
+        ({"start": 0, "end": 91 * DAY_US + 1}, False),
+        ({"start": 9, "end": 9 + 91 * DAY_US, "timestamp": 9}, True),
+        ({"start": 9, "end": 10 + 91 * DAY_US, "timestamp": 9}, False),
+        ({"start": 9, "end": 10, "timestamp": 9}, True),
+        ({"start": 9, "end": 9, "timestamp": 9}, False),
+        ({"start": 9, "end": 8, "timestamp": 8}, False),
+        ({"start": 9, "end": 20, "timestamp": 8}, True),  # all events of the window are newer
+        ({"start": 9, "end": 20, "timestamp": 7}, False),
+        ({"start": 9, "end": 20, "timestamp": 20}, True),  # and all are older
+        ({"start": 9, "end": 20, "timestamp": 21}, False),
+        ({"start": 0, "timestamp": -1}, True),
+        ({"start": -1, "timestamp": -1}, False),
+        ({"start": -1, "timestamp": 0}, False),
+        ({"start": NEWEST - DAY_US, "end": NEWEST, "timestamp": NEWEST}, True),
+        ({"start": NEWEST - DAY_US, "end": NEWEST + 1, "timestamp": NEWEST}, False),
+        ({"id": "x"}, True),
+        ({"id": "𝄞" * 128, "timezone": "America/Argentina/ComodRivadavia", "type": "workflow_run"}, True),
+        ({"type": "a"}, True),
+        ({"user_id": USER}, True),
+        ({"user_id": USER[:-1]}, False),
+    ],
+)
+def test_edges(fields: dict[str, Any], is_valid: bool) -> None:
+    """The window is not empty, at most 91 days long and before the year 9999; the position is in it or just before."""
+    cursor = msgspec.structs.replace(FIRST, **fields)
+    if is_valid:
+        assert cursors.decode(cursors.encode(cursor)) == cursor
+    else:
+        with pytest.raises(CursorError):
+            cursors.decode(cursors.encode(cursor))
+
+
+def test_a_cursor_does_not_change() -> None:
+    """A cursor can be the key of a cache; another position makes another cursor."""
+    moved = cursors.at(FIRST, "prev", 2_000, "other")
+    assert moved == msgspec.structs.replace(FIRST, direction="prev", timestamp=2_000, id="other")
+    assert len({FIRST, moved, cursors.decode(cursors.encode(FIRST))}) == 2
+    with pytest.raises(AttributeError):
+        setattr(FIRST, "id", "x")  # noqa: B010 - mypy knows that it cannot be set
+
+
 @pytest.mark.parametrize(
     "token",
     [
@@ -122,6 +170,31 @@ def test_other_shapes(token: str) -> None:
     """Wrong numbers of fields, other containers, padding, white space, endless nesting and large tokens are refused."""
     with pytest.raises(CursorError):
         cursors.decode(token)
+
+
+def test_other_spellings() -> None:
+    """A cursor has one token: other alphabets, padding bits, ignored characters and longer encodings are refused."""
+    cursor = msgspec.structs.replace(FIRST, id="?~" * 22)
+    token = cursors.encode(cursor)
+    assert "-" in token
+    assert "_" in token
+    raw = base64.urlsafe_b64decode(token + "==")
+    assert raw[:2] == b"\x9a\x01"
+    longer = base64.urlsafe_b64encode(b"\x9a\xcc\x01" + raw[2:]).rstrip(b"=").decode()
+    assert token.endswith("w")  # its last four bits are padding
+    others = [
+        f"{token[:-1]}x",
+        token.replace("-", "+"),
+        token.replace("_", "/"),
+        f"    {token}",
+        f"{token[:8]}~~~~{token[8:]}",
+        longer,
+    ]
+    assert min(others) < token < max(others)  # whatever order would let some of them through
+    for other in others:
+        with pytest.raises(CursorError):
+            cursors.decode(other)
+    assert cursors.decode(token) == cursor
 
 
 def test_smallest_valid_token() -> None:

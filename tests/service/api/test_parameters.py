@@ -1,12 +1,21 @@
 """Query parameters: every rule, all faults at once, never a 500."""
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.contract.actions import ACTIONS
+from pipeline.contract.calendar import DAY_US
+from service.api import parameters
+from service.api.cursors import Cursor, encode
+from service.api.parameters import FeedParameters, LanguageParameters, SummaryParameters, read, rules
+from service.errors import Detail, InvalidParametersError
+
+USER, OTHER = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
+CURSOR = Cursor(1, "next", 1_000, "evt", 0, 90 * DAY_US, "90d", "workflow_run", USER, "UTC")
 ENDPOINTS = ("summary", "by-language", "activity")
 
 
@@ -93,6 +102,67 @@ def test_user_id_that_is_no_active_member(folder: Any) -> None:
     for stranger in (folder.other_user, "e0000000-0000-4000-8000-00000000000e", folder.workspace):
         reply = folder.ask(activity, f"user_id={stranger}")
         assert (reply.status, reply.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+def _faults(*arguments: Any) -> list[str]:
+    with pytest.raises(InvalidParametersError) as refused:
+        read(FeedParameters, *arguments)
+    return [detail.field for detail in refused.value.details]
+
+
+def test_values() -> None:
+    """Values have their types: a limit is a number, an id is in lower case, a cursor is decoded."""
+    query = f"range=90d&type=workflow_run&user_id={USER.upper()}&limit=007&cursor={encode(CURSOR)}"
+    expected = FeedParameters("90d", "workflow_run", USER, 7, CURSOR, "UTC")
+    assert read(FeedParameters, query.encode()) == expected
+    assert read(FeedParameters, b"") == FeedParameters("30d", None, None, 20, None, "UTC")
+    padded = query.encode() + b"&unknown=" + b"x" * 2000  # not remembered
+    assert read(FeedParameters, padded) == expected
+    assert read(SummaryParameters, b"limit=0") == SummaryParameters("30d", "daily", "UTC")
+    assert read(LanguageParameters, b"activity_view=weekly") == LanguageParameters("30d", "weekly", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("range", "60d"), ("type", "voice_generated"), ("user_id", OTHER), ("timezone", "Europe/Paris")],
+)
+def test_cursor_of_other_parameters(name: str, other: str) -> None:
+    """A cursor belongs to its range, type, user and zone; a limit may change from page to page."""
+    own = {"range": "90d", "type": "workflow_run", "user_id": USER, "timezone": "UTC", "cursor": encode(CURSOR)}
+    assert read(FeedParameters, urlencode(own | {"limit": "3"}).encode()).limit == 3
+    assert _faults(urlencode(own | {name: other}).encode()) == ["cursor"]
+    assert _faults(urlencode(own | {name: "faulty"}).encode()) == [name]  # with no value, nothing can be compared
+    assert sorted(_faults(urlencode(own | {name: "faulty", "cursor": "x"}).encode())) == sorted([name, "cursor"])
+
+
+def test_actions_of_the_last_run() -> None:
+    """The types that may be asked for are those that the last run accepted; the other rules stay."""
+    assert _faults(b"type=more") == ["type"]
+    assert read(FeedParameters, b"type=more&limit=3", (), (*ACTIONS, "more")).type == "more"
+    assert _faults(b"type=workflow_run&limit=0", (), ("more",)) == ["type", "limit"]
+    assert rules(FeedParameters, ACTIONS) == FeedParameters.rules
+    changed = rules(FeedParameters, ("more",))
+    assert [rule.name for rule in changed] == [rule.name for rule in FeedParameters.rules]
+    differing = [rule for rule in changed if rule not in FeedParameters.rules]
+    assert [(rule.name, rule.schema["enum"]) for rule in differing] == [("type", ["more"])]
+
+
+def test_faults_of_headers_come_first() -> None:
+    """The faults of the headers are in the same answer, also if the parameters have none."""
+    header = Detail("X-Workspace-ID", "must be a UUID")
+    assert _faults(b"", [header]) == ["X-Workspace-ID"]
+    assert _faults(b"limit=0", [header]) == ["X-Workspace-ID", "limit"]
+
+
+def test_long_queries_are_not_remembered() -> None:
+    """The values of a query of at most 1,024 bytes are remembered, so what is remembered stays small."""
+    remembered = parameters._parse.cache_info  # noqa: SLF001 - visible nowhere else
+    for length, is_remembered in ((20, True), (1024, True), (1025, False), (5000, False)):
+        query = b"limit=7&x=".ljust(length, b"x")
+        hits = remembered().hits
+        for _ in range(2):
+            assert read(FeedParameters, query).limit == 7
+        assert remembered().hits == hits + is_remembered, length
 
 
 _names = st.sampled_from(["range", "activity_view", "timezone", "limit", "cursor", "type", "user_id", "x", "%ff", ""])

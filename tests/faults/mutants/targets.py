@@ -1,0 +1,57 @@
+"""The modules that are mutated, each with the tests that concern it, the quickest first."""
+
+from typing import Final
+
+_CALENDAR: Final = "tests/contract/test_calendar.py"
+_PARAMETERS: Final = "tests/service/api/test_parameters.py"
+_STORE: Final = "tests/service/http/test_rate_limit_store.py"
+
+TARGETS: Final[dict[str, tuple[str, ...]]] = {
+    "pipeline/contract/calendar.py": (
+        f"{_CALENDAR}::test_worked_examples",
+        f"{_CALENDAR}::test_adding_months_clamps_the_day",
+        f"{_CALENDAR}::test_unknown_names_raise",
+        f"{_CALENDAR}::test_days_off_the_grid_raise",
+        f"{_CALENDAR}::test_first_day",
+        f"{_CALENDAR}::test_utc_days_and_rfc_3339",
+        f"{_CALENDAR}::test_today_contains_now",
+        f"{_CALENDAR}::test_buckets",
+        f"{_CALENDAR}::test_ranges",
+    ),
+    "pipeline/contract/zones.py": (
+        f"{_CALENDAR}::test_worked_examples",
+        f"{_CALENDAR}::test_unknown_names_raise",
+        f"{_CALENDAR}::test_zone_names",
+        "tests/contract/test_zones.py",
+    ),
+    "pipeline/storage/commit.py": ("tests/storage/test_commit.py",),
+    "pipeline/storage/store.py": ("tests/storage/test_store.py", "tests/storage/test_commit.py"),
+    "pipeline/storage/state.py": ("tests/storage/test_state.py", "tests/storage/test_commit.py"),
+    "service/api/cursors.py": (
+        "tests/service/api/test_cursors.py::test_smallest_valid_token",
+        "tests/service/api/test_cursors.py::test_edges",
+        "tests/service/api/test_cursors.py",
+    ),
+    "service/http/rate_limit.py": (
+        "tests/service/http/test_rate_limit.py",
+        "tests/service/http/test_limiter.py",
+        f"{_STORE}::test_shared_limit_is_raised",
+        f"{_STORE}::test_refusals_ask_no_store",
+        f"{_STORE}::test_store_out_of_reach",
+        f"{_STORE}::test_uri_of_no_store[]",
+        f"{_STORE}::test_uri_of_no_store[redis://host:secret]",
+        f"{_STORE}::test_any_interleaving",
+        f"{_STORE}::test_busy_worker_waits_for_what_has_arrived",
+        f"{_STORE}::test_slow_store_holds_up_nobody",
+    ),
+    "service/api/parameters.py": (
+        f"{_PARAMETERS}::test_values",
+        f"{_PARAMETERS}::test_cursor_of_other_parameters",
+        f"{_PARAMETERS}::test_actions_of_the_last_run",
+        f"{_PARAMETERS}::test_faults_of_headers_come_first",
+        f"{_PARAMETERS}::test_long_queries_are_not_remembered",
+        f"{_PARAMETERS}::test_rules",
+        f"{_PARAMETERS}::test_defaults_and_echo",
+        "tests/service/http/test_openapi.py::test_parameters",
+    ),
+}
