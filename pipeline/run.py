@@ -36,6 +36,7 @@ from pipeline.load.rebuild import Rebuild, refuse_loss
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
 from pipeline.load.unread import UnreadFiles
+from pipeline.storage import catalog
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
@@ -125,6 +126,8 @@ class _Load:
         self._broken = {name for name, entry in entries.items() if entry.error}
         if not store.path("events").exists():
             state.trust()
+            if not catalog.published(store):
+                state.add_digests({})
         # A new ledger may have replaced one that knew of an unfinished commit.
         self._force = bool(discarded) or not state.is_trusted()
         if retry:

@@ -74,6 +74,7 @@ class Session:
             latest=self.now + _AHEAD_US,
             buckets=buckets,
             tombstones=tombstones,
+            digests=self.state.digest_reader(),
             force=force,
             rebuild=rebuild,
             limits=limits,

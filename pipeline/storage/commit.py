@@ -7,17 +7,20 @@ names.
     1  sync: the staged files are on disk
     2  record the operations in the journal and the raw files in the ledger, in one transaction
     3  rename and delete files in the order of the operations, with syncs in between
-    4  remove the operations from the journal, except the deletes: no sync has followed them, so they stay until the
-       next commit begins
+    4  record the digests of the published files, and remove the operations from the journal, except the deletes: no
+       sync has followed them, so they stay until the next commit begins
 
 `recover` skips the renames that were done and repeats the rest, so a commit that has begun can be finished.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import pyarrow as pa
 
+from pipeline.storage import catalog, digests
+from pipeline.storage.digests import Digest
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstones
@@ -61,7 +64,9 @@ def commit(
     state.begin(run, operations, entries, rebuilt=rebuilt, complete=complete, carried_out=carried_out, unread=unread)
     for operation in operations:
         store.apply(operation)
-    state.end()
+    state.end(operations)
+    if not state.has_all_digests():
+        state.add_digests(_unknown_digests(store, state))
 
 
 def recover(store: Store, state: State) -> None:
@@ -81,13 +86,18 @@ def recover(store: Store, state: State) -> None:
     run, operations = found
     pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
     done = set(operations).difference(pending)
-    if not all(_was_written_by(run, store, operation) for operation in done):
-        state.discard_commit(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
+    published = [operation for operation in done if _was_written_by(run, store, operation)]
+    if len(published) < len(done):
+        deleted = [
+            operation for operation in operations if operation.kind == "delete" and not store.exists(operation.final)
+        ]
+        tables = any(operation.final.startswith(_TABLES) for operation in operations)
+        state.discard_commit(run, tables=tables, done=[*published, *deleted])
         return
     store.make_folders(pending)
     for operation in pending:
         store.apply(operation)
-    state.end()
+    state.end(operations)
 
 
 def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
@@ -103,3 +113,18 @@ def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
             return False
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")
+
+
+def _unknown_digests(store: Store, state: State) -> dict[str, Digest]:
+    """Return the digests, as they are now, of the published files that the state knows none of.
+
+    It is so if the state was lost, or made by an older release.
+    """
+    known, found = state.digests(), {}
+    for uri in catalog.published(store):
+        if uri not in known:
+            # `usage check` names a file that cannot be read, and one whose name no run would choose.
+            with suppress(OSError, UnicodeEncodeError):
+                uri.encode()
+                found[uri] = digests.of_file(store.path(uri))
+    return found

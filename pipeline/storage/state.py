@@ -1,4 +1,4 @@
-"""The writer's state: the ledger of raw files and the journal of the current commit.
+"""The writer's state: the ledger of raw files, the journal of the current commit, and the digests of published files.
 
 Reads and writes `state.sqlite`. Losing the file is harmless: the next run reads all raw files again, and because every
 event has a version, the tables stay the same.
@@ -6,15 +6,17 @@ event has a version, the tables stay the same.
 
 import operator
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from pipeline.storage import digests as digests_table
 from pipeline.storage import ownership
 from pipeline.storage import unread as unread_table
+from pipeline.storage.digests import Digest, DigestReader
+from pipeline.storage.read_only import read_only
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
@@ -99,12 +101,14 @@ class State:
     def __init__(self, path: Path) -> None:
         ownership.make_folder(path.parent, path.parent)
         ownership.make_file(path, path.parent)  # SQLite gives its other files the same owner and mode
-        self._database = sqlite3.connect(path, isolation_level=None)
+        # A step of a run may look up digests in another thread while this one waits for it.
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._path = path
         try:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
             self._database.execute("pragma secure_delete = on")  # paths contain the ids of forgotten workspaces
-            self._database.executescript(_SCHEMA + unread_table.SCHEMA)
+            self._database.executescript(_SCHEMA + unread_table.SCHEMA + digests_table.SCHEMA)
         except sqlite3.DatabaseError:
             self.close()
             raise
@@ -128,6 +132,25 @@ class State:
     def trust(self) -> None:
         """Record that the tables agree with this ledger."""
         self._database.execute("pragma user_version = 1")
+
+    def digests(self) -> dict[str, Digest]:
+        """Return the digests of published files by path; those that are unknown are left out."""
+        return digests_table.read(self._database)
+
+    def digest_reader(self) -> DigestReader:
+        """Return what looks up the digests of some files."""
+        return DigestReader(self._path, self._database)
+
+    def has_all_digests(self) -> bool:
+        """Return whether no file was published that this state has no record of."""
+        return bool(self._database.execute("pragma application_id").fetchone()[0])
+
+    def add_digests(self, found: Mapping[str, Digest]) -> None:
+        """Record the digests of the files that have none; from then on, all published files have one."""
+        with self._database as database:
+            database.execute("begin immediate")
+            digests_table.write(database, found)
+            database.execute("pragma application_id = 1")
 
     def begin(
         self,
@@ -187,9 +210,16 @@ class State:
         (found,) = self._database.execute(query).fetchone()
         return bool(found)
 
-    def end(self) -> None:
-        """Remove a finished commit from the journal, except its deletes, which stay until the next commit begins."""
-        self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
+    def end(self, operations: Iterable[Operation] = ()) -> None:
+        """Remove a finished commit from the journal, except its deletes, which stay until the next commit begins.
+
+        Args:
+            operations: those of the commit, from which the digests of the published files are recorded.
+        """
+        with self._database as database:
+            database.execute("begin immediate")
+            _record(database, operations)
+            database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
     def settle(self) -> None:
         """Remove the deletes from the journal too, now that they are on disk."""
@@ -205,7 +235,7 @@ class State:
         self._database.execute("delete from erasures")
         self._database.execute("insert into erasures values (?, ?)", (run, _json(tombstones)))
 
-    def discard_commit(self, run: str, *, tables: bool) -> None:
+    def discard_commit(self, run: str, *, tables: bool, done: Iterable[Operation] = ()) -> None:
         """Discard a commit and the ledger entries of its raw files, so that the next run reads the files again.
 
         Discards the entries of all raw files if the commit changed tables and its own raw files are not enough to
@@ -215,6 +245,7 @@ class State:
         Args:
             run: the id of the run.
             tables: whether the commit was about to change tables.
+            done: the operations that were carried out all the same.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -224,6 +255,7 @@ class State:
             database.execute("insert or ignore into discarded select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))
             database.execute("delete from journal")
+            _record(database, done)
 
     def discarded_files(self) -> set[str]:
         """Return the discarded raw files that no run has read since: their partitions may be half published."""
@@ -239,25 +271,20 @@ def read_entries(path: Path) -> tuple[dict[str, Entry], dict[str, Unread]]:
     """
     if not path.exists():
         return {}, {}
-    with _read_only(path) as database:
+    with read_only(path) as database:
         return _entries(database), unread_table.read(database)
-
-
-@contextmanager
-def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database without creating a file.
-
-    SQLite creates the files of a missing write-ahead log even for a read-only connection, unless the database is
-    declared immutable. Declaring it so is safe here: if these files are missing, nobody is writing.
-    """
-    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)) as database:
-        yield database
 
 
 def _entries(database: sqlite3.Connection) -> dict[str, Entry]:
     rows = database.execute("select path, entry from files")
     return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
+
+
+def _record(database: sqlite3.Connection, done: Iterable[Operation]) -> None:
+    """Record the digests of the files that operations published, and remove those of the files that they deleted."""
+    last = {operation.final: operation.digest for operation in done if operation.kind != "sync"}
+    digests_table.write(database, {path: digest for path, digest in last.items() if digest is not None})
+    digests_table.forget(database, (path for path, digest in last.items() if digest is None))
 
 
 def _json(value: Operation | Entry | Tombstones) -> str:
