@@ -37,7 +37,6 @@ from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
-from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
 
@@ -95,7 +94,7 @@ class _Load:
         """Load everything, slice by slice."""
         session, rebuild, limits = self._session, self._rebuild, self._limits
         session.recover()
-        tombstones = Tombstones.read(session.store.root)
+        tombstones = session.tombstones()
         if rebuild is None or not rebuild.everything:
             erase.carry_out(session, tombstones, limits)
         else:  # it rewrites all tables, even damaged ones, without what is forgotten
@@ -161,7 +160,7 @@ class _Load:
         session, rebuild, limits = self._session, self._rebuild, self._limits
         size = sum(part.bytes for part in parts)
         buckets = min(max(1, round(size / limits.bucket_bytes)), limits.buckets)
-        tombstones = Tombstones.read(session.store.root)
+        tombstones = session.tombstones()
         job = session.job(tombstones, limits, buckets, rebuild, force=self._force, reads=True)
         try:
             found = self._work(parts, job, pool, workers)

@@ -75,7 +75,7 @@ def check(
             if scope.is_everything:  # reading all of `raw/` takes a while
                 raw_files.compare(store, entries, report.ledger, progress or Progress())
             units = survey(store, scope, digests, report)
-            forgotten = Forgotten(store, report)
+            forgotten = Forgotten(store, digests, report)
             threads = settings.workers or os.cpu_count() or 1
             reader = TableReader(store, _SPILL, threads, scope, report, digests, forgotten, limits.memory)
             try:

@@ -29,17 +29,17 @@ class Digests:
 
     def __init__(self, store: Store, report: CheckReport) -> None:
         self._store, self._report = store, report
-        self._recorded = _recorded(store)
+        self.recorded = _recorded(store)
         self._compared: dict[str, bool] = {}  # whether each file is as it was written, or nothing else is known
         self._unknown: set[str] = set()
 
     def named(self, table: str) -> list[str]:
         """Return the files of a table that have a digest, and so must exist."""
-        return sorted(uri for uri in self._recorded if uri.startswith(f"{table}/"))
+        return sorted(uri for uri in self.recorded if uri.startswith(f"{table}/"))
 
     def of(self, uri: str) -> Digest | None:
         """Return the digest of a file; None if it is unknown, of which the report says how often it is so."""
-        found = self._recorded.get(uri)
+        found = self.recorded.get(uri)
         if found is None:
             self._unknown.add(uri)
         return found

@@ -108,6 +108,7 @@ def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
         return None
     try:
         with closing(State(store.path(_STATE))) as state:
+            state.refuse_damage()
             return state.entries()
     except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
         report.ledger.fault(f"{_STATE} cannot be read ({error}); delete it, and the next run reads all raw files again")

@@ -4,7 +4,6 @@ Reads and writes `state.sqlite`. Losing the file is harmless: the next run reads
 event has a version, the tables stay the same.
 """
 
-import operator
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,20 +12,19 @@ from typing import Final
 import msgspec
 
 from pipeline.storage import digests as digests_table
+from pipeline.storage import entries as entries_table
 from pipeline.storage import ownership
 from pipeline.storage import unread as unread_table
 from pipeline.storage.digests import Digest, DigestReader
+from pipeline.storage.entries import Counts, Entry
 from pipeline.storage.read_only import read_only
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
+__all__ = ["Counts", "Entry", "State", "read_entries"]
+
 _SCHEMA: Final = """
-create table if not exists files (
-  path text primary key,
-  run text not null,
-  entry text not null
-) strict;
 create table if not exists discarded (
   path text primary key
 ) strict;
@@ -40,52 +38,6 @@ create table if not exists erasures (
   carried_out text not null
 ) strict;
 """
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Line counts by outcome: every line is accepted, a duplicate, rejected or blank."""
-
-    lines: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    blank: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*map(operator.add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
-
-    def __sub__(self, other: "Counts") -> "Counts":
-        return Counts(*map(operator.sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
-
-
-class Entry(msgspec.Struct):
-    """The ledger's record of one raw file.
-
-    Attributes:
-        path: the key of the ledger.
-        inode: of the file when it was read.
-        size: in bytes, when it was read.
-        mtime_ns: the time of its last change, in nanoseconds.
-        run: the run that read it.
-        counts: all lines of the file, with those of `tail`.
-        tail: the last line, if it had no newline yet.
-        offset: the end of the last complete line, in bytes; a plain file that only grew is read from here.
-        prefix_hash: a hash of the bytes before `offset`, at both ends.
-        checksum: of all bytes before `offset`, of a plain file; None: unknown.
-        error: why the file could not be read to its end; None if it was.
-    """
-
-    path: str
-    inode: int
-    size: int
-    mtime_ns: int
-    run: str
-    counts: Counts
-    tail: Counts
-    offset: int = 0
-    prefix_hash: str = ""
-    checksum: int | None = None
-    error: str | None = None
 
 
 class State:
@@ -108,7 +60,8 @@ class State:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
             self._database.execute("pragma secure_delete = on")  # paths contain the ids of forgotten workspaces
-            self._database.executescript(_SCHEMA + unread_table.SCHEMA + digests_table.SCHEMA)
+            self._database.executescript(_SCHEMA + entries_table.SCHEMA + unread_table.SCHEMA + digests_table.SCHEMA)
+            entries_table.upgrade(self._database)
         except sqlite3.DatabaseError:
             self.close()
             raise
@@ -119,11 +72,21 @@ class State:
 
     def entries(self) -> dict[str, Entry]:
         """Return the entries of the ledger by path."""
-        return _entries(self._database)
+        return entries_table.read(self._database)
 
     def unread(self) -> dict[str, Unread]:
         """Return the raw files that could not be read to their end, by path."""
         return unread_table.read(self._database)
+
+    def refuse_damage(self) -> None:
+        """Look at the structure of the whole database.
+
+        Raises:
+            sqlite3.DatabaseError: it is damaged.
+        """
+        (found,) = self._database.execute("pragma integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
 
     def is_trusted(self) -> bool:
         """Return whether the tables are free of half-published files from runs that this ledger has no record of."""
@@ -136,6 +99,10 @@ class State:
     def digests(self) -> dict[str, Digest]:
         """Return the digests of published files by path; those that are unknown are left out."""
         return digests_table.read(self._database)
+
+    def note_digest(self, path: str, digest: Digest) -> None:
+        """Record the digest of one file that is not published by a commit."""
+        digests_table.write(self._database, {path: digest})
 
     def digest_reader(self) -> DigestReader:
         """Return what looks up the digests of some files."""
@@ -185,10 +152,7 @@ class State:
             if rebuilt:
                 database.execute("delete from files")
                 database.execute("delete from discarded")
-            database.executemany(
-                "insert or replace into files (path, run, entry) values (?, ?, ?)",
-                ((entry.path, entry.run, _json(entry)) for entry in entries),
-            )
+            entries_table.write(database, entries)
             database.execute("delete from discarded where path in (select path from files)")
             if complete:
                 self.trust()
@@ -272,12 +236,7 @@ def read_entries(path: Path) -> tuple[dict[str, Entry], dict[str, Unread]]:
     if not path.exists():
         return {}, {}
     with read_only(path) as database:
-        return _entries(database), unread_table.read(database)
-
-
-def _entries(database: sqlite3.Connection) -> dict[str, Entry]:
-    rows = database.execute("select path, entry from files")
-    return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
+        return entries_table.read(database), unread_table.read(database)
 
 
 def _record(database: sqlite3.Connection, done: Iterable[Operation]) -> None:
@@ -287,5 +246,5 @@ def _record(database: sqlite3.Connection, done: Iterable[Operation]) -> None:
     digests_table.forget(database, (path for path, digest in last.items() if digest is None))
 
 
-def _json(value: Operation | Entry | Tombstones) -> str:
+def _json(value: Operation | Tombstones) -> str:
     return msgspec.json.encode(value).decode()

@@ -32,6 +32,7 @@ from pipeline.run import run
 from pipeline.storage import catalog, digests
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
+from pipeline.storage.tombstones import TOMBSTONES
 from tests.support.batches import OTHER
 from tests.support.command import done, interrupt_commit, published, usage
 from tests.support.data_folder import WORKSPACE, DataFolder, record
@@ -68,7 +69,8 @@ def differences(folder: DataFolder) -> list[str]:
     store, state = Store(folder.root), State(folder.root / "state.sqlite")
     recorded = state.digests()
     state.close()
-    files = {uri: digests.of_file(store.path(uri)) for uri in catalog.published(store)}
+    names = [*catalog.published(store), *(name for name in [TOMBSTONES] if store.exists(name))]
+    files = {uri: digests.of_file(store.path(uri)) for uri in names}
     return sorted(uri for uri in files.keys() | recorded.keys() if files.get(uri) != recorded.get(uri))
 
 

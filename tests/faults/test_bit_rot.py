@@ -1,6 +1,7 @@
 """A flipped bit in any published file is found by `usage check`, named, and mended by the command that it prints."""
 
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -17,9 +18,10 @@ from pipeline.storage import catalog, digests
 from pipeline.storage.digests import Digest
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
+from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
 from tests.faults import bit_rot
 from tests.faults.bit_rot import Missed, differences, faults, flip, grown, kinds, mend, tell
-from tests.support.command import contents, refused, usage
+from tests.support.command import contents, done, published, refused, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 from tests.support.syncs import skip_syncs
 
@@ -181,3 +183,60 @@ def test_a_planted_stale_digest(aged: DataFolder) -> None:
         state.add_digests({uri: Digest(1, 1)})
     assert differences(aged) == [uri]
     assert [text for text in faults(aged) if text.startswith(f"{uri} is damaged")]
+
+
+def test_every_bit_of_the_tombstones(folder: DataFolder) -> None:
+    """A flipped bit in the tombstones would forget somebody else: no run takes them, and the check names the file."""
+    folder.drop("a.jsonl", [record("a", user={"id": bit_rot.USERS[0], "name": "Ada"}), record("b")])
+    folder.run()
+    done(usage(folder, "forget", "--apply", "--user", bit_rot.USERS[0]))
+    done(usage(folder, "retention", "--apply", "--keep", "90d"))
+    folder.run()
+    path = folder.root / TOMBSTONES
+    with closing(State(folder.root / "state.sqlite")) as state:
+        digest = state.digests()[TOMBSTONES]
+    assert digest == digests.of_file(path)
+    for byte in range(digest.size):
+        for bit in range(8):
+            flip(path, byte, bit)
+            with pytest.raises(TombstonesError):
+                Tombstones.read(folder.root, digest)
+            flip(path, byte, bit)
+    flip(path, digest.size - 5, 0)
+    before = contents(folder)
+    refused(usage(folder), TOMBSTONES, "restore the file")
+    assert contents(folder) == before
+    (said,) = faults(folder)
+    assert said.startswith(TOMBSTONES)
+    path.unlink()
+    refused(usage(folder, "--rebuild"), TOMBSTONES, "restore the file")
+
+
+def test_every_byte_of_the_ledger(folder: DataFolder) -> None:
+    """A flipped bit in an entry of the ledger is found; the remedy, without the state, gives the same tables."""
+    folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
+    folder.run()
+    before, path = published(folder), folder.root / "state.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        ((text,),) = database.execute("select entry from files").fetchall()
+    content = path.read_bytes()
+    rng = random.Random(3)
+    starts = [found.start() for found in re.finditer(re.escape(text.encode()), content)]
+    assert starts
+    for offset in range(len(text)):
+        bit = rng.randrange(8)
+        for start in starts:
+            flip(path, start + offset, bit)
+        with pytest.raises((sqlite3.DatabaseError, UnicodeDecodeError)), closing(State(path)) as state:
+            state.entries()
+        for start in starts:
+            flip(path, start + offset, bit)
+    for start in starts:
+        flip(path, start + text.index("accepted") + 11, 0)
+    (said,) = faults(folder)
+    assert said.startswith("state.sqlite cannot be read")
+    refused(usage(folder), "state.sqlite is damaged: the entry of a.jsonl is not as it was written; remove it")
+    path.unlink()
+    done(usage(folder))
+    assert published(folder) == before
+    assert faults(folder) == []

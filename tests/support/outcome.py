@@ -15,6 +15,7 @@ from tests.support.data_folder import DataFolder
 
 _RUN = re.compile(rb"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
 _SECONDS = re.compile(rb'"seconds":\{[^}]*\}')
+_CHECKSUM = re.compile(r",(\d+|NULL)\);$")
 _IDENTITY = re.compile(rb'"inode":(\d+),"size":(\d+),"mtime_ns":(\d+)')
 
 
@@ -48,4 +49,6 @@ def _parts(folder: DataFolder) -> Iterator[bytes]:
         for line in database.iterdump():
             if line.startswith('INSERT INTO "digests"'):
                 continue  # they contain run ids
+            if line.startswith('INSERT INTO "files"'):
+                line = _CHECKSUM.sub(");", line)  # noqa: PLW2901 - of an entry with inode and run id
             yield _IDENTITY.sub(lambda found: raw.get(b",".join(found.groups()), b"size %s" % found[2]), line.encode())
