@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from pipeline.check.check import check
 from pipeline.commands.app import app
 from pipeline.contract.tables import PUBLISHED, manifest_path, runs_path
 from pipeline.storage import catalog, digests
@@ -144,14 +145,14 @@ def test_unknown_digests(loaded: DataFolder) -> None:
     """Without the state, the check says how many files it could not compare; the next run records all of them."""
     for path in loaded.root.glob("state.sqlite*"):
         path.unlink()
-    report = bit_rot.check(loaded.settings, loaded.now)
+    report = check(loaded.settings, loaded.now)
     assert report.agrees
     assert "7 files have no digest to compare them with; the next run records them as they are" in report.notes
     shutil.rmtree(loaded.root / "raw")
     (loaded.root / "raw").mkdir()
     loaded.run()
     assert differences(loaded) == []
-    assert bit_rot.check(loaded.settings, loaded.now).notes == []
+    assert check(loaded.settings, loaded.now).notes == []
 
 
 def test_an_older_state(loaded: DataFolder) -> None:
