@@ -5,10 +5,11 @@ protects readers from a power failure: a reader finds a workspace's old manifest
 names.
 
     1  sync: the staged files are on disk
-    2  record the operations in the journal and the raw files in the ledger, in one transaction
+    2  record the operations in the journal, the digests of their files, and the raw files in the ledger, in one
+       transaction
     3  rename and delete files in the order of the operations, with syncs in between
-    4  record the digests of the published files, and remove the operations from the journal, except the deletes: no
-       sync has followed them, so they stay until the next commit begins
+    4  remove the operations from the journal, except the deletes: no sync has followed them, so they stay until the
+       next commit begins
 
 `recover` skips the renames that were done and repeats the rest, so a commit that has begun can be finished.
 """
@@ -64,7 +65,7 @@ def commit(
     state.begin(run, operations, entries, rebuilt=rebuilt, complete=complete, carried_out=carried_out, unread=unread)
     for operation in operations:
         store.apply(operation)
-    state.end(operations)
+    state.end()
     if not state.has_all_digests():
         state.add_digests(_unknown_digests(store, state))
 
@@ -86,18 +87,16 @@ def recover(store: Store, state: State) -> None:
     run, operations = found
     pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
     done = set(operations).difference(pending)
-    published = [operation for operation in done if _was_written_by(run, store, operation)]
-    if len(published) < len(done):
-        deleted = [
-            operation for operation in operations if operation.kind == "delete" and not store.exists(operation.final)
-        ]
+    published = {operation for operation in done if _was_written_by(run, store, operation)}
+    if published != done:
         tables = any(operation.final.startswith(_TABLES) for operation in operations)
-        state.discard_commit(run, tables=tables, done=[*published, *deleted])
+        undone = {operation.final for operation in operations} - {operation.final for operation in published}
+        state.discard_commit(run, tables=tables, undone=undone)
         return
     store.make_folders(pending)
     for operation in pending:
         store.apply(operation)
-    state.end(operations)
+    state.end()
 
 
 def _was_written_by(run: str, store: Store, operation: Operation) -> bool:

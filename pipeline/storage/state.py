@@ -5,7 +5,7 @@ event has a version, the tables stay the same.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +122,7 @@ class State:
     def begin(
         self,
         run: str,
-        operations: Iterable[Operation],
+        operations: Collection[Operation],
         entries: Iterable[Entry],
         *,
         rebuilt: bool,
@@ -130,7 +130,7 @@ class State:
         carried_out: Tombstones | None = None,
         unread: Mapping[str, Unread] | None = None,
     ) -> None:
-        """Record the operations of a commit and the raw files that it covers, in one transaction.
+        """Record the operations of a commit, the digests of its files, and the raw files, in one transaction.
 
         Args:
             run: the id of the run.
@@ -149,6 +149,9 @@ class State:
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),
             )
+            digests = {operation.final: operation.digest for operation in operations}
+            digests_table.write(database, {path: digest for path, digest in digests.items() if digest is not None})
+            digests_table.forget(database, (path for path, digest in digests.items() if digest is None))
             if rebuilt:
                 database.execute("delete from files")
                 database.execute("delete from discarded")
@@ -174,16 +177,9 @@ class State:
         (found,) = self._database.execute(query).fetchone()
         return bool(found)
 
-    def end(self, operations: Iterable[Operation] = ()) -> None:
-        """Remove a finished commit from the journal, except its deletes, which stay until the next commit begins.
-
-        Args:
-            operations: those of the commit, from which the digests of the published files are recorded.
-        """
-        with self._database as database:
-            database.execute("begin immediate")
-            _record(database, operations)
-            database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
+    def end(self) -> None:
+        """Remove a finished commit from the journal, except its deletes, which stay until the next commit begins."""
+        self._database.execute("delete from journal where operation ->> 'kind' <> 'delete'")
 
     def settle(self) -> None:
         """Remove the deletes from the journal too, now that they are on disk."""
@@ -199,7 +195,7 @@ class State:
         self._database.execute("delete from erasures")
         self._database.execute("insert into erasures values (?, ?)", (run, _json(tombstones)))
 
-    def discard_commit(self, run: str, *, tables: bool, done: Iterable[Operation] = ()) -> None:
+    def discard_commit(self, run: str, *, tables: bool, undone: Iterable[str] = ()) -> None:
         """Discard a commit and the ledger entries of its raw files, so that the next run reads the files again.
 
         Discards the entries of all raw files if the commit changed tables and its own raw files are not enough to
@@ -209,7 +205,7 @@ class State:
         Args:
             run: the id of the run.
             tables: whether the commit was about to change tables.
-            done: the operations that were carried out all the same.
+            undone: the paths of files that the commit did not publish, or may not have deleted.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -219,7 +215,8 @@ class State:
             database.execute("insert or ignore into discarded select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))
             database.execute("delete from journal")
-            _record(database, done)
+            digests_table.forget(database, undone)
+            database.execute("pragma application_id = 0")  # whatever is there now has to be recorded
 
     def discarded_files(self) -> set[str]:
         """Return the discarded raw files that no run has read since: their partitions may be half published."""
@@ -237,13 +234,6 @@ def read_entries(path: Path) -> tuple[dict[str, Entry], dict[str, Unread]]:
         return {}, {}
     with read_only(path) as database:
         return entries_table.read(database), unread_table.read(database)
-
-
-def _record(database: sqlite3.Connection, done: Iterable[Operation]) -> None:
-    """Record the digests of the files that operations published, and remove those of the files that they deleted."""
-    last = {operation.final: operation.digest for operation in done if operation.kind != "sync"}
-    digests_table.write(database, {path: digest for path, digest in last.items() if digest is not None})
-    digests_table.forget(database, (path for path, digest in last.items() if digest is None))
 
 
 def _json(value: Operation | Tombstones) -> str:
