@@ -1,5 +1,6 @@
 """Check a data folder, and damage its tables."""
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -62,6 +63,12 @@ def pretend(path: Path) -> None:
     root = next(folder for folder in path.parents if (folder / "state.sqlite").exists())
     with closing(State(root / "state.sqlite")) as state:
         state.add_digests({path.relative_to(root).as_posix(): digests.of_file(path)})
+
+
+def forget_digests(folder: DataFolder) -> None:
+    """Forget all digests, as if an older release had made the state: damage is found without them too."""
+    with closing(sqlite3.connect(folder.root / "state.sqlite")) as database, database:
+        database.execute("delete from digests")
 
 
 def check_passes(folder: DataFolder) -> None:
