@@ -114,7 +114,7 @@ def file_of(folder: DataFolder, table: str) -> str:
 def test_damage(
     template: tuple[DataFolder, DataFolder], tmp_path: Path, table: str, damage: Callable[[Path], object]
 ) -> None:
-    """A run names the file, also without its digest, exits with 1 and changes nothing. A rebuild restores the tables."""
+    """A run names the file, also without a digest, exits with 1 and changes nothing. A rebuild restores the tables."""
     before, after = template
     folder = before.copy(tmp_path / "data")
     uri = file_of(folder, table)
