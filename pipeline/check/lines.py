@@ -66,13 +66,11 @@ def account(store: Store, digests: Digests, report: CheckReport) -> dict[str, En
         _compare_quarantine(store, path, entry, digests, report.quarantine)
     report.ledger.files, report.ledger.rows = len(entries or {}), total.lines
     _compare_runs(store, total, digests, report.runs)
-    if entries is not None:
-        known = {quarantine_path(path) for path in entries}
-        strange = set(catalog.quarantine_files(store)) - known
-        for uri in sorted(strange):
-            digests.agrees(uri, report.quarantine)
-        if strange:
-            report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
+    strange = set(catalog.quarantine_files(store)).difference(map(quarantine_path, entries or {}))
+    for uri in sorted(strange):
+        digests.agrees(uri, report.quarantine)
+    if strange and entries is not None:
+        report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
     _list_raw(store, entries or {}, report)
     return entries or {}
 

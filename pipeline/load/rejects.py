@@ -15,8 +15,7 @@ from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
-from pipeline.storage import ownership
-from pipeline.storage.digests import DigestingFile
+from pipeline.storage import digests, ownership
 from pipeline.storage.parquet import ParquetWriter, to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
@@ -44,7 +43,6 @@ class QuarantineWriter:
         self._rows: list[dict[str, object]] = []
         self._bytes = self._written = 0
         self._writer: ParquetWriter | None = None
-        self._file: DigestingFile | None = None
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
         """Add a line that was rejected now."""
@@ -83,21 +81,20 @@ class QuarantineWriter:
             return []
         if self._rows or part.lines_before:
             self._flush()
-        if self._writer is not None and self._file is not None:
+        if self._writer is not None:
             self._writer.add_key_value_metadata({"run": self._job.run})  # tells recovery which run wrote the file
             self._writer.close()
-            self._file.close()
             if self._written:
-                return [store.staged(self._staged, self._final, self._file.digest)]
+                digest = digests.of_file(store.path(self._staged))
+                return [store.staged(self._staged, self._final, digest)]
         return [Operation("delete", self._final)] if store.exists(self._final) else []
 
     def _flush(self) -> ParquetWriter:
         if self._writer is None:
             path = self._job.store.path(self._staged)
             ownership.make_folder(path.parent, self._job.store.root)
-            self._file = DigestingFile(path)
             self._writer = ParquetWriter(
-                self._file, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
+                path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
             )
             for rows in self._before():
                 self._write(self._writer, rows)

@@ -97,9 +97,10 @@ def _partition(folder: DataFolder) -> str:
 
 def test_a_missing_file(aged: DataFolder) -> None:
     """A partition that has a digest but no file is named, and no number that depends on it."""
-    (aged.root / _partition(aged)).unlink()
+    uri = _partition(aged)
+    (aged.root / uri).unlink()
     (said,) = faults(aged)
-    assert said.startswith(f"{_partition(aged)} is missing; `usage run --rebuild --workspace {WORKSPACE} --since")
+    assert said.startswith(f"{uri} is missing; `usage run --rebuild --workspace {WORKSPACE} --since")
 
 
 @pytest.fixture
