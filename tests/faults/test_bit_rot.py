@@ -20,8 +20,8 @@ from pipeline.storage.digests import Digest
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
-from tests.faults import bit_rot
-from tests.faults.bit_rot import Missed, differences, faults, flip, grown, kinds, mend, tell
+from tests.faults.bit_rot import faults, flip, kinds, mend, tell
+from tests.faults.histories import USERS, Missed, differences, grown
 from tests.support.command import contents, done, published, refused, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
 from tests.support.syncs import skip_syncs
@@ -189,9 +189,9 @@ def test_a_planted_stale_digest(aged: DataFolder) -> None:
 
 def test_every_bit_of_the_tombstones(folder: DataFolder) -> None:
     """A flipped bit in the tombstones would forget somebody else: no run takes them, and the check names the file."""
-    folder.drop("a.jsonl", [record("a", user={"id": bit_rot.USERS[0], "name": "Ada"}), record("b")])
+    folder.drop("a.jsonl", [record("a", user={"id": USERS[0], "name": "Ada"}), record("b")])
     folder.run()
-    done(usage(folder, "forget", "--apply", "--user", bit_rot.USERS[0]))
+    done(usage(folder, "forget", "--apply", "--user", USERS[0]))
     done(usage(folder, "retention", "--apply", "--keep", "90d"))
     folder.run()
     path = folder.root / TOMBSTONES
