@@ -36,7 +36,7 @@ from pipeline.load.rebuild import Rebuild, refuse_loss
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
 from pipeline.load.unread import UnreadFiles
-from pipeline.storage.tombstones import Tombstones
+from pipeline.storage import catalog
 from pipeline.storage.unread import Unread
 
 
@@ -94,7 +94,7 @@ class _Load:
         """Load everything, slice by slice."""
         session, rebuild, limits = self._session, self._rebuild, self._limits
         session.recover()
-        tombstones = Tombstones.read(session.store.root)
+        tombstones = session.tombstones()
         if rebuild is None or not rebuild.everything:
             erase.carry_out(session, tombstones, limits)
         else:  # it rewrites all tables, even damaged ones, without what is forgotten
@@ -125,6 +125,8 @@ class _Load:
         self._broken = {name for name, entry in entries.items() if entry.error}
         if not store.path("events").exists():
             state.trust()
+            if not catalog.published(store):
+                state.add_digests({})
         # A new ledger may have replaced one that knew of an unfinished commit.
         self._force = bool(discarded) or not state.is_trusted()
         if retry:
@@ -158,7 +160,7 @@ class _Load:
         session, rebuild, limits = self._session, self._rebuild, self._limits
         size = sum(part.bytes for part in parts)
         buckets = min(max(1, round(size / limits.bucket_bytes)), limits.buckets)
-        tombstones = Tombstones.read(session.store.root)
+        tombstones = session.tombstones()
         job = session.job(tombstones, limits, buckets, rebuild, force=self._force, reads=True)
         try:
             found = self._work(parts, job, pool, workers)

@@ -9,6 +9,8 @@ files under `staging/`, and removes them. The steps:
     4  tables.compare     the partitions are in order, and the published numbers follow from the events;
                           `reader` reads the files, and leaves out unreadable ones
     5  forgotten          nothing is stored that is forgotten or expired
+
+All steps that read a published file first compare it with its digest (`digests`), and leave out a damaged one.
 """
 
 import errno
@@ -17,6 +19,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pipeline.check import raw_files
+from pipeline.check.digests import Digests
 from pipeline.check.files import survey
 from pipeline.check.forgotten import Forgotten
 from pipeline.check.lines import account, unfinished
@@ -67,18 +70,20 @@ def check(
     with locked(store):
         # In the middle of a commit the tables do not agree, and need not: the next run finishes the commit first.
         if not unfinished(store, report):
-            entries = account(store, report)
+            digests = Digests(store, report)
+            entries = account(store, digests, report)
             if scope.is_everything:  # reading all of `raw/` takes a while
                 raw_files.compare(store, entries, report.ledger, progress or Progress())
-            units = survey(store, scope, report)
-            forgotten = Forgotten(store, report)
+            units = survey(store, scope, digests, report)
+            forgotten = Forgotten(store, digests, report)
             threads = settings.workers or os.cpu_count() or 1
-            reader = TableReader(store, _SPILL, threads, scope, report, forgotten, limits.memory)
+            reader = TableReader(store, _SPILL, threads, scope, report, digests, forgotten, limits.memory)
             try:
                 compare(units, reader, report, progress or Progress(), limits.group_bytes)
             finally:
                 store.clear(_SPILL)
             forgotten.end(units)
+            digests.end()
             _note_actions(store, reader.actions, report)
     report.problems = directory.problems(store.path(DIRECTORY))
     report.agrees = not any(result.wrong for result in report.results().values())

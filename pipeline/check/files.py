@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 
+from pipeline.check.digests import Digests
 from pipeline.check.report import CheckReport, Scope, TableResult
 from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
+from pipeline.load.rebuild import remedy
 from pipeline.storage import catalog
 from pipeline.storage.store import DamagedError, Store
 
@@ -31,18 +33,19 @@ class Unit(msgspec.Struct):
     actors: str | None = None
 
 
-def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
+def survey(store: Store, scope: Scope, digests: Digests, report: CheckReport) -> list[Unit]:
     """Return the files to compare, sorted by workspace and month, and check their names against the manifests.
 
     Args:
         store: the data folder.
         scope: the workspaces and days to check.
+        digests: of the published files.
         report: collects the faults.
     """
-    units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, report.events)}
+    units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, digests, report.events)}
     manifests = {name for name in catalog.published_workspaces(store) if scope.covers(name)}
     workspaces = manifests | {workspace_id for workspace_id, _ in units}
-    named = {name: _manifest(store, name, report.manifests) for name in sorted(workspaces)}
+    named = {name: _manifest(store, name, digests, report.manifests) for name in sorted(workspaces)}
     for workspace_id, months in named.items():
         for month, files in sorted((months or {}).items()):
             if not _MONTH.fullmatch(month):
@@ -55,42 +58,48 @@ def survey(store: Store, scope: Scope, report: CheckReport) -> list[Unit]:
         months = named[workspace_id]
         if months is not None and month not in months:
             text = f"{manifest_path(workspace_id)} does not name {month}, which has events"
-            report.manifests.fault(f"{text}; `usage run --rebuild` rebuilds it")
+            report.manifests.fault(f"{text}; {remedy(manifest_path(workspace_id))}")
     _orphans(store, scope, named, report.manifests)
     report.manifests.workspaces = len(manifests)
-    _published(store, report, something=bool(manifests))
+    _published(store, digests, report, something=bool(manifests))
     report.notes += [f"nothing is stored for workspace {name}" for name in sorted(scope.workspaces - workspaces)]
     return [units[key] for key in sorted(units)]
 
 
-def _events(store: Store, scope: Scope, result: TableResult) -> Iterator[Unit]:
-    """Yield the months that have events; any other file where readers look for partitions is a fault."""
+def _events(store: Store, scope: Scope, digests: Digests, result: TableResult) -> Iterator[Unit]:
+    """Yield the months that have events, or had some; any other file where readers look for partitions is a fault."""
     units: dict[tuple[str, str], Unit] = {}
-    for uri in catalog.files(store, "events", scope.workspaces):
+    stored = catalog.files(store, "events", scope.workspaces)
+    missing = set(digests.named("events")).difference(stored)
+    for uri in sorted({*stored, *missing}):
         found = _EVENTS.fullmatch(uri)
         day = _day(found[2]) if found else None
         if found is None or day is None:
-            result.fault(f"{uri} is not a partition of the table")
-        elif scope.first <= day <= scope.last:
+            if uri not in missing:
+                result.fault(f"{uri} is not a partition of the table")
+        elif scope.covers(found[1]) and scope.first <= day <= scope.last:
             key = found[1], found[2][:7]
             unit = units.setdefault(key, Unit(*key))
             unit.events.append(uri)
-            unit.bytes += store.path(uri).stat().st_size
+            if uri in missing:
+                digests.miss(uri, result)
+            else:
+                unit.bytes += store.path(uri).stat().st_size
     result.files = sum(len(unit.events) for unit in units.values())
     result.workspaces = len({workspace_id for workspace_id, _ in units})
     yield from units.values()
 
 
-def _manifest(store: Store, workspace_id: str, result: TableResult) -> dict[str, Month] | None:
+def _manifest(store: Store, workspace_id: str, digests: Digests, result: TableResult) -> dict[str, Month] | None:
     """Return the months that a manifest names; if it is missing or damaged, report that and return None."""
     uri = manifest_path(workspace_id)
     try:
-        manifest = store.load(uri, Manifest)
+        manifest = store.load(uri, Manifest, digests.of(uri) if store.exists(uri) else None)
     except DamagedError as error:
-        result.fault(f"{error}; `usage run --rebuild` rebuilds it")
+        result.fault(f"{error}; {remedy(uri)}")
         return None
     if manifest is None:
-        result.fault(f"{uri} is missing, although the workspace has events; `usage run --rebuild` rebuilds it")
+        result.fault(f"{uri} is missing, although the workspace has events; {remedy(uri)}")
         return None
     if manifest.workspace_id != workspace_id:
         result.fault(f"{uri} belongs to workspace {manifest.workspace_id}")
@@ -105,7 +114,7 @@ def _named(store: Store, unit: Unit, table: str, uri: str, result: TableResult) 
         result.fault(f"{where}, which belongs to another table, workspace or month")
         return None
     if not store.exists(uri):
-        result.fault(f"{where}, which is missing; `usage run --rebuild` rebuilds it")
+        result.fault(f"{where}, which is missing; {remedy(uri)}")
         return None
     result.files += 1
     return uri
@@ -123,11 +132,11 @@ def _orphans(store: Store, scope: Scope, named: dict[str, dict[str, Month] | Non
             result.fault(f"{uri} is an orphan: no manifest names it, and it can be deleted")
 
 
-def _published(store: Store, report: CheckReport, *, something: bool) -> None:
+def _published(store: Store, digests: Digests, report: CheckReport, *, something: bool) -> None:
     try:
-        published = store.load(PUBLISHED, Published)
+        published = store.load(PUBLISHED, Published, digests.of(PUBLISHED) if store.exists(PUBLISHED) else None)
     except DamagedError as error:
-        report.manifests.fault(f"{error}; `usage run --rebuild` rebuilds it")
+        report.manifests.fault(f"{error}; {remedy(PUBLISHED)}")
         return
     if published is None and something:
         report.manifests.fault(f"{PUBLISHED} is missing, although there are manifests; the next run writes it")

@@ -10,15 +10,17 @@ from contextlib import closing, suppress
 import msgspec
 import pyarrow as pa
 
+from pipeline.check.digests import Digests
 from pipeline.check.files import Unit
 from pipeline.check.report import CheckReport
 from pipeline.erasure.rejects import is_erased
 from pipeline.load.redaction import redact
 from pipeline.load.shuffle import of_forgotten
 from pipeline.quarantine import Quarantine
+from pipeline.storage.digests import EMPTY
 from pipeline.storage.state import State
 from pipeline.storage.store import Store
-from pipeline.storage.tombstones import Tombstones, TombstonesError
+from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
 
 _STATE = "state.sqlite"
 
@@ -28,12 +30,13 @@ class Forgotten:
 
     Args:
         store: the data folder.
+        digests: of the tombstones.
         report: collects the faults.
     """
 
-    def __init__(self, store: Store, report: CheckReport) -> None:
+    def __init__(self, store: Store, digests: Digests, report: CheckReport) -> None:
         self._store, self._report = store, report
-        self._tombstones = _tombstones(store, report)
+        self._tombstones = _tombstones(store, digests, report)
         self._events: dict[str, int] = {}  # number of events of forgotten users, by file
         self._places: dict[str, int] = {}  # number of places where other users' events name them, by file
 
@@ -67,10 +70,10 @@ class Forgotten:
                 self._report.quarantine.fault(f"{file.source_file}: forgotten or expired lines: {lines:,}; {remedy}")
 
 
-def _tombstones(store: Store, report: CheckReport) -> Tombstones:
+def _tombstones(store: Store, digests: Digests, report: CheckReport) -> Tombstones:
     """Return the tombstones; if they cannot be read, report that and return none."""
     try:
-        return Tombstones.read(store.root)
+        return Tombstones.read(store.root, digests.recorded.get(TOMBSTONES, EMPTY))
     except TombstonesError as error:
         report.ledger.fault(str(error))
         return Tombstones()

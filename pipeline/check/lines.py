@@ -4,6 +4,7 @@ Reads the ledger (`state.sqlite`), the footers of the quarantine files, the run 
 files; changes none of them.
 """
 
+import shlex
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -11,11 +12,13 @@ from contextlib import closing
 import msgspec
 import pyarrow.parquet as pq
 
+from pipeline.check.digests import Digests
 from pipeline.check.report import CheckReport, TableResult
 from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
 from pipeline.load.listing import RawFolderError, listed
+from pipeline.load.raw_names import is_inside
 from pipeline.load.results import RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
@@ -48,7 +51,7 @@ def unfinished(store: Store, report: CheckReport) -> bool:
     return True
 
 
-def account(store: Store, report: CheckReport) -> dict[str, Entry]:
+def account(store: Store, digests: Digests, report: CheckReport) -> dict[str, Entry]:
     """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run.
 
     Returns:
@@ -60,13 +63,14 @@ def account(store: Store, report: CheckReport) -> dict[str, Entry]:
         total += entry.counts
         if not _adds_up(entry.counts):
             report.ledger.fault(f"{path}: {_sum(entry.counts)}")
-        _compare_quarantine(store, path, entry, report.quarantine)
+        _compare_quarantine(store, path, entry, digests, report.quarantine)
     report.ledger.files, report.ledger.rows = len(entries or {}), total.lines
-    _compare_runs(store, total, report.runs)
-    if entries is not None:
-        known = {quarantine_path(path) for path in entries}
-        if strange := set(catalog.quarantine_files(store)) - known:
-            report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
+    _compare_runs(store, total, digests, report.runs)
+    strange = set(catalog.quarantine_files(store)).difference(map(quarantine_path, entries or {}))
+    for uri in sorted(strange):
+        digests.agrees(uri, report.quarantine)
+    if strange and entries is not None:
+        report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
     _list_raw(store, entries or {}, report)
     return entries or {}
 
@@ -102,23 +106,27 @@ def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
         return None
     try:
         with closing(State(store.path(_STATE))) as state:
+            state.refuse_damage()
             return state.entries()
     except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
         report.ledger.fault(f"{_STATE} cannot be read ({error}); delete it, and the next run reads all raw files again")
         return None
 
 
-def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResult) -> None:
+def _compare_quarantine(store: Store, path: str, entry: Entry, digests: Digests, result: TableResult) -> None:
     uri, rejected = quarantine_path(path), entry.counts.rejected
     if not store.exists(uri):
         if rejected:
             result.fault(f"{uri} is missing, but the ledger counts {rejected:,} rejected lines of {path}")
         return
+    mending = _mending(path)
     try:
+        if not digests.agrees(uri, result, mending):
+            return
         rows = int(pq.read_metadata(store.path(uri)).num_rows)
     except READING as error:
         refuse_shortage(error)
-        result.fault(f"{uri} cannot be read ({error}); `usage run --rebuild` rebuilds it")
+        result.fault(f"{uri} cannot be read ({error}); {mending}")
         return
     result.files += 1
     result.rows += rows
@@ -126,13 +134,15 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, result: TableResu
         result.fault(f"{uri} has {rows:,} rows, but the ledger counts {rejected:,} rejected lines of {path}")
 
 
-def _compare_runs(store: Store, ledger: Counts, result: TableResult) -> None:
+def _compare_runs(store: Store, ledger: Counts, digests: Digests, result: TableResult) -> None:
     """Check each run record, and that no count of the ledger exceeds the sum over all runs.
 
     The sum may be higher: a file that was replaced or rebuilt was read several times, but counts once in the ledger.
     """
     total = Counts()
     for uri in catalog.runs_files(store):
+        if not digests.agrees(uri, result):
+            continue
         for number, line in enumerate((store.read(uri) or b"").splitlines(), 1):
             where = f"{uri}, line {number}"
             try:
@@ -155,6 +165,13 @@ def _compare_runs(store: Store, ledger: Counts, result: TableResult) -> None:
             result.fault(
                 f"runs/ adds up to {getattr(total, name):,} {name}, but the ledger counts {getattr(ledger, name):,}"
             )
+
+
+def _mending(path: str) -> str:
+    """Return what makes the quarantine file of a raw file again: a file with a new time is read as a whole."""
+    if not is_inside(path) or "\\" in path:  # elsewhere, or a name that cannot be shown as it is
+        return "`usage run --rebuild` rebuilds it"
+    return f"`touch {shlex.quote(f'{RAW}/{path}')}`, and the next run reads that file again"
 
 
 def _adds_up(counts: Counts) -> bool:

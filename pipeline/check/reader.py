@@ -11,11 +11,13 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.check.digests import Digests
 from pipeline.check.files import Unit
 from pipeline.check.forgotten import Forgotten
 from pipeline.check.report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
 from pipeline.grouping import grouped
+from pipeline.load.rebuild import remedy
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import to_schema
@@ -61,6 +63,7 @@ class TableReader:
         threads: how many threads an engine may use.
         scope: the days to check.
         report: collects the faults.
+        digests: of the published files.
         forgotten: looks at every row of events.
         memory: the limit of an engine, such as `200MB`.
     """
@@ -72,11 +75,12 @@ class TableReader:
         threads: int,
         scope: Scope,
         report: CheckReport,
+        digests: Digests,
         forgotten: Forgotten,
         memory: str,
     ) -> None:
         self._store, self._spill, self._threads, self._report = store, spill, threads, report
-        self._forgotten, self._memory = forgotten, memory
+        self._digests, self._forgotten, self._memory = digests, forgotten, memory
         self.days = {"first": scope.first, "last": scope.last}
         self._left_out: set[str] = set()
         self.actions: set[str] = set()  # of all events
@@ -115,14 +119,17 @@ class TableReader:
     def _rows(self, kind: Kind, units: list[Unit]) -> Iterator[pa.Table]:
         for unit in units:
             for uri in self.files(kind, unit):
+                result = self._report.events if kind is STORED_EVENTS else self._report.manifests
                 try:
-                    yield from self._read(kind, unit.workspace_id, uri)
+                    if self._digests.agrees(uri, result):  # so it is in the cache of the system when it is read
+                        yield from self._read(kind, unit.workspace_id, uri)
+                    else:
+                        self._left_out.add(uri)
                 except READING as error:
                     refuse_shortage(error)
                     self._left_out.add(uri)
                     why = str(error).splitlines()[0].replace(f"{self._store.root}/", "")
-                    result = self._report.events if kind is STORED_EVENTS else self._report.manifests
-                    result.fault(f"{uri} cannot be read: {why}; `usage run --rebuild` rebuilds it")
+                    result.fault(f"{uri} cannot be read: {why}; {remedy(uri)}")
 
     def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.Table]:
         """Yield the rows of one file, with the columns `kind.kept`.

@@ -73,9 +73,10 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
 
     from pipeline.contract.directory import DirectoryError
     from pipeline.load.listing import PathError, RawFolderError
-    from pipeline.load.rebuild import RawGoneError
+    from pipeline.load.rebuild import RawGoneError, remedy
     from pipeline.load.unread import AcceptError
     from pipeline.storage.lock import BusyError
+    from pipeline.storage.store import DamagedError
 
     try:
         yield
@@ -94,6 +95,8 @@ def reporting_failures(*paths: "Path") -> Iterator[None]:
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
         what = "out of memory" if isinstance(error, MemoryError) else " ".join(str(error).split())
         typer.echo(f"error: {where}{what}", err=True)
+        if isinstance(error, DamagedError) and error.uri != "state.sqlite":
+            typer.echo(f"{error.uri}: {remedy(error.uri)}", err=True)
         typer.echo("the next run does the rest; `usage run --rebuild` repairs damaged files", err=True)
         raise typer.Exit(FAILED) from None
 

@@ -32,6 +32,9 @@ def run(
     since: Annotated[
         str | None, typer.Option(help="With --rebuild: first UTC month, e.g. 2026-10.", show_default="all")
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="With --rebuild: last UTC month, e.g. 2026-10.", show_default="all")
+    ] = None,
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="With --rebuild: lose events of missing raw files.")
     ] = False,
@@ -55,7 +58,7 @@ def run(
     is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only a signal ends the command: the outcome of each
     run is printed, and the next run follows.
     """
-    rebuilt = _rebuild(rebuild, paths, workspace, since, accept_loss)
+    rebuilt = _rebuild(rebuild, paths, workspace, since, until, accept_loss)
     if every is not None:
         if paths or rebuilt or strict or accept or now is not None:
             refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict, --accept and --now")
@@ -81,21 +84,29 @@ def _interval(text: str) -> int:
 
 
 def _rebuild(
-    wanted: bool, paths: list[Path] | None, workspaces: list[str] | None, since: str | None, accept_loss: bool
+    wanted: bool,
+    paths: list[Path] | None,
+    workspaces: list[str] | None,
+    since: str | None,
+    until: str | None,
+    accept_loss: bool,
 ) -> "Rebuild | None":
     """Return what to rebuild; exit 2 if the options do not go together."""
     from pipeline.contract import formats
     from pipeline.load.rebuild import Rebuild
 
     if not wanted:
-        if workspaces or since or accept_loss:
-            refuse("--workspace, --since and --accept-loss need --rebuild")
+        if workspaces or since or until or accept_loss:
+            refuse("--workspace, --since, --until and --accept-loss need --rebuild")
         return None
     if paths:
         refuse("--rebuild reads all raw files: leave out PATH")
-    if since and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", since):
-        refuse(f"--since must be a month such as 2026-10, not {since!r}")
+    for option, month in (("--since", since), ("--until", until)):
+        if month and not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", month):
+            refuse(f"{option} must be a month such as 2026-10, not {month!r}")
+    if since and until and since > until:
+        refuse(f"--since {since} is after --until {until}")
     try:
-        return Rebuild(frozenset(map(formats.uuid, workspaces or ())), since or "", accept_loss)
+        return Rebuild(frozenset(map(formats.uuid, workspaces or ())), since or "", accept_loss, until or "")
     except formats.FormatError as error:
         refuse(f"--workspace must be a UUID, not {str(error)!r}")

@@ -92,7 +92,7 @@ def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) ->
     from pipeline.erasure.plan import ErasurePlan  # noqa: PLC0415 - a run without tombstones does without its libraries
 
     session.recover()
-    wanted = Tombstones.read(session.store.root)
+    wanted = session.tombstones()
     for tombstone in tombstones:
         if (more := wanted.with_more([tombstone])) != wanted:
             append(session.store.root, tombstone)
@@ -105,7 +105,7 @@ def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
     from pipeline.erasure import lifetime  # noqa: PLC0415 - a run without tombstones needs none of its libraries
     from pipeline.erasure.plan import make_plan  # noqa: PLC0415 - likewise
 
-    tombstones = Tombstones.read(session.store.root).with_more(more).since(session.state.carried_out())
+    tombstones = session.tombstones().with_more(more).since(session.state.carried_out())
     with session.stage("plan", "looking for what is erased"):
         plan = make_plan(session.store, tombstones, session.state.entries(), session.workers)
         if tombstones.floor:

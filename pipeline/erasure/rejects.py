@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pipeline.contract.calendar import utc_day
-from pipeline.contract.tables import RAW
+from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.load.rejects import QuarantineWriter
@@ -54,6 +54,7 @@ def erase_rejects(piece: tuple[int, Part], job: Job) -> PartResult:
     number, part = piece
     result, writer = PartResult.of(part, number), QuarantineWriter(job, part, number)
     tail = 0 if part.entry is None or not part.entry.tail.lines else part.entry.counts.lines
+    job.refuse_damage(quarantine_path(part.source_file))
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
         if not is_erased(rejected, job.tombstones):

@@ -1,5 +1,6 @@
 """What the steps of one run share; it goes to other processes with each piece of work."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.load.rebuild import Rebuild
+from pipeline.storage.digests import DigestReader
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 
@@ -54,6 +56,7 @@ class Job(msgspec.Struct, frozen=True):
     latest: int  # the last instant that an event may have, in microseconds UTC
     buckets: int
     tombstones: Tombstones
+    digests: DigestReader  # of what is published
     force: bool = False  # rewrite what was touched even if it did not change
     rebuild: Rebuild | None = None  # what is rebuilt, as if none of it were stored
     limits: Limits = DEFAULT_LIMITS
@@ -75,13 +78,25 @@ class Job(msgspec.Struct, frozen=True):
             return False
         return self.rebuild is None or self.rebuild.covers(workspace_id, day[:7])
 
-    def read_manifest(self, workspace_id: str) -> Manifest:
-        """Return a workspace's stored manifest; an empty one if there is none, or if everything is rebuilt.
+    def refuse_damage(self, uri: str) -> None:
+        """Compare a file, if it exists, with its digest, if that is known, because its rows are written again.
 
         Raises:
-            DamagedError: it cannot be read.
+            DamagedError: it is not as it was written.
         """
-        empty = Manifest(workspace_id, "", {})
-        if self.rebuild is not None and self.rebuild.everything:
-            return empty
-        return self.store.load(manifest_path(workspace_id), Manifest) or empty
+        if self.store.exists(uri):
+            self.store.refuse_damage(uri, self.digests.of([uri]).get(uri))
+
+    def read_manifests(self, workspace_ids: Iterable[str]) -> dict[str, Manifest]:
+        """Return the stored manifest of each workspace; an empty one if there is none, or if all of it is rebuilt.
+
+        Raises:
+            DamagedError: one cannot be read, or is not as it was written.
+        """
+        found = {workspace_id: Manifest(workspace_id, "", {}) for workspace_id in sorted(workspace_ids)}
+        kept = [name for name in found if not (self.rebuild and self.rebuild.covers_all(name))]
+        known = self.digests.of([manifest_path(name) for name in kept])
+        for name in kept:
+            uri = manifest_path(name)
+            found[name] = self.store.load(uri, Manifest, known.get(uri)) or found[name]
+        return found

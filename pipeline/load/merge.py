@@ -23,7 +23,8 @@ from pipeline.load.redaction import redact
 from pipeline.load.results import BucketResult
 from pipeline.load.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
-from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, Reordered, portions
+from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, portions
+from pipeline.storage.reordered import Reordered
 from pipeline.storage.store import Operation
 from pipeline.validation.bulk import ROWS
 
@@ -138,7 +139,8 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     existing = [uri if job.store.exists(uri) else None for uri in uris]
     threads, most_bytes = bucket.resources.threads, job.limits.stored_bytes
-    for part, found in portions(job.store, existing, EVENTS, threads, most_bytes):
+    known = job.digests.of([uri for uri in existing if uri is not None])
+    for part, found in portions(job.store, existing, EVENTS, threads, most_bytes, known):
         stored = found
         if bucket.rerun:
             kept = found.filter(pa.array(~of_forgotten(found["user_id"].combine_chunks(), job.tombstones)))

@@ -61,11 +61,12 @@ def _published(job: Job) -> Published | None:
     """Return what is published.
 
     Raises:
-        DamagedError: it cannot be read.
+        DamagedError: it cannot be read, or is not as it was written.
         NewerError: a newer release wrote it.
     """
     try:
-        found = job.store.load(PUBLISHED, Published)
+        known = job.digests.of([PUBLISHED])
+        found = job.store.load(PUBLISHED, Published, known.get(PUBLISHED))
     except DamagedError:
         if job.rebuild is not None and job.rebuild.everything:
             return None
@@ -116,8 +117,9 @@ def compose(job: Job, published: Published, results: Results, report: RunReport)
     if job.rebuild is None or job.rebuild.everything:
         staged += [operation for part in results.parts for operation in part.operations]
     manifests, outdated = [], []
+    stored = job.read_manifests(tables)
     for workspace_id in sorted(tables):
-        before = job.read_manifest(workspace_id).months
+        before = stored[workspace_id].months
         changed = _kept(job, workspace_id, before) | months.get(workspace_id, {})
         after = {month: files for month, files in changed.items() if files}
         manifests.append(_manifest(job, workspace_id, after))
@@ -170,9 +172,19 @@ def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operatio
 
 
 def _record(job: Job, report: RunReport) -> Operation:
-    """Stage the records of the day's runs, including this one."""
+    """Stage the records of the day's runs, including this one.
+
+    The digest is that of the earlier records as they were written, so that if they are damaged now, which stops no run,
+    `usage check` finds that afterwards too.
+    """
     final = runs_path(utc_day(job.started).isoformat())
-    return _stage(job, final, (job.store.read(final) or b"") + msgspec.json.encode(report) + b"\n")
+    before, line = job.store.read(final), msgspec.json.encode(report) + b"\n"
+    staged = _stage(job, final, (before or b"") + line)
+    known = job.digests.of([final]).get(final)
+    if before is None or known is None:
+        return staged
+    digest = known.followed_by(line)
+    return msgspec.structs.replace(staged, size=digest.size, checksum=digest.checksum)
 
 
 def _stage(job: Job, final: str, content: bytes) -> Operation:

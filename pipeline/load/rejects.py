@@ -15,7 +15,7 @@ from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
-from pipeline.storage import ownership
+from pipeline.storage import digests, ownership
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.parquet import ParquetWriter, to_schema
 from pipeline.storage.store import DamagedError, Operation
@@ -86,7 +86,8 @@ class QuarantineWriter:
             self._writer.add_key_value_metadata({"run": self._job.run})  # tells recovery which run wrote the file
             self._writer.close()
             if self._written:
-                return [store.staged(self._staged, self._final)]
+                digest = digests.of_file(store.path(self._staged))
+                return [store.staged(self._staged, self._final, digest)]
         return [Operation("delete", self._final)] if store.exists(self._final) else []
 
     def _flush(self) -> ParquetWriter:
@@ -117,6 +118,7 @@ class QuarantineWriter:
         store, lines = self._job.store, self._part.lines_before
         if not lines or not store.exists(self._final):
             return
+        self._job.refuse_damage(self._final)
         try:
             with store.path(self._final).open("rb") as file:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):

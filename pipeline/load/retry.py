@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.contract.tables import RAW
+from pipeline.contract.tables import RAW, quarantine_path
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import Job
 from pipeline.load.rejects import QuarantineWriter
@@ -54,6 +54,7 @@ def retry(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
     result, writer = PartResult.of(part, number), QuarantineWriter(job, part, number)
     good: list[Row] = []
     size = 0
+    job.refuse_damage(quarantine_path(part.source_file))
     quarantine = Quarantine(job.store, file=part.source_file)
     for rejected in quarantine.lines():
         verdict = validate(rejected.line, job.latest, actions=job.actions) if _is_wanted(rejected, part) else None

@@ -21,11 +21,12 @@ from pipeline.load.job import Job, Limits
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import Remarks, Results, RunReport, ledger
-from pipeline.storage import commit
+from pipeline.storage import commit, digests
+from pipeline.storage.digests import EMPTY
 from pipeline.storage.lock import locked
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Operation, Store
-from pipeline.storage.tombstones import Tombstones
+from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 from pipeline.storage.unread import Unread
 
 # An event may be this far ahead of the run that reads it, since not every producer's clock is right.
@@ -56,6 +57,19 @@ class Session:
             commit.recover(self.store, self.state)
             self.store.clear("staging")
 
+    def tombstones(self) -> Tombstones:
+        """Return the tombstones, and remember the digest of their file: it must begin like that from now on.
+
+        Raises:
+            TombstonesError: the file is not as it was, or has a line that is not a tombstone.
+        """
+        known = self.state.digest_reader().of([TOMBSTONES]).get(TOMBSTONES, EMPTY)
+        found = Tombstones.read(self.store.root, known)
+        path = self.store.path(TOMBSTONES)
+        if found != Tombstones() and path.stat().st_size != known.size:
+            self.state.note_digest(TOMBSTONES, digests.of_file(path))
+        return found
+
     def job(
         self,
         tombstones: Tombstones,
@@ -74,6 +88,7 @@ class Session:
             latest=self.now + _AHEAD_US,
             buckets=buckets,
             tombstones=tombstones,
+            digests=self.state.digest_reader(),
             force=force,
             rebuild=rebuild,
             limits=limits,

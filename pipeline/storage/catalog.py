@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from pipeline.contract.tables import Month
+from pipeline.contract.tables import PUBLISHED, Month, manifest_path
 from pipeline.storage.store import Store
 
 TABLES: Final = ("events", "cube", "actors")
@@ -70,6 +70,14 @@ def quarantine_files(store: Store) -> list[str]:
 def runs_files(store: Store) -> list[str]:
     """Return every file of run records, the oldest day first."""
     return sorted(f"runs/{path.name}" for path in store.path("runs").glob("*.jsonl"))
+
+
+def published(store: Store) -> list[str]:
+    """Return every file that a commit published, and every foreign one in its place."""
+    found = [uri for table in TABLES for uri in files(store, table)]
+    found += [manifest_path(workspace_id) for workspace_id in published_workspaces(store)]
+    found += [*quarantine_files(store), *runs_files(store)]
+    return [*found, PUBLISHED] if store.exists(PUBLISHED) else found
 
 
 def named(months: Mapping[str, Month]) -> set[str]:

@@ -5,7 +5,8 @@ protects readers from a power failure: a reader finds a workspace's old manifest
 names.
 
     1  sync: the staged files are on disk
-    2  record the operations in the journal and the raw files in the ledger, in one transaction
+    2  record the operations in the journal, the digests of their files, and the raw files in the ledger, in one
+       transaction
     3  rename and delete files in the order of the operations, with syncs in between
     4  remove the operations from the journal, except the deletes that no sync has followed: they stay until the next
        commit begins
@@ -19,9 +20,12 @@ until it is mounted again, and then `recover` sees what is on the disk.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
+from pipeline.storage import catalog, digests
 from pipeline.storage.damage import READING, refuse_shortage
+from pipeline.storage.digests import Digest
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstones
@@ -66,6 +70,8 @@ def commit(
     for operation in operations:
         store.apply(operation)
     state.end()
+    if not state.has_all_digests():
+        state.add_digests(_unknown_digests(store, state))
 
 
 def recover(store: Store, state: State) -> None:
@@ -85,8 +91,11 @@ def recover(store: Store, state: State) -> None:
     run, operations = found
     pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
     done = set(operations).difference(pending)
-    if not all(_was_written_by(run, store, operation) for operation in done):
-        state.discard_commit(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
+    published = {operation for operation in done if _was_written_by(run, store, operation)}
+    if published != done:
+        tables = any(operation.final.startswith(_TABLES) for operation in operations)
+        undone = {operation.final for operation in operations} - {operation.final for operation in published}
+        state.discard_commit(run, tables=tables, undone=undone)
         return
     store.make_folders(pending)
     for operation in pending:
@@ -108,3 +117,18 @@ def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
             return False
         return bool(metadata.get(b"run") == run.encode())
     return run.encode() in (store.read(operation.final) or b"")
+
+
+def _unknown_digests(store: Store, state: State) -> dict[str, Digest]:
+    """Return the digests, as they are now, of the published files that the state knows none of.
+
+    It is so if the state was lost, or made by an older release.
+    """
+    known, found = state.digests(), {}
+    for uri in catalog.published(store):
+        if uri not in known:
+            # `usage check` names a file that cannot be read, and one whose name no run would choose.
+            with suppress(OSError, UnicodeEncodeError):
+                uri.encode()
+                found[uri] = digests.of_file(store.path(uri))
+    return found

@@ -4,27 +4,29 @@ Reads the published files, and writes staged ones; `pipeline.storage.commit` pub
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.storage import digests
 from pipeline.storage.damage import READING, refuse_shortage
+from pipeline.storage.digests import Digest, DigestingFile
 from pipeline.storage.store import DamagedError, Operation, Store
 
 # A page of the feed reads whole row groups, so they must be small; each one makes the footer longer.
 _ROW_GROUP_ROWS: Final = 10_000
-# How many rows are reordered at once: more rows need more memory for copies, fewer rows need more calls.
-_AHEAD_ROWS: Final = 20_000
 # Up to this size a table is combined into one chunk: taking rows from one chunk is faster.
 ONE_PIECE_BYTES: Final = 128 << 20
 
 # Few system calls per file: most files fit into one buffer.
 _BUFFER_BYTES: Final = 64 << 10
+# A file of up to this size is read at once where its digest is compared, larger ones twice.
+_WHOLE_BYTES: Final = 4 << 20
 # The physical types of Parquet that hold integers and instants.
 _INTEGERS: Final = {"INT32", "INT64"}
 
@@ -34,7 +36,12 @@ class PartitionError(RuntimeError):
 
 
 def portions(
-    store: Store, uris: Sequence[str | None], schema: pa.Schema, threads: int, most_bytes: int
+    store: Store,
+    uris: Sequence[str | None],
+    schema: pa.Schema,
+    threads: int,
+    most_bytes: int,
+    known: Mapping[str, Digest] = MappingProxyType({}),
 ) -> Iterator[tuple[slice, pa.Table]]:
     """Yield the rows of partitions in portions of consecutive partitions, with as few in memory as possible.
 
@@ -44,15 +51,17 @@ def portions(
         schema: the columns to read; a nullable column that an older file lacks is null.
         threads: how many partitions are read at once.
         most_bytes: a portion ends with the partition that brings it to this size in memory.
+        known: the digests of the files that must be as they were written, because their rows are written again.
 
     Yields:
         The slice of `uris`, and the rows of its partitions: `workspace_id`, then the columns of `schema`.
 
     Raises:
-        DamagedError: a file does not exist, is not readable Parquet, or lacks a column that must not be null.
+        DamagedError: a file does not exist, is not readable Parquet, lacks a column that must not be null, or has
+            another digest.
     """
     columns = pa.schema([pa.field("workspace_id", pa.string(), nullable=False), *schema])
-    partitions = _read_ahead(store, [uri for uri in uris if uri is not None], columns, threads)
+    partitions = _read_ahead(store, [uri for uri in uris if uri is not None], columns, threads, known)
     start, size = 0, 0
     tables: list[pa.Table] = []
     for stop, uri in enumerate(uris, start=1):
@@ -71,22 +80,24 @@ def _drained(tables: list[pa.Table], columns: pa.Schema) -> pa.Table:
     return joined
 
 
-def _read_ahead(store: Store, uris: Sequence[str], columns: pa.Schema, threads: int) -> Iterator[pa.Table]:
+def _read_ahead(
+    store: Store, uris: Sequence[str], columns: pa.Schema, threads: int, known: Mapping[str, Digest]
+) -> Iterator[pa.Table]:
     """Yield the rows of each partition, in order, and read at most `threads` partitions ahead."""
     waiting: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for uri in uris:
-            waiting.append(pool.submit(_read, store, uri, columns))
+            waiting.append(pool.submit(_read, store, uri, columns, known.get(uri)))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
+def _read(store: Store, uri: str, columns: pa.Schema, digest: Digest | None) -> pa.Table:
     workspace_id = uri.split("/")[1].partition("=")[2]
     try:
-        with pa.OSFile(str(store.path(uri))) as file:
+        with _opened(store, uri, digest) as file:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
             found = parquet.read([name for name in columns.names if name != "workspace_id"], use_threads=False)
         found = found.append_column(columns.field("workspace_id"), pa.repeat(pa.scalar(workspace_id), found.num_rows))
@@ -94,6 +105,18 @@ def _read(store: Store, uri: str, columns: pa.Schema) -> pa.Table:
     except READING as error:
         refuse_shortage(error)
         raise DamagedError(uri, str(error)) from None
+
+
+def _opened(store: Store, uri: str, digest: Digest | None) -> pa.NativeFile:
+    """Open a file for reading, after its bytes were compared with its digest, if that is known."""
+    path = store.path(uri)
+    if digest is None or digest.size > _WHOLE_BYTES:
+        store.refuse_damage(uri, digest)
+        return pa.OSFile(str(path))
+    content = path.read_bytes()
+    if digests.EMPTY.followed_by(content) != digest:
+        raise DamagedError(uri, digests.WHY)
+    return pa.BufferReader(content)
 
 
 def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -113,42 +136,6 @@ def to_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
             raise ValueError(f"{field.name} has nulls")
         arrays.append(array if array.type == field.type else array.cast(field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-class Reordered:
-    """The rows of a table in another order, copied piece by piece.
-
-    Args:
-        table: may be memory-mapped from files that do not fit into memory.
-        positions: the positions of the table's rows, in the wanted order: `(rows,)`.
-        ahead_rows: how many rows are reordered at once.
-    """
-
-    def __init__(self, table: pa.Table, positions: npt.NDArray[np.int64], ahead_rows: int = _AHEAD_ROWS) -> None:
-        self._batches = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-        self._ends = np.cumsum([batch.num_rows for batch in self._batches])
-        self._positions, self._ahead_rows = positions, ahead_rows
-        self._start, self._piece = 0, self._take(positions[:0])
-
-    def rows(self, start: int, stop: int) -> pa.Table:
-        """Return the rows from `start` up to, but not including, `stop`, counted in the new order."""
-        if not self._start <= start <= stop <= self._start + self._piece.num_rows:
-            self._start, self._piece = start, self._take(self._positions[start : max(stop, start + self._ahead_rows)])
-        return self._piece.slice(start - self._start, stop - start)
-
-    def _take(self, positions: npt.NDArray[np.int64]) -> pa.Table:
-        if len(self._batches) == 1:
-            return pa.Table.from_batches([self._batches[0].take(pa.array(positions))])
-        places = np.searchsorted(self._ends, positions, side="right")
-        order = np.argsort(places, kind="stable")
-        pieces = [self._batches[0].slice(0, 0)]
-        for place in np.unique(places).tolist():
-            batch = self._batches[place]
-            inside = positions[order[places[order] == place]] - (self._ends[place] - batch.num_rows)
-            pieces.append(batch.take(pa.array(inside)))
-        back = np.empty(len(order), np.int64)
-        back[order] = np.arange(len(order))
-        return pa.Table.from_batches([pa.concat_batches(pieces).take(pa.array(back))])
 
 
 class ParquetWriter(pq.ParquetWriter):  # type: ignore[misc]  # pyarrow has no types
@@ -236,27 +223,29 @@ class PartitionWriter:
         # All files are staged in one folder: a folder per file would take a fifth of the time of writing the file.
         staged = {key: f"{self._staging}/{final(*key).replace('/', '~')}" for key in keys}
         with ThreadPoolExecutor(self._threads) as pool:
-            begun = []
+            written: dict[tuple[str, str], Digest] = {}
+            begun: dict[tuple[str, str], Future[Digest]] = {}
             for key, uri in staged.items():
                 start, stop = spans.get(key, (0, 0))
                 step = self._row_group_rows
                 if stop - start > step:  # too many rows to keep in memory until a thread is free
                     bounds = range(start, stop, step)
-                    self._write(uri, (rows(first, min(first + step, stop)) for first in bounds))
+                    written[key] = self._write(uri, (rows(first, min(first + step, stop)) for first in bounds))
                 else:
-                    begun.append(pool.submit(self._write, uri, [rows(start, stop)] if stop > start else []))
-            for written in begun:
-                written.result()
-        return {key: self._store.staged(uri, final(*key)) for key, uri in staged.items()}
+                    begun[key] = pool.submit(self._write, uri, [rows(start, stop)] if stop > start else [])
+            written |= {key: future.result() for key, future in begun.items()}
+        return {key: self._store.staged(uri, final(*key), written[key]) for key, uri in staged.items()}
 
-    def _write(self, uri: str, pieces: Iterable[pa.Table]) -> None:
+    def _write(self, uri: str, pieces: Iterable[pa.Table]) -> Digest:
+        digesting = DigestingFile(self._store.path(uri))
         with (
-            pa.output_stream(str(self._store.path(uri)), compression=None, buffer_size=_BUFFER_BYTES) as file,
+            pa.output_stream(digesting, compression=None, buffer_size=_BUFFER_BYTES) as file,
             ParquetWriter(file, self._schema, **self._options) as writer,
         ):
             for piece in pieces:
                 writer.write_table(piece)
             writer.add_key_value_metadata({"run": self._run})
+        return digesting.digest
 
 
 def _leaves(schema: pa.Schema) -> dict[str, str]:

@@ -1,30 +1,30 @@
-"""The writer's state: the ledger of raw files and the journal of the current commit.
+"""The writer's state: the ledger of raw files, the journal of the current commit, and the digests of published files.
 
 Reads and writes `state.sqlite`. Losing the file is harmless: the next run reads all raw files again, and because every
 event has a version, the tables stay the same.
 """
 
-import operator
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from pipeline.storage import digests as digests_table
+from pipeline.storage import entries as entries_table
 from pipeline.storage import ownership
 from pipeline.storage import unread as unread_table
+from pipeline.storage.digests import Digest, DigestReader
+from pipeline.storage.entries import Counts, Entry
+from pipeline.storage.read_only import read_only
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
+__all__ = ["Counts", "Entry", "State", "read_entries"]
+
 _SCHEMA: Final = """
-create table if not exists files (
-  path text primary key,
-  run text not null,
-  entry text not null
-) strict;
 create table if not exists discarded (
   path text primary key
 ) strict;
@@ -39,58 +39,11 @@ create table if not exists erasures (
 ) strict;
 """
 
-
 _END: Final = """
 delete from journal
 where operation ->> 'kind' <> 'delete'
   or position < (select max(position) from journal where operation ->> 'kind' = 'sync')
 """
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Line counts by outcome: every line is accepted, a duplicate, rejected or blank."""
-
-    lines: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    blank: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*map(operator.add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
-
-    def __sub__(self, other: "Counts") -> "Counts":
-        return Counts(*map(operator.sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
-
-
-class Entry(msgspec.Struct):
-    """The ledger's record of one raw file.
-
-    Attributes:
-        path: the key of the ledger.
-        inode: of the file when it was read.
-        size: in bytes, when it was read.
-        mtime_ns: the time of its last change, in nanoseconds.
-        run: the run that read it.
-        counts: all lines of the file, with those of `tail`.
-        tail: the last line, if it had no newline yet.
-        offset: the end of the last complete line, in bytes; a plain file that only grew is read from here.
-        prefix_hash: a hash of the bytes before `offset`, at both ends.
-        checksum: of all bytes before `offset`, of a plain file; None: unknown.
-        error: why the file could not be read to its end; None if it was.
-    """
-
-    path: str
-    inode: int
-    size: int
-    mtime_ns: int
-    run: str
-    counts: Counts
-    tail: Counts
-    offset: int = 0
-    prefix_hash: str = ""
-    checksum: int | None = None
-    error: str | None = None
 
 
 class State:
@@ -106,12 +59,15 @@ class State:
     def __init__(self, path: Path) -> None:
         ownership.make_folder(path.parent, path.parent)
         ownership.make_file(path, path.parent)  # SQLite gives its other files the same owner and mode
-        self._database = sqlite3.connect(path, isolation_level=None)
+        # A step of a run may look up digests in another thread while this one waits for it.
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._path = path
         try:
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
             self._database.execute("pragma secure_delete = on")  # paths contain the ids of forgotten workspaces
-            self._database.executescript(_SCHEMA + unread_table.SCHEMA)
+            self._database.executescript(_SCHEMA + entries_table.SCHEMA + unread_table.SCHEMA + digests_table.SCHEMA)
+            entries_table.upgrade(self._database)
         except sqlite3.DatabaseError:
             self.close()
             raise
@@ -122,11 +78,21 @@ class State:
 
     def entries(self) -> dict[str, Entry]:
         """Return the entries of the ledger by path."""
-        return _entries(self._database)
+        return entries_table.read(self._database)
 
     def unread(self) -> dict[str, Unread]:
         """Return the raw files that could not be read to their end, by path."""
         return unread_table.read(self._database)
+
+    def refuse_damage(self) -> None:
+        """Look at the structure of the whole database.
+
+        Raises:
+            sqlite3.DatabaseError: it is damaged.
+        """
+        (found,) = self._database.execute("pragma integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
 
     def is_trusted(self) -> bool:
         """Return whether the tables are free of half-published files from runs that this ledger has no record of."""
@@ -136,10 +102,33 @@ class State:
         """Record that the tables agree with this ledger."""
         self._database.execute("pragma user_version = 1")
 
+    def digests(self) -> dict[str, Digest]:
+        """Return the digests of published files by path; those that are unknown are left out."""
+        return digests_table.read(self._database)
+
+    def note_digest(self, path: str, digest: Digest) -> None:
+        """Record the digest of one file that is not published by a commit."""
+        digests_table.write(self._database, {path: digest})
+
+    def digest_reader(self) -> DigestReader:
+        """Return what looks up the digests of some files."""
+        return DigestReader(self._path, self._database)
+
+    def has_all_digests(self) -> bool:
+        """Return whether no file was published that this state has no record of."""
+        return bool(self._database.execute("pragma application_id").fetchone()[0])
+
+    def add_digests(self, found: Mapping[str, Digest]) -> None:
+        """Record the digests of the files that have none; from then on, all published files have one."""
+        with self._database as database:
+            database.execute("begin immediate")
+            digests_table.write(database, found)
+            database.execute("pragma application_id = 1")
+
     def begin(
         self,
         run: str,
-        operations: Iterable[Operation],
+        operations: Collection[Operation],
         entries: Iterable[Entry],
         *,
         rebuilt: bool,
@@ -147,7 +136,7 @@ class State:
         carried_out: Tombstones | None = None,
         unread: Mapping[str, Unread] | None = None,
     ) -> None:
-        """Record the operations of a commit and the raw files that it covers, in one transaction.
+        """Record the operations of a commit, the digests of its files, and the raw files, in one transaction.
 
         Args:
             run: the id of the run.
@@ -166,13 +155,13 @@ class State:
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),
             )
+            digests = {operation.final: operation.digest for operation in operations}
+            digests_table.write(database, {path: digest for path, digest in digests.items() if digest is not None})
+            digests_table.forget(database, (path for path, digest in digests.items() if digest is None))
             if rebuilt:
                 database.execute("delete from files")
                 database.execute("delete from discarded")
-            database.executemany(
-                "insert or replace into files (path, run, entry) values (?, ?, ?)",
-                ((entry.path, entry.run, _json(entry)) for entry in entries),
-            )
+            entries_table.write(database, entries)
             database.execute("delete from discarded where path in (select path from files)")
             if complete:
                 self.trust()
@@ -211,7 +200,7 @@ class State:
         self._database.execute("delete from erasures")
         self._database.execute("insert into erasures values (?, ?)", (run, _json(tombstones)))
 
-    def discard_commit(self, run: str, *, tables: bool) -> None:
+    def discard_commit(self, run: str, *, tables: bool, undone: Iterable[str] = ()) -> None:
         """Discard a commit and the ledger entries of its raw files, so that the next run reads the files again.
 
         Discards the entries of all raw files if the commit changed tables and its own raw files are not enough to
@@ -221,6 +210,7 @@ class State:
         Args:
             run: the id of the run.
             tables: whether the commit was about to change tables.
+            undone: the paths of files that the commit did not publish, or may not have deleted.
         """
         with self._database as database:
             database.execute("begin immediate")
@@ -230,6 +220,8 @@ class State:
             database.execute("insert or ignore into discarded select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))
             database.execute("delete from journal")
+            digests_table.forget(database, undone)
+            database.execute("pragma application_id = 0")  # whatever is there now has to be recorded
 
     def discarded_files(self) -> set[str]:
         """Return the discarded raw files that no run has read since: their partitions may be half published."""
@@ -245,26 +237,9 @@ def read_entries(path: Path) -> tuple[dict[str, Entry], dict[str, Unread]]:
     """
     if not path.exists():
         return {}, {}
-    with _read_only(path) as database:
-        return _entries(database), unread_table.read(database)
+    with read_only(path) as database:
+        return entries_table.read(database), unread_table.read(database)
 
 
-@contextmanager
-def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database without creating a file.
-
-    SQLite creates the files of a missing write-ahead log even for a read-only connection, unless the database is
-    declared immutable. Declaring it so is safe here: if these files are missing, nobody is writing.
-    """
-    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)) as database:
-        yield database
-
-
-def _entries(database: sqlite3.Connection) -> dict[str, Entry]:
-    rows = database.execute("select path, entry from files")
-    return {path: msgspec.json.decode(entry, type=Entry) for path, entry in rows}
-
-
-def _json(value: Operation | Entry | Tombstones) -> str:
+def _json(value: Operation | Tombstones) -> str:
     return msgspec.json.encode(value).decode()

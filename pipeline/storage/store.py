@@ -15,7 +15,8 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from pipeline.storage import ownership
+from pipeline.storage import digests, ownership
+from pipeline.storage.digests import EMPTY, Digest
 from pipeline.storage.syncs import sync_file_system
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)
@@ -44,12 +45,19 @@ class Operation(msgspec.Struct, frozen=True):
         final: the path of the published file; empty for `sync`.
         staged: the path of the staged file; only for `replace`.
         size: of the staged file, in bytes; only for `replace`.
+        checksum: the CRC-32 of the staged file; None if it is unknown, or none is kept.
     """
 
     kind: Literal["replace", "delete", "sync"]
     final: str = ""
     staged: str = ""
     size: int = 0
+    checksum: int | None = None
+
+    @property
+    def digest(self) -> Digest | None:
+        """Return the digest of the staged file; None if it is unknown."""
+        return None if self.checksum is None else Digest(self.size, self.checksum)
 
 
 class Store(msgspec.Struct, frozen=True):
@@ -96,13 +104,20 @@ class Store(msgspec.Struct, frozen=True):
         except FileNotFoundError:
             return None
 
-    def load(self, uri: str, kind: type[_Value]) -> _Value | None:
+    def load(self, uri: str, kind: type[_Value], digest: Digest | None = None) -> _Value | None:
         """Decode a small JSON file, or return None if it does not exist.
 
+        Args:
+            uri: the path of the file.
+            kind: what it holds.
+            digest: of the file when it was written; None if it is unknown.
+
         Raises:
-            DamagedError: the content is not JSON of this type.
+            DamagedError: the content is not JSON of this type, or not what was written.
         """
         content = self.read(uri)
+        if content is not None and digest is not None and EMPTY.followed_by(content) != digest:
+            raise DamagedError(uri, digests.WHY)
         try:
             return None if content is None else msgspec.json.decode(content, type=kind)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -113,17 +128,39 @@ class Store(msgspec.Struct, frozen=True):
         path = self.path(staged)
         ownership.make_folder(path.parent, self.root)
         path.write_bytes(content)
-        return self.staged(staged, final)
+        return self.staged(staged, final, EMPTY.followed_by(content))
 
-    def staged(self, staged: str, final: str) -> Operation:
+    def staged(self, staged: str, final: str, digest: Digest | None = None) -> Operation:
         """Return the operation that publishes a file already written to `staged`.
+
+        Args:
+            staged: the file.
+            final: the path under which it is published.
+            digest: of the bytes that were written; None if nobody will compare them.
 
         Raises:
             FileNotFoundError: there is no file at `staged`.
         """
         path = self.path(staged)
         ownership.give(path, self.root)
-        return Operation("replace", final, staged, path.stat().st_size)
+        if digest is None:
+            return Operation("replace", final, staged, path.stat().st_size)
+        return Operation("replace", final, staged, digest.size, digest.checksum)
+
+    def refuse_damage(self, uri: str, digest: Digest | None) -> None:
+        """Compare a file that exists with its digest, if that is known.
+
+        Raises:
+            DamagedError: they differ, or the file cannot be read.
+        """
+        if digest is None:
+            return
+        try:
+            found = digests.of_file(self.path(uri))
+        except OSError as error:
+            raise DamagedError(uri, error.strerror or str(error)) from None
+        if found != digest:
+            raise DamagedError(uri, digests.WHY)
 
     def folder(self, uri: str) -> Path:
         """Return the path of a folder on disk, which is created where it is absent."""

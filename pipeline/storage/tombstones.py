@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from pipeline.storage import atomic
+from pipeline.storage.digests import EMPTY, Digest
 from pipeline.storage.spellings import ids_in_line
 
 TOMBSTONES: Final = "tombstones.jsonl"
@@ -23,7 +24,7 @@ _is_day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 class TombstonesError(RuntimeError):
-    """Raised when the file has a line that is not a tombstone: continuing would bring forgotten data back."""
+    """Raised when the file is not as it was written: continuing would bring forgotten data back, or erase others."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,22 +56,31 @@ class Tombstones(msgspec.Struct, frozen=True):
     floor: str = ""  # the first UTC day that is kept
 
     @classmethod
-    def read(cls, root: Path) -> "Tombstones":
+    def read(cls, root: Path, digest: Digest = EMPTY) -> "Tombstones":
         """Return the tombstones of a data folder; none if the file does not exist.
 
+        Args:
+            root: the data folder.
+            digest: of the bytes with which the file must begin, since lines are only added to it.
+
         Raises:
-            TombstonesError: a line is not a tombstone.
+            TombstonesError: a line is not a tombstone, or earlier lines were changed or are gone.
         """
         path = root / TOMBSTONES
-        lines = path.read_bytes().splitlines() if path.exists() else []
+        content = path.read_bytes() if path.exists() else b""
         found = []
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(content.splitlines(), start=1):
             try:
                 found.append(msgspec.json.decode(line, type=Tombstone))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise TombstonesError(
                     f"{TOMBSTONES}, line {number}: {error}; restore the file before you go on"
                 ) from None
+        if EMPTY.followed_by(content[: digest.size]) != digest:
+            raise TombstonesError(
+                f"{TOMBSTONES} is damaged: it does not begin with the tombstones that an earlier run found;"
+                " restore the file before you go on"
+            )
         return cls().with_more(found)
 
     def with_more(self, stones: Iterable[Tombstone]) -> "Tombstones":

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.contract.tables import quarantine_path
 from pipeline.storage.store import Operation, Store
-from tests.support.checked import OTHER, checked, rewrite, used, wrong
+from tests.support.checked import OTHER, checked, pretend, rewrite, used, wrong
 from tests.support.data_folder import DataFolder, record
 from tests.support.outcome import outcome_of
 
@@ -42,7 +42,7 @@ def test_ledger(good: DataFolder, counts: dict[str, int], found: dict[str, int])
         (entry,) = database.execute("select entry from files where path = 'b.jsonl'").fetchone()
         entry = json.loads(entry)
         entry["counts"] |= counts
-        database.execute("update files set entry = ? where path = 'b.jsonl'", (json.dumps(entry),))
+        database.execute("update files set entry = ?, checksum = null where path = 'b.jsonl'", (json.dumps(entry),))
     assert wrong(checked(good)) == found
 
 
@@ -51,12 +51,15 @@ def test_runs(good: DataFolder) -> None:
     (path,) = good.root.glob("runs/*.jsonl")
     first, second = path.read_text().splitlines()
     path.write_text(first.replace('"accepted":', '"accepted":1') + "\n" + second + "\n")
+    pretend(path)
     assert wrong(checked(good)) == {"runs": 1}
     path.write_text(first[:50] + "\n" + second + "\n")
+    pretend(path)
     report = checked(good)
     assert wrong(report) == {"runs": 1}
     assert f"runs/{path.name}, line 1" in report.runs.first[0]
     path.write_text(second + "\n")
+    pretend(path)
     assert wrong(checked(good)).keys() == {"runs"}
 
 

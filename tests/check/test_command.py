@@ -65,7 +65,7 @@ def test_command_with_faults(good: DataFolder) -> None:
     assert lines[cube].endswith(" rows of 3 workspaces: 4 numbers differ")
     where = f"workspace {WORKSPACE}, quarter 2026-10-05T00:00:00Z, de"
     assert lines[cube + 1] == f"  {where}: characters: nothing is published, the events give 4"
-    assert f"events/workspace_id={WORKSPACE}/day=2026-11-23/events.parquet cannot be read" in found.stdout
+    assert f"events/workspace_id={WORKSPACE}/day=2026-11-23/events.parquet is damaged" in found.stdout
     assert "usage run --rebuild" in found.stderr
     assert "Traceback" not in found.output
 

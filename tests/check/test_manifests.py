@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from pipeline.contract.tables import Manifest, manifest_path
-from tests.support.checked import OTHER, checked, monthly, wrong
+from tests.support.checked import OTHER, checked, monthly, pretend, wrong
 from tests.support.data_folder import WORKSPACE, DataFolder
 
 
@@ -38,6 +38,7 @@ def test_a_manifest_of_wrong_files(good: DataFolder) -> None:
     def says(workspace_id: str = WORKSPACE, **months: Any) -> dict[str, int]:
         named = {name.replace("_", "-").removeprefix("m"): files for name, files in months.items()}
         path.write_bytes(msgspec.json.encode(Manifest(workspace_id, "r", named)))
+        pretend(path)
         return wrong(checked(good))
 
     assert says(m2026_10=october, m2026_11=november) == {}

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE, quarantine_path
+from tests.support.checked import pretend
 from tests.support.command import done, total, usage
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 
@@ -29,6 +30,7 @@ def age(path: Path, *columns: str) -> None:
     found = pq.read_table(path, partitioning=None)
     assert set(columns) < set(found.column_names)
     pq.write_table(found.drop_columns(list(columns)), path)
+    pretend(path)
 
 
 def age_one(folder: DataFolder, pattern: str, *columns: str) -> None:

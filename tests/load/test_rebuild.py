@@ -35,9 +35,11 @@ def loaded(folder: DataFolder) -> DataFolder:
     return folder
 
 
-def rebuild(folder: DataFolder, *workspaces: str, since: str = "", accept_loss: bool = False) -> RunReport:
+def rebuild(
+    folder: DataFolder, *workspaces: str, since: str = "", until: str = "", accept_loss: bool = False
+) -> RunReport:
     """Rebuild a folder."""
-    return run(folder.settings, folder.now, rebuild=Rebuild(frozenset(workspaces), since, accept_loss))
+    return run(folder.settings, folder.now, rebuild=Rebuild(frozenset(workspaces), since, accept_loss, until))
 
 
 def test_full_rebuild(loaded: DataFolder) -> None:
@@ -65,19 +67,23 @@ def test_damage_is_repaired(loaded: DataFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workspaces", "since", "rebuilt"),
+    ("workspaces", "since", "until", "rebuilt"),
     [
-        ((WORKSPACE,), "", {"a", "b", "c"}),
-        ((OTHER,), "", {"d"}),
-        ((), "2026-10", {"a", "b", "d"}),
-        ((WORKSPACE,), "2026-11", {"a"}),
+        ((WORKSPACE,), "", "", {"a", "b", "c"}),
+        ((OTHER,), "", "", {"d"}),
+        ((), "2026-10", "", {"a", "b", "d"}),
+        ((WORKSPACE,), "2026-11", "", {"a"}),
+        ((), "", "2026-10", {"b", "c"}),
+        ((WORKSPACE,), "2026-10", "2026-10", {"b"}),
     ],
 )
-def test_partial_rebuild(loaded: DataFolder, workspaces: tuple[str, ...], since: str, rebuilt: set[str]) -> None:
+def test_partial_rebuild(
+    loaded: DataFolder, workspaces: tuple[str, ...], since: str, until: str, rebuilt: set[str]
+) -> None:
     """A partial rebuild makes only the tables of the given workspaces and months."""
     for path in loaded.root.glob("events/*/*/events.parquet"):
         path.unlink()
-    rebuild(loaded, *workspaces, since=since)
+    rebuild(loaded, *workspaces, since=since, until=until)
     assert set(loaded.events()["id"]) == rebuilt
     assert loaded.cube()["credits"].sum() == 81
 
@@ -101,7 +107,11 @@ def test_lost_raw_files(loaded: DataFolder) -> None:
         (["--rebuild"], 0),
         (["--rebuild", "--workspace", WORKSPACE.upper(), "--since", "2026-10"], 0),
         (["--rebuild", "--workspace", "x"], 2),
+        (["--rebuild", "--since", "2026-10", "--until", "2026-10"], 0),
         (["--rebuild", "--since", "2026-13"], 2),
+        (["--rebuild", "--until", "2026-00"], 2),
+        (["--rebuild", "--since", "2026-11", "--until", "2026-10"], 2),
+        (["--until", "2026-10"], 2),
         (["--rebuild", "somewhere"], 2),
         (["--since", "2026-10"], 2),
     ],

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.tables import EVENTS
-from pipeline.storage.parquet import PartitionError, PartitionWriter, Reordered
+from pipeline.storage.parquet import PartitionError, PartitionWriter
+from pipeline.storage.reordered import Reordered
 from pipeline.storage.store import Store
 
 

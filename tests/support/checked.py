@@ -1,6 +1,8 @@
 """Check a data folder, and damage its tables."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.check.check import CheckReport, check
+from pipeline.storage import digests
+from pipeline.storage.state import State
 from tests.support.command import ledger
 from tests.support.data_folder import WORKSPACE, DataFolder
 
@@ -48,9 +52,23 @@ def monthly(folder: DataFolder, table: str, month: str = "2026-11", workspace_id
 
 
 def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
-    """Rewrite a Parquet file with changed rows."""
+    """Rewrite a Parquet file with changed rows, as if a run had written them."""
     table = pq.ParquetFile(path).read()
     pq.write_table(pa.Table.from_pylist(change(table.to_pylist()), schema=table.schema), path)
+    pretend(path)
+
+
+def pretend(path: Path) -> None:
+    """Record the digest of a file as it is, as if a run had written it."""
+    root = next(folder for folder in path.parents if (folder / "state.sqlite").exists())
+    with closing(State(root / "state.sqlite")) as state:
+        state.add_digests({path.relative_to(root).as_posix(): digests.of_file(path)})
+
+
+def forget_digests(folder: DataFolder) -> None:
+    """Forget all digests, as if an older release had made the state: damage is found without them too."""
+    with closing(sqlite3.connect(folder.root / "state.sqlite")) as database, database:
+        database.execute("delete from digests")
 
 
 def check_passes(folder: DataFolder) -> None:

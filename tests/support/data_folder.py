@@ -61,7 +61,10 @@ class DataFolder:
         with closing(sqlite3.connect(root / "state.sqlite")) as database, database:
             for (name,) in database.execute("select path from files").fetchall():
                 inode = (root / "raw" / name).stat().st_ino
-                database.execute("update files set entry = json_set(entry, '$.inode', ?) where path = ?", (inode, name))
+                database.execute(
+                    "update files set entry = json_set(entry, '$.inode', ?), checksum = null where path = ?",
+                    (inode, name),
+                )
         return DataFolder(root)
 
     def run(self, now: int | None = None, paths: Iterable[Path] = ()) -> RunReport:

@@ -9,10 +9,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
+from pipeline.storage import digests
+from pipeline.storage.digests import Digest
 from tests.support.data_folder import DataFolder
 
 _RUN = re.compile(rb"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
 _SECONDS = re.compile(rb'"seconds":\{[^}]*\}')
+_CHECKSUM = re.compile(r",(\d+|NULL)\);$")
 _IDENTITY = re.compile(rb'"inode":(\d+),"size":(\d+),"mtime_ns":(\d+)')
 
 
@@ -39,5 +42,13 @@ def _parts(folder: DataFolder) -> Iterator[bytes]:
             yield content
     yield from sorted(raw.values())
     with closing(sqlite3.connect(folder.root / "state.sqlite")) as database:
+        for uri, size, checksum in database.execute("select path, size, checksum from digests").fetchall():
+            path = folder.root / uri
+            found = digests.of_file(path) if path.exists() else None
+            yield b"digest of %s: %s" % (uri.encode(), b"agrees" if found == Digest(size, checksum) else b"differs")
         for line in database.iterdump():
+            if line.startswith('INSERT INTO "digests"'):
+                continue  # they contain run ids
+            if line.startswith('INSERT INTO "files"'):
+                line = _CHECKSUM.sub(");", line)  # noqa: PLW2901 - of an entry with inode and run id
             yield _IDENTITY.sub(lambda found: raw.get(b",".join(found.groups()), b"size %s" % found[2]), line.encode())

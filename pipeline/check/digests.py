@@ -1,0 +1,85 @@
+"""Compare published files with the digests that were recorded when they were written.
+
+Reads `state.sqlite`, and each file that it is asked about; writes nothing. So a flipped bit is found wherever it is,
+also where no number depends on it.
+"""
+
+import sqlite3
+from contextlib import closing
+
+import msgspec
+
+from pipeline.check.report import CheckReport, TableResult
+from pipeline.load.rebuild import remedy
+from pipeline.storage import digests
+from pipeline.storage.digests import Digest
+from pipeline.storage.state import State
+from pipeline.storage.store import Store
+
+_STATE = "state.sqlite"
+
+
+class Digests:
+    """The recorded digests, and what became of the files.
+
+    Args:
+        store: the data folder.
+        report: collects the faults.
+    """
+
+    def __init__(self, store: Store, report: CheckReport) -> None:
+        self._store, self._report = store, report
+        self.recorded = _recorded(store)
+        self._compared: dict[str, bool] = {}  # whether each file is as it was written, or nothing else is known
+        self._unknown: set[str] = set()
+
+    def named(self, table: str) -> list[str]:
+        """Return the files of a table that have a digest, and so must exist."""
+        return sorted(uri for uri in self.recorded if uri.startswith(f"{table}/"))
+
+    def of(self, uri: str) -> Digest | None:
+        """Return the digest of a file; None if it is unknown, of which the report says how often it is so."""
+        found = self.recorded.get(uri)
+        if found is None:
+            self._unknown.add(uri)
+        return found
+
+    def agrees(self, uri: str, result: TableResult, mending: str = "") -> bool:
+        """Return whether a file that exists is as it was written; if not, report that. Each file is read once.
+
+        Args:
+            uri: the file.
+            result: counts the fault.
+            mending: what mends the file, where `remedy` does not know.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if uri not in self._compared:
+            digest = self.of(uri)
+            self._compared[uri] = digest is None or digests.of_file(self._store.path(uri)) == digest
+            if not self._compared[uri]:
+                result.fault(f"{uri} is damaged: {digests.WHY}; {mending or remedy(uri)}")
+        return self._compared[uri]
+
+    def miss(self, uri: str, result: TableResult) -> None:
+        """Report that a file with a digest does not exist."""
+        self._compared[uri] = False
+        result.fault(f"{uri} is missing; {remedy(uri)}")
+
+    def end(self) -> None:
+        """Note how many files could not be compared."""
+        if self._unknown:
+            many = f"{len(self._unknown):,} files have no digest to compare them with"
+            self._report.notes.append(f"{many}; the next run records them as they are")
+
+
+def _recorded(store: Store) -> dict[str, Digest]:
+    """Return all digests; none if the state cannot be read, which `lines.account` reports."""
+    if not store.exists(_STATE):
+        return {}
+    try:
+        with closing(State(store.path(_STATE))) as state:
+            return state.digests()
+    except (sqlite3.DatabaseError, msgspec.MsgspecError):
+        return {}
