@@ -1,0 +1,292 @@
+"""What may happen in the simulation: the steps of producers, operators, readers and time, in any order."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from pipeline import keys
+from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.erasure.erase import erase
+from pipeline.load.discovery import Retry
+from pipeline.load.rebuild import Rebuild
+from pipeline.run import run
+from pipeline.storage.tombstones import Tombstone, hashed
+from tests.faults.simulation.clients import ZONES, Question, account_of, token_of
+from tests.faults.simulation.faults import NONE, Fault
+from tests.faults.simulation.machine import TRIED, Machine, Steps, distinct
+from tests.faults.simulation.model import Outcome, Raw, Tombstones, World, day_of, scan
+from tests.faults.simulation.records import LINES, USERS, WORKSPACES, packed
+
+NAMES: Final = ("a.jsonl", "b.jsonl", "c.ndjson", "d.jsonl.gz", "e.jsonl.zst")
+NAME = st.sampled_from(NAMES)
+PLAIN = st.sampled_from(NAMES[:3])
+QUESTION = st.builds(
+    Question,
+    st.sampled_from(["summary", "by-language", "activity"]),
+    st.sampled_from(ZONES),
+    st.sampled_from(["30d", "90d"]),
+    st.sampled_from(["daily", "monthly"]),
+    st.integers(0, 1),
+    st.integers(0, 1),
+    st.integers(0, 2),
+)
+_DISTURBED = st.builds(
+    Fault,
+    st.sampled_from(["kill before", "kill after", "power cut", "full disk", "unreadable file"]),
+    st.integers(1, 30) | st.integers(1, 13),
+    st.integers(0, 1000),
+)
+FAULT = st.just(NONE) | _DISTURBED | _DISTURBED
+
+
+class Simulation(Machine):
+    """One data folder, and what may happen to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stamp = 0  # makes the times of raw files and the ids of keys differ
+        self._backups: list[Backup] = []
+
+    @initialize(seed=st.integers(0, 2**16))
+    def begin(self, seed: int) -> None:
+        """Let the ids of runs follow from the seed."""
+        self.operations.begin(seed)
+
+    # Producers
+
+    @rule(name=NAME, lines=LINES, kept=st.sampled_from([1.0, 1.0, 0.7]), newline=st.booleans(), in_place=st.booleans())
+    def deliver(self, name: str, lines: list[bytes], kept: float, newline: bool, in_place: bool) -> None:
+        """Write a file, perhaps over one of the same name, perhaps without its end."""
+        content = packed(name, b"\n".join(lines) + b"\n" * newline, kept)
+        path = self.root / "raw" / name
+        if not in_place or path.is_symlink():
+            path.unlink(missing_ok=True)
+        self._write(path, content)
+
+    @rule(name=PLAIN, lines=LINES, left=st.sampled_from([0, 0, 1, 30]))
+    def append(self, name: str, lines: list[bytes], left: int) -> None:
+        """Append lines to a file, of which some bytes at the end are late for ever."""
+        path = self.root / "raw" / name
+        before = path.read_bytes() if path.exists() else b""
+        content = b"\n".join(lines) + b"\n"
+        self._write(path, before + content[: len(content) - left])
+
+    @rule(name=NAME, kept=st.sampled_from([0.0, 0.5, 0.9]))
+    def truncate(self, name: str, kept: float) -> None:
+        """Cut a file off."""
+        path = self.root / "raw" / name
+        if path.exists() and not name.endswith(".zst"):
+            self._write(path, path.read_bytes()[: round(path.stat().st_size * kept)])
+
+    @rule(name=NAME, dangling=st.booleans())
+    def remove(self, name: str, dangling: bool) -> None:
+        """Delete a file, or put a link that leads nowhere in its place."""
+        path = self.root / "raw" / name
+        path.unlink(missing_ok=True)
+        if dangling:
+            path.symlink_to("nowhere")
+
+    def _write(self, path: Path, content: bytes) -> None:
+        if path.is_symlink():
+            path.unlink()
+        with path.open("r+b" if path.exists() else "wb") as file:
+            file.write(content)
+            file.truncate()
+        self._stamp += 1
+        os.utime(path, ns=(0, (1_700_000_000_000 + self._stamp) * 1_000_000))
+
+    # Operators
+
+    @rule(fault=FAULT, small=st.booleans())
+    def run(self, fault: Fault, small: bool) -> None:
+        """Run the pipeline."""
+        self.load(fault, small=small)
+
+    @rule(files=st.lists(st.tuples(NAME, LINES), min_size=1, max_size=3), fault=FAULT, small=st.booleans())
+    def deliver_and_run(self, files: list[tuple[str, list[bytes]]], fault: Fault, small: bool) -> None:
+        """Write some files, and run the pipeline."""
+        for name, lines in files:
+            self._write(self.root / "raw" / name, packed(name, b"\n".join(lines) + b"\n", 1.0))
+        self.load(fault, small=small)
+
+    @rule(question=QUESTION)
+    def run_while_clients_ask(self, question: Question) -> None:
+        """Run the pipeline, and let a client ask before each of its operations."""
+
+
+        def visits(worlds: list[World]) -> Callable[[int, str], None]:
+            return lambda _, name: name in {"apply", "end"} and self.clients.ask(question, worlds, is_settled=False)
+
+        self.load(Fault("visit"), visits if self.may_ask else None)
+
+    @rule(since=st.sampled_from(["", "2026-11"]), only=st.booleans(), accept_loss=st.booleans(), fault=FAULT)
+    def rebuild(self, since: str, only: bool, accept_loss: bool, fault: Fault) -> None:
+        """Rebuild everything, or a workspace, or some months."""
+        workspaces = frozenset(WORKSPACES[:1]) if only else frozenset()
+        wanted = Rebuild(workspaces, since, accept_loss)
+
+        def steps(world: World, raw: Raw, failing: str) -> Steps:
+            return world.rebuild(raw, self.now, failing, workspaces, since, accept_loss=accept_loss)
+
+        self.command(lambda: run(self.settings, self.now, rebuild=wanted), steps, fault, reads=wanted.everything)
+
+    @rule(reason=st.sampled_from([None, "timestamp_out_of_range", "missing_field"]), fault=FAULT)
+    def retry(self, reason: str | None, fault: Fault) -> None:
+        """Validate rejected lines again."""
+        self.command(
+            lambda: run(self.settings, self.now, retry=Retry(reason)),
+            lambda world, _, __: world.retry(self.now, reason),
+            fault,
+        )
+
+    @rule(user=st.integers(0, len(USERS)), fault=FAULT)
+    def forget(self, user: int, fault: Fault) -> None:
+        """Forget a user, or the second workspace."""
+        if user == len(USERS):
+            stone = Tombstone("workspace", rfc3339(self.now), sha256=hashed(WORKSPACES[1]))
+            self._erase(stone, Tombstones(workspaces=frozenset(WORKSPACES[1:])), fault)
+        else:
+            stone = Tombstone("user", rfc3339(self.now), sha256=hashed(USERS[user]))
+            self._erase(stone, Tombstones(users=frozenset([USERS[user]])), fault)
+
+    @rule(days=st.sampled_from([1, 2, 10, 24, 60]), fault=FAULT)
+    def retention(self, days: int, fault: Fault) -> None:
+        """Erase the days before the last ones."""
+        floor = day_of(self.now - (days - 1) * DAY_US)
+        self._erase(Tombstone("floor", rfc3339(self.now), day=floor), Tombstones(floor=floor), fault)
+
+    def _erase(self, stone: Tombstone, more: Tombstones, fault: Fault) -> None:
+        def steps(world: World, _: Raw, __: str) -> Steps:
+            begun = replace(world, tombstones=world.erased(more).tombstones)
+            return [world, begun, world.erased(more)], Outcome()
+
+        self.command(lambda: erase(self.settings, self.now, [stone], dry=False), steps, fault)
+
+    @rule(name=NAME)
+    def accept(self, name: str) -> None:
+        """Accept a file that breaks off, and run."""
+        raw = scan(self.root / "raw")
+        if all(
+            name in world.waiting(raw) and (raw[name].content is None or name not in world.unread(raw))
+            for world in self.worlds
+        ):
+
+            def steps(world: World, raw: Raw, _: str) -> Steps:
+                taken = replace(world, accepted={**world.accepted, name: raw[name].identity})
+                return taken.run(raw, self.now)
+
+            self.command(lambda: run(self.settings, self.now, accept=[name]), steps, NONE, reads=True)
+
+    @rule(days=st.sampled_from([-1, 1, 1]), hours=st.sampled_from([0, 0, 5]))
+    def set_clock(self, days: int, hours: int) -> None:
+        """Move the clock. It is frozen otherwise."""
+        self.now += days * DAY_US + hours * DAY_US // 24
+
+    @rule()
+    def lose_state(self) -> None:
+        """Lose the ledger, which is harmless between commits."""
+        if self.is_settled:
+            for path in self.root.glob("state.sqlite*"):
+                path.unlink()
+            self.worlds = distinct(
+                replace(world, ledger={}, accepted={}, discarded=frozenset()) for world in self.worlds
+            )
+
+    @rule(user=st.integers(0, 2), plan=st.integers(0, 3), active=st.booleans(), revoked=st.booleans())
+    def change_directory(self, user: int, plan: int, active: bool, revoked: bool) -> None:
+        """Export another plan and another status of a user, and a key of theirs that is revoked or not."""
+        self.product.accounts[USERS[user]] = account_of(USERS[user], plan)
+        self.product.members[WORKSPACES[0], USERS[user]] = "active" if active else "removed"
+        (self.product.revoked.add if revoked else self.product.revoked.discard)(token_of(user))
+        self.product.export()
+
+    @rule(user=st.integers(0, 2), fault=FAULT)
+    def create_key(self, user: int, fault: Fault) -> None:
+        """Create a key in the second workspace, whose members are all active."""
+        gone = {*self.worlds[0].tombstones.users, *self.worlds[0].tombstones.workspaces}
+        if gone.isdisjoint((USERS[user], WORKSPACES[1])):
+            self._stamp += 1
+            key = f"local {self._stamp}"
+
+            def steps(world: World, _: Raw, __: str) -> Steps:
+                made = replace(world, keys={**world.keys, key: (WORKSPACES[1], USERS[user], False)})
+                return [world, made], Outcome()
+
+            create: Callable[[], Any] = lambda: keys.create(  # noqa: E731
+                self.root, key_id=key, workspace_id=WORKSPACES[1], user_id=USERS[user]
+            )
+            self.command(create, steps, fault, commits=False)
+
+    # Readers
+
+    @rule(question=QUESTION)
+    def ask_as_a_client(self, question: Question) -> None:
+        """Let a client ask."""
+        self.ask(question)
+
+    # Backups
+
+    @rule(kind=st.sampled_from(["sources", "everything"]), at=st.integers(0, 20))
+    def back_up(self, kind: str, at: int) -> None:
+        """Back up between commands, or before an operation of a run: then everything is a snapshot of the disk."""
+        if at == 0:
+            self._backups.append(self._backup(kind, self.worlds))
+            return
+
+        def visits(worlds: list[World]) -> Callable[[int, str], None]:
+            return lambda number, _: self._backups.append(self._backup(kind, worlds)) if number == at else None
+
+        self.load(Fault("visit"), visits)
+
+    def _backup(self, kind: str, worlds: list[World]) -> "Backup":
+        self._stamp += 1
+        folder = self.home / f"backup {self._stamp}"
+        for path in sorted(self.root.iterdir(), key=lambda path: path.name != "raw"):
+            if kind == "sources" and path.name not in {"raw", "directory", "tombstones.jsonl"}:
+                continue
+            folder.mkdir(exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, folder / path.name, symlinks=True)
+            else:
+                shutil.copy2(path, folder)
+        if kind == "sources":
+            worlds = distinct(World(tombstones=world.tombstones, keys=world.keys) for world in worlds)
+        settled = kind == "sources" or (self.is_settled and worlds is self.worlds)
+        return Backup(folder, worlds, settled, self.is_torn and kind != "sources", self.product.copied())
+
+    @rule(number=st.integers(0, 5), newer=st.booleans())
+    def restore(self, number: int, newer: bool) -> None:
+        """Restore a backup, with the raw files that are newer or without."""
+        if not self._backups:
+            return
+        TRIED["restores"] += 1
+        backup = self._backups[number % len(self._backups)]
+        self.root.rename(self.home / "before")
+        shutil.copytree(backup.folder, self.root, symlinks=True)
+        for path in (self.home / "before/raw").iterdir() if newer else ():
+            into = self.root / "raw" / path.name
+            if path.is_symlink() or into.is_symlink():
+                into.unlink(missing_ok=True)
+            shutil.copy2(path, into, follow_symlinks=False)
+        shutil.rmtree(self.home / "before")
+        self.worlds, self.is_settled, self.is_torn = backup.worlds, backup.is_settled, backup.is_torn
+        self.may_ask = not self.is_torn
+        self.product.restore(*backup.product)
+        self.clients.restart()
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of a data folder, and what it may hold."""
+
+    folder: Path
+    worlds: list[World]
+    is_settled: bool
+    is_torn: bool
+    product: tuple[Any, ...]
