@@ -1,6 +1,7 @@
 """The long form of the simulation: many seeds, each of which replays exactly.
 
     python -m tests.faults.simulate --seeds 20000 [--first N]
+    python -m tests.faults.simulate --backups 100
 
 For each seed Hypothesis chooses one history. Prints what was tried. Of a seed that fails, prints the shortest history
 that still fails, and exits 1; `--seeds 1 --first SEED` replays it.
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import Phase, Verbosity
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.faults.simulation.backups import restore_backups
 from tests.faults.simulation.machine import STATES, TRIED
 from tests.faults.simulation.rules import Simulation
 from tests.support.syncs import skip_syncs
@@ -53,10 +55,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds (100)")
     parser.add_argument("--first", type=int, default=0, help="the first one (0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many minutes (never)")
+    parser.add_argument("--backups", type=int, default=0, help="instead: restore so many backups of random moments")
     wanted = parser.parse_args()
     began, failed, tried = time.monotonic(), 0, 0
     with pytest.MonkeyPatch.context() as patch:
         skip_syncs(patch)
+        if wanted.backups:
+            print(f"{restore_backups(wanted.backups, wanted.first)} backups restored")  # noqa: T201
+            return 0
         for seed in range(wanted.first, wanted.first + wanted.seeds):
             if time.monotonic() - began > wanted.minutes * 60:
                 break

@@ -19,7 +19,7 @@ import duckdb
 import pytest
 from ulid_transform import ulid_at_time
 
-from pipeline.load import read, session
+from pipeline.load import lines, read, session
 from pipeline.storage import engine
 from tests.support.disk import Disk, possible_trees
 from tests.support.victim import OPERATIONS
@@ -76,7 +76,9 @@ class Operations:
         return ulid_at_time(seconds)[:10] + "".join(self._rng.choices("0123456789ABCDEFGHJKMNPQRSTVWXYZ", k=16))
 
     @contextmanager
-    def disturbed(self, fault: Fault, root: Path, visit: Callable[[int, str], None] = lambda _, __: None) -> Iterator[None]:
+    def disturbed(
+        self, fault: Fault, root: Path, visit: Callable[[int, str], None] = lambda _, __: None
+    ) -> Iterator[None]:
         """Let a fault happen to the command in the block.
 
         Args:
@@ -140,7 +142,7 @@ def broken_file(root: Path, choice: int) -> str:
 
 
 def _make_unreadable(patch: pytest.MonkeyPatch, root: Path, choice: int) -> None:
-    bad, blocks = str(root / "raw" / broken_file(root, choice)), read.blocks
+    bad, blocks = str(root / "raw" / broken_file(root, choice)), lines.blocks
 
     def failing(file: Any, *rest: Any) -> Any:
         if file.name == bad:

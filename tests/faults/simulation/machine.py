@@ -1,9 +1,9 @@
 """The simulated data folder: carries out commands, disturbed or not, and compares what they leave with the model.
 
 Safety: after each command the data folder holds what a world of the model says. A disturbed command leaves several
-worlds, one for each of its commits. The next command that is not disturbed must agree with one of them in everything;
-after a power cut, which may tear a commit, with some world in each partition. Liveness: at the end faults cease, and one
-run reaches the undisturbed tables.
+worlds, one for each of its commits. The next command that is not disturbed must agree with one of them in everything,
+or after a power cut, which may tear a commit, with some world in each partition. Liveness: at the end faults cease, and
+one run reaches the undisturbed tables.
 """
 
 import hashlib
@@ -32,7 +32,8 @@ from pipeline.storage.engine import EngineError
 from tests.faults.simulation import tables
 from tests.faults.simulation.clients import Clients, Product, Question
 from tests.faults.simulation.faults import NONE, Fault, Killed, Operations, broken_file
-from tests.faults.simulation.model import Counts, Outcome, Raw, World, scan
+from tests.faults.simulation.model import Counts, Outcome, World
+from tests.faults.simulation.raw_files import Raw, scan
 from tests.faults.simulation.records import NOW, WORKSPACES
 
 Steps = tuple[list[World], Outcome]

@@ -1,33 +1,21 @@
 """The model of a data folder: what every command must leave there, by the oracle's rules alone.
 
-A `World` is one thing that the folder may hold. It never changes: a command returns the worlds that follow, one for each
-commit, so that a command that is killed leaves one of them. Reads the raw files of the real folder, since these are
-what the product is given; knows nothing else of it.
+A `World` is one thing that the folder may hold. It never changes: a command returns the worlds that follow, one for
+each commit, so that a command that is killed leaves one of them. Pure: the raw files are handed in.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
+from tests.faults.simulation.raw_files import Raw, RawFile, unpacked
 from tests.oracle import Event, Verdict, validate
 from tests.oracle.forgetting import forget, names
 from tests.oracle.instants import DAY_US, to_datetime
-from tests.oracle.loading import split_lines, unpack
+from tests.oracle.loading import split_lines
 
 Key = tuple[str, int, str]  # workspace, UTC day number, id
-
-
-class RawFile(NamedTuple):
-    """A file of `raw/`; the content of a link that leads nowhere is None."""
-
-    content: bytes | None
-    identity: tuple[int, int, int]  # inode, size, mtime
-
-
-Raw = Mapping[str, RawFile]
 
 
 class Counts(NamedTuple):
@@ -117,7 +105,9 @@ class World:
 
     def unread(self, raw: Raw) -> list[str]:
         """Return the files that the next run reads."""
-        return [name for name, file in sorted(raw.items()) if file.content is not None and not self._is_read(name, file)]
+        return [
+            name for name, file in sorted(raw.items()) if file.content is not None and not self._is_read(name, file)
+        ]
 
     def erased(self, more: Tombstones | None = None) -> "World":
         """Return the world without what its tombstones cover, after adding some."""
@@ -149,17 +139,23 @@ class World:
         worlds, total = [self, self.erased()], Counts()
         parts = worlds[-1].unread(raw)
         for group in [[name] for name in parts] if sliced else [parts]:
-            world, counts = worlds[-1]._load(group, raw, now, failing)
+            world, counts = worlds[-1].after_reading(group, raw, now, failing)
             worlds.append(world)
             total = Counts(*map(sum, zip(total, counts, strict=True)))
-        last = worlds[-1]._settled(raw)
+        last = worlds[-1].settled(raw)
         waiting = last.waiting(raw)
         worlds.append(last if waiting else replace(last, as_of=now))
         return worlds, Outcome(None, total, len(parts), len(waiting))
 
     def rebuild(
-        self, raw: Raw, now: int, failing: str = "", workspaces: frozenset[str] = frozenset(), since: str = "",
-        *, accept_loss: bool = False,
+        self,
+        raw: Raw,
+        now: int,
+        failing: str = "",
+        workspaces: frozenset[str] = frozenset(),
+        since: str = "",
+        *,
+        accept_loss: bool = False,
     ) -> tuple[list["World"], Outcome]:
         """Return the worlds and the outcome of a rebuild of everything, or of some workspaces or months."""
         whole = not workspaces and not since
@@ -168,7 +164,7 @@ class World:
         known = self.ledger.keys() | self.discarded
         there = {name: file.content for name, file in raw.items() if file.content is not None}
         whole_before = {name for name in known if name not in self.ledger or not self.ledger[name].is_broken}
-        broken = {name for name, content in there.items() if name == failing or _unpacked(name, content)[1]}
+        broken = {name for name, content in there.items() if name == failing or unpacked(name, content)[1]}
         lost = (known - there.keys()) | (whole_before & broken)
         if lost and not accept_loss:
             return [self, first], Outcome("RawGoneError")
@@ -180,13 +176,13 @@ class World:
             first, ledger={}, rejected={}, events={key: e for key, e in first.events.items() if not covered(key)}
         )
         parts = left.unread(raw)
-        after, counts = left._load(parts, raw, now, failing, covered)
+        after, counts = left.after_reading(parts, raw, now, failing, covered)
         if not whole:
             kept = replace(first, events=after.events)
             unread = [name for name, file in raw.items() if name in broken or file.content is None]
             held = [name for name in unread if self.accepted.get(name) != raw[name].identity]
             return [self, first, kept], Outcome(None, counts, len(parts), len(held))
-        after = replace(after._settled(raw), discarded=frozenset())
+        after = replace(after.settled(raw), discarded=frozenset())
         waiting = after.waiting(raw)
         last = after if waiting else replace(after, as_of=now)
         return [self, first, last], Outcome(None, counts, len(parts), len(waiting))
@@ -195,7 +191,9 @@ class World:
         """Return the worlds and the outcome of validating rejected lines again."""
         world = self.erased()
         good, rejected, counts = [], dict(world.rejected), [0, 0, 0]
-        wanted = [(name, rows) for name, rows in world.rejected.items() if any(reason in {None, r.reason} for r in rows)]
+        wanted = [
+            (name, rows) for name, rows in world.rejected.items() if any(reason in {None, r.reason} for r in rows)
+        ]
         for name, rows in wanted:
             read, left = world.ledger.get(name), []
             for row in rows:
@@ -211,7 +209,7 @@ class World:
                     counts[1] += 1
                     left.append(Rejected(row.line_number, verdict.reason, verdict.field, row.line, now))
             rejected[name] = tuple(left)
-        events, accepted = world._merged(good)
+        events, accepted = world.merged(good)
         after = replace(world, events=events, rejected={name: rows for name, rows in rejected.items() if rows})
         report = Counts(counts[0], accepted, len(good) - accepted, counts[1], 0)
         return [self, world, after], Outcome(None, report, len(wanted))
@@ -227,7 +225,7 @@ class World:
     def _is_read(self, name: str, file: RawFile) -> bool:
         return name in self.ledger and self.ledger[name].identity == file.identity and file.content is not None
 
-    def _settled(self, raw: Raw) -> "World":
+    def settled(self, raw: Raw) -> "World":
         """Return the world that no longer accepts files that were mended or have changed."""
         accepted = {
             name: identity
@@ -237,7 +235,7 @@ class World:
         }
         return replace(self, accepted=accepted)
 
-    def _load(
+    def after_reading(
         self, parts: Iterable[str], raw: Raw, now: int, failing: str, covered: Callable[[Key], bool] | None = None
     ) -> tuple["World", Counts]:
         """Return the world with some files read, and the counts of their lines."""
@@ -248,7 +246,7 @@ class World:
                 continue
             file = raw[name]
             start, before, rows = self._start(name, file)
-            found, is_broken = _unpacked(name, file.content or b"")
+            found, is_broken = unpacked(name, file.content or b"")
             for line, last in split_lines(found[start:]):
                 verdict = _verdict(line, now, last=last)
                 if last and is_broken and verdict.event is None:  # more of the line may follow
@@ -271,7 +269,7 @@ class World:
             packed = name.endswith((".gz", ".zst"))
             ledger[name] = Read(file.identity, b"" if packed else found[:end], before, end < len(found), is_broken)
             rejected[name] = tuple(rows)
-        events, accepted = self._merged(event for event in good if covered is None or covered(event.identity))
+        events, accepted = self.merged(event for event in good if covered is None or covered(event.identity))
         world = replace(
             self,
             events=events,
@@ -291,7 +289,7 @@ class World:
         rows = [row for row in self.rejected.get(name, ()) if row.line_number <= read.lines]
         return len(read.prefix), read.lines, rows
 
-    def _merged(self, found: Iterable[Event]) -> tuple[dict[Key, Event], int]:
+    def merged(self, found: Iterable[Event]) -> tuple[dict[Key, Event], int]:
         """Return the events with more versions, and how many of these are current."""
         events = dict(self.events)
         for event in found:
@@ -299,16 +297,6 @@ class World:
             if kept is not None and (kept.identity not in events or kept.rank > events[kept.identity].rank):
                 events[kept.identity] = kept
         return events, sum(self.events.get(key) is not event for key, event in events.items())
-
-
-def scan(raw: Path) -> Raw:
-    """Return the files of a flat `raw/`."""
-    found = {}
-    for path in sorted(raw.iterdir()):
-        status = path.lstat() if not path.exists() else path.stat()
-        content = path.read_bytes() if path.exists() else None
-        found[path.name] = RawFile(content, (status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
 
 
 def day_of(instant_us: int) -> str:
@@ -319,12 +307,3 @@ def day_of(instant_us: int) -> str:
 @lru_cache(maxsize=1 << 14)
 def _verdict(line: bytes, now: int, *, last: bool) -> Verdict:
     return validate(line, last=last, run_start_us=now)
-
-
-def _unpacked(name: str, content: bytes) -> tuple[bytes, bool]:
-    """Return what can be unpacked of a file, and whether it breaks off before its end."""
-    if name.endswith(".gz"):
-        stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        return stream.decompress(content), not stream.eof
-    return unpack(name, content), False
-

@@ -20,7 +20,8 @@ from pipeline.storage.tombstones import Tombstone, hashed
 from tests.faults.simulation.clients import ZONES, Question, account_of, token_of
 from tests.faults.simulation.faults import NONE, Fault
 from tests.faults.simulation.machine import TRIED, Machine, Steps, distinct
-from tests.faults.simulation.model import Outcome, Raw, Tombstones, World, day_of, scan
+from tests.faults.simulation.model import Outcome, Tombstones, World, day_of
+from tests.faults.simulation.raw_files import Raw, scan
 from tests.faults.simulation.records import LINES, USERS, WORKSPACES, packed
 
 NAMES: Final = ("a.jsonl", "b.jsonl", "c.ndjson", "d.jsonl.gz", "e.jsonl.zst")
@@ -119,9 +120,12 @@ class Simulation(Machine):
     def run_while_clients_ask(self, question: Question) -> None:
         """Run the pipeline, and let a client ask before each of its operations."""
 
-
         def visits(worlds: list[World]) -> Callable[[int, str], None]:
-            return lambda _, name: name in {"apply", "end"} and self.clients.ask(question, worlds, is_settled=False)
+            def visit(_: int, operation: str) -> None:
+                if operation in {"apply", "end"}:
+                    self.clients.ask(question, worlds, is_settled=False)
+
+            return visit
 
         self.load(Fault("visit"), visits if self.may_ask else None)
 
@@ -259,6 +263,11 @@ class Simulation(Machine):
             worlds = distinct(World(tombstones=world.tombstones, keys=world.keys) for world in worlds)
         settled = kind == "sources" or (self.is_settled and worlds is self.worlds)
         return Backup(folder, worlds, settled, self.is_torn and kind != "sources", self.product.copied())
+
+    @property
+    def last_backup(self) -> int:
+        """Return the number of the last backup; -1 if there is none."""
+        return len(self._backups) - 1
 
     @rule(number=st.integers(0, 5), newer=st.booleans())
     def restore(self, number: int, newer: bool) -> None:

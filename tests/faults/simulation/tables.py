@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.faults.simulation.model import World, day_of
+from tests.faults.simulation.model import Key, Rejected, World, day_of
 from tests.oracle import Event
 
 QUARTER_US = 900_000_000
@@ -76,7 +76,8 @@ def differences(found: Parts, worlds: Collection[Parts], *, ignored: Collection[
 
 def common(found: Parts, worlds: Sequence[World]) -> dict[str, Any]:
     """Return the fields of the world that has each part as it was found, of worlds that agree part by part."""
-    events, rejected = {}, {}
+    events: dict[Key, Event] = {}
+    rejected: dict[str, tuple[Rejected, ...]] = {}
     for part in found:
         world = next(world for world in worlds if expected(world).get(part) == found[part] or part[0] in _ROLLED_UP)
         if part[0] == "events":
@@ -151,5 +152,3 @@ def _keys(root: Path) -> dict[str, tuple[str, str, bool]]:
     path = root / "directory/api_keys.local.jsonl"
     rows = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
     return {row["id"]: (row["workspace_id"], row["user_id"], row["revoked_at"] is not None) for row in rows}
-
-
