@@ -13,6 +13,7 @@ names.
 `recover` skips the renames that were done and repeats the rest, so a commit that has begun can be finished.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -24,6 +25,7 @@ from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
 _TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
+_PARTITION: Final = re.compile(r"[a-z]+/workspace_id=([^/]+)/(?:day|month)=([0-9]{4}-[0-9]{2})").match
 
 
 def commit(
@@ -69,7 +71,8 @@ def recover(store: Store, state: State) -> None:
 
     If a staged file is lost, stop and change nothing more: a manifest must not name a file that does not exist, and a
     file that a manifest names must not be deleted. The ledger then drops the raw files of that run, so that the next
-    run reads them again and rewrites every partition that they touch.
+    run reads them again and rewrites every partition that they touch. It also remembers the months that the commit was
+    about to change, so that they are repaired even if the raw files have changed meanwhile.
 
     Raises:
         OSError: a file cannot be published or deleted.
@@ -82,12 +85,18 @@ def recover(store: Store, state: State) -> None:
     pending = [operation for operation in operations if operation.kind != "replace" or store.exists(operation.staged)]
     done = set(operations).difference(pending)
     if not all(_was_written_by(run, store, operation) for operation in done):
-        state.discard_commit(run, tables=any(operation.final.startswith(_TABLES) for operation in operations))
+        tables = any(operation.final.startswith(_TABLES) for operation in operations)
+        state.discard_commit(run, tables=tables, months=_months(operations))
         return
     store.make_folders(pending)
     for operation in pending:
         store.apply(operation)
     state.end()
+
+
+def _months(operations: Iterable[Operation]) -> set[tuple[str, str]]:
+    """Return the workspaces and UTC months whose tables the operations change."""
+    return {found.group(1, 2) for operation in operations if (found := _PARTITION(operation.final))}
 
 
 def _was_written_by(run: str, store: Store, operation: Operation) -> bool:

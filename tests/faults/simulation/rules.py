@@ -202,6 +202,16 @@ class Simulation(Machine):
                 replace(world, ledger={}, accepted={}, discarded=frozenset()) for world in self.worlds
             )
 
+    @rule()
+    def lose_staging(self) -> None:
+        """Lose what commands have staged, which the next run makes again."""
+        shutil.rmtree(self.root / "staging", ignore_errors=True)
+        if not self.is_settled:
+            self.is_torn = True
+            self.worlds = distinct(
+                torn for world in self.worlds for before in self.worlds for torn in world.after_power_cut(before)
+            )
+
     @rule(user=st.integers(0, 2), plan=st.integers(0, 3), active=st.booleans(), revoked=st.booleans())
     def change_directory(self, user: int, plan: int, active: bool, revoked: bool) -> None:
         """Export another plan and another status of a user, and a key of theirs that is revoked or not."""
