@@ -1,4 +1,4 @@
-"""If the staged files of a commit are lost, the tables become whole again, even if its raw files have changed meanwhile."""
+"""If the staged files of a commit are lost, the tables become whole again, even if its raw files have changed."""
 
 import shutil
 from collections.abc import Callable

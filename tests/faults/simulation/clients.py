@@ -111,9 +111,14 @@ class Clients:
     def restart(self) -> None:
         """Replace all workers; a client of new ones knows nothing."""
         self._sequences = [0] * WORKERS
-        self._apps = [
-            create_app(self._settings, self._now, None, RequestLog(_nowhere()), self._seconds) for _ in range(WORKERS)
-        ]
+        self._apps = [self._new_app() for _ in range(WORKERS)]
+
+    def replace(self, worker: int) -> None:
+        """Replace a worker by one that has nothing in memory."""
+        self._apps[worker] = self._new_app()
+
+    def _new_app(self) -> Front:
+        return create_app(self._settings, self._now, None, RequestLog(_nowhere()), self._seconds)
 
     def ask(self, question: Question, worlds: Sequence[World], *, is_settled: bool) -> None:
         """Ask one question, and assert that the answer is one of the worlds'.

@@ -30,7 +30,7 @@ from pipeline.load.results import RunReport
 from pipeline.run import run
 from pipeline.storage.engine import EngineError
 from tests.faults.simulation import tables
-from tests.faults.simulation.clients import Clients, Product, Question
+from tests.faults.simulation.clients import ZONES, Clients, Product, Question
 from tests.faults.simulation.faults import NONE, Fault, Killed, Operations, broken_file
 from tests.faults.simulation.model import Counts, Outcome, World
 from tests.faults.simulation.raw_files import Raw, scan
@@ -45,6 +45,13 @@ SMALL: Final = Limits(
 )
 TRIED: Final[Counter[str]] = Counter()  # what all machines of this process did
 STATES: Final[set[bytes]] = set()  # hashes of what the data folder held after a command that was compared
+# One of them is asked after each comparison.
+_QUESTIONS: Final = [
+    Question(path, zone, "90d", "monthly", worker, workspace)
+    for path in ("summary", "activity", "by-language")
+    for zone, worker in zip(ZONES, (0, 1, 1), strict=True)
+    for workspace in range(len(WORKSPACES))
+]
 _MEMORY: Final = Path("/dev/shm")
 
 
@@ -66,7 +73,7 @@ class Machine(RuleBasedStateMachine):
         self.product = Product(self.root)
         self.clients = Clients(self.root, lambda: self.now, self.product)
         self.operations = Operations(self._patch)
-        self._is_well = True
+        self._is_well, self._compared = True, 0
         self._logging = structlog.get_config()
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         TRIED["machines"] += 1
@@ -199,6 +206,8 @@ class Machine(RuleBasedStateMachine):
         agreeing = [world for world, expected in zip(self.worlds, parts, strict=True) if expected == holds]
         assert agreeing, [tables.differences(holds, [expected]) for expected in parts]
         self.worlds = distinct(agreeing)
+        self._compared += 1
+        self.clients.ask(_QUESTIONS[self._compared % len(_QUESTIONS)], self.worlds, is_settled=True)
 
 
 def distinct(worlds: Iterable[World]) -> list[World]:

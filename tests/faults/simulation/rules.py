@@ -26,6 +26,7 @@ from tests.faults.simulation.records import LINES, USERS, WORKSPACES, packed
 
 NAMES: Final = ("a.jsonl", "b.jsonl", "c.ndjson", "d.jsonl.gz", "e.jsonl.zst")
 NAME = st.sampled_from(NAMES)
+FILES = st.lists(st.tuples(NAME, LINES), min_size=1, max_size=3)
 PLAIN = st.sampled_from(NAMES[:3])
 QUESTION = st.builds(
     Question,
@@ -109,20 +110,28 @@ class Simulation(Machine):
         """Run the pipeline."""
         self.load(fault, small=small)
 
-    @rule(files=st.lists(st.tuples(NAME, LINES), min_size=1, max_size=3), fault=FAULT, small=st.booleans())
+    @rule(files=FILES, fault=FAULT, small=st.booleans())
     def deliver_and_run(self, files: list[tuple[str, list[bytes]]], fault: Fault, small: bool) -> None:
         """Write some files, and run the pipeline."""
-        for name, lines in files:
-            self._write(self.root / "raw" / name, packed(name, b"\n".join(lines) + b"\n", 1.0))
+        self._deliver(files)
         self.load(fault, small=small)
 
-    @rule(question=QUESTION)
-    def run_while_clients_ask(self, question: Question) -> None:
-        """Run the pipeline, and let a client ask before each of its operations."""
+    def _deliver(self, files: list[tuple[str, list[bytes]]]) -> None:
+        for name, lines in files:
+            self._write(self.root / "raw" / name, packed(name, b"\n".join(lines) + b"\n", 1.0))
+
+    @rule(files=FILES, question=QUESTION, cold=st.booleans())
+    def deliver_and_run_while_clients_ask(
+        self, files: list[tuple[str, list[bytes]]], question: Question, cold: bool
+    ) -> None:
+        """Write some files, run, and let a client ask before each operation of the commits, perhaps a new worker."""
+        self._deliver(files)
 
         def visits(worlds: list[World]) -> Callable[[int, str], None]:
             def visit(_: int, operation: str) -> None:
                 if operation in {"apply", "end"}:
+                    if cold:
+                        self.clients.replace(question.worker)
                     self.clients.ask(question, worlds, is_settled=False)
 
             return visit
@@ -223,8 +232,8 @@ class Simulation(Machine):
     @rule(user=st.integers(0, 2), fault=FAULT)
     def create_key(self, user: int, fault: Fault) -> None:
         """Create a key in the second workspace, whose members are all active."""
-        gone = {*self.worlds[0].tombstones.users, *self.worlds[0].tombstones.workspaces}
-        if gone.isdisjoint((USERS[user], WORKSPACES[1])):
+        stones = [world.tombstones for world in self.worlds]
+        if not any(USERS[user] in found.users or WORKSPACES[1] in found.workspaces for found in stones):
             self._stamp += 1
             key = f"local {self._stamp}"
 
