@@ -6,13 +6,14 @@ each commit, so that a command that is killed leaves one of them. Pure: the raw 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from tests.faults.simulation.raw_files import Raw, RawFile, unpacked
 from tests.oracle import Event, Verdict, validate
 from tests.oracle.forgetting import forget, names
-from tests.oracle.instants import DAY_US, to_datetime
+from tests.oracle.instants import DAY_US, from_datetime, to_datetime
 from tests.oracle.loading import split_lines
 
 Key = tuple[str, int, str]  # workspace, UTC day number, id
@@ -75,6 +76,10 @@ class Tombstones:
     def erase(self, rejected: Rejected) -> bool:
         """Return whether a rejected line may not be stored."""
         return day_of(rejected.loaded_at) < self.floor or self.name(rejected.line)
+
+    def rejected_at(self, now: int) -> int:
+        """Return when a line that is rejected now counts as rejected: not before the floor, else it were gone."""
+        return max(now, from_datetime(datetime.fromisoformat(f"{self.floor}T00:00:00Z"))) if self.floor else now
 
     def name(self, line: bytes) -> bool:
         """Return whether a rejected line names somebody who is forgotten."""
@@ -190,7 +195,8 @@ class World:
     def retry(self, now: int, reason: str | None) -> tuple[list["World"], Outcome]:
         """Return the worlds and the outcome of validating rejected lines again."""
         world = self.erased()
-        good, rejected, counts = [], dict(world.rejected), [0, 0, 0]
+        good, rejected, counts = [], dict(world.rejected), [0, 0]
+        rejected_at = world.tombstones.rejected_at(now)
         wanted = [
             (name, rows) for name, rows in world.rejected.items() if any(reason in {None, r.reason} for r in rows)
         ]
@@ -207,7 +213,7 @@ class World:
                     good.append(verdict.event)
                 elif verdict.reason is not None:
                     counts[1] += 1
-                    left.append(Rejected(row.line_number, verdict.reason, verdict.field, row.line, now))
+                    left.append(Rejected(row.line_number, verdict.reason, verdict.field, row.line, rejected_at))
             rejected[name] = tuple(left)
         events, accepted = world.merged(good)
         after = replace(world, events=events, rejected={name: rows for name, rows in rejected.items() if rows})
@@ -240,7 +246,8 @@ class World:
     ) -> tuple["World", Counts]:
         """Return the world with some files read, and the counts of their lines."""
         ledger, rejected, good = dict(self.ledger), dict(self.rejected), []
-        lines = bad = blank = accepted_later = 0
+        lines = bad = blank = unnamed = 0
+        rejected_at = self.tombstones.rejected_at(now)
         for name in parts:
             if name == failing:
                 continue
@@ -259,9 +266,9 @@ class World:
                 elif verdict.is_blank:
                     blank += 1
                 else:
-                    row = Rejected(number, verdict.reason or "", verdict.field, line, now)
+                    row = Rejected(number, verdict.reason or "", verdict.field, line, rejected_at)
                     if self.tombstones.name(line):
-                        accepted_later += 1  # counts as a duplicate
+                        unnamed += 1  # counts as a duplicate
                     else:
                         bad += 1
                         rows.append(row)
@@ -277,7 +284,7 @@ class World:
             rejected={name: rows for name, rows in rejected.items() if rows},
             discarded=self.discarded - ledger.keys(),
         )
-        return world, Counts(lines, accepted, len(good) - accepted + accepted_later, bad, blank)
+        return world, Counts(lines, accepted, len(good) - accepted + unnamed, bad, blank)
 
     def _start(self, name: str, file: RawFile) -> tuple[int, int, list[Rejected]]:
         """Return where reading starts: the offset, the lines before it, and those of them that were rejected."""
