@@ -96,7 +96,7 @@ def recover(store: Store, state: State) -> None:
 
 def _months(operations: Iterable[Operation]) -> set[tuple[str, str]]:
     """Return the workspaces and UTC months whose tables the operations change."""
-    return {found.group(1, 2) for operation in operations if (found := _PARTITION(operation.final))}
+    return {(found[1], found[2]) for operation in operations if (found := _PARTITION(operation.final))}
 
 
 def _was_written_by(run: str, store: Store, operation: Operation) -> bool:

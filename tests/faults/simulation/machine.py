@@ -22,8 +22,11 @@ import structlog
 from hypothesis.stateful import RuleBasedStateMachine
 
 from pipeline.check.check import check
+from pipeline.contract import calendar
 from pipeline.contract.formats import instant
 from pipeline.contract.settings import Settings
+from pipeline.contract.zones import PINNED
+from pipeline.load import publish
 from pipeline.load.job import DEFAULT_LIMITS, Limits
 from pipeline.load.rebuild import RawGoneError
 from pipeline.load.results import RunReport
@@ -85,6 +88,7 @@ class Machine(RuleBasedStateMachine):
                 self.end_of_faults()
         finally:
             self._patch.undo()
+            _forget_zones()
             structlog.configure(**self._logging)
             shutil.rmtree(self.home)
 
@@ -106,6 +110,16 @@ class Machine(RuleBasedStateMachine):
         """Assert that `usage check` finds nothing."""
         report = check(self.settings, self.now)
         assert report.agrees, {name: result.first for name, result in report.results().items() if result.wrong}
+
+    def adopt_zone_data(self, version: str, files: dict[str, str]) -> None:
+        """Replace the release of the zone data, in which some zones have the files of others."""
+        self.clients.zone_files = files
+        self._patch.setattr(publish, "zone_data_version", lambda: version)
+        self._patch.setattr(calendar, "_zone", lambda name: PINNED.zone(str(files.get(name, name))))
+        _forget_zones()
+        self.clients.restart()
+        self.load()
+        assert f'"zone_data":"{version}"' in (self.root / "published.json").read_text()
 
     def load(self, fault: Fault = NONE, visits: Visits | None = None, *, small: bool = False) -> None:
         """Run the pipeline."""
@@ -217,6 +231,12 @@ def distinct(worlds: Iterable[World]) -> list[World]:
         if world not in found:
             found.append(world)
     return found
+
+
+def _forget_zones() -> None:
+    """Empty the caches of the calendar."""
+    for cached in (calendar._day_start, calendar._today, calendar.range_days, calendar.view_buckets):  # noqa: SLF001
+        cached.cache_clear()
 
 
 def _outcome(result: Any) -> Outcome:

@@ -6,14 +6,13 @@ each commit, so that a command that is killed leaves one of them. Pure: the raw 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from tests.faults.simulation.erasing import Rejected, Tombstones, day_of
 from tests.faults.simulation.raw_files import Raw, RawFile, unpacked
 from tests.oracle import Event, Verdict, validate
-from tests.oracle.forgetting import forget, names
-from tests.oracle.instants import DAY_US, from_datetime, to_datetime
+from tests.oracle.instants import DAY_US
 from tests.oracle.loading import split_lines
 
 Key = tuple[str, int, str]  # workspace, UTC day number, id
@@ -38,16 +37,6 @@ class Outcome(NamedTuple):
     unread: int = 0
 
 
-class Rejected(NamedTuple):
-    """A line in quarantine."""
-
-    line_number: int
-    reason: str
-    field: str | None
-    line: bytes
-    loaded_at: int
-
-
 @dataclass(frozen=True)
 class Read:
     """What the ledger knows of a raw file."""
@@ -60,33 +49,6 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Tombstones:
-    """Who is forgotten, and the first UTC day that is kept."""
-
-    users: frozenset[str] = frozenset()
-    workspaces: frozenset[str] = frozenset()
-    floor: str = ""
-
-    def kept(self, event: Event) -> Event | None:
-        """Return what may be stored of an event."""
-        if event.workspace_id in self.workspaces or day_of(event.timestamp) < self.floor:
-            return None
-        return forget(event, self.users)[0]
-
-    def erase(self, rejected: Rejected) -> bool:
-        """Return whether a rejected line may not be stored."""
-        return day_of(rejected.loaded_at) < self.floor or self.name(rejected.line)
-
-    def rejected_at(self, now: int) -> int:
-        """Return when a line that is rejected now counts as rejected: not before the floor, else it were gone."""
-        return max(now, from_datetime(datetime.fromisoformat(f"{self.floor}T00:00:00Z"))) if self.floor else now
-
-    def name(self, line: bytes) -> bool:
-        """Return whether a rejected line names somebody who is forgotten."""
-        return names(line, self.users | self.workspaces)
-
-
-@dataclass(frozen=True)
 class World:
     """What a data folder may hold."""
 
@@ -94,7 +56,7 @@ class World:
     ledger: Mapping[str, Read] = field(default_factory=dict)
     rejected: Mapping[str, tuple[Rejected, ...]] = field(default_factory=dict)
     accepted: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)  # unread files that somebody accepted
-    tombstones: Tombstones = Tombstones()
+    tombstones: Tombstones = field(default_factory=Tombstones)
     keys: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)  # local: workspace, user, revoked
     as_of: int | None = None
     discarded: frozenset[str] = frozenset()  # files of a commit that was lost: the next run reads them again
@@ -304,11 +266,6 @@ class World:
             if kept is not None and (kept.identity not in events or kept.rank > events[kept.identity].rank):
                 events[kept.identity] = kept
         return events, sum(self.events.get(key) is not event for key, event in events.items())
-
-
-def day_of(instant_us: int) -> str:
-    """Return the UTC day of an instant."""
-    return to_datetime(instant_us).date().isoformat()
 
 
 @lru_cache(maxsize=1 << 14)

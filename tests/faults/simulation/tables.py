@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.faults.simulation.model import Key, Rejected, World, day_of
+from tests.faults.simulation.erasing import Rejected, day_of
+from tests.faults.simulation.model import Key, World
 from tests.oracle import Event
 
 QUARTER_US = 900_000_000
