@@ -45,6 +45,7 @@ def simulate(seed: int, *, shrinks: bool = True, histories: int = 4) -> None:
         suppress_health_check=list(hypothesis.HealthCheck),
         verbosity=Verbosity.normal,
         print_blob=False,
+        report_multiple_bugs=False,
     )
     run_state_machine_as_test(hypothesis.seed(seed)(Simulation), settings=settings)
 

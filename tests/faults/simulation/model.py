@@ -199,7 +199,10 @@ class World:
             name: identity
             for name, identity in self.accepted.items()
             if name not in raw
-            or (raw[name].identity == identity and not (name in self.ledger and not self.ledger[name].is_broken))
+            or (
+                raw[name].identity == identity
+                and not (self._is_read(name, raw[name]) and not self.ledger[name].is_broken)
+            )
         }
         return replace(self, accepted=accepted)
 
