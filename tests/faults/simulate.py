@@ -14,6 +14,7 @@ import time
 import hypothesis
 import pytest
 from hypothesis import Phase, Verbosity
+from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.simulation.backups import restore_backups
@@ -56,11 +57,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds (100)")
     parser.add_argument("--first", type=int, default=0, help="the first one (0)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many minutes (never)")
+    parser.add_argument("--shrink", type=int, default=300, help="seconds to look for a shorter history (300)")
     parser.add_argument("--backups", type=int, default=0, help="instead: restore so many backups of random moments")
     wanted = parser.parse_args()
     began, failed, tried = time.monotonic(), 0, 0
     with pytest.MonkeyPatch.context() as patch:
         skip_syncs(patch)
+        patch.setattr(engine, "MAX_SHRINKING_SECONDS", wanted.shrink)
         if wanted.backups:
             print(f"{restore_backups(wanted.backups, wanted.first)} backups restored")  # noqa: T201
             return 0
