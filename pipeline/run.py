@@ -11,7 +11,7 @@ Reads `raw/` and the tables; writes the tables. Without `raw/` it does nothing. 
     6  storage/commit   carries out all of them, or none until the next run
 
 A large backfill goes through steps 2 to 6 in slices. Before step 1, the run finishes a commit that an earlier run
-began, and erases what tombstones cover (`pipeline.erasure`).
+began, or repairs what is left of it (`load/repair`), and erases what tombstones cover (`pipeline.erasure`).
 """
 
 import os
@@ -33,6 +33,7 @@ from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
 from pipeline.load.raw_names import is_inside, path_of
 from pipeline.load.rebuild import Rebuild, refuse_loss
+from pipeline.load.repair import repair
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
 from pipeline.load.unread import UnreadFiles
@@ -96,6 +97,7 @@ class _Load:
         session.recover()
         tombstones = session.tombstones()
         if rebuild is None or not rebuild.everything:
+            repair(session, tombstones, limits)
             erase.carry_out(session, tombstones, limits)
         else:  # it rewrites all tables, even damaged ones, without what is forgotten
             erase.remove_keys(session, tombstones)

@@ -16,6 +16,7 @@ from pipeline.contract.settings import Settings
 from pipeline.load.job import DEFAULT_LIMITS, Limits
 from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
+from pipeline.load.repair import repair
 from pipeline.load.session import Session, open_session
 from pipeline.storage.tombstones import Tombstone, Tombstones, append
 
@@ -97,6 +98,7 @@ def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) ->
         if (more := wanted.with_more([tombstone])) != wanted:
             append(session.store.root, tombstone)
             wanted = more
+    repair(session, wanted, limits)
     return carry_out(session, wanted, limits) or ErasurePlan()
 
 

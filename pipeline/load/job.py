@@ -1,11 +1,13 @@
 """What the steps of one run share; it goes to other processes with each piece of work."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Final
 
 import msgspec
 
 from pipeline.contract.actions import ACTIONS
+from pipeline.contract.calendar import utc_day_start
 from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.load.rebuild import Rebuild
 from pipeline.storage.digests import DigestReader
@@ -71,6 +73,16 @@ class Job(msgspec.Struct, frozen=True):
     def staging(self) -> str:
         """Return the run's staging folder."""
         return f"staging/{self.run}"
+
+    @property
+    def rejected_at(self) -> int:
+        """Return the `loaded_at` of lines that are rejected now, in microseconds UTC.
+
+        If the clock is before the first day that is kept, it is wrong, and the lines would expire at once: they count
+        as rejected on that day.
+        """
+        floor = self.tombstones.floor
+        return max(self.started, utc_day_start(date.fromisoformat(floor))) if floor else self.started
 
     def takes(self, workspace_id: str, day: str) -> bool:
         """Return whether events of a workspace's UTC day `YYYY-MM-DD` go into the tables."""

@@ -47,9 +47,9 @@ class QuarantineWriter:
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
         """Add a line that was rejected now."""
-        source_file, started = self._part.source_file, self._job.started
+        source_file, rejected_at = self._part.source_file, self._job.rejected_at
         reason, field, message = msgspec.structs.astuple(rejection)
-        self.keep(Rejected(source_file, line_number, reason, field, message, line, started))
+        self.keep(Rejected(source_file, line_number, reason, field, message, line, rejected_at))
 
     def keep(self, rejected: Rejected) -> None:
         """Add a line as it is in the quarantine."""

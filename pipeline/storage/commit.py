@@ -19,6 +19,7 @@ missing on the disk, because the contents were synced before; a file system that
 until it is mounted again, and then `recover` sees what is on the disk.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final
@@ -32,6 +33,7 @@ from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
 _TABLES: Final = ("events/", "cube/", "actors/", "manifests/")
+_PARTITION: Final = re.compile(r"[a-z]+/workspace_id=([^/]+)/(?:day|month)=([0-9]{4}-[0-9]{2})").match
 
 
 def commit(
@@ -79,7 +81,8 @@ def recover(store: Store, state: State) -> None:
 
     If a staged file is lost, stop and change nothing more: a manifest must not name a file that does not exist, and a
     file that a manifest names must not be deleted. The ledger then drops the raw files of that run, so that the next
-    run reads them again and rewrites every partition that they touch.
+    run reads them again and rewrites every partition that they touch. It also remembers the months that the commit was
+    about to change, so that they are repaired even if the raw files have changed meanwhile.
 
     Raises:
         OSError: a file cannot be published or deleted.
@@ -95,12 +98,17 @@ def recover(store: Store, state: State) -> None:
     if published != done:
         tables = any(operation.final.startswith(_TABLES) for operation in operations)
         undone = {operation.final for operation in operations} - {operation.final for operation in published}
-        state.discard_commit(run, tables=tables, undone=undone)
+        state.discard_commit(run, tables=tables, months=_months(operations), undone=undone)
         return
     store.make_folders(pending)
     for operation in pending:
         store.apply(operation)
     state.end()
+
+
+def _months(operations: Iterable[Operation]) -> set[tuple[str, str]]:
+    """Return the workspaces and UTC months whose tables the operations change."""
+    return {(found[1], found[2]) for operation in operations if (found := _PARTITION(operation.final))}
 
 
 def _was_written_by(run: str, store: Store, operation: Operation) -> bool:

@@ -28,6 +28,11 @@ _SCHEMA: Final = """
 create table if not exists discarded (
   path text primary key
 ) strict;
+create table if not exists torn (
+  workspace_id text not null,
+  month text not null,
+  primary key (workspace_id, month)
+) strict;
 create table if not exists journal (
   position integer primary key,
   run text not null,
@@ -161,6 +166,7 @@ class State:
             if rebuilt:
                 database.execute("delete from files")
                 database.execute("delete from discarded")
+                database.execute("delete from torn")
             entries_table.write(database, entries)
             database.execute("delete from discarded where path in (select path from files)")
             if complete:
@@ -200,7 +206,9 @@ class State:
         self._database.execute("delete from erasures")
         self._database.execute("insert into erasures values (?, ?)", (run, _json(tombstones)))
 
-    def discard_commit(self, run: str, *, tables: bool, undone: Iterable[str] = ()) -> None:
+    def discard_commit(
+        self, run: str, *, tables: bool, months: Iterable[tuple[str, str]] = (), undone: Iterable[str] = ()
+    ) -> None:
         """Discard a commit and the ledger entries of its raw files, so that the next run reads the files again.
 
         Discards the entries of all raw files if the commit changed tables and its own raw files are not enough to
@@ -210,6 +218,7 @@ class State:
         Args:
             run: the id of the run.
             tables: whether the commit was about to change tables.
+            months: the workspaces and UTC months of these tables, of which a part may be published.
             undone: the paths of files that the commit did not publish, or may not have deleted.
         """
         with self._database as database:
@@ -219,9 +228,18 @@ class State:
             theirs = "%" if tables and (gone or not read) else run
             database.execute("insert or ignore into discarded select path from files where run like ?", (theirs,))
             database.execute("delete from files where run like ?", (theirs,))
+            database.executemany("insert or ignore into torn values (?, ?)", months)
             database.execute("delete from journal")
             digests_table.forget(database, undone)
             database.execute("pragma application_id = 0")  # whatever is there now has to be recorded
+
+    def torn_months(self) -> list[tuple[str, str]]:
+        """Return the workspaces and UTC months of which discarded commits may have published a part."""
+        return self._database.execute("select workspace_id, month from torn order by 1, 2").fetchall()
+
+    def mended(self) -> None:
+        """Record that these months are whole again."""
+        self._database.execute("delete from torn")
 
     def discarded_files(self) -> set[str]:
         """Return the discarded raw files that no run has read since: their partitions may be half published."""

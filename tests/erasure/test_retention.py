@@ -226,6 +226,18 @@ def test_wrong_options(loaded: DataFolder, keep: str) -> None:
     assert contents(loaded) == before
 
 
+def test_a_clock_before_the_floor(folder: DataFolder) -> None:
+    """Lines that are rejected while the clock is wrong do not expire at once: they can be retried when it is right."""
+    done(usage(folder, "retention", "--keep", "1d", "--apply"))
+    folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
+    assert folder.run(folder.now - 2 * DAY_US).rejected == 2
+    check_passes(folder)
+    done(usage(folder, "retention", "--keep", "1d", "--apply"))
+    done(usage(folder, "quarantine", "--retry"))
+    check_passes(folder)
+    assert (folder.events()["id"].to_list(), len(folder.quarantine())) == (["a"], 1)
+
+
 @pytest.mark.parametrize(("later", "left"), [(0, 2), (DAY_US - 1 - DAY_US // 2, 2), (DAY_US // 2, 1)])
 def test_days_of_utc(loaded: DataFolder, later: int, left: int) -> None:
     """The floor moves at midnight UTC."""

@@ -24,7 +24,7 @@ from tests.support.syncs import skip_syncs
 
 When = Literal["before", "after", "halt"]
 
-_OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
+OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
     Store: ("sync", "make_folders", "apply", "stage", "clear"),
     State: ("begin", "end", "discard_commit", "carry_out"),
     stages: ("_read", "merge", "roll_up"),
@@ -95,7 +95,7 @@ def _run(
     patch = pytest.MonkeyPatch()
     skip_syncs(patch)
     counter = _Counter(step, when, control)
-    for owner, names in _OPERATIONS.items():
+    for owner, names in OPERATIONS.items():
         for name in names:
             if operation in {"any", name}:
                 patch.setattr(owner, name, counter.counted(getattr(owner, name)))
