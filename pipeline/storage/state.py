@@ -5,7 +5,7 @@ event has a version, the tables stay the same.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -133,7 +133,7 @@ class State:
     def begin(
         self,
         run: str,
-        operations: Collection[Operation],
+        operations: Iterable[Operation],
         entries: Iterable[Entry],
         *,
         rebuilt: bool,
@@ -156,6 +156,7 @@ class State:
         with self._database as database:
             database.execute("begin immediate")
             database.execute("delete from journal")  # of the previous commit: its deletes are on disk by now
+            operations = list(operations)
             database.executemany(
                 "insert into journal (run, operation) values (?, ?)",
                 ((run, _json(operation)) for operation in operations),

@@ -20,6 +20,7 @@ from pipeline.load.job import Job, Resources
 from pipeline.load.merge import Bucket, merge
 from pipeline.load.results import BucketResult
 from pipeline.load.rollup import MonthGroup, roll_up
+from pipeline.storage.digests import DigestReader
 from pipeline.storage.engine import EngineError
 from pipeline.storage.parquet import PartitionError
 from pipeline.storage.store import Operation, Store
@@ -93,7 +94,8 @@ class Scenario:
 
     def _job(self, tombstones: Tombstones) -> Job:
         now = self._folder.now
-        return Job(Store(self._folder.root), "run", now, now + DAY_US, buckets=1, tombstones=tombstones)
+        root = self._folder.root
+        return Job(Store(root), "run", now, now + DAY_US, 1, tombstones, DigestReader(root / "state.sqlite"))
 
 
 def expected(log: Log, days: Collection[Day]) -> Tables:
