@@ -153,7 +153,7 @@ def test_unknown_digests(loaded: DataFolder) -> None:
     (loaded.root / "raw").mkdir()
     loaded.run()
     assert differences(loaded) == []
-    assert check(loaded.settings, loaded.now).notes == []
+    assert not [note for note in check(loaded.settings, loaded.now).notes if "no digest" in note]
 
 
 def test_an_older_state(loaded: DataFolder) -> None:
