@@ -15,7 +15,7 @@ from tests.faults.scenarios import SCENARIOS, Stage
 
 SEED: Final = 17
 COMMANDS: Final = tuple(name for name in SCENARIOS if name != "forget a workspace")  # as forgetting a user
-FAULTS_AT_ONCE: Final = 3  # of a command; the next command has the next ones
+FAULTS_AT_ONCE: Final = 2  # of a command; the next command has the next ones
 KINDS_AT_ONCE: Final = 2
 
 # Faults in this code, and what finds each: a command, and the call and the fault in it.
