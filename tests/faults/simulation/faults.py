@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -172,13 +173,9 @@ def _nothing(_: int, __: str) -> None:
     pass
 
 
+@cache
 def _shared_engine() -> duckdb.DuckDBPyConnection:
     """Return one engine for all commands: opening one takes longer than the rest of a small run."""
-    global _engine  # noqa: PLW0603 - one a process
-    if _engine is None:
-        _engine = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": "false"})
-        _engine.execute("set enable_progress_bar = false")
-    return _engine
-
-
-_engine: duckdb.DuckDBPyConnection | None = None
+    connection = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": "false"})
+    connection.execute("set enable_progress_bar = false")
+    return connection
