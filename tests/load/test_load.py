@@ -78,6 +78,15 @@ VERSIONS: list[dict[str, Any]] = [
     },
 ]
 
+# By their canonical JSON, whose keys are sorted: characters, corrected, lines, locale.
+LANGUAGES: list[dict[str, Any]] = [
+    {"characters": 6, "locale": "zu"},
+    {"characters": 7, "corrected": 1, "lines": 2, "locale": "zu"},
+    {"characters": 7, "corrected": 2, "lines": 1, "locale": "zu"},
+    {"characters": 7, "corrected": 2, "lines": 2, "locale": "de"},
+    {"characters": 7, "corrected": 2, "lines": 2},
+]
+
 
 @pytest.mark.parametrize("count", range(1, len(VERSIONS) + 1))
 def test_the_current_version(folder: DataFolder, count: int) -> None:
@@ -91,6 +100,17 @@ def test_the_current_version(folder: DataFolder, count: int) -> None:
     assert found["credits"] == expected.get("usage", {}).get("credits", 0)
     assert found["kind"] == expected["kind"]
     assert numbers(report) == (count, 1, count - 1, 0, 0)
+
+
+@pytest.mark.parametrize("count", range(1, len(LANGUAGES) + 1))
+def test_the_keys_of_languages_are_sorted(folder: DataFolder, count: int) -> None:
+    """Of versions that differ in a language alone, the canonical JSON decides, and its keys are sorted there too."""
+    versions = [record(usage={"languages": [language]}) for language in LANGUAGES[:count]]
+    folder.drop("a.jsonl", random.Random(count).sample(versions, count))
+    folder.run()
+    ((found,),) = folder.events()["languages"].to_list()
+    expected = {"locale": None, "lines": 0, "corrected": 0} | LANGUAGES[count - 1]
+    assert found == expected
 
 
 def test_same_id_elsewhere_is_another_event(folder: DataFolder) -> None:

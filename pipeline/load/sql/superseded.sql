@@ -6,7 +6,7 @@ with written as (
     timestamp::date as day,
     id,
     source,
-    -- canonical JSON: keys sorted, nulls written, instants as integers
+    -- canonical JSON: keys sorted, those of languages too, nulls written, instants as integers
     to_json({
       'action': action,
       'audio_ms': audio_ms,
@@ -14,7 +14,15 @@ with written as (
       'id': id,
       'ip': ip,
       'kind': kind,
-      'languages': languages,
+      'languages': list_transform(
+        languages,
+        lambda language: {
+          'characters': language.characters,
+          'corrected': language.corrected,
+          'lines': language.lines,
+          'locale': language.locale
+        }
+      ),
       'metadata': metadata,
       'recorded_at': epoch_us(recorded_at),
       'resource_id': resource_id,

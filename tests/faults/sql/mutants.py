@@ -38,10 +38,21 @@ MUTANTS: Final = [
     Mutant("superseded", "by workspace_id, day, id\n", "by workspace_id, day\n", "one tie a day is settled"),
     Mutant("superseded", "from ranked where rank > 1", "from ranked where rank > 2", "two versions are current"),
     Mutant("superseded", "from settled where rank > 1", "from settled where rank > 2", "a tie has two winners"),
+    Mutant("superseded", "          'locale': language.locale\n", "          'locale': ''\n", "locales do not decide"),
+    *(
+        Mutant("superseded", f"          '{name}': language.{name},\n", "", f"{name} of languages do not decide")
+        for name in ("characters", "corrected", "lines")
+    ),
+    Mutant(
+        "superseded",
+        "lambda language: {\n",
+        "lambda language: {\n          'a': language.locale,\n",
+        "the locale decides before the numbers",
+    ),
     Mutant("superseded", "union all\nselect position from settled where rank > 1", "", "a tie is never settled"),
     *(
         Mutant("superseded", f"      '{name}': {name},\n", "", f"versions that differ in {name} tie")
-        for name in ("action", "audio_ms", "ip", "kind", "languages", "metadata", "resource_id", "resource_name")
+        for name in ("action", "audio_ms", "ip", "kind", "metadata", "resource_id", "resource_name")
     ),
     *(
         Mutant("superseded", f"      '{name}': {name},\n", "", f"versions that differ in {name} tie")

@@ -33,6 +33,14 @@ _COLUMNS: Final[tuple[tuple[Record, Record], ...]] = (
     ({"user_id": USER}, {"user_id": ADA}),
     ({"user_name": "A"}, {"user_name": "a"}),
 )
+# In the order of their canonical JSON: each key decides before the next one.
+_LANGUAGES: Final[tuple[Record, ...]] = (
+    {"locale": None, "characters": 6, "corrected": 9, "lines": 9},
+    {"locale": "zu", "characters": 7, "corrected": 1, "lines": 9},
+    {"locale": "zu", "characters": 7, "corrected": 2, "lines": 1},
+    {"locale": "de", "characters": 7, "corrected": 2, "lines": 2},
+    {"locale": None, "characters": 7, "corrected": 2, "lines": 2},
+)
 _STATUSES: Final = (None, "pending", "running", "paused", "completed", "failed", "cancelled")
 
 
@@ -71,6 +79,8 @@ def _rivals() -> Iterator[tuple[Record, Record]]:
     for worse, better in pairwise(_STATUSES):
         yield {"status": worse, "credits": 9}, {"status": better, "credits": 1}
     yield {"credits": 9, "kind": "z"}, {"credits": 10, "kind": "a"}
+    for smaller, greater in pairwise(_LANGUAGES):
+        yield {"languages": [smaller]}, {"languages": [greater]}
     for smaller, greater in _COLUMNS:
         yield smaller, greater
     for (smaller, greater), (next_smaller, next_greater) in pairwise(_COLUMNS):
