@@ -117,5 +117,5 @@ def workers_of(process: Service) -> set[int]:
 @contextmanager
 def running(data_dir: Path, *options: str, **settings: str) -> Iterator[str]:
     """Yield the URL of a running service."""
-    with service(data_dir, *options, **settings) as found:
+    with service(data_dir, *options, **settings) as found:  # type: ignore[arg-type]  # settings have other names
         yield found.url

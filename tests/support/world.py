@@ -24,15 +24,15 @@ class World:
     def __init__(self, root: Path, seed: int, now: str) -> None:
         self.now = instant(now)
         self.folder = DataFolder(root)
-        self.delivery: Delivery = deliver(seed, self.now, events=600)
+        self.delivery: Delivery = deliver(seed, self.now)
         for name in ("members", "accounts", "api_keys"):
             rows = getattr(self.delivery.directory, name)
             path = root / "directory" / f"{name}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self.reports = []
-        for first in range(0, len(self.delivery.files), 6):
-            for name, content in self.delivery.files[first : first + 6]:
+        for first in range(0, len(self.delivery.files), 4):
+            for name, content in self.delivery.files[first : first + 4]:
                 self.folder.drop(name, content)
             self.reports.append(self.folder.run(self.now))
         self.oracle: Oracle = load(dict(self.delivery.files), self.now)
