@@ -148,7 +148,7 @@ def test_everything(populated: DataFolder) -> None:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Delivery]:
     """Return a folder that has loaded a hostile delivery where everybody names the first person, and the delivery."""
     folder = DataFolder(tmp_path_factory.mktemp("hostile") / "data")
-    delivery = deliver(3, folder.now, events=700)
+    delivery = deliver(3, folder.now)
     user = delivery.cast.people[0].id
     spellings = [user, user.upper(), user.replace("-", ""), f"by {user}/{user.replace('-', '').upper()}"]
     naming = [
