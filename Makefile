@@ -5,6 +5,9 @@ DEMO := data/demo
 # As many tests at once as there are cores; at least two, because some of them wait more than they compute.
 TESTS_AT_ONCE = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
+# The processes that the tests start need not compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo serve test check format mutants bench bench-full lock clean
 
 help:  ## list the targets

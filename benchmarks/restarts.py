@@ -23,6 +23,7 @@ import onepin
 
 from benchmarks.data_folders import event, make_folder, readers
 from benchmarks.serving import served
+from service.serving.listener import open_listener
 
 MOST_SECONDS: Final = 2.5  # that nobody answers; the client gives up after about 2.7
 _UP_SECONDS: Final = 1.5  # between two restarts
@@ -50,9 +51,9 @@ class Restarts(msgspec.Struct):
 def restart(data: Path, key: str, times: int, clients: int, workers: int) -> Restarts:
     """Restart the service of a data folder under load."""
     found, over = Restarts(), threading.Event()
-    with served(data, None, workers=workers) as first:
-        url = first.url
-    port = urlsplit(url).port or 0
+    with open_listener("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     probe = _Probe(url, over)
     threads = [threading.Thread(target=_ask, args=(url, key, over, found)) for _ in range(clients)]
     for number in range(times + 1):

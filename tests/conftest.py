@@ -1,13 +1,16 @@
 """What all tests share: an empty data folder for each, and how the property tests run."""
 
+import gc
 import multiprocessing
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from tests.support.data_folder import DataFolder
+from tests.support.data_folder import DataFolder, Once
+from tests.support.engines import share_instances
 from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
 
@@ -18,10 +21,27 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any speed")
 
 
+def pytest_collection_finish() -> None:
+    """Exempt thousands of collected tests from garbage collection: they stay until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the interpreter collect everything when it ends."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_syncs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         skip_syncs(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, share_instances(patch, tmp_path_factory.mktemp("spill")):
         yield
 
 
@@ -38,3 +58,27 @@ def folder(tmp_path: Path) -> DataFolder:
     folder = DataFolder(tmp_path / "data")
     (folder.root / "raw").mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def _filled() -> dict[Callable[[DataFolder], None], DataFolder]:
+    return {}
+
+
+@pytest.fixture
+def once(
+    folder: DataFolder,
+    tmp_path_factory: pytest.TempPathFactory,
+    _filled: dict[Callable[[DataFolder], None], DataFolder],
+) -> Once:
+    """Return a function that fills the test's folder: with a function, or with a copy of what it once did."""
+
+    def fill(function: Callable[[DataFolder], None]) -> DataFolder:
+        if function not in _filled:
+            _filled[function] = DataFolder(tmp_path_factory.mktemp("filled") / "data")
+            (_filled[function].root / "raw").mkdir(parents=True)
+            function(_filled[function])
+        shutil.rmtree(folder.root)
+        return _filled[function].copy(folder.root)
+
+    return fill

@@ -18,7 +18,7 @@ from pipeline.analysis.session import open_session
 from pipeline.analysis.statements import statements
 from pipeline.analysis.writers import write_table
 from pipeline.commands.app import app
-from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.data_folder import NOW, DataFolder, Once, record
 from tests.support.project import ROOT
 
 EVERYTHING = """
@@ -31,12 +31,16 @@ EVERYTHING = """
 """
 
 
-@pytest.fixture
-def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with five events."""
+def load_five(folder: DataFolder) -> None:
+    """Load five events."""
     folder.drop("a.jsonl", [record(f"e{k}", usage={"credits": k}) for k in range(5)])
     folder.run()
-    return folder
+
+
+@pytest.fixture
+def loaded(once: Once) -> DataFolder:
+    """Return a folder with five events."""
+    return once(load_five)
 
 
 def usage(folder: DataFolder, *arguments: str, stdin: str | None = None) -> Result:

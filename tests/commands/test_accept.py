@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from pipeline.commands.app import app
 from tests.support.command import done, usage
-from tests.support.data_folder import NOW, DataFolder
+from tests.support.data_folder import NOW, DataFolder, Once
 from tests.support.permissions import permissions_obeyed
 from tests.support.raw_files import ids, lines
 
@@ -39,15 +39,19 @@ def waiting(folder: DataFolder) -> list[str]:
     return [line.strip().partition(": ")[0] for line in section.splitlines()[1:]]
 
 
-@pytest.fixture
-def torn(folder: DataFolder) -> DataFolder:
-    """Return a folder where one file could not be read to its end."""
+def load_torn(folder: DataFolder) -> None:
+    """Load a good file, and another that cannot be read to its end."""
     done(usage(folder, now=BEFORE))
     folder.drop("bad.jsonl.gz", TORN)
     folder.drop("good.jsonl", lines("g"))
     done(usage(folder), 4)
     assert (as_of(folder), waiting(folder)) == (BEFORE, ["bad.jsonl.gz"])
-    return folder
+
+
+@pytest.fixture
+def torn(once: Once) -> DataFolder:
+    """Return a folder where one file could not be read to its end."""
+    return once(load_torn)
 
 
 def test_accepted(torn: DataFolder) -> None:

@@ -1,9 +1,9 @@
-"""`usage run --every` as a real process: it survives failed runs, and ends at a signal."""
+"""`usage run --every` as a process of its own: it survives failed runs, and ends at a signal."""
 
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -13,17 +13,15 @@ from typer.testing import CliRunner
 from pipeline.commands.app import app
 from tests.support.command import done
 from tests.support.data_folder import NOW, DataFolder, record
-from tests.support.kills import RUN, halted
+from tests.support.kills import RUN, halted, started
 from tests.support.process import COMMAND, ENVIRONMENT
 
 
 class Daemon:
-    """A command that keeps running; its stdout and stderr are one stream."""
+    """A command that keeps running, and the lines that it says, on stdout and stderr."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self._lines = iter(process.stdout)
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
         self.said: list[str] = []
 
     def until(self, *words: str) -> None:
@@ -39,18 +37,13 @@ class Daemon:
 def running(
     folder: DataFolder, every: str, number: signal.Signals = signal.SIGTERM, options: Sequence[str] = ()
 ) -> Iterator[Daemon]:
-    """Start the command, and demand that a signal ends it at once."""
-    command = [*COMMAND, *RUN, "--every", every, "--data-dir", str(folder.root), *options]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
-    ) as process:
-        daemon = Daemon(process)
-        try:
-            yield daemon
-        finally:
-            process.send_signal(number)
+    """Start the command in a forked process, and demand that a signal ends it at once."""
+    with started(folder, 0, "before", "any", (*RUN, "--every", every, *options)) as victim:
+        daemon = Daemon(victim.said)
+        yield daemon
+        victim.send_signal(number)
         daemon.until("stopped; ")
-        assert process.wait(timeout=30) == 128 + number, daemon.said
+        assert victim.end() == 128 + number, daemon.said
 
 
 def test_ticks(folder: DataFolder) -> None:
@@ -67,9 +60,18 @@ def test_ticks(folder: DataFolder) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_while_it_waits(folder: DataFolder, number: signal.Signals) -> None:
     """SIGTERM and SIGINT end even a long wait at once."""
-    with running(folder, "24h", number) as daemon:
-        daemon.until("the next run is due at ", "T00:00:00Z")
-    assert daemon.process.returncode == 128 + number
+    command = [*COMMAND, *RUN, "--every", "24h", "--data-dir", str(folder.root)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        daemon = Daemon(process.stdout)
+        try:
+            daemon.until("the next run is due at ", "T00:00:00Z")
+        finally:
+            process.send_signal(number)
+        daemon.until("stopped; ")
+        assert process.wait(timeout=30) == 128 + number, daemon.said
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -1,12 +1,14 @@
 """Whatever stdout and stderr are, every command ends with an exit code and without a traceback."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
-from tests.support.forked_command import KINDS, command
+from tests.support.forked_command import KINDS, Ended, command
 
 USER: Final = "0b5e1c3a-0000-4000-8000-000000000001"
 CLOSED_PIPE: Final = 141  # 128 + SIGPIPE
@@ -76,11 +78,18 @@ def arguments_of(name: str, folder: DataFolder) -> list[str]:
     return [*COMMANDS[name], *where, *(["--now", NOW] if takes_now and name not in NO_FOLDER else [])]
 
 
+@pytest.fixture(scope="module")
+def usually(loaded: DataFolder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ended]:
+    """Return a function that returns what a command leaves whose streams are files."""
+    folder = tmp_path_factory.mktemp("usual")
+    return cache(lambda name: command(folder, arguments_of(name, loaded)))
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_stdout(loaded: DataFolder, tmp_path: Path, name: str) -> None:
+def test_stdout(loaded: DataFolder, usually: Callable[[str], Ended], tmp_path: Path, name: str) -> None:
     """What cannot be written to stdout fails the command in one line; a pipe that nobody reads ends it in silence."""
     arguments = arguments_of(name, loaded)
-    usual = command(tmp_path, arguments)
+    usual = usually(name)
     assert b"Traceback" not in usual.stderr
     assert bool(usual.stdout) is (name not in NOTHING_ON_STDOUT)
     for kind in KINDS:
@@ -102,14 +111,13 @@ def test_stdout(loaded: DataFolder, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_stderr(loaded: DataFolder, tmp_path: Path, name: str) -> None:
+def test_stderr(loaded: DataFolder, usually: Callable[[str], Ended], tmp_path: Path, name: str) -> None:
     """What cannot be written to stderr is dropped: the command does all of its work."""
-    arguments = arguments_of(name, loaded)
-    usual = command(tmp_path, arguments)
-    for kind in KINDS:
-        ended = command(tmp_path, arguments, stderr=kind)
-        assert ended.code == usual.code, kind
-        assert len(ended.stdout.splitlines()) == len(usual.stdout.splitlines()), kind
+    usual = usually(name)
+    kind = KINDS[list(COMMANDS).index(name) % len(KINDS)]  # one of them for each command
+    ended = command(tmp_path, arguments_of(name, loaded), stderr=kind)
+    assert ended.code == usual.code, kind
+    assert len(ended.stdout.splitlines()) == len(usual.stdout.splitlines()), kind
 
 
 @pytest.mark.parametrize("name", COMMANDS)

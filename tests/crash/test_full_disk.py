@@ -19,7 +19,7 @@ from pipeline.storage.engine import Engine
 from pipeline.storage.state import State
 from pipeline.storage.store import Operation, Store
 from tests.support.command import contents, done, ledger, published, refused, total, usage
-from tests.support.data_folder import DataFolder, record
+from tests.support.data_folder import DataFolder, Once, record
 
 DISK_KB = 6000
 SPACES_KB = (0, 40, 100, 300, 500, *range(550, 2000, 50))
@@ -42,13 +42,17 @@ def drop_more(folder: DataFolder) -> None:
     )
 
 
-@pytest.fixture
-def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with the first file loaded and the second one still to load."""
+def load_first(folder: DataFolder) -> None:
+    """Load the first file, and leave the second one to load."""
     drop_first(folder)
     folder.run()
     drop_more(folder)
-    return folder
+
+
+@pytest.fixture
+def loaded(once: Once) -> DataFolder:
+    """Return a folder with the first file loaded and the second one still to load."""
+    return once(load_first)
 
 
 def fails(folder: DataFolder, *words: str) -> None:

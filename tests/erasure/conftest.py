@@ -6,13 +6,12 @@ import pytest
 
 from pipeline import keys
 from pipeline.contract.directory import Member
-from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.data_folder import WORKSPACE, DataFolder, Once, record
 from tests.support.forgetting import ADA, BOB, OTHER, by, used
 
 
-@pytest.fixture
-def populated(folder: DataFolder) -> DataFolder:
-    """Return a folder where a user has days alone and with others, rejected lines and a key, and is named by others."""
+def populate(folder: DataFolder) -> None:
+    """Load a user with days alone and with others, rejected lines and a key, who is named by others."""
     early = {"timestamp": "2026-09-05T00:00:00Z"}
     rows = [
         by(ADA, "with others", usage=used(1)),
@@ -48,4 +47,9 @@ def populated(folder: DataFolder) -> DataFolder:
     keys.write_rows(folder.root / "directory/members.jsonl", members)
     for number, member in enumerate(members):
         keys.create(folder.root, key_id=f"key_{number}", workspace_id=member.workspace_id, user_id=member.user_id)
-    return folder
+
+
+@pytest.fixture
+def populated(once: Once) -> DataFolder:
+    """Return a folder where a user has days alone and with others, rejected lines and a key, and is named by others."""
+    return once(populate)

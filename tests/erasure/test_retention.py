@@ -14,7 +14,7 @@ from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 from tests.support.checked import check_passes
 from tests.support.command import contents, done, ledger, total, usage
-from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.data_folder import NOW, WORKSPACE, DataFolder, Once, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
 # The 41 days up to and including the day of NOW begin on 15 October.
@@ -39,14 +39,18 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with an expired month, a partly expired one, an expired workspace, and rejected lines."""
+def load(folder: DataFolder) -> None:
+    """Load an expired month, a partly expired one, an expired workspace, and rejected lines."""
     folder.drop("old.jsonl", json.dumps({"id": "bad"}).encode() + b'\n{"torn')
     folder.run(instant("2026-10-14T23:59:59Z"))
     folder.drop("a.jsonl", [*ROWS, {"id": "bad"}])
     folder.run()
-    return folder
+
+
+@pytest.fixture
+def loaded(once: Once) -> DataFolder:
+    """Return a folder with an expired month, a partly expired one, an expired workspace, and rejected lines."""
+    return once(load)
 
 
 def assert_kept(folder: DataFolder) -> None:

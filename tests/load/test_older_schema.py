@@ -11,7 +11,7 @@ import pytest
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE, quarantine_path
 from tests.support.checked import pretend
 from tests.support.command import done, total, usage
-from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.data_folder import WORKSPACE, DataFolder, Once, record
 
 OLD = record(
     "old",
@@ -39,12 +39,16 @@ def age_one(folder: DataFolder, pattern: str, *columns: str) -> None:
     age(path, *columns)
 
 
-@pytest.fixture
-def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with one loaded event."""
+def load_one(folder: DataFolder) -> None:
+    """Load one event."""
     folder.drop("a.jsonl", [OLD])
     folder.run()
-    return folder
+
+
+@pytest.fixture
+def loaded(once: Once) -> DataFolder:
+    """Return a folder with one loaded event."""
+    return once(load_one)
 
 
 def load_more(folder: DataFolder) -> None:

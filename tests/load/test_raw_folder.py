@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.load import listing
 from tests.support.command import contents, done, refused, usage
-from tests.support.data_folder import DAY_US, DataFolder, record
+from tests.support.data_folder import DAY_US, DataFolder, Once, record
 from tests.support.permissions import permissions_obeyed
 from tests.support.raw_files import ids, lines
 
@@ -34,16 +34,19 @@ def _forbid(raw: Path) -> None:
 BREAKS = [_remove, _replace_by_a_file, _replace_by_a_link, _forbid]
 
 
+def load_a_day_ago(folder: DataFolder) -> None:
+    """Load a good line and a bad one."""
+    folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
+    folder.run(folder.now - DAY_US)
+
+
 @pytest.mark.parametrize("break_it", BREAKS)
 @pytest.mark.parametrize(
     "options", [[], ["--rebuild"], ["--rebuild", "--accept-loss"], ["PATH"], ["quarantine", "--retry"]]
 )
-def test_no_raw_folder(
-    folder: DataFolder, tmp_path: Path, break_it: Callable[[Path], None], options: list[str]
-) -> None:
+def test_no_raw_folder(once: Once, tmp_path: Path, break_it: Callable[[Path], None], options: list[str]) -> None:
     """Exit 2 with the path, whatever the run was to do; tables and `data_as_of` stay as they are."""
-    folder.drop("a.jsonl", [record("a"), {"id": "bad"}])
-    folder.run(folder.now - DAY_US)
+    folder = once(load_a_day_ago)
     other = tmp_path / "other.jsonl"
     other.write_bytes(lines("b"))
     before = contents(folder)

@@ -2,9 +2,9 @@
 
 import json
 import os
+from itertools import product
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -50,17 +50,22 @@ def test_names_that_differ_in_bytes_that_are_not_utf8(folder: DataFolder) -> Non
     assert len(ledger(folder)) == 5
 
 
-@pytest.mark.parametrize("stem", [".jsonl", ".ndjson", ".JSONL", ".NdJson"])
-@pytest.mark.parametrize("packing", ["", ".gz", ".zst", ".GZ", ".Zst"])
-def test_suffixes(folder: DataFolder, tmp_path: Path, stem: str, packing: str) -> None:
+def test_suffixes(folder: DataFolder, tmp_path: Path) -> None:
     """`.jsonl` and `.ndjson`, plain, `.gz` and `.zst` are read in any case, found in `raw/` or named."""
-    content = compress(f".jsonl{packing.lower()}", lines("a"))
-    folder.drop(f"a{stem}{packing}", content)
+    stems, packings = (".jsonl", ".ndjson", ".JSONL", ".NdJson"), ("", ".gz", ".zst", ".GZ", ".Zst")
+    contents = {
+        f"a{stem}{packing}": compress(f".jsonl{packing.lower()}", lines(stem + packing))
+        for stem, packing in product(stems, packings)
+    }
+    for name, content in contents.items():
+        folder.drop(name, content)
     report = folder.run()
-    assert (report.accepted, report.ignored.count, report.errors) == (1, 0, [])
-    named = tmp_path / f"b{stem}{packing}"
-    named.write_bytes(content)
-    assert folder.run(paths=[named]).duplicates == 1
+    assert (report.accepted, report.ignored.count, report.errors) == (len(contents), 0, [])
+    assert {name: entry.counts.accepted for name, entry in ledger(folder).items()} == dict.fromkeys(contents, 1)
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    report = folder.run(paths=[tmp_path / name for name in contents])
+    assert (report.files, report.duplicates, report.errors) == (len(contents), len(contents), [])
 
 
 def test_ignored_names(folder: DataFolder) -> None:

@@ -11,14 +11,13 @@ from pipeline.commands.app import app
 from pipeline.load.rebuild import RawGoneError, Rebuild
 from pipeline.load.results import RunReport
 from pipeline.run import run
-from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.data_folder import WORKSPACE, DataFolder, Once, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
 
 
-@pytest.fixture
-def loaded(folder: DataFolder) -> DataFolder:
-    """Return a folder with two workspaces, three months, versions and a bad line."""
+def load_both(folder: DataFolder) -> None:
+    """Load two workspaces, three months, versions and a bad line."""
     folder.drop(
         "a.jsonl",
         [
@@ -32,7 +31,12 @@ def loaded(folder: DataFolder) -> DataFolder:
     folder.run()
     folder.drop("b.jsonl", [record("a", recorded_at="2026-11-24T11:00:00Z", usage={"credits": 50})])
     folder.run()
-    return folder
+
+
+@pytest.fixture
+def loaded(once: Once) -> DataFolder:
+    """Return a folder with two workspaces, three months, versions and a bad line."""
+    return once(load_both)
 
 
 def rebuild(

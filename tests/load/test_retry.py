@@ -9,7 +9,7 @@ import pytest
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.storage.state import Counts
 from tests.support.command import contents, done, ledger, published, refused, total, usage
-from tests.support.data_folder import DataFolder, record
+from tests.support.data_folder import DataFolder, Once, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
 # Two days ahead of the run that reads the lines first.
@@ -49,9 +49,8 @@ def unchanged(folder: DataFolder) -> dict[str, Any]:
     return {**events, **tables, "counts": counts}
 
 
-@pytest.fixture
-def early(folder: DataFolder) -> DataFolder:
-    """Return a folder with good lines, bad lines and lines that are too far ahead, in two files."""
+def load_early(folder: DataFolder) -> None:
+    """Load good lines, bad lines and lines that are too far ahead, in two files."""
     folder.drop(
         "a.jsonl",
         rows(
@@ -65,7 +64,12 @@ def early(folder: DataFolder) -> DataFolder:
     )
     folder.drop("b.jsonl", rows(ahead("b1", usage={"credits": 1000}), record("b2", action="walk"), record("b3")))
     folder.run()
-    return folder
+
+
+@pytest.fixture
+def early(once: Once) -> DataFolder:
+    """Return a folder with good lines, bad lines and lines that are too far ahead, in two files."""
+    return once(load_early)
 
 
 def test_waits_for_its_timestamp(early: DataFolder) -> None:

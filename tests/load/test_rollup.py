@@ -3,10 +3,11 @@
 import tempfile
 from collections import Counter
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-import pytest
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,33 +40,44 @@ def shares(usage: dict[str, Any]) -> dict[str | None, int]:
     return found
 
 
-def allocated(folder: DataFolder) -> dict[str | None, int]:
-    """Return the cube's credits by locale, without locales that have no credits."""
+def allocated(cube: pl.DataFrame) -> dict[str | None, int]:
+    """Return a cube's credits by locale, without locales that have no credits."""
     sums: Counter[str | None] = Counter()
-    for locale, many in folder.cube().select("locale", "credits").iter_rows():
+    for locale, many in cube.select("locale", "credits").iter_rows():
         sums[locale] += many
     return {locale: many for locale, many in sums.items() if many}
 
 
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        (used(10, ("de", 1), ("fr", 1), ("en", 1)), {"de": 4, "en": 3, "fr": 3}),
-        (used(11, ("de", 1), ("fr", 1), ("en", 1)), {"de": 4, "en": 4, "fr": 3}),
-        (used(1, (None, 1), ("zu", 1)), {"zu": 1}),
-        (used(5, (None, 3), ("de", 0)), {None: 5}),
-        (used(5, ("de", 0)), {None: 5}),
-        (used(5), {None: 5}),
-        (used(0, ("de", 7)), {}),
-        (used(1, ("de", 1), ("fr", 2)), {"fr": 1}),
-        (used(LARGEST, ("de", LARGEST), ("fr", LARGEST - 1)), {"de": LARGEST // 2, "fr": LARGEST // 2}),
-    ],
-)
-def test_largest_remainder(folder: DataFolder, usage: dict[str, Any], expected: dict[str | None, int]) -> None:
+def workspace(number: int) -> str:
+    """Return the id of a workspace, so that each case has its own, and one run tries them all."""
+    return f"{number:08x}-0000-4000-8000-000000000003"
+
+
+def cube_of(folder: DataFolder, number: int) -> pl.DataFrame:
+    """Return the cube of a case."""
+    return folder.cube().filter(pl.col("workspace_id") == workspace(number))
+
+
+ALLOCATED: list[tuple[dict[str, Any], dict[str | None, int]]] = [
+    (used(10, ("de", 1), ("fr", 1), ("en", 1)), {"de": 4, "en": 3, "fr": 3}),
+    (used(11, ("de", 1), ("fr", 1), ("en", 1)), {"de": 4, "en": 4, "fr": 3}),
+    (used(1, (None, 1), ("zu", 1)), {"zu": 1}),
+    (used(5, (None, 3), ("de", 0)), {None: 5}),
+    (used(5, ("de", 0)), {None: 5}),
+    (used(5), {None: 5}),
+    (used(0, ("de", 7)), {}),
+    (used(1, ("de", 1), ("fr", 2)), {"fr": 1}),
+    (used(LARGEST, ("de", LARGEST), ("fr", LARGEST - 1)), {"de": LARGEST // 2, "fr": LARGEST // 2}),
+]
+
+
+def test_largest_remainder(folder: DataFolder) -> None:
     """Languages share whole credits by characters. Ties go to the locale that sorts first, untagged last."""
-    folder.drop("a.jsonl", [record(usage=usage)])
+    rows = [record(usage=usage, workspace_id=workspace(number)) for number, (usage, _) in enumerate(ALLOCATED)]
+    folder.drop("a.jsonl", rows)
     folder.run()
-    assert allocated(folder) == expected
+    for number, (usage, expected) in enumerate(ALLOCATED):
+        assert allocated(cube_of(folder, number)) == expected, usage
 
 
 USAGE = st.builds(
@@ -125,18 +137,22 @@ def test_measures(folder: DataFolder) -> None:
     ]
 
 
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("action", ["workflow_run", "voice_generated"])
-def test_runs_and_audio(folder: DataFolder, status: str, action: str) -> None:
+def test_runs_and_audio(folder: DataFolder) -> None:
     """Only a workflow_run counts as a run, under its status. Audio counts once its run has ended."""
-    folder.drop("a.jsonl", [record(action=action, run={"id": "r", "status": status}, usage={"audio_ms": 5})])
+    cases = list(product(STATUSES, ["workflow_run", "voice_generated"]))
+    rows = [
+        record(action=action, run={"id": "r", "status": status}, usage={"audio_ms": 5}, workspace_id=workspace(number))
+        for number, (status, action) in enumerate(cases)
+    ]
+    folder.drop("a.jsonl", rows)
     folder.run()
-    ended = status in {"completed", "failed", "cancelled"}
-    found = {name: total for name in MEASURES if (total := folder.cube()[name].sum())}
-    expected = {"audio_ms": 5} if ended else {}
-    if action == "workflow_run":
-        expected[f"runs_{status}"] = 1
-    assert found == expected
+    for number, (status, action) in enumerate(cases):
+        ended = status in {"completed", "failed", "cancelled"}
+        found = {name: total for name in MEASURES if (total := cube_of(folder, number)[name].sum())}
+        expected = {"audio_ms": 5} if ended else {}
+        if action == "workflow_run":
+            expected[f"runs_{status}"] = 1
+        assert found == expected, (status, action)
 
 
 def test_run_changes_status(folder: DataFolder) -> None:

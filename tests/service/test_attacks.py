@@ -15,7 +15,7 @@ from benchmarks.attackers import ATTACKS
 from benchmarks.attacks import MOST_MB, MOST_MS, suffer
 from benchmarks.serving import Process
 from service.serving import supervisor
-from tests.support.process import service
+from tests.support.process import USAGE, service
 from tests.support.service_folder import ServiceFolder, call, make_event
 
 CONNECTIONS: Final = 200
@@ -52,7 +52,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ServiceFolder:
 @pytest.fixture(scope="module")
 def attacked(data: ServiceFolder) -> Iterator[Process]:
     """Return a running service that all attacks meet in turn."""
-    with service(data.root) as found:
+    with service(data.root, command=USAGE) as found:
         yield Process(found.url, found.process.pid)
 
 

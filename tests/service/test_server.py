@@ -15,7 +15,9 @@ import onepin
 import pytest
 from onepin.errors import UnprocessableEntityError
 
-from tests.support.process import BIN, running, start, stop
+from tests.support.forked_command import command
+from tests.support.process import BIN, USAGE, running, start, stop
+from tests.support.service_folder import ServiceFolder, make_event
 
 
 def _fill(folder: Any, event: Any) -> None:
@@ -38,11 +40,18 @@ def _fill(folder: Any, event: Any) -> None:
     )
 
 
-@pytest.fixture
-def served(folder: Any, event: Any) -> Iterator[str]:
-    """Return the URL of a running service over a small folder."""
-    _fill(folder, event)
-    process, url = start(folder.root)
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> ServiceFolder:
+    """Return a small folder, which no test changes."""
+    folder = ServiceFolder(tmp_path_factory.mktemp("small"))
+    _fill(folder, make_event)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(small: ServiceFolder) -> Iterator[str]:
+    """Return the URL of a service over the small folder, run by the installed command."""
+    process, url = start(small.root, command=USAGE)
     yield url
     stop(process)
 
@@ -60,14 +69,14 @@ def _check(summary: Any, languages: Any, activity: Any, whoami: Any) -> None:
     assert whoami.data.auth_kind == "api_key"
 
 
-def test_sync_client(folder: Any, served: str) -> None:
+def test_sync_client(small: ServiceFolder, served: str) -> None:
     """The synchronous client reads all four endpoints and follows cursors."""
     with httpx.Client(timeout=30) as connection:
-        client = onepin.OnePinClient(base_url=served, token=folder.token, httpx_client=connection)
+        client = onepin.OnePinClient(base_url=served, token=small.token, httpx_client=connection)
         usage = client.usage
         page = usage.usage_activity(limit=1)
         _check(usage.usage_summary(), usage.usage_by_language(), page, client.auth.whoami())
-        older = usage.usage_activity(limit=1, cursor=page.pagination.next, workspace_id=folder.workspace)
+        older = usage.usage_activity(limit=1, cursor=page.pagination.next, workspace_id=small.workspace)
         assert [(row.id, row.metadata) for row in older.data] == [("1", {"k": 1})]
         assert older.pagination.next is None
         assert older.pagination.prev
@@ -76,12 +85,12 @@ def test_sync_client(folder: Any, served: str) -> None:
     assert [detail["field"] for detail in refused.value.body["error"]["details"]] == ["range", "timezone"]
 
 
-def test_async_client(folder: Any, served: str) -> None:
+def test_async_client(small: ServiceFolder, served: str) -> None:
     """The asynchronous client reads all four endpoints."""
 
     async def read() -> None:
         async with httpx.AsyncClient(timeout=30) as connection:
-            client = onepin.AsyncOnePinClient(base_url=served, token=folder.token, httpx_client=connection)
+            client = onepin.AsyncOnePinClient(base_url=served, token=small.token, httpx_client=connection)
             usage = client.usage
             answers = await asyncio.gather(
                 usage.usage_summary(activity_view="monthly"),
@@ -94,7 +103,7 @@ def test_async_client(folder: Any, served: str) -> None:
     asyncio.run(read())
 
 
-def test_command_line_client(folder: Any, served: str, tmp_path: Path) -> None:
+def test_command_line_client(small: ServiceFolder, served: str, tmp_path: Path) -> None:
     """`onepin login`, `whoami` and the three usage commands work; of a refusal it shows which parameter is wrong."""
     home = tmp_path / "home"
     home.mkdir()
@@ -107,25 +116,25 @@ def test_command_line_client(folder: Any, served: str, tmp_path: Path) -> None:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stderr if code else done.stdout
 
-    assert folder.workspace in run("login", "--key", folder.token, "--base-url", served)
+    assert small.workspace in run("login", "--key", small.token, "--base-url", served)
     assert "api_key" in run("whoami")
-    for command in ("summary", "by-language", "activity"):
-        assert run("usage", command)
+    for name in ("summary", "by-language", "activity"):
+        assert run("usage", name)
     assert json.loads(run("--json", "usage", "activity", "--limit", "1"))
     refused = run("usage", "activity", "--limit", "1000", "--timezone", "Nowhere", code=1)
     assert "limit: must be a whole number from 1 to 100; timezone: must be an IANA time zone name" in refused
 
 
-def test_compressed(folder: Any, served: str) -> None:
+def test_compressed(small: ServiceFolder, served: str) -> None:
     """The published client asks for gzip and gets it; curl gets the same bytes, also as CSV."""
     codings: list[str | None] = []
     hooks = {"response": [lambda reply: codings.append(reply.headers.get("content-encoding"))]}
     with httpx.Client(timeout=30, event_hooks=hooks) as connection:
-        client = onepin.OnePinClient(base_url=served, token=folder.token, httpx_client=connection)
+        client = onepin.OnePinClient(base_url=served, token=small.token, httpx_client=connection)
         for _ in range(2):
             assert client.usage.usage_summary().data.credits.used == 7
         assert codings == ["gzip", "gzip"]
-        headers = {"Authorization": f"Bearer {folder.token}", "Accept": "text/csv", "Accept-Encoding": "gzip"}
+        headers = {"Authorization": f"Bearer {small.token}", "Accept": "text/csv", "Accept-Encoding": "gzip"}
         reply = connection.get(f"{served}/api/v1/usage/summary?range=90d", headers=headers)
     assert codings[-1] == "gzip"
     curl = shutil.which("curl")
@@ -152,18 +161,12 @@ def test_two_workers_and_graceful_stop(folder: Any, event: Any) -> None:
     assert folder.token not in log
 
 
-def test_taken_port(folder: Any, served: str) -> None:
+def test_taken_port(small: ServiceFolder, served: str, tmp_path: Path) -> None:
     """A port that another process listens on is refused with a message, not silently shared."""
     port = served.rsplit(":", 1)[1]
-    done = subprocess.run(
-        [BIN / "usage", "serve", "--port", port, "--data-dir", folder.root],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: cannot listen on 127.0.0.1:")
+    ended = command(tmp_path, ["serve", "--port", port, "--data-dir", str(small.root)])
+    assert ended.code == 1
+    assert ended.stderr.startswith(b"error: cannot listen on 127.0.0.1:")
 
 
 @pytest.mark.parametrize(
@@ -183,10 +186,9 @@ def test_taken_port(folder: Any, served: str) -> None:
 )
 def test_numbers_out_of_range(folder: Any, options: tuple[str, ...], settings: dict[str, str], names: str) -> None:
     """A number out of its range ends the command with exit code 2 and a message that names it, wherever it is set."""
-    command = [BIN / "usage", "serve", "--data-dir", folder.root, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | settings)
-    assert done.returncode == 2
-    assert names in done.stderr
+    ended = command(folder.root, ["serve", "--data-dir", str(folder.root), *options], settings=settings)
+    assert ended.code == 2
+    assert names in ended.stderr.decode()
 
 
 @pytest.mark.parametrize("host", ["localhost", "::1"])
@@ -200,24 +202,18 @@ def test_hosts(folder: Any, host: str) -> None:
 
 def test_an_unknown_host(folder: Any) -> None:
     """A host that is no address of this machine ends the command with one line."""
-    command = [BIN / "usage", "serve", "--data-dir", folder.root, "--port", "0", "--host", "203.0.113.1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("error: cannot listen on 203.0.113.1:0: ")
+    options = ["--port", "0", "--host", "203.0.113.1"]
+    ended = command(folder.root, ["serve", "--data-dir", str(folder.root), *options])
+    assert (ended.code, ended.stderr.count(b"\n")) == (1, 1)
+    assert ended.stderr.startswith(b"error: cannot listen on 203.0.113.1:0: ")
 
 
 def test_broken_directory_at_the_start(folder: Any) -> None:
     """A directory file that is broken at start is named, with its line."""
     (folder.root / "directory" / "members.jsonl").write_text("oops\n")
-    done = subprocess.run(
-        [BIN / "usage", "serve", "--port", "0", "--data-dir", folder.root],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "members.jsonl, line 1" in done.stderr
+    ended = command(folder.root, ["serve", "--port", "0", "--data-dir", str(folder.root)])
+    assert ended.code == 1
+    assert b"members.jsonl, line 1" in ended.stderr
 
 
 def test_other_commands_do_not_load_the_server() -> None:

@@ -3,10 +3,10 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -65,6 +65,12 @@ class DataFolder:
                     "update files set entry = json_set(entry, '$.inode', ?), checksum = null where path = ?",
                     (inode, name),
                 )
+            for (name,) in database.execute("select path from unread where failure ->> 'ctime_ns' > 0").fetchall():
+                status = (root / "raw" / name).stat()
+                database.execute(
+                    "update unread set failure = json_set(failure, '$.inode', ?, '$.ctime_ns', ?) where path = ?",
+                    (status.st_ino, status.st_ctime_ns, name),
+                )
         return DataFolder(root)
 
     def run(self, now: int | None = None, paths: Iterable[Path] = ()) -> RunReport:
@@ -101,6 +107,9 @@ class DataFolder:
         return pl.read_parquet(files, hive_partitioning=True, try_parse_hive_dates=False).sort(keys)
 
 
+Once: TypeAlias = Callable[[Callable[[DataFolder], None]], DataFolder]
+
+
 def record(id_: str = "e1", **fields: Any) -> dict[str, Any]:
     """Return a good record, with some fields replaced."""
     return {
@@ -114,4 +123,4 @@ def record(id_: str = "e1", **fields: Any) -> dict[str, Any]:
     }
 
 
-__all__ = ["DAY_US", "NOW", "USER", "WORKSPACE", "DataFolder", "record"]
+__all__ = ["DAY_US", "NOW", "USER", "WORKSPACE", "DataFolder", "Once", "record"]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,14 +21,31 @@ class Ended(NamedTuple):
     stderr: bytes
 
 
-def command(folder: Path, arguments: Sequence[str], *, stdout: str = "", stderr: str = "", stdin: str = "") -> Ended:
-    """Run a command, with streams of some kinds, else with files in `folder` and without input."""
+def command(
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    stdout: str = "",
+    stderr: str = "",
+    stdin: str = "",
+    settings: Mapping[str, str] = {},
+) -> Ended:
+    """Run a command, with streams of some kinds, else with files in `folder` and without input.
+
+    Args:
+        folder: where it runs.
+        arguments: of `usage`.
+        stdout: what it writes to.
+        stderr: likewise.
+        stdin: what it reads from.
+        settings: environment variables, besides those of the server.
+    """
     start_server()
     files = {number: folder / f"stream-{number}" for number in (1, 2)}
     for path in files.values():
         path.write_bytes(b"")
     kinds = {0: stdin or os.devnull, 1: stdout or str(files[1]), 2: stderr or str(files[2])}
-    process = SERVER.Process(target=_run, args=(list(arguments), kinds, str(folder)))
+    process = SERVER.Process(target=_run, args=(list(arguments), kinds, str(folder), dict(settings)))
     process.start()
     process.join(TIMEOUT_SECONDS)
     try:
@@ -39,10 +56,11 @@ def command(folder: Path, arguments: Sequence[str], *, stdout: str = "", stderr:
     return Ended(process.exitcode, files[1].read_bytes(), files[2].read_bytes())
 
 
-def _run(arguments: list[str], kinds: dict[int, str], folder: str) -> None:
+def _run(arguments: list[str], kinds: dict[int, str], folder: str, settings: dict[str, str]) -> None:
     from service.commands import main  # noqa: PLC0415 - the server has it already
 
     os.chdir(folder)
+    os.environ.update(settings)
     sys.stdin = sys.stdout = sys.stderr = None
     for number, kind in kinds.items():
         if kind != "closed":

@@ -1,6 +1,7 @@
 """Import and compute everything that commands load late, once, in the server from which processes are forked."""
 
 import atexit
+import gc
 import os
 
 import numpy.ma
@@ -12,12 +13,15 @@ from pipeline.analysis import database
 from pipeline.analysis.spans import spans
 from pipeline.commands import progress
 from pipeline.commands.app import app
+from service import server
 from tests.support import victim
 
 # The command-line library imports more modules when it parses arguments.
 typer.main.get_command(app).make_context("usage", ["run"])
 spans()
+# A forked process need neither look through all this for garbage nor copy it.
+gc.freeze()
 # The engine complains about its own objects when the interpreter shuts down.
 atexit.register(os._exit, 0)
 
-__all__ = ["database", "numpy", "progress", "pyarrow", "victim"]
+__all__ = ["database", "numpy", "progress", "pyarrow", "server", "victim"]

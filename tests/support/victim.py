@@ -86,6 +86,16 @@ class Victim:
         self.said.close()
 
 
+def replace_operations(
+    patch: pytest.MonkeyPatch, replaced: Callable[[Callable[..., Any]], Callable[..., Any]], operation: str = "any"
+) -> None:
+    """Replace all operations, or those with one name, by what a function makes of them."""
+    for owner, names in OPERATIONS.items():
+        for name in names:
+            if operation in {"any", name}:
+                patch.setattr(owner, name, replaced(getattr(owner, name)))
+
+
 def _run(
     arguments: tuple[str, ...], step: int, when: When, operation: str, control: Connection, saying: Connection
 ) -> None:
@@ -95,10 +105,7 @@ def _run(
     patch = pytest.MonkeyPatch()
     skip_syncs(patch)
     counter = _Counter(step, when, control)
-    for owner, names in OPERATIONS.items():
-        for name in names:
-            if operation in {"any", name}:
-                patch.setattr(owner, name, counter.counted(getattr(owner, name)))
+    replace_operations(patch, counter.counted, operation)
     app(arguments)
 
 

@@ -1,10 +1,6 @@
 """The allowed locations of a JWKS, and its required content."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -12,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pipeline.contract.settings import SettingError
 from service.auth.jwks import read_key_set
 from service.auth.jwks_source import KeySetError, key_source
+from tests.support.forked_command import command
 from tests.support.issuer import ec_key, jwk, jwks, rsa_key
 from tests.support.service_folder import ServiceFolder
 from tests.support.sessions import EC, RSA, STRANGE_EC, STRANGE_RSA
@@ -87,13 +84,7 @@ def test_accepted_locations(location: str) -> None:
 
 def test_refused_at_the_start(folder: ServiceFolder) -> None:
     """`usage serve` refuses a location in one sentence and exits 1."""
-    done = subprocess.run(
-        [Path(sys.executable).parent / "usage", "serve", "--port", "0", "--data-dir", folder.root],
-        env=os.environ | {"USAGE_JWKS": "http://id.example/"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: USAGE_JWKS must be a path or an https URL")
+    arguments = ["serve", "--port", "0", "--data-dir", str(folder.root)]
+    ended = command(folder.root, arguments, settings={"USAGE_JWKS": "http://id.example/"})
+    assert ended.code == 1
+    assert ended.stderr.startswith(b"error: USAGE_JWKS must be a path or an https URL")

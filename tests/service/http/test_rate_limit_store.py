@@ -1,7 +1,6 @@
 """The limiter alone and with a shared store: overlapping requests, and slow or unreachable stores."""
 
 import asyncio
-import os
 import random
 import shutil
 import subprocess
@@ -21,7 +20,8 @@ from structlog.testing import capture_logs
 from pipeline.contract.settings import SettingError, Settings
 from service.errors import RateLimitedError
 from service.http.rate_limit import RateLimiter, open_store
-from tests.support.process import BIN, start, stop
+from tests.support.forked_command import command
+from tests.support.process import start, stop
 
 SUMMARY = "/api/v1/usage/summary"
 MINUTE = 60_000_000
@@ -194,15 +194,9 @@ def test_uri_of_no_store(folder: Any, uri: str) -> None:
         open_store(uri)
     assert "secret" not in str(refused.value)
     if uri.startswith("nosuch"):
-        done = subprocess.run(
-            [BIN / "usage", "serve", "--port", "0", "--data-dir", folder.root],
-            env=os.environ | {"USAGE_RATE_LIMIT_STORE": uri},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (1, f"error: {refused.value}\n")
+        arguments = ["serve", "--port", "0", "--data-dir", str(folder.root)]
+        ended = command(folder.root, arguments, settings={"USAGE_RATE_LIMIT_STORE": uri})
+        assert (ended.code, ended.stderr.decode()) == (1, f"error: {refused.value}\n")
 
 
 def test_settings_are_shown_without_passwords() -> None:

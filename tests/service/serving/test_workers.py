@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from service.serving.listener import PortError, open_listener
-from tests.support.process import ENVIRONMENT, service, workers_of
+from tests.support.process import ENVIRONMENT, Service, service, workers_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 
@@ -55,7 +55,7 @@ def _closed(listener: socket.socket) -> bool:
     return True
 
 
-def _others(process: subprocess.Popen[str], before: set[int]) -> bool:
+def _others(process: Service, before: set[int]) -> bool:
     return len(workers_of(process) - before) == 2
 
 
