@@ -14,8 +14,8 @@ from tests.faults import simulate
 from tests.faults.simulation.backups import restore_backups
 from tests.faults.simulation.records import EVE
 
-SEEDS = 8  # of the short form
-BACKUPS = 8
+SEEDS = 4  # of the short form
+BACKUPS = 5
 WITHIN = 6  # seeds find every planted fault
 
 

@@ -209,11 +209,14 @@ class Clients:
         shown = {_plain(event) for event in found}
         assert set.intersection(*texts) <= shown <= set.union(*texts), (found, question)
 
-    def close(self) -> None:
-        """Assert that all workers publish the same commit, and end."""
+    def agree(self) -> None:
+        """Assert that all workers publish the same commit."""
         for worker, app in enumerate(self._apps):
             metrics = self._loop.run_until_complete(exchange(app, "/metrics")).body.decode()
             assert f"usage_published_sequence {self._note_sequence(worker)}.0\n" in metrics
+
+    def close(self) -> None:
+        """End."""
         self._loop.close()
 
     def _get(self, app: Front, path: str, token: str, parameters: str) -> Reply:

@@ -87,6 +87,7 @@ class Machine(RuleBasedStateMachine):
             if self._is_well:
                 self.end_of_faults()
         finally:
+            self.clients.close()
             self._patch.undo()
             _forget_zones()
             structlog.configure(**self._logging)
@@ -104,7 +105,7 @@ class Machine(RuleBasedStateMachine):
                 self.ask(Question(path, range_="90d", view="monthly", worker=workspace, workspace=workspace, user=2))
         assert run(self.settings, self.now).files == 0
         assert not list(self.root.glob("staging/*"))
-        self.clients.close()
+        self.clients.agree()
 
     def agrees(self) -> None:
         """Assert that `usage check` finds nothing."""
