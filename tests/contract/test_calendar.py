@@ -103,6 +103,17 @@ def test_first_day() -> None:
     assert calendar.utc_day_start(calendar.FIRST_DAY) == read_instant("2011-01-01T00:00:00Z")
 
 
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "Africa/Cairo", "Pacific/Apia"])
+def test_days_of_any_release(zone: str) -> None:
+    """The starts of days in a zone of another release are those that the same zone has in the pinned one."""
+    first, count = date(2011, 12, 1), 400
+    starts = calendar.day_starts(read_zone(zone), first, count)
+    assert starts == list(calendar.days(zone, first, count)[:-1])
+    assert [start // SECOND_US for start in starts] == walk_day_starts(read_zone_file(zone))[
+        (first - FIRST).days : (first - FIRST).days + count
+    ].tolist()
+
+
 @given(moments)
 def test_today_contains_now(moment: tuple[str, int]) -> None:
     """Today's window contains now, to the microsecond."""
