@@ -26,6 +26,20 @@ class ReleaseError(ValueError):
     """Raised when something is not a complete release of the `tzdata` package; the message is for the user."""
 
 
+class _Whole(io.BytesIO):
+    """A zone file that must not end early: for the last newline of a file that was cut off, `zoneinfo` reads forever.
+
+    Raises:
+        EOFError: from `read`, if fewer bytes are left than it asks for.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        if size is not None and len(content) < size:
+            raise EOFError("it ends too early")
+        return content
+
+
 class Release:
     """One release of the `tzdata` package.
 
@@ -74,8 +88,8 @@ class Release:
         """
         content = self.content(name)
         try:
-            return ZoneInfo.from_file(io.BytesIO(content), key=name)
-        except (ValueError, struct.error) as error:
+            return ZoneInfo.from_file(_Whole(content), key=name)
+        except (ValueError, EOFError, struct.error) as error:
             raise ReleaseError(f"tzdata {self.version}: the zone file of {name} is damaged: {error}") from None
 
     def _read(self, *parts: str) -> bytes:

@@ -1,14 +1,17 @@
 """The calendar against brute force: every day from 2011 to 2037 of every IANA zone, and the windows made of days."""
 
+import io
 import itertools
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -101,6 +104,28 @@ def test_days_off_the_grid_raise() -> None:
 def test_first_day() -> None:
     """Events count from 2011 on, because the zones had days off the grid before."""
     assert calendar.utc_day_start(calendar.FIRST_DAY) == read_instant("2011-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "Africa/Cairo", "Pacific/Apia"])
+def test_days_of_any_release(zone: str) -> None:
+    """The starts of days in a zone of another release are those that the same zone has in the pinned one."""
+    first, count = date(2011, 12, 1), 400
+    starts = calendar.day_starts(read_zone(zone), first, count)
+    assert starts == list(calendar.days(zone, first, count)[:-1])
+    assert [start // SECOND_US for start in starts] == walk_day_starts(read_zone_file(zone))[
+        (first - FIRST).days : (first - FIRST).days + count
+    ].tolist()
+
+
+def test_midnight_within_a_gap() -> None:
+    """If a clock jumps over midnight, the day starts with the jump, which may come before 00:00 would have been."""
+    header = b"TZif2" + bytes(15) + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
+    types = struct.pack(">lbb", 0, 0, 0) + b"UTC\0"
+    rules = b"\n<+00>0<+01>-1,M3.5.0/23:30,M10.5.0/3\n"
+    zone = ZoneInfo.from_file(io.BytesIO(header + types + header + types + rules), key="Jump")
+    starts = calendar.day_starts(zone, date(2026, 3, 29), 3)
+    expected = ["2026-03-29T00:00:00Z", "2026-03-29T23:30:00Z", "2026-03-30T23:00:00Z"]
+    assert [calendar.rfc3339(start) for start in starts] == expected
 
 
 @given(moments)

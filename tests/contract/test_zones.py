@@ -1,5 +1,6 @@
 """A release of the zone data alone: its names, its links, and what is not a complete release."""
 
+import struct
 import zoneinfo
 from importlib.metadata import version
 from pathlib import Path
@@ -75,13 +76,23 @@ def test_incomplete_release(folder: Path) -> None:
     (folder / "zoneinfo/Japan").unlink()
     with pytest.raises(ReleaseError, match="Japan cannot be read"):
         Release(folder).zone("Japan")
-    for content in (b"", b"no zone", b"TZif2" + bytes(40), PINNED.content("Asia/Tokyo")[:50]):
+    negative = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, -1, 1, 1) + bytes(99)
+    for content in (b"", b"no zone", negative, b"TZif2" + bytes(40), PINNED.content("Asia/Tokyo")[:50]):
         (folder / "zoneinfo/Japan").write_bytes(content)
         with pytest.raises(ReleaseError, match="tzdata of no version: the zone file of Japan is damaged"):
             Release(folder).zone("Japan")
     (folder / "zones").unlink()
     with pytest.raises(ReleaseError, match="zones cannot be read"):
         Release(folder).names  # noqa: B018 - a property
+
+
+def test_zone_file_that_was_cut_off(folder: Path) -> None:
+    """A zone file that was cut off anywhere is damaged; no length of it makes the reader wait for the rest."""
+    whole = PINNED.content("Asia/Tokyo")
+    for length in range(len(whole)):
+        (folder / "zoneinfo/Japan").write_bytes(whole[:length])
+        with pytest.raises(ReleaseError, match="the zone file of Japan is damaged"):
+            Release(folder).zone("Japan")
 
 
 @pytest.mark.parametrize("compression", [ZIP_STORED, ZIP_DEFLATED])

@@ -13,6 +13,8 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         f"{_CALENDAR}::test_unknown_names_raise",
         f"{_CALENDAR}::test_days_off_the_grid_raise",
         f"{_CALENDAR}::test_first_day",
+        f"{_CALENDAR}::test_days_of_any_release",
+        f"{_CALENDAR}::test_midnight_within_a_gap",
         f"{_CALENDAR}::test_utc_days_and_rfc_3339",
         f"{_CALENDAR}::test_today_contains_now",
         f"{_CALENDAR}::test_buckets",
