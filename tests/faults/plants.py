@@ -3,12 +3,14 @@
 A host calls one of these functions in the process that runs the command. Nothing is restored: the process ends with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.commands import outcome
+from pipeline.contract.tables import PUBLISHED
+from pipeline.load import publish
 from pipeline.storage import atomic, commit
 from pipeline.storage.state import State
 from pipeline.storage.store import Operation, Store
@@ -92,6 +94,95 @@ def say_nothing() -> None:
             raise KeyError(str(error)) from error
 
     _replace(outcome, "reporting_failures", through)
+
+
+def no_sync_before_the_journal() -> None:
+    """Leave out the sync before the journal: it may then name staged files whose content is lost."""
+    sync, begin = Store.sync, State.begin
+    begun = []
+
+    def syncing(store: Store) -> None:
+        if begun:
+            sync(store)
+
+    def beginning(*arguments: Any, **named: Any) -> None:
+        begun.append(True)
+        begin(*arguments, **named)
+
+    _replace(Store, "sync", syncing)
+    _replace(State, "begin", beginning)
+
+
+def no_ledger_rows() -> None:
+    """Lose the ledger's rows of a commit: the next run reads their raw files again."""
+    begin = State.begin
+
+    def beginning(state: State, run: str, operations: Iterable[Operation], _: object, **named: Any) -> None:
+        begin(state, run, operations, [], **named)
+
+    _replace(State, "begin", beginning)
+
+
+def no_journal() -> None:
+    """Remove a commit from the journal before it is carried out: the next run does not finish it."""
+    begin = State.begin
+
+    def beginning(state: State, *arguments: Any, **named: Any) -> None:
+        begin(state, *arguments, **named)
+        state.end()
+
+    _replace(State, "begin", beginning)
+
+
+def manifests_before_tables() -> None:
+    """Rename manifests before the files that they name."""
+    compose = publish.compose
+
+    def composing(*arguments: Any) -> list[Operation]:
+        return sorted(compose(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
+
+    _replace(publish, "compose", composing)
+
+
+def published_before_manifests() -> None:
+    """Rename `published.json` before the manifests: readers take the old tables for the new ones."""
+    compose = publish.compose
+
+    def composing(*arguments: Any) -> list[Operation]:
+        return sorted(compose(*arguments), key=lambda operation: operation.final != PUBLISHED)
+
+    _replace(publish, "compose", composing)
+
+
+def no_sync_before_manifests() -> None:
+    """Leave out the sync between the tables and the manifests that name them: the disk may have the latter alone."""
+    compose = publish.compose
+
+    def composing(*arguments: Any) -> list[Operation]:
+        operations = compose(*arguments)
+        operations.remove(Operation("sync"))
+        return operations
+
+    _replace(publish, "compose", composing)
+
+
+def deletes_before_manifests() -> None:
+    """Delete files before the manifests that no longer name them are renamed."""
+    compose = publish.compose
+
+    def composing(*arguments: Any) -> list[Operation]:
+        operations = compose(*arguments)
+        first = operations.index(Operation("sync"))
+        deletes = [operation for operation in operations if operation.kind == "delete"]
+        rest = [operation for operation in operations[first:] if operation.kind != "delete"]
+        return [*operations[:first], *deletes, *rest]
+
+    _replace(publish, "compose", composing)
+
+
+def no_sync_of_folders() -> None:
+    """Leave out the fsync of a folder: a file that was replaced may be the old one again."""
+    _replace(atomic, "_sync_folder", lambda _: None)
 
 
 def _replace(owner: Any, name: str, function: Any) -> None:
