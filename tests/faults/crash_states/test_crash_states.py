@@ -1,0 +1,52 @@
+"""The next run recovers every disk that a crash in a command may leave."""
+
+from typing import Final
+
+import pytest
+
+from tests.faults.crash_states.scenarios import SCENARIOS
+from tests.faults.crash_states.search import search
+from tests.faults.host import Host
+
+# More than a thousand disks in all. The long form tries all commands: `python -m tests.faults.crash_states`.
+DISKS: Final = 100  # of each command
+_ONLY_LONG: Final = {
+    *("run after a killed run", "run without the state", "run of a file that grew"),
+    *("rebuild of a month", "forget a workspace", "views"),
+}
+_KEYS: Final = {"create a key", "revoke a key"}  # a crash in these leaves few disks
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in _ONLY_LONG])
+def test_crash_states(host: Host, name: str) -> None:
+    """Readers find whole commits on every disk, and the next run gives the undisturbed tables."""
+    found = search(SCENARIOS[name], host, seed=1, disks=DISKS)
+    assert not found.wrong, found.wrong
+    assert found.disks == DISKS or name in _KEYS
+
+
+def test_views(host: Host) -> None:
+    """A crash that interrupts the refresh of `usage.duckdb` leaves a whole file or none, and the next refresh works."""
+    found = search(SCENARIOS["views"], host, seed=1, disks=4)
+    assert not found.wrong, found.wrong
+    assert found.recovered > 1
+
+
+# What each fault needs: a command that has something to lose.
+@pytest.mark.parametrize(
+    ("plant", "name"),
+    [
+        ("no_sync_before_the_journal", "first run"),
+        ("no_ledger_rows", "first run"),
+        ("no_journal", "second run"),
+        ("manifests_before_tables", "second run"),
+        ("published_before_manifests", "second run"),
+        ("no_sync_before_manifests", "second run"),
+        ("deletes_before_manifests", "second run"),
+        ("no_sync_of_folders", "create a key"),
+        ("append_in_place", "forget a user"),
+    ],
+)
+def test_planted_fault(host: Host, plant: str, name: str) -> None:
+    """The same disks reveal a fault that was planted into the command."""
+    assert search(SCENARIOS[name], host, seed=1, disks=DISKS, plant=plant).wrong
