@@ -99,7 +99,7 @@ def say_nothing() -> None:
 def no_sync_before_the_journal() -> None:
     """Leave out the sync before the journal: it may then name staged files whose content is lost."""
     sync, begin = Store.sync, State.begin
-    begun = []
+    begun: list[bool] = []
 
     def syncing(store: Store) -> None:
         if begun:
