@@ -59,6 +59,10 @@ class Recovery:
     def _done(self) -> dict[str, Any]:
         return self._recovered(self._readers.last)
 
+    def is_new(self, disk: Disk, *, ended: bool) -> bool:
+        """Return whether a run can tell a disk from all earlier ones."""
+        return self._key(disk, ended=ended) not in self._seen
+
     def recover(self, disk: Disk, *, ended: bool) -> None:
         """Raise an error unless the next run recovers a disk; do nothing if it is like an earlier one.
 

@@ -1,6 +1,7 @@
 """Try the disks that a crash of one command may leave: record the command, look at each disk, recover it."""
 
 import random
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,12 @@ from tests.faults.host import Host
 
 
 class _Recovering(Protocol):
-    """What recovers disks, and counts those that it could tell apart."""
+    """What recovers disks, and counts those that a run can tell apart."""
 
     count: int
+
+    def is_new(self, disk: Disk, *, ended: bool) -> bool:
+        """Return whether a run can tell a disk from all earlier ones."""
 
     def recover(self, disk: Disk, *, ended: bool) -> None:
         """Raise an error unless a disk is recovered."""
@@ -51,6 +55,7 @@ def search(
     *,
     seed: int,
     disks: int,
+    recoveries: int = sys.maxsize,
     plant: str = "",
     stop: int = 1,
     keep: Path | None = None,
@@ -62,6 +67,7 @@ def search(
         host: runs the command under the shim.
         seed: chooses the disks.
         disks: at most this many different ones.
+        recoveries: how many disks are recovered; after that, only disks count that a run cannot tell from these.
         plant: a fault to plant into the command.
         stop: how many wrong disks are enough.
         keep: the folder that gets copies of the wrong disks; None: nobody needs them.
@@ -73,9 +79,11 @@ def search(
         recovery: _Recovering = Views(folder) if scenario.views else Recovery(scenario, folder, readers)
         for disk in different(history, rng):
             ended = disk.moment.number == len(history.steps)
-            found.disks += 1
             try:
                 readers.look(disk, ended=ended)
+                if recovery.count == recoveries and recovery.is_new(disk, ended=ended):
+                    continue
+                found.disks += 1
                 recovery.recover(disk, ended=ended)
             except WrongError as error:
                 found.wrong.append(f"{disk.made_by} of {len(history.steps)}: {error}")

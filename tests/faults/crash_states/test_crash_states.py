@@ -10,6 +10,7 @@ from tests.faults.host import Host
 
 # More than a thousand disks in all. The long form tries all commands: `python -m tests.faults.crash_states`.
 DISKS: Final = 100  # of each command
+RECOVERIES: Final = 16  # of these; a run cannot tell the other disks from them
 _ONLY_LONG: Final = {
     *("run after a killed run", "run without the state", "run of a file that grew"),
     *("rebuild of a month", "forget a workspace", "views"),
@@ -20,7 +21,7 @@ _KEYS: Final = {"create a key", "revoke a key"}  # a crash in these leaves few d
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in _ONLY_LONG])
 def test_crash_states(host: Host, name: str) -> None:
     """Readers find whole commits on every disk, and the next run gives the undisturbed tables."""
-    found = search(SCENARIOS[name], host, seed=1, disks=DISKS)
+    found = search(SCENARIOS[name], host, seed=1, disks=DISKS, recoveries=RECOVERIES)
     assert not found.wrong, found.wrong
     assert found.disks == DISKS or name in _KEYS
 

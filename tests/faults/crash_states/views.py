@@ -31,6 +31,10 @@ class Views:
         self._mtime = (folder.root / database.DATABASE).stat().st_mtime_ns
         self.count = 0
 
+    def is_new(self, disk: Disk, *, ended: bool) -> bool:  # noqa: ARG002 - as that of `Recovery`
+        """Return whether a refresh can tell a disk from all earlier ones."""
+        return _key(disk) not in self._seen
+
     def recover(self, disk: Disk, *, ended: bool) -> None:
         """Raise an error unless a refresh makes the file current; do nothing if a disk is like an earlier one.
 
@@ -38,9 +42,7 @@ class Views:
             WrongError: it does not, or the command had ended and left work.
         """
         root = self._folder.root
-        key = b"".join(
-            path.encode() + file.digest for path, file in sorted(disk.files.items()) if path.startswith(_FILES)
-        )
+        key = _key(disk)
         if key in self._seen or self.count == _REFRESHES_MAX:
             return
         self._seen.add(key)
@@ -55,6 +57,11 @@ class Views:
         if not database.is_current(root):
             raise WrongError("`usage.duckdb` is not current")
         _query(self._folder)
+
+
+def _key(disk: Disk) -> bytes:
+    files = sorted(disk.files.items())
+    return b"".join(path.encode() + file.digest for path, file in files if path.startswith(_FILES))
 
 
 def _query(folder: DataFolder) -> None:
