@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from pipeline.storage.state import Counts, Entry, State, read_entries
@@ -41,26 +40,6 @@ def state(path: Path) -> Iterator[State]:
     state.end()
     yield state
     state.close()
-
-
-def test_counts() -> None:
-    """Counts of lines are added and subtracted outcome by outcome."""
-    all_, some = Counts(10, 4, 3, 2, 1), Counts(5, 1, 1, 2, 1)
-    assert all_ + some == Counts(15, 5, 4, 4, 2)
-    assert all_ - some == Counts(5, 3, 2, 0, 0)
-    assert Counts() == Counts(0, 0, 0, 0, 0)
-
-
-def test_fields_that_older_releases_lack(state: State, path: Path) -> None:
-    """An entry without the later fields is read as unknown: offset 0, no hash, no checksum, no error."""
-    with closing(sqlite3.connect(path)) as database, database:
-        old = msgspec.json.encode({
-            "path": "old.jsonl", "inode": 1, "size": 2, "mtime_ns": 3, "run": FIRST, "counts": {}, "tail": {}
-        }).decode()  # fmt: skip
-        database.execute("insert into files values ('old.jsonl', ?, ?)", (FIRST, old))
-    found = state.entries()["old.jsonl"]
-    assert (found.offset, found.prefix_hash, found.checksum, found.error) == (0, "", None, None)
-    assert found.counts == Counts()
 
 
 def test_order(state: State) -> None:

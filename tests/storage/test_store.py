@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
 def test_stage_and_publish(store: Store) -> None:
     """A file has its final name only once it is published, and then the staged one is gone."""
     operation = store.stage("staging/r/x", "cube/a=1/x", b"12345")
-    assert operation == Operation("replace", "cube/a=1/x", "staging/r/x", 5)
+    assert operation == Operation("replace", "cube/a=1/x", "staging/r/x", 5, 0xCBF53A1C)
     assert store.exists("staging/r/x")
     assert not store.exists("cube/a=1/x")
     store.make_folders([operation, Operation("delete", "actors/y"), Operation("sync")])
@@ -107,12 +107,12 @@ def test_owner(store: Store) -> None:
 
 
 def test_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync waits for the disk, alone or as an operation."""
+    """A sync waits for the disk of the data folder, alone or as an operation."""
     calls = []
-    monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
+    monkeypatch.setattr("pipeline.storage.store.sync_file_system", lambda _, root: calls.append(root))
     store.sync()
     store.apply(Operation("sync"))
-    assert calls == ["sync", "sync"]
+    assert calls == [store.root, store.root]
 
 
 def test_clear(store: Store) -> None:
