@@ -269,3 +269,17 @@ def test_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         State(path)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened[0].execute("select 1")
+
+
+def test_damaged_inside(path: Path, state: State) -> None:
+    """The structure of the database can be checked: here, a column has no value although it must have one."""
+    state.refuse_damage()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("create table strange (value)")
+        database.execute("insert into strange values (null)")
+        database.execute("pragma writable_schema = on")
+        database.execute(
+            "update sqlite_master set sql = 'create table strange (value not null)' where name = 'strange'"
+        )
+    with closing(State(path)) as damaged, pytest.raises(sqlite3.DatabaseError, match=r"^NULL value in strange\.value$"):
+        damaged.refuse_damage()
