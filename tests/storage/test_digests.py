@@ -63,6 +63,7 @@ def test_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digests, "_PORTION_BYTES", 100)
     assert EMPTY.followed_by(content) == file.digest == digests.of_file(store.path("x")) == digest(content)
     assert digest(b"") == EMPTY
+    assert len({digest(b""), EMPTY}) == 1
     with store.path("x").open("rb") as stream:
         stream.seek(1000)
         assert digests.of_stream(stream) == digest(content[1000:])
@@ -179,6 +180,7 @@ def test_reader(state: State) -> None:
 def test_a_state_of_an_older_release(store: Store, state: State) -> None:
     """A database that an older release made has no digests."""
     with closing(sqlite3.connect(store.path("older.sqlite"))) as database:
+        database.execute("create table files (path text)")
         assert digests.read(database) == {}
     state.note_digest("a", EMPTY)
     state.note_digest("a", digest(b"a"))

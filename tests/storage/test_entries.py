@@ -43,6 +43,7 @@ def test_counts() -> None:
     assert all_ + some == Counts(15, 5, 4, 4, 2)
     assert all_ - some == Counts(5, 3, 2, 0, 0)
     assert Counts() == Counts(0, 0, 0, 0, 0)
+    assert len({Counts(), Counts()}) == 1
 
 
 def test_fields_that_older_releases_lack(path: Path, database: sqlite3.Connection) -> None:
@@ -66,13 +67,14 @@ def test_fields_that_older_releases_lack(path: Path, database: sqlite3.Connectio
         "entry = replace(entry, '\"lines\":1,', '\"lines\":3,')",
         "checksum = checksum + 1",
         "checksum = 0",
-        "path = 'other.jsonl'",
+        "path = 'A.jsonl'",
+        "path = 'z.jsonl'",
     ],
 )
 def test_damage(path: Path, database: sqlite3.Connection, change: str) -> None:
     """An entry that is not as it was written is damage, and the error names its raw file."""
     database.execute(f"update files set {change} where path = 'a.jsonl'")
-    name = "other.jsonl" if change.startswith("path") else "a.jsonl"
+    name = change[8:-1] if change.startswith("path") else "a.jsonl"
     with pytest.raises(sqlite3.DatabaseError, match=rf"^the entry of {name} is not as it was written$"):
         read_entries(path)
     with pytest.raises(sqlite3.DatabaseError):

@@ -271,15 +271,22 @@ def test_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         opened[0].execute("select 1")
 
 
-def test_damaged_inside(path: Path, state: State) -> None:
-    """The structure of the database can be checked: here, a column has no value although it must have one."""
+@pytest.mark.parametrize(
+    ("pretended", "why"),
+    [
+        ("create table strange (value not null)", "NULL value in strange.value"),
+        ("create index orderly on strange (value) where value > 0", "wrong # of entries in index orderly"),
+    ],
+)
+def test_damaged_inside(path: Path, state: State, pretended: str, why: str) -> None:
+    """The structure of the database can be checked: a column lacks its value, or an index its row."""
     state.refuse_damage()
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("create table strange (value)")
+        database.execute("create index orderly on strange (value)")
         database.execute("insert into strange values (null)")
         database.execute("pragma writable_schema = on")
-        database.execute(
-            "update sqlite_master set sql = 'create table strange (value not null)' where name = 'strange'"
-        )
-    with closing(State(path)) as damaged, pytest.raises(sqlite3.DatabaseError, match=r"^NULL value in strange\.value$"):
+        database.execute("update sqlite_master set sql = ? where name = ?", (pretended, pretended.split()[2]))
+    with closing(State(path)) as damaged, pytest.raises(sqlite3.DatabaseError) as error:
         damaged.refuse_damage()
+    assert str(error.value) == why
