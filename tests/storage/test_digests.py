@@ -196,3 +196,24 @@ def test_comparison(store: Store) -> None:
         with pytest.raises(DamagedError) as caught:
             store.refuse_damage(uri, digest(b"[]"))
         assert (caught.value.uri, caught.value.cause) == (uri, why)
+
+
+def test_small_files(store: Store) -> None:
+    """A small file is decoded if it has the digest of what was written, or that is unknown."""
+    put(store, "x", b'{"size":5}')
+    for known in (digest(b'{"size":5}'), None):
+        assert store.load("x", Digest, known) == Digest(5)
+    assert store.load("absent", Digest, EMPTY) is None
+    with pytest.raises(DamagedError) as caught:
+        store.load("x", Digest, digest(b'{"size":6}'))
+    assert (caught.value.uri, caught.value.cause) == ("x", digests.WHY)
+
+
+def test_staged(store: Store) -> None:
+    """The operation that publishes a file has the digest of what was written, not of what is there."""
+    put(store, "s", b"damaged")
+    operation = store.staged("s", "x", digest(b"written"))
+    assert operation == Operation("replace", "x", "s", 7, zlib.crc32(b"written"))
+    assert operation.digest == digest(b"written")
+    assert store.staged("s", "x", Digest(0, 0)).digest == EMPTY
+    assert store.staged("s", "x").digest is None

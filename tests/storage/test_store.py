@@ -1,8 +1,10 @@
 """The files of the tables alone: staged, published, deleted with their empty folders, and read if they are whole."""
 
+import itertools
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -122,6 +124,30 @@ def test_clear(store: Store) -> None:
     for _ in range(2):
         store.clear("staging/r")
         assert [path.name for path in store.path("staging").iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize("late", [1, 9])
+def test_clear_while_a_worker_writes(store: Store, monkeypatch: pytest.MonkeyPatch, late: int) -> None:
+    """A worker may write to a staging folder that is cleared: the rest of the folder goes, and it is no error."""
+    store.stage("staging/r/deep/x", "", b"x")
+    names, rmdir = iter(range(late)), os.rmdir
+
+    def busy(*arguments: Any, **named: Any) -> None:
+        for name in itertools.islice(names, 1):
+            store.path(f"staging/r/{name}").touch()
+        rmdir(*arguments, **named)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    store.clear("staging/r")
+    assert store.exists("staging/r") is (late > 2)
+    assert not store.exists("staging/r/deep")
+
+
+def test_opened(store: Store) -> None:
+    """Only a folder is opened as a data folder."""
+    store.path("x").touch()
+    with pytest.raises(NotADirectoryError), Store.opened(store.path("x")):
+        pass
 
 
 def test_folder(store: Store) -> None:
