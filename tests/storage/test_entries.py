@@ -59,6 +59,7 @@ def test_fields_that_older_releases_lack(path: Path, database: sqlite3.Connectio
         assert found.counts == Counts()
         with closing(State(path)) as upgraded:
             assert upgraded.entries()["old.jsonl"] == found
+            upgraded.begin(RUN, [], [found], rebuilt=False, complete=False)
 
 
 @pytest.mark.parametrize(

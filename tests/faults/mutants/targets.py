@@ -4,6 +4,7 @@ from typing import Final
 
 _CALENDAR: Final = "tests/contract/test_calendar.py"
 _DIGESTS: Final = "tests/storage/test_digests.py"
+_ENTRIES: Final = "tests/storage/test_entries.py"
 _PARAMETERS: Final = "tests/service/api/test_parameters.py"
 _STATE: Final = "tests/storage/test_state.py"
 _STORE: Final = "tests/service/http/test_rate_limit_store.py"
@@ -41,8 +42,8 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         "tests/storage/test_syncs.py",
         "tests/storage/test_commit.py",
     ),
-    "pipeline/storage/state.py": (_STATE, _DIGESTS, _TORN_MONTHS, "tests/storage/test_commit.py"),
-    "pipeline/storage/entries.py": ("tests/storage/test_entries.py", _STATE),
+    "pipeline/storage/state.py": (_STATE, _DIGESTS, _TORN_MONTHS, _ENTRIES, "tests/storage/test_commit.py"),
+    "pipeline/storage/entries.py": (_ENTRIES, _STATE),
     "pipeline/storage/digests.py": (_DIGESTS,),
     "pipeline/storage/read_only.py": (_STATE, _DIGESTS),
     "service/api/cursors.py": (
