@@ -103,8 +103,10 @@ def test_owner(store: Store) -> None:
         pytest.skip("only root may give files away")
     os.chown(store.root, 1234, 1234)
     store.stage("staging/r/x", "x", b"x")
+    store.path("staging/r/y").write_bytes(b"y")
+    store.staged("staging/r/y", "y")
     store.folder("cube/w=1")
-    for name in ("staging", "staging/r", "staging/r/x", "cube", "cube/w=1"):
+    for name in ("staging", "staging/r", "staging/r/x", "staging/r/y", "cube", "cube/w=1"):
         assert (store.path(name).stat().st_uid, store.path(name).stat().st_gid) == (1234, 1234), name
 
 
