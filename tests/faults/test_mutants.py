@@ -45,7 +45,7 @@ class C:
 PLANTED: Final = [
     ("    store.sync()\n", "", STRONG, "killed"),
     ("    store.sync()\n", "", WEAK, "survived"),
-    ("    state.end()\n\n\ndef recover", "\n\ndef recover", STRONG, "killed"),
+    ("    state.end()\n    if not state.has", "    if not state.has", STRONG, "killed"),
     ("in operations if operation.kind", "in operations[::-1] if operation.kind", STRONG, "killed"),
     ("    found = state.journal()\n", "    __import__('threading').Event().wait()\n", WEAK, "stuck"),
     ("_TABLES: Final =", "_TABLES: Final = nonsense =", WEAK, "broken"),

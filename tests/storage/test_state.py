@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from pipeline.storage.state import Counts, Entry, State, read_entries
@@ -41,26 +40,6 @@ def state(path: Path) -> Iterator[State]:
     state.end()
     yield state
     state.close()
-
-
-def test_counts() -> None:
-    """Counts of lines are added and subtracted outcome by outcome."""
-    all_, some = Counts(10, 4, 3, 2, 1), Counts(5, 1, 1, 2, 1)
-    assert all_ + some == Counts(15, 5, 4, 4, 2)
-    assert all_ - some == Counts(5, 3, 2, 0, 0)
-    assert Counts() == Counts(0, 0, 0, 0, 0)
-
-
-def test_fields_that_older_releases_lack(state: State, path: Path) -> None:
-    """An entry without the later fields is read as unknown: offset 0, no hash, no checksum, no error."""
-    with closing(sqlite3.connect(path)) as database, database:
-        old = msgspec.json.encode({
-            "path": "old.jsonl", "inode": 1, "size": 2, "mtime_ns": 3, "run": FIRST, "counts": {}, "tail": {}
-        }).decode()  # fmt: skip
-        database.execute("insert into files values ('old.jsonl', ?, ?)", (FIRST, old))
-    found = state.entries()["old.jsonl"]
-    assert (found.offset, found.prefix_hash, found.checksum, found.error) == (0, "", None, None)
-    assert found.counts == Counts()
 
 
 def test_order(state: State) -> None:
@@ -290,3 +269,24 @@ def test_damaged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         State(path)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened[0].execute("select 1")
+
+
+@pytest.mark.parametrize(
+    ("pretended", "why"),
+    [
+        ("create table strange (value not null)", "NULL value in strange.value"),
+        ("create index orderly on strange (value) where value > 0", "wrong # of entries in index orderly"),
+    ],
+)
+def test_damaged_inside(path: Path, state: State, pretended: str, why: str) -> None:
+    """The structure of the database can be checked: a column lacks its value, or an index its row."""
+    state.refuse_damage()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("create table strange (value)")
+        database.execute("create index orderly on strange (value)")
+        database.execute("insert into strange values (null)")
+        database.execute("pragma writable_schema = on")
+        database.execute("update sqlite_master set sql = ? where name = ?", (pretended, pretended.split()[2]))
+    with closing(State(path)) as damaged, pytest.raises(sqlite3.DatabaseError) as error:
+        damaged.refuse_damage()
+    assert str(error.value) == why

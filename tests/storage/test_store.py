@@ -1,8 +1,10 @@
 """The files of the tables alone: staged, published, deleted with their empty folders, and read if they are whole."""
 
+import itertools
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 def test_stage_and_publish(store: Store) -> None:
     """A file has its final name only once it is published, and then the staged one is gone."""
     operation = store.stage("staging/r/x", "cube/a=1/x", b"12345")
-    assert operation == Operation("replace", "cube/a=1/x", "staging/r/x", 5)
+    assert operation == Operation("replace", "cube/a=1/x", "staging/r/x", 5, 0xCBF53A1C)
     assert store.exists("staging/r/x")
     assert not store.exists("cube/a=1/x")
     store.make_folders([operation, Operation("delete", "actors/y"), Operation("sync")])
@@ -101,18 +103,20 @@ def test_owner(store: Store) -> None:
         pytest.skip("only root may give files away")
     os.chown(store.root, 1234, 1234)
     store.stage("staging/r/x", "x", b"x")
+    store.path("staging/r/y").write_bytes(b"y")
+    store.staged("staging/r/y", "y")
     store.folder("cube/w=1")
-    for name in ("staging", "staging/r", "staging/r/x", "cube", "cube/w=1"):
+    for name in ("staging", "staging/r", "staging/r/x", "staging/r/y", "cube", "cube/w=1"):
         assert (store.path(name).stat().st_uid, store.path(name).stat().st_gid) == (1234, 1234), name
 
 
 def test_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sync waits for the disk, alone or as an operation."""
+    """A sync waits for the disk of the data folder, alone or as an operation."""
     calls = []
-    monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
+    monkeypatch.setattr("pipeline.storage.store.sync_file_system", lambda _, root: calls.append(root))
     store.sync()
     store.apply(Operation("sync"))
-    assert calls == ["sync", "sync"]
+    assert calls == [store.root, store.root]
 
 
 def test_clear(store: Store) -> None:
@@ -122,6 +126,30 @@ def test_clear(store: Store) -> None:
     for _ in range(2):
         store.clear("staging/r")
         assert [path.name for path in store.path("staging").iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize("late", [1, 9])
+def test_clear_while_a_worker_writes(store: Store, monkeypatch: pytest.MonkeyPatch, late: int) -> None:
+    """A worker may write to a staging folder that is cleared: the rest of the folder goes, and it is no error."""
+    store.stage("staging/r/deep/x", "", b"x")
+    names, rmdir = iter(range(late)), os.rmdir
+
+    def busy(*arguments: Any, **named: Any) -> None:
+        for name in itertools.islice(names, 1):
+            store.path(f"staging/r/{name}").touch()
+        rmdir(*arguments, **named)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    store.clear("staging/r")
+    assert store.exists("staging/r") is (late > 2)
+    assert not store.exists("staging/r/deep")
+
+
+def test_opened(store: Store) -> None:
+    """Only a folder is opened as a data folder."""
+    store.path("x").touch()
+    with pytest.raises(NotADirectoryError), Store.opened(store.path("x")):
+        pass
 
 
 def test_folder(store: Store) -> None:

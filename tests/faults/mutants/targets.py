@@ -3,8 +3,12 @@
 from typing import Final
 
 _CALENDAR: Final = "tests/contract/test_calendar.py"
+_DIGESTS: Final = "tests/storage/test_digests.py"
+_ENTRIES: Final = "tests/storage/test_entries.py"
 _PARAMETERS: Final = "tests/service/api/test_parameters.py"
+_STATE: Final = "tests/storage/test_state.py"
 _STORE: Final = "tests/service/http/test_rate_limit_store.py"
+_TORN_MONTHS: Final = "tests/storage/test_torn_months.py"
 
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "pipeline/contract/calendar.py": (
@@ -26,9 +30,22 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         f"{_CALENDAR}::test_zone_names",
         "tests/contract/test_zones.py",
     ),
-    "pipeline/storage/commit.py": ("tests/storage/test_commit.py",),
-    "pipeline/storage/store.py": ("tests/storage/test_store.py", "tests/storage/test_commit.py"),
-    "pipeline/storage/state.py": ("tests/storage/test_state.py", "tests/storage/test_commit.py"),
+    "pipeline/storage/commit.py": (
+        _DIGESTS,
+        _TORN_MONTHS,
+        "tests/storage/test_commit.py",
+        "tests/storage/test_damage.py::test_no_commit_is_discarded",
+    ),
+    "pipeline/storage/store.py": (
+        "tests/storage/test_store.py",
+        _DIGESTS,
+        "tests/storage/test_syncs.py",
+        "tests/storage/test_commit.py",
+    ),
+    "pipeline/storage/state.py": (_STATE, _DIGESTS, _TORN_MONTHS, _ENTRIES, "tests/storage/test_commit.py"),
+    "pipeline/storage/entries.py": (_ENTRIES, _STATE),
+    "pipeline/storage/digests.py": (_DIGESTS,),
+    "pipeline/storage/read_only.py": (_STATE, _DIGESTS),
     "service/api/cursors.py": (
         "tests/service/api/test_cursors.py::test_smallest_valid_token",
         "tests/service/api/test_cursors.py::test_edges",
