@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 
 import duckdb
 import pyarrow as pa
@@ -27,8 +28,10 @@ def loaded(folder: DataFolder) -> DataFolder:
     return folder
 
 
-def attempts(folder: DataFolder, failures: int, *, may_repeat: bool = True) -> int:
-    """Run a statement whose files seem damaged some times; return how often it ran, 0 where it failed for good."""
+def attempts(
+    folder: DataFolder, failures: int, change: Callable[[], object] = lambda: None, *, may_repeat: bool = True
+) -> int:
+    """Run a statement whose files change and seem damaged some times; return how often it ran."""
     left, seen = failures, 0
     (statement,) = statements("select sum(credits) as credits from events")
 
@@ -37,6 +40,7 @@ def attempts(folder: DataFolder, failures: int, *, may_repeat: bool = True) -> i
         seen += 1
         if left:
             left -= 1
+            change()
             raise duckdb.Error(DAMAGED)
         assert reader.read_all()["credits"].to_pylist() == [8]
         return seen
@@ -48,11 +52,14 @@ def attempts(folder: DataFolder, failures: int, *, may_repeat: bool = True) -> i
 def test_a_replaced_file(loaded: DataFolder) -> None:
     """A file that looks damaged is read again if a partition was replaced meanwhile, five times at most."""
     path, _ = loaded.root.glob("events/*/*/*.parquet")
-    (path.parent / "new").write_bytes(path.read_bytes())
-    (path.parent / "new").replace(path)
-    assert attempts(loaded, 4) == 5
+
+    def replace() -> None:
+        (path.parent / "new").write_bytes(path.read_bytes())
+        (path.parent / "new").replace(path)
+
+    assert attempts(loaded, 4, replace) == 5
     with pytest.raises(QueryError, match=r"a run published new files: repeat the statement \(TProtocolException"):
-        attempts(loaded, 5)
+        attempts(loaded, 5, replace)
 
 
 def test_a_damaged_file(loaded: DataFolder) -> None:
@@ -64,9 +71,8 @@ def test_a_damaged_file(loaded: DataFolder) -> None:
 def test_rows_that_have_gone(loaded: DataFolder) -> None:
     """Rows that were passed on already cannot come again: the statement fails, and says what to do."""
     path, _ = loaded.root.glob("events/*/*/*.parquet")
-    (path.parent / "new").touch()
     with pytest.raises(QueryError, match="repeat the statement"):
-        attempts(loaded, 1, may_repeat=False)
+        attempts(loaded, 1, (path.parent / "new").touch, may_repeat=False)
 
 
 def test_a_vanished_file(loaded: DataFolder) -> None:

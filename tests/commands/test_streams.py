@@ -111,9 +111,9 @@ def test_stdout(loaded: DataFolder, usually: Callable[[str], Ended], tmp_path: P
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_stderr(loaded: DataFolder, usually: Callable[[str], Ended], tmp_path: Path, name: str) -> None:
+def test_stderr(loaded: DataFolder, tmp_path: Path, name: str) -> None:
     """What cannot be written to stderr is dropped: the command does all of its work."""
-    usual = usually(name)
+    usual = command(tmp_path, arguments_of(name, loaded))
     kind = KINDS[list(COMMANDS).index(name) % len(KINDS)]  # one of them for each command
     ended = command(tmp_path, arguments_of(name, loaded), stderr=kind)
     assert ended.code == usual.code, kind
