@@ -108,5 +108,7 @@ def test_spent(shared: bool, limit: int) -> None:
         workers = [limiter, RateLimiter(store), RateLimiter(store)] if shared else [limiter, limiter]
         for worker, free in zip(workers, (False, True, False), strict=False):
             assert (await worker.settle("key", limit, 0, free=free)).refused, free
+        raised = await limiter.settle("key", 5, 0, free=False)
+        assert (raised.used, raised.refused) == (4, False)  # no refusal counts
 
     asyncio.run(run())
