@@ -105,6 +105,8 @@ def test_spent(shared: bool, limit: int) -> None:
             await limiter.settle("key", 5, 0, free=False)
         with pytest.raises(RateLimitedError):
             limiter.check("key", limit, 0)
+        with pytest.raises(RateLimitedError):
+            limiter.check("another key", 0, 0)
         workers = [limiter, RateLimiter(store), RateLimiter(store)] if shared else [limiter, limiter]
         for worker, free in zip(workers, (False, True, False), strict=False):
             assert (await worker.settle("key", limit, 0, free=free)).refused, free
