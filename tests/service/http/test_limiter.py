@@ -9,6 +9,7 @@ from limits.aio.storage import MemoryStorage, Storage
 from structlog.testing import capture_logs
 
 from service.errors import RateLimitedError
+from service.http import rate_limit
 from service.http.rate_limit import RateLimiter, open_store
 
 MINUTE = 60_000_000
@@ -114,3 +115,26 @@ def test_spent(shared: bool, limit: int) -> None:
         assert (raised.used, raised.refused) == (4, False)  # no refusal counts
 
     asyncio.run(run())
+
+
+def test_a_late_call_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call of the store that takes too long is cancelled, and the log says that it was too slow."""
+    monkeypatch.setattr(rate_limit, "_TIMEOUT_SECONDS", 0.0)
+    cancelled = []
+
+    class Stuck(MemoryStorage):
+        async def incr(self, *_: Any) -> int:
+            try:
+                return await asyncio.Future()
+            except asyncio.CancelledError:
+                cancelled.append("incr")
+                raise
+
+    async def run() -> list[str]:
+        await RateLimiter(Stuck()).settle("key", 1, 0, free=False)
+        await asyncio.sleep(0)
+        return [*cancelled]
+
+    with capture_logs() as logs:
+        assert asyncio.run(run()) == ["incr"]
+    assert [log["reason"] for log in logs] == ["TimeoutError"]
