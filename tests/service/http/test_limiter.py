@@ -8,6 +8,8 @@ import pytest
 from limits.aio.storage import MemoryStorage, Storage
 from structlog.testing import capture_logs
 
+from service.errors import RateLimitedError
+from service.http import rate_limit
 from service.http.rate_limit import RateLimiter, open_store
 
 MINUTE = 60_000_000
@@ -89,3 +91,50 @@ def test_uri_of_a_store(uri: str) -> None:
     """A store is named by its URI and not called before the first count; `memory://` counts in this process."""
     assert isinstance(open_store(uri), Storage)
     assert open_store("memory://") is None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("limit", [2, 3])
+def test_spent(shared: bool, limit: int) -> None:
+    """If a key has used its limit, or more than that since it was lowered, every worker refuses, free or not."""
+
+    async def run() -> None:
+        store = MemoryStorage() if shared else None
+        limiter = RateLimiter(store)
+        for _ in range(3):
+            limiter.check("key", 5, 0)
+            await limiter.settle("key", 5, 0, free=False)
+        with pytest.raises(RateLimitedError):
+            limiter.check("key", limit, 0)
+        with pytest.raises(RateLimitedError):
+            limiter.check("another key", 0, 0)
+        workers = [limiter, RateLimiter(store), RateLimiter(store)] if shared else [limiter, limiter]
+        for worker, free in zip(workers, (False, True, False), strict=False):
+            assert (await worker.settle("key", limit, 0, free=free)).refused, free
+        raised = await limiter.settle("key", 5, 0, free=False)
+        assert (raised.used, raised.refused) == (4, False)  # no refusal counts
+
+    asyncio.run(run())
+
+
+def test_a_late_call_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call of the store that takes too long is cancelled, and the log says that it was too slow."""
+    monkeypatch.setattr(rate_limit, "_TIMEOUT_SECONDS", 0.0)
+    cancelled = []
+
+    class Stuck(MemoryStorage):
+        async def incr(self, *_: Any) -> int:
+            try:
+                return await asyncio.Future()
+            except asyncio.CancelledError:
+                cancelled.append("incr")
+                raise
+
+    async def run() -> list[str]:
+        await RateLimiter(Stuck()).settle("key", 1, 0, free=False)
+        await asyncio.sleep(0)
+        return [*cancelled]
+
+    with capture_logs() as logs:
+        assert asyncio.run(run()) == ["incr"]
+    assert [log["reason"] for log in logs] == ["TimeoutError"]
