@@ -5,6 +5,7 @@
 - The next run, undisturbed, and the repeated command lead to the tables of a command that was not disturbed.
 """
 
+import signal
 from collections.abc import Iterator
 from typing import Final
 
@@ -47,7 +48,7 @@ def _verdict(stage: Stage, ended: Outcome, failed: list[str]) -> Iterator[str]:
     if ended.code == HANGS:
         yield "it hangs"
         return
-    if any(noise in ended.stderr for noise in _NOISE):
+    if any(noise in ended.stderr for noise in _NOISE) and not _is_aborted(ended):
         yield "a traceback, or a library's own message"
     try:
         seen = view(stage.folder)
@@ -81,9 +82,18 @@ def _said(ended: Outcome, paths: list[str]) -> Iterator[str]:
             if not any(path.startswith("/raw") for path in paths):
                 yield "exit 4, but no raw file failed"
         case _:
-            # Without memory for the data of a new thread, the C library ends the process; nobody can catch that.
-            if (ended.code, ended.stderr.splitlines()[-1:]) != (127, [_NO_MEMORY_FOR_A_THREAD]):
+            if not _is_aborted(ended):
                 yield f"the exit code {ended.code}"
+
+
+def _is_aborted(ended: Outcome) -> bool:
+    """Return whether a library ended the process for lack of memory in one of its threads, which nobody can catch.
+
+    It is the C library, which has no room for the data of a new thread, or the one of C++. It counts as a kill.
+    """
+    if ended.code == -signal.SIGABRT:
+        return "std::bad_alloc" in ended.stderr and "Traceback" not in ended.stderr
+    return (ended.code, ended.stderr.splitlines()[-1:]) == (127, [_NO_MEMORY_FOR_A_THREAD])
 
 
 def _done(stage: Stage, ended: Outcome) -> Iterator[str]:
