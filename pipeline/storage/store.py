@@ -93,6 +93,14 @@ class Store(msgspec.Struct, frozen=True):
         """Return the path of a file on disk, for libraries that read or write files themselves."""
         return self.root / uri
 
+    def local(self, uri: str) -> Path:
+        """Return the path of a file on this machine that is published, or that another piece of work staged."""
+        return self.path(uri)
+
+    def scratch(self, uri: str) -> Path:
+        """Return the path at which a file is staged."""
+        return self.path(uri)
+
     def exists(self, uri: str) -> bool:
         """Return whether a file exists."""
         return self.path(uri).exists()
