@@ -150,15 +150,15 @@ def test_busy_worker_waits_for_what_has_arrived() -> None:
 
     class Prompt(MemoryStorage):
         async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
             await asyncio.sleep(0)
             return await super().incr(key, expiry, amount)
 
     async def run() -> None:
         store = Prompt()
         counting = asyncio.ensure_future(_request(RateLimiter(store), 5, 0, False, [0]))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(30):  # by then the worker waits for the timeout or the answer, and no longer counts steps
+            await asyncio.sleep(0)
         asyncio.get_running_loop().call_soon(time.sleep, 0.3)  # longer than the timeout
         assert await counting
         assert await store.get("usage:0:key") == 1
