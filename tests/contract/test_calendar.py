@@ -138,6 +138,23 @@ def test_today_contains_now(moment: tuple[str, int]) -> None:
     assert today == find_today(zone, now_us)
 
 
+@pytest.mark.parametrize(
+    ("now", "today"),
+    [
+        ("2010-11-07T02:29:59.999999Z", date(2010, 11, 6)),
+        ("2010-11-07T02:30:00Z", date(2010, 11, 7)),  # 00:00; a minute later the clock goes back to 23:01
+        ("2010-11-07T02:45:00Z", date(2010, 11, 7)),  # it shows 23:15 of the day before
+        ("2010-11-07T03:29:59Z", date(2010, 11, 7)),
+        ("2010-11-07T03:30:00Z", date(2010, 11, 7)),  # 00:00 again
+        ("2010-11-08T03:29:59Z", date(2010, 11, 7)),
+        ("2010-11-08T03:30:00Z", date(2010, 11, 8)),
+    ],
+)
+def test_clock_that_goes_back_over_midnight(now: str, today: date) -> None:
+    """A day that has begun stays today, although the clock shows the day before for an hour."""
+    assert calendar.today("America/St_Johns", calendar.microseconds(datetime.fromisoformat(now))) == today
+
+
 @given(moments, st.sampled_from(calendar.RANGES))
 def test_ranges(moment: tuple[str, int], range_: calendar.Range) -> None:
     """A range consists of its days, oldest first, and ends with today."""
