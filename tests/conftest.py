@@ -10,7 +10,6 @@ import hypothesis
 import pytest
 
 from tests.support.data_folder import DataFolder, Once
-from tests.support.engines import share_instances
 from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
 
@@ -36,12 +35,6 @@ def pytest_sessionfinish() -> None:
 def _no_syncs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         skip_syncs(patch)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _shared_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch, share_instances(patch, tmp_path_factory.mktemp("spill")):
         yield
 
 

@@ -1,6 +1,6 @@
 """Erases forgotten and expired lines from the quarantine.
 
-Reads quarantine files; writes what is left of them under the run's staging folder. From then on the ledger counts an
+Reads quarantine files; writes what is left of them under its staging folder. From then on the ledger counts an
 erased line as a duplicate, just like a good line that is forgotten.
 """
 
@@ -64,7 +64,7 @@ def erase_rejects(piece: tuple[int, Part], job: Job) -> PartResult:
         if rejected.line_number == tail:
             result.tail = Counts(lines=1, duplicates=1)
     quarantine.refuse_damage()
-    result.operations = writer.close()
+    result.operations = job.store.deliver(writer.close())
     if part.entry is not None:
         result.entry = msgspec.structs.replace(part.entry, run=job.run)
         result.before = part.entry.counts - _rejected(result.counts.lines)

@@ -12,7 +12,7 @@ from pipeline.load.job import Job
 from pipeline.load.merge import Bucket
 from pipeline.load.results import BucketResult, Results, RollupResult
 from pipeline.load.session import Session
-from pipeline.load.stages import each, merge_and_roll_up, resources
+from pipeline.load.stages import each, merge_and_roll_up
 from pipeline.storage.store import Operation
 
 
@@ -39,8 +39,6 @@ def stage(plan: ErasurePlan, job: Job, pool: Executor, workers: int, session: Se
     results.months.append(RollupResult({}, months))
     results.buckets.append(BucketResult({}, deletes, plan.cut))
     days = job.limits.rerun_days
-    pieces = [plan.rerun[start : start + days] for start in range(0, len(plan.rerun), days)]
-    share = resources(min(workers, len(pieces)))
-    buckets = [Bucket(number, [], [], share, piece) for number, piece in enumerate(pieces)]
+    buckets = [Bucket(rerun=plan.rerun[start : start + days]) for start in range(0, len(plan.rerun), days)]
     merge_and_roll_up(buckets, results, job, pool, workers, session)
     return results

@@ -36,6 +36,9 @@ class Limits(msgspec.Struct, frozen=True):
     rerun_days: int = 256  # days to merge again in one bucket: enough to be worth an engine
     stored_bytes: int = 64 << 20  # of stored events merged in one pass: about the size of a bucket's new rows
     stored_month_bytes: int = 32 << 20  # of stored cube or actors rolled up in one pass
+    # With fewer new rows, or fewer days to merge again, a group of months to roll up is not worth its files.
+    group_rows_bytes: int = 4 << 20
+    group_days: int = 64
     prefix_bytes: int = 1 << 16  # hashed at each end of what was read of a plain file
 
 
@@ -47,6 +50,9 @@ class Resources(msgspec.Struct, frozen=True):
 
     threads: int
     memory: str  # of the engine, such as `300MB`
+
+
+_FEW: Final = Resources(1, "100MB")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -63,6 +69,9 @@ class Job(msgspec.Struct, frozen=True):
     rebuild: Rebuild | None = None  # what is rebuilt, as if none of it were stored
     limits: Limits = DEFAULT_LIMITS
     extra_actions: tuple[str, ...] | None = None  # None: the job reads no lines, and leaves what is published
+    groups: int = 1  # of months that are rolled up together
+    attempt: str = ""  # of which piece of work; empty for the coordinator
+    resources: Resources = _FEW
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -71,8 +80,8 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def staging(self) -> str:
-        """Return the run's staging folder."""
-        return f"staging/{self.run}"
+        """Return the folder below which the attempt stages files; for the coordinator, that of the whole run."""
+        return f"staging/{self.run}/{self.attempt}" if self.attempt else f"staging/{self.run}"
 
     @property
     def rejected_at(self) -> int:

@@ -1,7 +1,8 @@
 """Step 3: merges the rows of one bucket into events, and computes the cube and actors rows of the days that changed.
 
-Reads the bucket's rows and the stored partitions that they touch; writes, under the run's staging folder, partitions of
-events, and the rows that their days contribute to cube and actors. A bucket holds whole UTC days of workspaces. If
+Reads the bucket's rows and the stored partitions that they touch; writes, under its staging folder, partitions of
+events, and the rows that their days contribute to cube and actors: a file for each group of months that is rolled up,
+so that a roll-up reads only what it needs. A bucket holds whole UTC days of workspaces. If
 these days have many stored events, they are merged in several passes. An erasure gives days instead of rows: their
 stored events are merged again, without the forgotten ones.
 """
@@ -17,10 +18,10 @@ import pyarrow.compute as pc
 
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import EVENTS, events_path
-from pipeline.load import arrow_files
-from pipeline.load.job import Job, Resources
+from pipeline.load import arrow_files, month_groups
+from pipeline.load.job import Job
 from pipeline.load.redaction import redact
-from pipeline.load.results import BucketResult
+from pipeline.load.results import BucketResult, StagedFile
 from pipeline.load.shuffle import days_of, of_forgotten
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import ONE_PIECE_BYTES, PartitionWriter, portions
@@ -45,10 +46,8 @@ _Day = tuple[str, str]  # workspace and UTC day
 class Bucket(msgspec.Struct, frozen=True):
     """What is merged together."""
 
-    number: int
-    rows: list[str]  # files of validated rows
-    without: list[int]  # sources whose rows do not count
-    resources: Resources
+    rows: list[StagedFile] = []  # validated rows
+    without: list[int] = []  # sources whose rows do not count
     rerun: list[_Day] = []  # days to merge again; then there are no rows
 
 
@@ -58,26 +57,19 @@ def merge(bucket: Bucket, job: Job) -> list[BucketResult]:
     Raises:
         DamagedError: a stored partition is not readable.
     """
-    results = [
-        _merge(versions, rerun, f"{bucket.number}-{number}", bucket.resources, job)
-        for number, (versions, rerun) in enumerate(_passes(bucket, job))
-    ]
-    for uri in bucket.rows:
-        job.store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
-    return results
+    return [_merge(versions, rerun, number, job) for number, (versions, rerun) in enumerate(_passes(bucket, job))]
 
 
-def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resources, job: Job) -> BucketResult:
+def _merge(versions: pa.Table, rerun: list[_Day], number: int, job: Job) -> BucketResult:
     """Merge all versions of some days.
 
     Args:
         versions: both read and stored ones, with the columns of `ROWS` and `position`.
         rerun: days that are always rewritten, and deleted when they end up empty.
-        name: distinguishes the files of this pass from those of other passes.
-        resources: what the pass may use.
+        number: of this pass over the bucket.
         job: the run.
     """
-    store = job.store
+    store, resources = job.store, job.resources
     with Engine(
         __package__, store.folder(f"{job.staging}/spill"), threads=resources.threads, memory=resources.memory
     ) as engine:
@@ -105,9 +97,10 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
             threads=resources.threads,
         )
         written = writer.write(places, rows.rows, days, events_path)
-        store.make_folders(list(written.values()))  # thousands take a while; here all processes share the work
+        operations = store.deliver(list(written.values()))
+        store.make_folders(operations)  # thousands take a while; here all processes share the work
         events: dict[str, list[Operation]] = {}
-        for (workspace_id, _), operation in written.items():
+        for (workspace_id, _), operation in zip(written, operations, strict=True):
             events.setdefault(workspace_id, []).append(operation)
         emptied = sorted(set(rerun).difference(days))
         for workspace_id, day in emptied:
@@ -119,9 +112,19 @@ def _merge(versions: pa.Table, rerun: list[_Day], name: str, resources: Resource
             accepted=dict(engine.fetch("accepted")),
             events=events,
             days=days + emptied,
-            cube=arrow_files.write(job, f"{job.staging}/cube/{name}.arrow", cube),
-            actors=arrow_files.write(job, f"{job.staging}/actors/{name}.arrow", actors),
+            cube=_stage("cube", number, cube, "quarter", job),
+            actors=_stage("actors", number, actors, "day", job),
         )
+
+
+def _stage(table: str, number: int, rows: pa.Table, instants: str, job: Job) -> dict[int, StagedFile]:
+    """Stage the rows of a pass for a table; return the file of each group of months, which `instants` are in."""
+    staged = {
+        group: arrow_files.write(job, f"{job.staging}/{table}/{number}-{group}.arrow", found)
+        for group, found in month_groups.dealt(rows.combine_chunks(), instants, job.groups)
+    }
+    job.store.hand_over([file.uri for file in staged.values()])
+    return staged
 
 
 def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
@@ -138,7 +141,7 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
     touched, places = _touched(read, bucket)
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     existing = [uri if job.store.exists(uri) else None for uri in uris]
-    threads, most_bytes = bucket.resources.threads, job.limits.stored_bytes
+    threads, most_bytes = job.resources.threads, job.limits.stored_bytes
     known = job.digests.of([uri for uri in existing if uri is not None])
     for part, found in portions(job.store, existing, EVENTS, threads, most_bytes, known):
         stored = found
@@ -159,7 +162,7 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
 
 def _read(bucket: Bucket, job: Job) -> pa.Table:
     """Return the versions that were read from raw files, with the columns of `ROWS`."""
-    read = pa.concat_tables([ROWS.empty_table(), *(arrow_files.read(job, uri, ROWS) for uri in bucket.rows)])
+    read = pa.concat_tables([ROWS.empty_table(), *(arrow_files.read(job, file.uri, ROWS) for file in bucket.rows)])
     if bucket.without:
         read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
     return read

@@ -1,7 +1,7 @@
 """Runs the pieces of work of a run: in this process if they are few, otherwise in worker processes that end with it.
 
-Arguments and results of a piece are pickled. A piece writes to the run's staging folder alone, so that a worker that
-outlives its parent for a moment does no harm.
+Arguments and results of a piece are pickled. A piece creates files only below its own staging folder (`load/piece`), so
+that a worker that outlives its parent for a moment does no harm.
 """
 
 import multiprocessing
@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.util import Finalize
 
+from pipeline.load.piece import Slot, occupy
 from pipeline.startup import limit_threads
 
 
@@ -21,18 +22,20 @@ def executor(workers: int) -> Iterator[Executor]:
     """Open an executor; after an error, pieces that have not begun are cancelled."""
     pool: Executor
     if workers == 1:
-        pool = ThreadPoolExecutor(1)
+        pool = ThreadPoolExecutor(1, initializer=occupy, initargs=(Slot.of_this_machine(1),))
     else:
         # A fork of a process with threads, such as those of the engine, can hang.
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(workers,))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+def _begin(workers: int) -> None:
     limit_threads()
+    occupy(Slot.of_this_machine(workers))
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal sends them to the whole group, but the parent decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_after_parent, daemon=True).start()

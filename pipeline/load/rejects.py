@@ -15,8 +15,8 @@ from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
-from pipeline.storage import digests, ownership
 from pipeline.storage.damage import READING, refuse_shortage
+from pipeline.storage.digests import DigestingFile
 from pipeline.storage.parquet import ParquetWriter, to_schema
 from pipeline.storage.store import DamagedError, Operation
 from pipeline.validation.records import Rejection
@@ -44,6 +44,7 @@ class QuarantineWriter:
         self._rows: list[dict[str, object]] = []
         self._bytes = self._written = 0
         self._writer: ParquetWriter | None = None
+        self._file: DigestingFile | None = None
 
     def add(self, line_number: int, rejection: Rejection, line: bytes) -> None:
         """Add a line that was rejected now."""
@@ -59,21 +60,19 @@ class QuarantineWriter:
             self._flush()
 
     def take(self, staged: str, lines_before: int) -> None:
-        """Add the rejected lines of a split of the part, and delete their file.
+        """Add the rejected lines of a split of the part.
 
         Args:
             staged: the file, whose line numbers count from the start of the split.
             lines_before: lines of the raw file before the split.
         """
         writer = self._flush()
-        path = self._job.store.path(staged)
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(self._job.store.local(staged)) as file:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
                 place = QUARANTINE.get_field_index("line_number")
                 numbers = pc.add(rows[place], lines_before)
                 self._write(writer, rows.set_column(place, QUARANTINE.field(place), numbers))
-        path.unlink()  # before the sync, which would wait for it to reach the disk
 
     def close(self) -> list[Operation]:
         """Return the operation that publishes the new file or deletes the stored one; none if nothing changed."""
@@ -82,20 +81,20 @@ class QuarantineWriter:
             return []
         if self._rows or part.lines_before:
             self._flush()
-        if self._writer is not None:
+        if self._writer is not None and self._file is not None:
             self._writer.add_key_value_metadata({"run": self._job.run})  # tells recovery which run wrote the file
             self._writer.close()
+            self._file.close()
             if self._written:
-                digest = digests.of_file(store.path(self._staged))
-                return [store.staged(self._staged, self._final, digest)]
+                return [store.staged(self._staged, self._final, self._file.digest)]
         return [Operation("delete", self._final)] if store.exists(self._final) else []
 
     def _flush(self) -> ParquetWriter:
         if self._writer is None:
-            path = self._job.store.path(self._staged)
-            ownership.make_folder(path.parent, self._job.store.root)
+            self._job.store.folder(self._staged.rpartition("/")[0])
+            self._file = DigestingFile(self._job.store.scratch(self._staged))
             self._writer = ParquetWriter(
-                path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
+                self._file, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
             )
             for rows in self._before():
                 self._write(self._writer, rows)
@@ -120,7 +119,7 @@ class QuarantineWriter:
             return
         self._job.refuse_damage(self._final)
         try:
-            with store.path(self._final).open("rb") as file:
+            with store.local(self._final).open("rb") as file:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
                     rows = to_schema(pa.Table.from_batches([batch]), QUARANTINE)
                     rows.validate(full=True)

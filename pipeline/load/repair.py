@@ -24,7 +24,7 @@ def repair(session: Session, tombstones: Tombstones, limits: Limits) -> None:
         return
     from pipeline.load.merge import Bucket  # noqa: PLC0415 - a run that repairs nothing needs none of its libraries
     from pipeline.load.results import Results  # noqa: PLC0415 - likewise
-    from pipeline.load.stages import merge_and_roll_up, resources  # noqa: PLC0415 - likewise
+    from pipeline.load.stages import merge_and_roll_up  # noqa: PLC0415 - likewise
 
     days = [
         (workspace_id, f"{month}-{day:02}")
@@ -33,9 +33,7 @@ def repair(session: Session, tombstones: Tombstones, limits: Limits) -> None:
     ]
     workers = session.workers if len(days) > limits.processes_days else 1
     pieces = [days[start : start + limits.rerun_days] for start in range(0, len(days), limits.rerun_days)]
-    buckets = [
-        Bucket(number, [], [], resources(min(workers, len(pieces))), piece) for number, piece in enumerate(pieces)
-    ]
+    buckets = [Bucket(rerun=piece) for piece in pieces]
     job = session.job(tombstones, limits, force=True)
     results = Results()
     try:

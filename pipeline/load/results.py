@@ -18,6 +18,13 @@ from pipeline.storage.store import Operation
 from pipeline.validation.records import Reason
 
 
+class StagedFile(msgspec.Struct, frozen=True):
+    """A file that a piece of work staged for others, and its size."""
+
+    uri: str
+    bytes: int
+
+
 class PartResult(msgspec.Struct):
     """The result of reading one part."""
 
@@ -61,7 +68,7 @@ class BatchResult(msgspec.Struct):
     """The result of reading one batch of parts."""
 
     parts: list[PartResult]
-    rows: dict[int, str]  # files of their validated rows, by bucket
+    rows: dict[int, StagedFile]  # their validated rows, by bucket
 
 
 class BucketResult(msgspec.Struct):
@@ -70,8 +77,8 @@ class BucketResult(msgspec.Struct):
     accepted: dict[int, int]  # accepted lines, by source
     events: dict[str, list[Operation]]  # by workspace
     days: list[tuple[str, str]]  # (workspace, UTC day) that changed
-    cube: str = ""  # file with the cube rows of these days; empty where the days are deleted
-    actors: str = ""  # likewise
+    cube: dict[int, StagedFile] = {}  # the cube rows of these days, by the group of their months
+    actors: dict[int, StagedFile] = {}  # likewise
 
 
 class RollupResult(msgspec.Struct):

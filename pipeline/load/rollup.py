@@ -1,7 +1,7 @@
 """Step 4: cube and actors of the UTC months that have a changed day.
 
-Reads the rows that the merged buckets contribute, and the stored months; writes the new files of the months under the
-run's staging folder.
+Reads the rows that the merged buckets contribute, and the stored months; writes the new files of the months under its
+staging folder.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipeline.contract.tables import ACTORS, CUBE, Month, actors_path, cube_path
 from pipeline.load import arrow_files
-from pipeline.load.job import Job, Resources
-from pipeline.load.results import RollupResult
+from pipeline.load.job import Job
+from pipeline.load.results import RollupResult, StagedFile
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import PartitionWriter, portions
 from pipeline.storage.store import Operation
@@ -31,11 +31,9 @@ _TABLES: Final = {"cube": (CUBE, ("locale",), cube_path), "actors": (ACTORS, ("u
 class MonthGroup(msgspec.Struct, frozen=True):
     """Some months that are rolled up together."""
 
-    number: int
     days: list[tuple[str, str]]  # (workspace, UTC day): all changed days of each month
-    cube: list[str]  # files with the new rows of these days, and of others
-    actors: list[str]  # likewise
-    resources: Resources
+    cube: list[StagedFile]  # the new rows of these days
+    actors: list[StagedFile]  # likewise
 
 
 def roll_up(group: MonthGroup, job: Job) -> RollupResult:
@@ -54,9 +52,9 @@ def roll_up(group: MonthGroup, job: Job) -> RollupResult:
         (workspace_id, month): manifests[workspace_id].months.get(month) if manifests else None
         for workspace_id, month in days
     }
-    threads = group.resources.threads
+    threads = job.resources.threads
     with Engine(
-        __package__, job.store.folder(f"{job.staging}/spill"), threads=threads, memory=group.resources.memory
+        __package__, job.store.folder(f"{job.staging}/spill"), threads=threads, memory=job.resources.memory
     ) as engine:
         actors_files = {key: month.actors if month else None for key, month in stored.items()}
         actors = _write(engine, job, "actors", group.actors, actors_files, days, threads)
@@ -78,7 +76,7 @@ def _write(
     engine: Engine,
     job: Job,
     name: Literal["cube", "actors"],
-    day_files: list[str],
+    day_files: list[StagedFile],
     stored_files: dict[_Month, str | None],
     days: dict[_Month, list[str]],
     threads: int,
@@ -109,7 +107,7 @@ def _write(
     known = job.digests.of([uri for uri in uris if uri is not None])
     for part, stored in portions(job.store, uris, schema, threads, job.limits.stored_month_bytes, known):
         months = keys[part]
-        new = (_between(arrow_files.read(job, uri, columns), months[0][0], months[-1][0]) for uri in day_files)
+        new = (_between(arrow_files.read(job, file.uri, columns), months[0][0], months[-1][0]) for file in day_files)
         engine.show("days", _days({key: days[key] for key in months}))
         engine.show(f"day_{name}", pa.concat_tables([columns.empty_table(), *new]))
         engine.show(f"stored_{name}", stored)
@@ -119,7 +117,7 @@ def _write(
             filled = found.group_by(["workspace_id", "partition"]).aggregate([]).to_pydict()
             months = list(zip(filled["workspace_id"], filled["partition"], strict=True))
         written |= writer.write(found, _slices(rows), months, partial(path, run=job.run))
-    return written
+    return dict(zip(written, job.store.deliver(list(written.values())), strict=True))
 
 
 def _slices(rows: pa.Table) -> Callable[[int, int], pa.Table]:

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
+from pipeline.load.arrow_files import ArrowFile
 from pipeline.load.job import Job
 from pipeline.load.redaction import redact
-from pipeline.storage import ownership
+from pipeline.load.results import StagedFile
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack, new_validator
 
@@ -29,21 +30,19 @@ _DROPPED: Final = -1  # the bucket of rows that are not kept
 class LargeBucket(msgspec.Struct, frozen=True):
     """A bucket that is divided before it is merged."""
 
-    rows: list[str]  # files of validated rows
+    rows: list[StagedFile]  # validated rows
     pieces: int  # how many buckets it becomes
 
 
-def divide(large: LargeBucket, job: Job) -> list[list[str]]:
+def divide(large: LargeBucket, job: Job) -> list[list[StagedFile]]:
     """Shuffle the rows of one bucket into several; return the files of each."""
     # Hashes that are equal modulo `buckets` have `pieces` different values modulo the product.
-    shuffle = Shuffle(job, 0, job.buckets * large.pieces)
-    for uri in large.rows:
-        path = job.store.path(uri)
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+    shuffle = Shuffle(job, job.buckets * large.pieces)
+    for staged in large.rows:
+        with pa.OSFile(str(job.store.local(staged.uri))) as file, pa.ipc.open_stream(file) as stream:
             for rows in stream:
                 shuffle.take(rows)
-        path.unlink()  # so that the rows are on the disk once, not twice
-    return [[uri] for _, uri in sorted(shuffle.close().items())]
+    return [[found] for _, found in sorted(shuffle.close().items())]
 
 
 def of_forgotten(users: pa.StringArray, tombstones: Tombstones) -> npt.NDArray[np.bool_]:
@@ -67,18 +66,14 @@ def days_of(
 
 
 class Shuffle:
-    """Takes the rows of some parts.
+    """Takes the rows of some parts, for one piece of work."""
 
-    Its number must differ from that of every other shuffle of the run into the same number of buckets, unless no
-    bucket can get rows from both.
-    """
-
-    def __init__(self, job: Job, number: int, buckets: int) -> None:
-        self._job, self._number, self._buckets = job, number, buckets
+    def __init__(self, job: Job, buckets: int) -> None:
+        self._job, self._buckets = job, buckets
         self._approval = new_validator(job.latest, _BUFFER_BYTES, actions=job.actions)
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
-        self._writers: dict[int, pa.RecordBatchStreamWriter] = {}
+        self._files: dict[int, ArrowFile] = {}
         self._bucket_of: dict[tuple[str, int], int] = {}
 
     def approve(self, lines: bytes, source: int) -> tuple[int, list[HandedBack]]:
@@ -102,13 +97,13 @@ class Shuffle:
         if self._bytes >= _BUFFER_BYTES:
             self._deal_waiting()
 
-    def close(self) -> dict[int, str]:
+    def close(self) -> dict[int, StagedFile]:
         """Write the remaining rows; return the files by bucket."""
         self._deal_approved()
         self._deal_waiting()
-        for writer in self._writers.values():
-            writer.close()
-        return {bucket: self._path(bucket) for bucket in self._writers}
+        staged = {bucket: file.close() for bucket, file in self._files.items()}
+        self._job.store.hand_over([file.uri for file in staged.values()])
+        return staged
 
     def _deal_approved(self) -> None:
         if len(self._approval):
@@ -127,7 +122,7 @@ class Shuffle:
         for bucket, size in zip(*map(np.ndarray.tolist, np.unique(buckets, return_counts=True)), strict=True):
             start, end = end, end + size
             if bucket != _DROPPED:
-                self._writer(bucket).write_batch(dealt.slice(start, size))
+                self._file(bucket).write(dealt.slice(start, size))
 
     def _places(self, rows: BulkValidator | pa.RecordBatch) -> npt.NDArray[np.int64]:
         """Return the bucket of each row, `(rows,)`; each workspace and day is looked up once."""
@@ -145,12 +140,7 @@ class Shuffle:
             self._bucket_of[key] = bucket if self._job.takes(workspace_id, day) else _DROPPED
         return self._bucket_of[key]
 
-    def _writer(self, bucket: int) -> pa.RecordBatchStreamWriter:
-        if bucket not in self._writers:
-            path = self._job.store.path(self._path(bucket))
-            ownership.make_folder(path.parent, self._job.store.root)
-            self._writers[bucket] = pa.ipc.new_stream(str(path), ROWS)
-        return self._writers[bucket]
-
-    def _path(self, bucket: int) -> str:
-        return f"{self._job.staging}/rows/{bucket}-of-{self._buckets}/{self._number}.arrow"
+    def _file(self, bucket: int) -> ArrowFile:
+        if bucket not in self._files:
+            self._files[bucket] = ArrowFile(self._job, f"{self._job.staging}/rows/{bucket}.arrow", ROWS)
+        return self._files[bucket]

@@ -1,7 +1,7 @@
 """Cuts a large plain part into splits that several processes read, and joins their results into that of the part.
 
 Reads the raw file, to find where its lines begin, and the rejected lines that were staged for the splits; writes the
-quarantine file of the part under the run's staging folder.
+quarantine file of the part under its staging folder.
 """
 
 import os
@@ -18,6 +18,19 @@ from pipeline.load.results import PartResult
 from pipeline.storage.state import Entry
 
 _PIECE_BYTES: Final = 1 << 20  # read at once to find the end of a line, which may be far away
+
+
+class ReadSplits(msgspec.Struct, frozen=True):
+    """A part of which all splits were read."""
+
+    part: Part
+    splits: list[PartResult]  # in order; more than one
+
+    @property
+    def staged(self) -> list[str]:
+        """Return the files with the rejected lines of each split."""
+        operations = [operation for result in self.splits for operation in result.operations]
+        return [operation.staged for operation in operations if operation.kind == "replace"]
 
 
 def split(part: Part, limits: Limits) -> list[Part]:
@@ -50,10 +63,9 @@ def split(part: Part, limits: Limits) -> list[Part]:
     ]
 
 
-def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
-    """Return the result of a part from the results of its splits, in order; if one is lost, so is the part."""
-    if len(splits) == 1:
-        return splits[0]
+def join(read: ReadSplits, job: Job) -> PartResult:
+    """Return the result of a part from the results of its splits; if one is lost, so is the part."""
+    part, splits = read.part, read.splits
     whole = PartResult.of(part, splits[0].number)
     entries = [result.entry for result in splits if result.entry]
     whole.error = next((result.error for result in splits if result.error), None)
@@ -70,7 +82,7 @@ def join(part: Part, splits: list[PartResult], job: Job) -> PartResult:
         whole.counts += result.counts
         whole.reasons += result.reasons
     whole.tail = splits[-1].tail
-    whole.operations = quarantine.close()
+    whole.operations = job.store.deliver(quarantine.close())
     # The earliest of their times lets the next run notice a change made after the first split was opened.
     whole.entry = msgspec.structs.replace(
         entries[-1], mtime_ns=min(entry.mtime_ns for entry in entries), checksum=_joined_checksum(splits, entries)

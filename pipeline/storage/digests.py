@@ -7,6 +7,7 @@ size of a file and its CRC-32: a flipped bit always changes that, and so does an
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -71,6 +72,11 @@ class DigestingFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def __del__(self) -> None:
+        """Close the file silently: one that nobody closed belongs to a failed run."""
+        with suppress(AttributeError, OSError):  # it was not even opened, or the disk is full
+            self._file.close()
 
 
 class DigestReader:

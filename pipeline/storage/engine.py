@@ -6,7 +6,7 @@ Reads the statements from the `sql/` folder of the caller's room; writes only sp
 import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
@@ -31,7 +31,7 @@ class Engine:
         package: the room whose `sql/` folder holds the statements, as `__package__` names it.
         spill: the folder for data that do not fit into memory; it must exist.
         threads: how many threads a statement may use.
-        memory: the limit that all open engines of this process share, such as `512MB`.
+        memory: the most that it may use, such as `512MB`.
 
     Raises:
         EngineError: from the constructor and from every method that runs a statement, if DuckDB fails.
@@ -42,7 +42,8 @@ class Engine:
         self._package = package
         self._name = f"engine_{next(_NUMBERS)}"
         with self._failing("attach"):
-            self._connection = _instance(spill, threads, memory).cursor()
+            self._instance = _instance(spill, threads, memory)
+            self._connection = self._instance.cursor()
             self._connection.execute(f"attach ':memory:' as {self._name}")
             self._connection.execute(f"use {self._name}")
 
@@ -53,6 +54,7 @@ class Engine:
         with suppress(duckdb.Error):  # the whole instance failed, and the first error was reported already
             self._connection.execute("use memory")
             self._connection.execute(f"detach {self._name}")
+            _give_back(self._instance)
         self._connection.close()
 
     def create(self, name: str, /, **parameters: Any) -> None:
@@ -104,20 +106,50 @@ def _statement(package: str, name: str) -> str:
     return files(package).joinpath("sql", f"{name}.sql").read_text()
 
 
-@lru_cache(maxsize=1)
-def _instance(spill: Path, threads: int, memory: str) -> duckdb.DuckDBPyConnection:
-    """Return the DuckDB instance that all engines with these settings share.
+class _Instance:
+    """A DuckDB instance, which one engine at a time uses."""
 
-    Opening and closing an instance takes 13 ms, a database within it 2 ms.
-    """
-    _require_room()
-    # Other processes share the folder: the names of its files differ by process.
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": str(spill),
-        "threads": threads,
-        "memory_limit": memory,
-        "autoinstall_known_extensions": "false",
-    }
-    connection = duckdb.connect(config=config)
-    connection.execute("set enable_progress_bar = false")  # the bar would mix with the data on stdout
-    return connection
+    def __init__(self, spill: Path, threads: int, memory: str) -> None:
+        _require_room()
+        self._limits = (threads, memory)
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "temp_directory": str(spill),
+            "threads": threads,
+            "memory_limit": memory,
+            "autoinstall_known_extensions": "false",
+        }
+        self._connection = duckdb.connect(config=config)
+        self._connection.execute("set enable_progress_bar = false")  # the bar would mix with the data on stdout
+
+    def adapt(self, spill: Path, threads: int, memory: str) -> None:
+        """Change the settings.
+
+        Raises:
+            duckdb.Error: it cannot spill elsewhere, since it has spilled already.
+        """
+        self._connection.execute("set temp_directory = ?", [str(spill)])
+        if self._limits != (threads, memory):
+            self._connection.execute("set threads = ?", [threads])
+            self._connection.execute("set memory_limit = ?", [memory])
+            self._limits = (threads, memory)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection."""
+        return self._connection.cursor()
+
+
+_idle: Final[list[_Instance]] = []  # at most one: opening and closing takes 13 ms, a database within it 2 ms
+
+
+def _instance(spill: Path, threads: int, memory: str) -> _Instance:
+    """Return an instance that no other engine uses: the idle one, or a new one."""
+    with suppress(IndexError, duckdb.Error):
+        found = _idle.pop()
+        found.adapt(spill, threads, memory)
+        return found
+    return _Instance(spill, threads, memory)
+
+
+def _give_back(instance: _Instance) -> None:
+    if not _idle:
+        _idle.append(instance)

@@ -101,6 +101,17 @@ class Store(msgspec.Struct, frozen=True):
         """Return the path at which a file is staged."""
         return self.path(uri)
 
+    def hand_over(self, uris: list[str]) -> None:
+        """Let other pieces of work read files that this one staged; on a folder, they can already."""
+
+    def deliver(self, operations: list[Operation]) -> list[Operation]:
+        """Bring the files that a piece of work staged to where a commit can publish them; on a folder, they are there.
+
+        Returns:
+            The operations that a commit carries out, in the same order.
+        """
+        return operations
+
     def exists(self, uri: str) -> bool:
         """Return whether a file exists."""
         return self.path(uri).exists()

@@ -57,7 +57,7 @@ def test_signal_to_all_processes(folder: DataFolder) -> None:
         command(folder), stderr=subprocess.PIPE, text=True, start_new_session=True, env=ENVIRONMENT
     ) as process:
         assert process.stderr is not None
-        wait_until(process, lambda: bool(list(folder.root.glob("staging/*/rows/*/*.arrow"))))  # workers are reading
+        wait_until(process, lambda: bool(list(folder.root.glob("staging/*/*/rows/*.arrow"))))  # workers are reading
         os.killpg(process.pid, signal.SIGTERM)
         said = process.stderr.read()
     assert process.returncode == 143, said

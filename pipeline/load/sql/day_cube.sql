@@ -1,4 +1,4 @@
--- one row per (workspace, quarter, locale) of the changed days, sorted by workspace
+-- one row per (workspace, quarter, locale) of the changed days, in this order
 select
   workspace_id,
   quarter,
@@ -17,4 +17,4 @@ select
 from allocated
 group by workspace_id, quarter, locale
 having greatest(sum(credits), sum(characters), sum(lines), sum(corrected), sum(audio_ms), count(run_status)) > 0
-order by workspace_id
+order by workspace_id, quarter, locale nulls first

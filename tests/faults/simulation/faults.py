@@ -12,16 +12,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import duckdb
 import pytest
 from ulid_transform import ulid_at_time
 
-from pipeline.load import lines, read, session
-from pipeline.storage import engine
+from pipeline.load import lines, piece, read, session
 from tests.support.disk import Disk, possible_trees
 from tests.support.victim import OPERATIONS
 
@@ -67,10 +64,10 @@ class Operations:
                 patch.setattr(owner, name, self._counted(name, getattr(owner, name)))
         self._rng = random.Random(0)
         patch.setattr(session, "ulid_at_time", self._ulid)
-        patch.setattr(engine, "_instance", lambda *_: _shared_engine())
+        patch.setattr(piece, "token_hex", lambda size: self._rng.randbytes(size).hex())
 
     def begin(self, seed: int) -> None:
-        """Let the ids of runs follow from a seed."""
+        """Let the ids of runs and the names of attempts follow from a seed."""
         self._rng.seed(seed)
 
     def _ulid(self, seconds: float) -> str:
@@ -171,11 +168,3 @@ def _put_back(tree: dict[str, bytes], root: Path) -> None:
 
 def _nothing(_: int, __: str) -> None:
     pass
-
-
-@cache
-def _shared_engine() -> duckdb.DuckDBPyConnection:
-    """Return one engine for all commands: opening one takes longer than the rest of a small run."""
-    connection = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": "false"})
-    connection.execute("set enable_progress_bar = false")
-    return connection

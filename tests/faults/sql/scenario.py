@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.contract.tables import ACTORS, CUBE, MEASURES
 from pipeline.load import arrow_files
-from pipeline.load.job import Job, Resources
+from pipeline.load.job import Job
 from pipeline.load.merge import Bucket, merge
 from pipeline.load.results import BucketResult
 from pipeline.load.rollup import MonthGroup, roll_up
@@ -33,7 +33,6 @@ from tests.support.data_folder import DataFolder
 from tests.support.lines import row
 
 _QUARTER_US: Final = 900_000_000
-_RESOURCES: Final = Resources(1, "200MB")
 _WORKSPACE: Final = pa.field("workspace_id", pa.string())
 _OF_ROLL_UP: Final = ("cube", "actors")  # the statements that the merge does not use
 
@@ -75,7 +74,7 @@ class Scenario:
                 found = _first_difference(_rolled_up(self._result, self._job(Tombstones())), self._merged)
             if found is None and statement == "changed":
                 job = self._job(Tombstones(users=frozenset([hashed(ADA)])))
-                found = _first_difference(self._tables(Bucket(0, [], [], _RESOURCES, self._rerun), job), self._erased)
+                found = _first_difference(self._tables(Bucket(rerun=self._rerun), job), self._erased)
         except (EngineError, PartitionError, pa.ArrowException, ValueError) as error:
             return f"{type(error).__name__}: {error}"
         return found
@@ -87,10 +86,9 @@ class Scenario:
         yield from _rolled_up(result, job)
 
     def _bucket(self) -> Bucket:
-        """Return the new rows, in a file that the merge deletes."""
+        """Return the new rows, in a staged file."""
         job = self._job(Tombstones())
-        uri = arrow_files.write(job, f"{job.staging}/rows.arrow", pa.Table.from_batches(self._rows))
-        return Bucket(0, [uri], [], _RESOURCES)
+        return Bucket([arrow_files.write(job, f"{job.staging}/rows.arrow", pa.Table.from_batches(self._rows))])
 
     def _job(self, tombstones: Tombstones) -> Job:
         now = self._folder.now
@@ -163,9 +161,9 @@ def _merged(result: BucketResult, job: Job) -> Iterator[tuple[str, Any]]:
     yield "accepted", result.accepted
     operations = [operation for found in result.events.values() for operation in found]
     yield "events", {_partition(operation.final): _plain_events(operation, job) for operation in operations}
-    cube = _plain(arrow_files.read(job, result.cube, pa.schema([_WORKSPACE, *CUBE])))
+    cube = _plain(arrow_files.read(job, result.cube[0].uri, pa.schema([_WORKSPACE, *CUBE])))
     yield "day_cube", sorted(cube, key=_cube_key)
-    actors = _plain(arrow_files.read(job, result.actors, pa.schema([_WORKSPACE, *ACTORS])))
+    actors = _plain(arrow_files.read(job, result.actors[0].uri, pa.schema([_WORKSPACE, *ACTORS])))
     yield "day_actors", sorted(actors, key=_actors_key)
 
 
@@ -173,9 +171,9 @@ def _rolled_up(merged: BucketResult, job: Job) -> Iterator[tuple[str, Any]]:
     """Yield what the roll-up stages, in two groups that divide a workspace's months."""
     months = sorted({(workspace_id, day[:7]) for workspace_id, day in merged.days})
     operations: list[Operation] = []
-    for number, part in enumerate((months[:2], months[2:])):
+    for part in (months[:2], months[2:]):
         days = [(workspace_id, day) for workspace_id, day in merged.days if (workspace_id, day[:7]) in part]
-        result = roll_up(MonthGroup(number, days, [merged.cube], [merged.actors], _RESOURCES), job)
+        result = roll_up(MonthGroup(days, [merged.cube[0]], [merged.actors[0]]), job)
         operations += [operation for found in result.operations.values() for operation in found]
     for name in ("cube", "actors"):
         tables = [_read(operation, job) for operation in operations if operation.final.startswith(f"{name}/")]
