@@ -21,8 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.contract.settings import Settings
-from pipeline.contract.tables import RAW
+from pipeline.contract.settings import RAW, Settings
 from pipeline.erasure import erase
 from pipeline.grouping import grouped
 from pipeline.load import discovery, listing, results
@@ -75,7 +74,7 @@ def run(
         DamagedError: a file of the tables is not readable; a rebuild repairs it.
         TombstonesError: the tombstones are not readable, so it is unknown what must not come back.
     """
-    listing.require(settings.data_dir.absolute() / RAW)
+    listing.require(settings.raw.absolute())
     with open_session(settings, now, progress, pause) as session:
         return _Load(session, rebuild, limits).load(list(paths), retry, accept)
 
@@ -125,7 +124,7 @@ class _Load:
         discarded = state.discarded_files()
         self._known = entries.keys() | discarded
         self._broken = {name for name, entry in entries.items() if entry.error}
-        if not store.path("events").exists():
+        if not store.exists("events"):
             state.trust()
             if not catalog.published(store):
                 state.add_digests({})
@@ -135,7 +134,7 @@ class _Load:
             from pipeline.load.retry import waiting  # noqa: PLC0415 - as `stages` below
 
             return waiting(store, retry, entries)
-        raw = store.path(RAW)
+        raw = self._session.raw
         found = listing.listed(raw, paths, self._session.pause)
         self._unread = UnreadFiles(entries, state.unread(), found, everything=not paths)
         self._unread.accept(raw, accept)
@@ -153,7 +152,7 @@ class _Load:
 
     def _elsewhere(self, listed: set[str]) -> list[Part]:
         """Return the raw files that are not found in `raw/`, and were read because somebody named them."""
-        raw = self._session.store.path(RAW)
+        raw = self._session.raw
         paths = [path_of(raw, name) for name in sorted(self._known - listed)]
         named = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - False also where it is forbidden to look
         return discovery.changed(listing.listed(raw, named), {}, {}) if named else []
@@ -192,7 +191,7 @@ class _Load:
         if self._unread is None:
             return None, self._remarks
         self._unread.update(parts, found.parts)
-        errors = self._unread.reported(self._session.store.path(RAW))
+        errors = self._unread.reported(self._session.raw)
         return self._unread.changes, msgspec.structs.replace(self._remarks, errors=errors)
 
     def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Results:

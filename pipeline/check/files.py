@@ -84,7 +84,7 @@ def _events(store: Store, scope: Scope, digests: Digests, result: TableResult) -
             if uri in missing:
                 digests.miss(uri, result)
             else:
-                unit.bytes += store.path(uri).stat().st_size
+                unit.bytes += store.size(uri)
     result.files = sum(len(unit.events) for unit in units.values())
     result.workspaces = len({workspace_id for workspace_id, _ in units})
     yield from units.values()

@@ -86,7 +86,7 @@ def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "Eras
 def remove_keys(session: Session, tombstones: Tombstones) -> int:
     """Remove the API keys of users and workspaces whose tombstones are new since the last run; return how many."""
     new = tombstones.since(session.state.carried_out())
-    return 0 if new == Tombstones() else keys.forget(session.store.root, new)
+    return 0 if new == Tombstones() else keys.forget(session.directory, new)
 
 
 def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) -> "ErasurePlan":
@@ -112,6 +112,6 @@ def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
         plan = make_plan(session.store, tombstones, session.state.entries(), session.workers)
         if tombstones.floor:
             expired = [key for key in plan.partitions if key[1] < tombstones.floor]
-            plan.warnings = lifetime.warnings(session.store, expired, session.workers)
-    plan.keys = keys.forgotten(session.store.root, tombstones)
+            plan.warnings = lifetime.warnings(session.store, session.directory, expired, session.workers)
+    plan.keys = keys.forgotten(session.directory, tombstones)
     return plan

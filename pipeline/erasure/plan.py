@@ -44,9 +44,9 @@ class Files(msgspec.Struct):
             if not store.exists(uri):
                 continue
             self.files += 1
-            self.bytes += store.path(uri).stat().st_size
+            self.bytes += store.size(uri)
             try:
-                self.rows += int(pq.read_metadata(store.path(uri)).num_rows)
+                self.rows += int(pq.read_metadata(store.local(uri)).num_rows)
             except READING as error:
                 refuse_shortage(error)
                 continue

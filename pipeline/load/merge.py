@@ -63,7 +63,7 @@ def merge(bucket: Bucket, job: Job) -> list[BucketResult]:
         for number, (versions, rerun) in enumerate(_passes(bucket, job))
     ]
     for uri in bucket.rows:
-        job.store.path(uri).unlink()  # before the sync, which would wait for it to reach the disk
+        job.store.local(uri).unlink()  # before the sync, which would wait for it to reach the disk
     return results
 
 

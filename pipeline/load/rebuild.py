@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.contract.tables import PUBLISHED
 from pipeline.storage import catalog
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import TABLES, Operation, Store
 
 
 class RawGoneError(RuntimeError):
@@ -87,7 +87,7 @@ def refuse_loss(rebuild: Rebuild, missing: Collection[str]) -> None:
 def leftovers(store: Store, rebuild: Rebuild, mentioned: Collection[str]) -> list[Operation]:
     """Return the deletes of all files that the rebuild covers, except those that the commit mentions already."""
     found = []
-    for table in catalog.TABLES:
+    for table in TABLES:
         for uri in catalog.files(store, table):
             workspace_id, partition = (folder.partition("=")[2] for folder in uri.split("/")[1:3])
             if uri.endswith(".parquet") and rebuild.covers(workspace_id, partition[:7]) and uri not in mentioned:

@@ -15,7 +15,7 @@ from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.quarantine import Rejected
-from pipeline.storage import digests, ownership
+from pipeline.storage import digests
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.parquet import ParquetWriter, to_schema
 from pipeline.storage.store import DamagedError, Operation
@@ -66,7 +66,7 @@ class QuarantineWriter:
             lines_before: lines of the raw file before the split.
         """
         writer = self._flush()
-        path = self._job.store.path(staged)
+        path = self._job.store.local(staged)
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
@@ -86,14 +86,14 @@ class QuarantineWriter:
             self._writer.add_key_value_metadata({"run": self._job.run})  # tells recovery which run wrote the file
             self._writer.close()
             if self._written:
-                digest = digests.of_file(store.path(self._staged))
+                digest = digests.of_file(store.scratch(self._staged))
                 return [store.staged(self._staged, self._final, digest)]
         return [Operation("delete", self._final)] if store.exists(self._final) else []
 
     def _flush(self) -> ParquetWriter:
         if self._writer is None:
-            path = self._job.store.path(self._staged)
-            ownership.make_folder(path.parent, self._job.store.root)
+            self._job.store.folder(self._staged.rpartition("/")[0])
+            path = self._job.store.scratch(self._staged)
             self._writer = ParquetWriter(
                 path, QUARANTINE, compression="zstd", store_schema=False, write_batch_size=_PAGE_ROWS
             )
@@ -120,7 +120,7 @@ class QuarantineWriter:
             return
         self._job.refuse_damage(self._final)
         try:
-            with store.path(self._final).open("rb") as file:
+            with store.local(self._final).open("rb") as file:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
                     rows = to_schema(pa.Table.from_batches([batch]), QUARANTINE)
                     yield rows.filter(pc.less_equal(rows["line_number"], lines))

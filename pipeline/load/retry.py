@@ -4,11 +4,12 @@ Reads quarantine files; writes what `load.read` writes. A retry is for lines tha
 is no longer in the future), and for lines that a newer release accepts.
 """
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from pipeline.contract.tables import RAW, quarantine_path
+from pipeline.contract.tables import quarantine_path
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import Job
 from pipeline.load.rejects import QuarantineWriter
@@ -32,7 +33,7 @@ def waiting(store: Store, wanted: Retry, entries: dict[str, Entry]) -> list[Part
     """
     quarantine = Quarantine(store, reason=wanted.reason, file=wanted.file)
     parts = [
-        Part(found.source_file, store.path(RAW), None, 0, retry=wanted, entry=entries.get(found.source_file))
+        Part(found.source_file, Path(), None, 0, retry=wanted, entry=entries.get(found.source_file))
         for found in quarantine.files()
     ]
     quarantine.refuse_damage()

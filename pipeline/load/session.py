@@ -23,9 +23,10 @@ from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import Remarks, Results, RunReport, ledger
 from pipeline.storage import commit, digests
 from pipeline.storage.digests import EMPTY
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.lock import locked
 from pipeline.storage.state import State
-from pipeline.storage.store import DamagedError, Operation, Store
+from pipeline.storage.store import DamagedError, Operation
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 from pipeline.storage.unread import Unread
 
@@ -39,7 +40,7 @@ class Session:
 
     def __init__(
         self,
-        store: Store,
+        store: FolderStore,
         state: State,
         now: int,
         settings: Settings,
@@ -47,6 +48,7 @@ class Session:
         pause: Callable[[], None],
     ) -> None:
         self.store, self.state, self.now, self.settings = store, state, now, settings
+        self.raw, self.directory = settings.raw.absolute(), settings.directory.absolute()
         self.workers = settings.workers or os.cpu_count() or 1
         self._progress, self.pause = progress, pause
         self._seconds: dict[str, float] = {}
@@ -180,7 +182,7 @@ def open_session(
         DamagedError: the state is not readable.
     """
     root = settings.data_dir.absolute()
-    with Store.opened(root) as store, locked(store), _opened(store.path("state.sqlite")) as state:
+    with FolderStore.opened(root) as store, locked(root), _opened(store.path("state.sqlite")) as state:
         yield Session(store, state, now, settings, progress or Progress(), pause)
 
 

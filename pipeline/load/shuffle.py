@@ -17,7 +17,6 @@ import pyarrow.ipc
 from pipeline.contract.calendar import DAY_US, utc_day
 from pipeline.load.job import Job
 from pipeline.load.redaction import redact
-from pipeline.storage import ownership
 from pipeline.storage.tombstones import Tombstones
 from pipeline.validation.bulk import ROWS, BulkValidator, HandedBack, new_validator
 
@@ -38,7 +37,7 @@ def divide(large: LargeBucket, job: Job) -> list[list[str]]:
     # Hashes that are equal modulo `buckets` have `pieces` different values modulo the product.
     shuffle = Shuffle(job, 0, job.buckets * large.pieces)
     for uri in large.rows:
-        path = job.store.path(uri)
+        path = job.store.local(uri)
         with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
             for rows in stream:
                 shuffle.take(rows)
@@ -147,9 +146,9 @@ class Shuffle:
 
     def _writer(self, bucket: int) -> pa.RecordBatchStreamWriter:
         if bucket not in self._writers:
-            path = self._job.store.path(self._path(bucket))
-            ownership.make_folder(path.parent, self._job.store.root)
-            self._writers[bucket] = pa.ipc.new_stream(str(path), ROWS)
+            uri = self._path(bucket)
+            self._job.store.folder(uri.rpartition("/")[0])
+            self._writers[bucket] = pa.ipc.new_stream(str(self._job.store.scratch(uri)), ROWS)
         return self._writers[bucket]
 
     def _path(self, bucket: int) -> str:

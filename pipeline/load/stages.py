@@ -137,7 +137,7 @@ def _divided(rows: list[list[str]], job: Job, pool: Executor, session: Session) 
 
 def _pieces(uris: list[str], job: Job) -> int:
     """Return how many buckets a bucket is divided into."""
-    size = sum(job.store.path(uri).stat().st_size for uri in uris)
+    size = sum(job.store.local(uri).stat().st_size for uri in uris)
     return min(max(1, size // job.limits.bucket_rows_bytes), job.limits.buckets)
 
 

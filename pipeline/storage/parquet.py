@@ -109,7 +109,7 @@ def _read(store: Store, uri: str, columns: pa.Schema, digest: Digest | None) -> 
 
 def _opened(store: Store, uri: str, digest: Digest | None) -> pa.NativeFile:
     """Open a file for reading, after its bytes were compared with its digest, if that is known."""
-    path = store.path(uri)
+    path = store.local(uri)
     if digest is None or digest.size > _WHOLE_BYTES:
         store.refuse_damage(uri, digest)
         return pa.OSFile(str(path))
@@ -237,7 +237,7 @@ class PartitionWriter:
         return {key: self._store.staged(uri, final(*key), written[key]) for key, uri in staged.items()}
 
     def _write(self, uri: str, pieces: Iterable[pa.Table]) -> Digest:
-        digesting = DigestingFile(self._store.path(uri))
+        digesting = DigestingFile(self._store.scratch(uri))
         with (
             pa.output_stream(digesting, compression=None, buffer_size=_BUFFER_BYTES) as file,
             ParquetWriter(file, self._schema, **self._options) as writer,

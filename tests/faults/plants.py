@@ -12,43 +12,44 @@ from pipeline.commands import outcome
 from pipeline.contract.tables import PUBLISHED
 from pipeline.load import publish
 from pipeline.storage import atomic, commit
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 
 
 def swallow_renames() -> None:
     """Go on after a rename that failed."""
-    apply = Store.apply
+    apply = FolderStore.apply
 
-    def applied(store: Store, operation: Operation) -> None:
+    def applied(store: FolderStore, operation: Operation) -> None:
         with suppress(OSError):
             apply(store, operation)
 
-    _replace(Store, "apply", applied)
+    _replace(FolderStore, "apply", applied)
 
 
 def swallow_syncs() -> None:
     """Go on after a sync that failed."""
-    sync = Store.sync
+    sync = FolderStore.sync
 
-    def synced(store: Store) -> None:
+    def synced(store: FolderStore) -> None:
         with suppress(OSError):
             sync(store)
 
-    _replace(Store, "sync", synced)
+    _replace(FolderStore, "sync", synced)
 
 
 def repeat_syncs() -> None:
     """Repeat a sync that failed, in place."""
-    sync = Store.sync
+    sync = FolderStore.sync
 
-    def synced(store: Store) -> None:
+    def synced(store: FolderStore) -> None:
         try:
             sync(store)
         except OSError:
             sync(store)
 
-    _replace(Store, "sync", synced)
+    _replace(FolderStore, "sync", synced)
 
 
 def append_in_place() -> None:
@@ -98,10 +99,10 @@ def say_nothing() -> None:
 
 def no_sync_before_the_journal() -> None:
     """Leave out the sync before the journal: it may then name staged files whose content is lost."""
-    sync, begin = Store.sync, State.begin
+    sync, begin = FolderStore.sync, State.begin
     begun: list[bool] = []
 
-    def syncing(store: Store) -> None:
+    def syncing(store: FolderStore) -> None:
         if begun:
             sync(store)
 
@@ -109,7 +110,7 @@ def no_sync_before_the_journal() -> None:
         begun.append(True)
         begin(*arguments, **named)
 
-    _replace(Store, "sync", syncing)
+    _replace(FolderStore, "sync", syncing)
     _replace(State, "begin", beginning)
 
 
