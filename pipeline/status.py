@@ -11,7 +11,7 @@ import msgspec
 from pipeline.contract import directory
 from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import PUBLISHED, Published
+from pipeline.contract.tables import Published
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
 from pipeline.load.listing import Ignored, RawFolderError, listed
@@ -19,7 +19,7 @@ from pipeline.load.results import FileError, RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
 from pipeline.storage.opened import open_store, read_ledger
-from pipeline.storage.store import Store
+from pipeline.storage.store import DamagedError, Store
 from pipeline.validation import native
 
 # What a decoder raises if bytes are not JSON, not UTF-8, or nested too deeply.
@@ -92,11 +92,10 @@ def _age(published: Published | None, now: int) -> float | None:
 
 
 def _published(store: Store, problems: list[str]) -> Published | None:
-    content = store.read(PUBLISHED)
     try:
-        return None if content is None else msgspec.json.decode(content, type=Published)
-    except _UNDECODABLE as error:
-        problems.append(f"{PUBLISHED} is damaged: {error}")
+        return store.published()
+    except DamagedError as error:
+        problems.append(str(error))
         return None
 
 

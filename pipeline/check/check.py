@@ -28,7 +28,6 @@ from pipeline.check.state import StateReader
 from pipeline.check.tables import compare
 from pipeline.contract import directory
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import PUBLISHED, Published
 from pipeline.load.progress import Progress
 from pipeline.storage.opened import locked, open_store
 from pipeline.storage.store import DamagedError, Store
@@ -91,7 +90,7 @@ def check(
 def _note_actions(store: Store, found: set[str], report: CheckReport) -> None:
     """Note the actions of events that the last run would not accept: they stay, but a rebuild would reject them."""
     try:
-        published = store.load(PUBLISHED, Published)
+        published = store.published()
     except DamagedError:  # `survey` reports it
         return
     if published and (others := found.difference(published.actions)):

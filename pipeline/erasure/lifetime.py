@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.directory import ACCOUNTS, Account, DirectoryError, read_rows
-from pipeline.contract.tables import ACTORS, Manifest, manifest_path
+from pipeline.contract.tables import ACTORS
 from pipeline.storage.parquet import portions
 from pipeline.storage.store import DamagedError, Store
 
@@ -58,8 +58,7 @@ def _used(
     store: Store, workspace_id: str, month: str, users: list[str], threads: int
 ) -> Iterable[tuple[date, str, int]]:
     """Yield the day, user and credits of some users' rows in the actors file; rows without credits are left out."""
-    manifest = store.load(manifest_path(workspace_id), Manifest)
-    files = manifest.months.get(month) if manifest else None
+    files = store.months([workspace_id]).get(workspace_id, {}).get(month)
     if files is None:
         return
     for _, rows in portions(store, [files.actors], ACTORS, threads, _PORTION_BYTES):

@@ -5,6 +5,7 @@ power cut: first the tables, then the manifests that name them, then `published.
 nothing names any more.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -65,8 +66,7 @@ def _published(job: Job) -> Published | None:
         NewerError: a newer release wrote it.
     """
     try:
-        known = job.digests.of([PUBLISHED])
-        found = job.store.load(PUBLISHED, Published, known.get(PUBLISHED))
+        found = job.store.published()
     except DamagedError:
         if job.rebuild is not None and job.rebuild.everything:
             return None
@@ -117,9 +117,9 @@ def compose(job: Job, published: Published, results: Results, report: RunReport)
     if job.rebuild is None or job.rebuild.everything:
         staged += [operation for part in results.parts for operation in part.operations]
     manifests, outdated = [], []
-    stored = job.read_manifests(tables)
+    stored = _stored(job, tables)
     for workspace_id in sorted(tables):
-        before = stored[workspace_id].months
+        before = stored.get(workspace_id, {})
         changed = _kept(job, workspace_id, before) | months.get(workspace_id, {})
         after = {month: files for month, files in changed.items() if files}
         manifests.append(_manifest(job, workspace_id, after))
@@ -158,6 +158,12 @@ def _tables(job: Job, results: Results) -> tuple[dict[str, list[Operation]], dic
     return tables, months
 
 
+def _stored(job: Job, workspace_ids: Iterable[str]) -> dict[str, dict[str, Month]]:
+    """Return the stored months of each workspace, except those of which all months are rebuilt: they may be damaged."""
+    rebuild = job.rebuild
+    return job.store.months(name for name in workspace_ids if not (rebuild and rebuild.covers_all(name)))
+
+
 def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Month | None]:
     """Return the months that the run does not rebuild."""
     rebuild = job.rebuild
@@ -180,7 +186,7 @@ def _record(job: Job, report: RunReport) -> Operation:
     final = runs_path(utc_day(job.started).isoformat())
     before, line = job.store.read(final), msgspec.json.encode(report) + b"\n"
     staged = _stage(job, final, (before or b"") + line)
-    known = job.digests.of([final]).get(final)
+    known = job.store.digests([final]).get(final)
     if before is None or known is None:
         return staged
     digest = known.followed_by(line)

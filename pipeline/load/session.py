@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+import msgspec
 from ulid_transform import ulid_at_time
 
 from pipeline.contract.calendar import DAY_US, SECOND_US
@@ -90,7 +91,6 @@ class Session:
             latest=self.now + _AHEAD_US,
             buckets=buckets,
             tombstones=tombstones,
-            digests=self.state.digest_reader(),
             force=force,
             rebuild=rebuild,
             limits=limits,
@@ -182,7 +182,8 @@ def open_session(
         DamagedError: the state is not readable.
     """
     root = settings.data_dir.absolute()
-    with FolderStore.opened(root) as store, locked(root), _opened(store.path("state.sqlite")) as state:
+    with FolderStore.opened(root) as folder, locked(root), _opened(folder.path("state.sqlite")) as state:
+        store = msgspec.structs.replace(folder, recorded=state.digest_reader())
         yield Session(store, state, now, settings, progress or Progress(), pause)
 
 

@@ -7,15 +7,16 @@ renamed, so a reader never sees half a file.
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
+from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
 from pipeline.storage import digests, ownership
-from pipeline.storage.digests import EMPTY, Digest
+from pipeline.storage.digests import EMPTY, Digest, DigestReader
 from pipeline.storage.store import TABLES, DamagedError, Operation, decoded
 from pipeline.storage.syncs import sync_file_system
 from pipeline.storage.tombstones import Tombstones
@@ -33,10 +34,12 @@ class FolderStore(msgspec.Struct, frozen=True):
     Attributes:
         root: its path.
         descriptor: of the open folder; None: whoever syncs opens it only then.
+        recorded: looks up the digests of published files; None: they are unknown.
     """
 
     root: Path
     descriptor: int | None = None
+    recorded: DigestReader | None = None
 
     @classmethod
     @contextmanager
@@ -54,7 +57,7 @@ class FolderStore(msgspec.Struct, frozen=True):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the descriptor behind: in a worker process, which never syncs, it would be another file's."""
-        return FolderStore, (self.root,)
+        return FolderStore, (self.root, None, self.recorded)
 
     def path(self, uri: str) -> Path:
         """Return the path of a file on disk, for libraries that read or write files themselves."""
@@ -161,6 +164,40 @@ class FolderStore(msgspec.Struct, frozen=True):
             except FileNotFoundError:
                 return True
         return False
+
+    def digests(self, uris: Collection[str]) -> dict[str, Digest]:
+        """Return the digests of files by path; those that are unknown are left out.
+
+        Raises:
+            sqlite3.Error: the state cannot be read.
+        """
+        return {} if self.recorded is None else self.recorded.of(uris)
+
+    def months(self, workspace_ids: Iterable[str]) -> dict[str, dict[str, Month]]:
+        """Return the months that the manifests of some workspaces name; workspaces without a manifest are left out.
+
+        Raises:
+            DamagedError: a manifest cannot be read, is not as it was written, or belongs to another workspace.
+        """
+        uris = {workspace_id: manifest_path(workspace_id) for workspace_id in sorted(workspace_ids)}
+        known = self.digests(uris.values())
+        found = {}
+        for workspace_id, uri in uris.items():
+            manifest = self.load(uri, Manifest, known.get(uri))
+            if manifest is None:
+                continue
+            if manifest.workspace_id != workspace_id:
+                raise DamagedError(uri, f"it belongs to workspace {manifest.workspace_id}")
+            found[workspace_id] = manifest.months
+        return found
+
+    def published(self) -> Published | None:
+        """Return the content of `published.json`; None if there is none.
+
+        Raises:
+            DamagedError: it cannot be read, or is not as it was written.
+        """
+        return self.load(PUBLISHED, Published, self.digests([PUBLISHED]).get(PUBLISHED))
 
     def tombstones(self, digest: Digest = EMPTY) -> Tombstones:
         """Return all tombstones.

@@ -4,11 +4,13 @@ Paths are logical: relative to the data folder, with `/`. `storage.folder` has t
 of files in one folder. No step knows more about published files than this module says.
 """
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
+from pipeline.contract.tables import Month, Published
 from pipeline.storage.digests import EMPTY, WHY, Digest
 from pipeline.storage.tombstones import Tombstones
 
@@ -112,6 +114,26 @@ class Store(Protocol):
 
         Raises:
             DamagedError: they differ, or the file cannot be read.
+        """
+
+    def digests(self, uris: Collection[str]) -> dict[str, Digest]:
+        """Return the digests of published files by path; those that are unknown are left out.
+
+        They are known to a command that holds the lock, and to its pieces of work.
+        """
+
+    def months(self, workspace_ids: Iterable[str]) -> dict[str, dict[str, Month]]:
+        """Return the current files of some workspaces by UTC month `YYYY-MM`; workspaces without any are left out.
+
+        Raises:
+            DamagedError: what says so cannot be read, or is not as it was written.
+        """
+
+    def published(self) -> Published | None:
+        """Return what the last successful run published; None before the first.
+
+        Raises:
+            DamagedError: it cannot be read, or is not as it was written.
         """
 
     def tombstones(self, digest: Digest = EMPTY) -> Tombstones:

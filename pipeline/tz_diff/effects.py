@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from pipeline.contract.calendar import QUARTER_US, utc_day
-from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.storage import catalog
 from pipeline.storage.engine import Engine, EngineError
 from pipeline.storage.store import Store
@@ -99,12 +98,10 @@ def _effects(engine: Engine, store: Store, names: list[str], months: set[str]) -
 
 def _cube_files(store: Store, names: list[str], months: set[str]) -> list[str]:
     """Return the current cube files of some workspaces and months."""
-    manifests = (store.load(manifest_path(name), Manifest) for name in names)
     return [
         str(store.local(files.cube))
-        for manifest in manifests
-        if manifest is not None
-        for month, files in manifest.months.items()
+        for stored in store.months(names).values()
+        for month, files in stored.items()
         if month in months
     ]
 

@@ -96,7 +96,8 @@ class Scenario:
     def _job(self, tombstones: Tombstones) -> Job:
         now = self._folder.now
         root = self._folder.root
-        return Job(FolderStore(root), "run", now, now + DAY_US, 1, tombstones, DigestReader(root / "state.sqlite"))
+        store = FolderStore(root, recorded=DigestReader(root / "state.sqlite"))
+        return Job(store, "run", now, now + DAY_US, 1, tombstones)
 
 
 def expected(log: Log, days: Collection[Day]) -> Tables:
