@@ -36,7 +36,6 @@ from pipeline.load.repair import repair
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
 from pipeline.load.unread import UnreadFiles
-from pipeline.storage import catalog
 from pipeline.storage.unread import Unread
 
 
@@ -124,10 +123,7 @@ class _Load:
         discarded = state.discarded_files()
         self._known = entries.keys() | discarded
         self._broken = {name for name, entry in entries.items() if entry.error}
-        if not store.exists("events"):
-            state.trust()
-            if not catalog.published(store):
-                state.add_digests({})
+        self._session.writer.trust_if_empty()
         # A new ledger may have replaced one that knew of an unfinished commit.
         self._force = bool(discarded) or not state.is_trusted()
         if retry:

@@ -4,6 +4,7 @@ Reads quarantine files; writes what `load.read` writes. A retry is for lines tha
 is no longer in the future), and for lines that a newer release accepts.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ from pipeline.validation.validate import validate
 _BATCH_BYTES: Final = 4 << 20  # of good lines that are kept in memory before they become rows
 
 
-def waiting(store: Store, wanted: Retry, entries: dict[str, Entry]) -> list[Part]:
+def waiting(store: Store, wanted: Retry, entries: Mapping[str, Entry]) -> list[Part]:
     """Return the raw files that have rejected lines to validate again; `bytes` is 0, because these lines are few.
 
     Raises:

@@ -12,11 +12,27 @@ from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import STATE, State, read_entries
 from pipeline.storage.store import Store
 from pipeline.storage.unread import Unread
+from pipeline.storage.writer import Writer
 
 
 def open_store(settings: Settings) -> Store:
     """Return the published files, for a command that only reads them; there need not be any."""
     return FolderStore(settings.data_dir.absolute())
+
+
+@contextmanager
+def open_storage(settings: Settings) -> Iterator[Writer]:
+    """Open the tables for a command that changes them, and keep every other run away until it ends.
+
+    Raises:
+        BusyError: another run is at work.
+        DamagedError: the state is not readable.
+        OSError: there is no data folder.
+    """
+    from pipeline.storage import folder_writer  # noqa: PLC0415 - a command that only reads needs none of it
+
+    with folder_writer.opened(settings.data_dir.absolute()) as writer:
+        yield writer
 
 
 @contextmanager

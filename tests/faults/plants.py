@@ -10,8 +10,7 @@ from typing import Any
 
 from pipeline.commands import outcome
 from pipeline.contract.tables import PUBLISHED
-from pipeline.load import publish
-from pipeline.storage import atomic, commit
+from pipeline.storage import atomic, commit, compose
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
 from pipeline.storage.store import Operation
@@ -137,48 +136,48 @@ def no_journal() -> None:
 
 def manifests_before_tables() -> None:
     """Rename manifests before the files that they name."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        return sorted(compose(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
+        return sorted(original(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def published_before_manifests() -> None:
     """Rename `published.json` before the manifests: readers take the old tables for the new ones."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        return sorted(compose(*arguments), key=lambda operation: operation.final != PUBLISHED)
+        return sorted(original(*arguments), key=lambda operation: operation.final != PUBLISHED)
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def no_sync_before_manifests() -> None:
     """Leave out the sync between the tables and the manifests that name them: the disk may have the latter alone."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        operations = compose(*arguments)
+        operations = original(*arguments)
         operations.remove(Operation("sync"))
         return operations
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def deletes_before_manifests() -> None:
     """Delete files before the manifests that no longer name them are renamed."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        operations = compose(*arguments)
+        operations = original(*arguments)
         first = operations.index(Operation("sync"))
         deletes = [operation for operation in operations if operation.kind == "delete"]
         rest = [operation for operation in operations[first:] if operation.kind != "delete"]
         return [*operations[:first], *deletes, *rest]
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def no_sync_of_folders() -> None:

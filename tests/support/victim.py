@@ -15,8 +15,9 @@ import pytest
 
 from pipeline import keys
 from pipeline.commands.app import app
-from pipeline.erasure import erase, stage
+from pipeline.erasure import stage
 from pipeline.load import stages
+from pipeline.storage import folder_writer
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
 from tests.support.forks import SERVER, start_server
@@ -29,7 +30,7 @@ OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
     State: ("begin", "end", "discard_commit", "carry_out"),
     stages: ("_read", "merge", "roll_up"),
     stage: ("erase_rejects",),
-    erase: ("append",),
+    folder_writer: ("append",),
     keys: ("write_rows",),
 }
 
