@@ -9,7 +9,6 @@ from pipeline.check.state import StateReader
 from pipeline.load.rebuild import remedy
 from pipeline.storage import digests
 from pipeline.storage.digests import Digest
-from pipeline.storage.state import State
 from pipeline.storage.store import Store
 
 
@@ -24,7 +23,7 @@ class Digests:
 
     def __init__(self, store: Store, state: StateReader, report: CheckReport) -> None:
         self._store, self._report = store, report
-        self.recorded = state.ask(State.digests, dict[str, Digest]())
+        self.recorded = state.ask(lambda found: found.digests(), dict[str, Digest]())
         self._compared: dict[str, bool] = {}  # whether each file is as it was written, or nothing else is known
         self._unknown: set[str] = set()
 

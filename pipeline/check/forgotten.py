@@ -15,7 +15,6 @@ from pipeline.load.redaction import redact
 from pipeline.load.shuffle import of_forgotten
 from pipeline.quarantine import Quarantine
 from pipeline.storage.digests import EMPTY
-from pipeline.storage.state import State
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
 
@@ -77,5 +76,5 @@ def _tombstones(store: Store, digests: Digests, report: CheckReport) -> Tombston
 
 def _remedy(state: StateReader, tombstones: Tombstones) -> str:
     """Return how to erase what is left: a run carries out tombstones that the state does not list as carried out."""
-    done = state.ask(State.carried_out, Tombstones())
+    done = state.ask(lambda found: found.carried_out(), Tombstones())
     return f"`usage run{'' if tombstones.since(done) != Tombstones() else ' --rebuild'}` erases it"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.check.digests import Digests
 from pipeline.check.report import CheckReport, TableResult
-from pipeline.check.state import UNREADABLE, StateReader
+from pipeline.check.state import StateReader
 from pipeline.contract.settings import RAW
 from pipeline.contract.tables import quarantine_path
 from pipeline.load import discovery
@@ -24,14 +24,15 @@ from pipeline.load.results import RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
 from pipeline.storage.damage import READING, refuse_shortage
-from pipeline.storage.state import STATE, Counts, Entry, State
+from pipeline.storage.opened import UNREADABLE
+from pipeline.storage.state import STATE, Counts, Entry
 from pipeline.storage.store import Store
 from pipeline.storage.unread import Unread
 
 
 def unfinished(store: Store, state: StateReader, report: CheckReport) -> bool:
     """Return whether a commit, including its deletes, has begun but not ended; if so, report a fault of the ledger."""
-    if state.ask(State.discarded_files, set[str]()):
+    if state.ask(lambda found: found.discarded_files(), set[str]()):
         report.notes.append("a commit was lost half-way: the next run reads its raw files again")
     run: str | None = state.ask(lambda found: found.unfinished(store), None)
     if run is None:
@@ -78,7 +79,9 @@ def _list_raw(raw: Path, state: StateReader, entries: Mapping[str, Entry], repor
     except RawFolderError as error:
         report.notes.append(f"{error}; a run would read nothing and exit 2")
         return
-    unread = UnreadFiles(entries, state.ask(State.unread, dict[str, Unread]()), found, everything=True)
+    unread = UnreadFiles(
+        entries, state.ask(lambda stored: stored.unread(), dict[str, Unread]()), found, everything=True
+    )
     report.waiting = Waiting.of(discovery.changed(found, entries, unread.files))
     report.unread = unread.waiting()
 

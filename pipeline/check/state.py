@@ -3,20 +3,15 @@
 Reads the state; changes nothing. `lines.account` reports a state that cannot be read.
 """
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from pipeline.contract.settings import Settings
-from pipeline.storage.opened import open_state
-from pipeline.storage.state import State
+from pipeline.storage.opened import UNREADABLE, open_state
+from pipeline.storage.writer import CheckedState
 
 _Answer = TypeVar("_Answer")
-
-UNREADABLE: Final = (sqlite3.DatabaseError, msgspec.MsgspecError)
 
 
 class StateReader:
@@ -29,15 +24,15 @@ class StateReader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def opened(self) -> AbstractContextManager[State | None]:
+    def opened(self) -> AbstractContextManager[CheckedState | None]:
         """Open the state; None if there is none.
 
         Raises:
-            sqlite3.DatabaseError, msgspec.MsgspecError: it cannot be read; also from the state's methods.
+            Exception: one of `UNREADABLE`; also from the state's methods.
         """
         return open_state(self._settings)
 
-    def ask(self, question: Callable[[State], _Answer], otherwise: _Answer) -> _Answer:
+    def ask(self, question: Callable[[CheckedState], _Answer], otherwise: _Answer) -> _Answer:
         """Return the state's answer, or `otherwise` if there is no state or it cannot be read."""
         try:
             with self.opened() as state:

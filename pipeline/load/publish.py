@@ -125,7 +125,7 @@ def changes(
         unread: the raw files that could not be read to their end; None where that is as before.
     """
     tables, months = _tables(results)
-    # The ledger counts all lines of a file, and the quarantine has all: a rebuild of some months leaves both as they are.
+    # Ledger and quarantine are of whole raw files: a rebuild of some months leaves both as they are.
     partial = job.rebuild is not None and not job.rebuild.everything
     return Changes(
         run=job.run,

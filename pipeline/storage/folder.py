@@ -71,6 +71,17 @@ class FolderStore(msgspec.Struct, frozen=True):
         """Return the path at which a file is staged."""
         return self.path(uri)
 
+    def hand_over(self, uris: list[str]) -> None:
+        """Let other pieces of work read files that this one staged; on a folder, they can already."""
+
+    def deliver(self, operations: list[Operation]) -> list[Operation]:
+        """Bring the files that a piece of work staged to where a commit can publish them; on a folder, they are there.
+
+        Returns:
+            The operations that a commit carries out, in the same order.
+        """
+        return operations
+
     def exists(self, uri: str) -> bool:
         """Return whether a file exists."""
         return self.path(uri).exists()
@@ -91,12 +102,7 @@ class FolderStore(msgspec.Struct, frozen=True):
             return None
 
     def load(self, uri: str, kind: type[_Value], digest: Digest | None = None) -> _Value | None:
-        """Decode a small JSON file, or return None if it does not exist.
-
-        Args:
-            uri: the path of the file.
-            kind: what it holds.
-            digest: of the file when it was written; None if it is unknown.
+        """Decode a small JSON file, or return None if it does not exist; the arguments are those of `Store.load`.
 
         Raises:
             DamagedError: the content is not JSON of this type, or not what was written.
@@ -111,12 +117,7 @@ class FolderStore(msgspec.Struct, frozen=True):
         return self.staged(staged, final, EMPTY.followed_by(content))
 
     def staged(self, staged: str, final: str, digest: Digest | None = None) -> Operation:
-        """Return the operation that publishes a file already written to `staged`.
-
-        Args:
-            staged: the file.
-            final: the path under which it is published.
-            digest: of the bytes that were written; None if nobody will compare them.
+        """Return the operation that publishes a file already written to `staged`, of which `digest` may be known.
 
         Raises:
             FileNotFoundError: there is no file at `staged`.

@@ -3,8 +3,12 @@
 The one place that knows what kind of store an address names. Reads and writes nothing itself.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Final
+
+import msgspec
 
 from pipeline.contract.settings import Settings
 from pipeline.storage.entries import Entry
@@ -12,7 +16,9 @@ from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import STATE, State, read_entries
 from pipeline.storage.store import Store
 from pipeline.storage.unread import Unread
-from pipeline.storage.writer import Writer
+from pipeline.storage.writer import CheckedState, Writer
+
+UNREADABLE: Final = (sqlite3.DatabaseError, msgspec.MsgspecError)  # raised by a state that cannot be read
 
 
 def open_store(settings: Settings) -> Store:
@@ -50,11 +56,11 @@ def locked(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def open_state(settings: Settings) -> Iterator[State | None]:
+def open_state(settings: Settings) -> Iterator[CheckedState | None]:
     """Yield the state, for a command that changes nothing and keeps runs away; None if there is none.
 
     Raises:
-        sqlite3.DatabaseError: it cannot be read.
+        sqlite3.DatabaseError: it cannot be read, which is one of `UNREADABLE`.
     """
     path = settings.data_dir.absolute() / STATE
     if not path.exists():

@@ -193,7 +193,7 @@ class State:
         return bool(found)
 
     def unfinished(self, store: Store) -> str | None:
-        """Return the run whose commit has begun but not ended, or whose deletes are not carried out; None if all is."""
+        """Return the run whose commit has begun but not ended, deletes included; None if there is none."""
         found = self.journal()
         if found is None:
             return None

@@ -169,6 +169,16 @@ class Store(Protocol):
             FileNotFoundError: there is no file at `staged`.
         """
 
+    def hand_over(self, uris: list[str]) -> None:
+        """Let other pieces of work read files that this one staged."""
+
+    def deliver(self, operations: list[Operation]) -> list[Operation]:
+        """Bring the files that a piece of work staged to where a commit can publish them.
+
+        Returns:
+            The operations that a commit carries out, in the same order.
+        """
+
     def make_folders(self, operations: list[Operation]) -> None:
         """Prepare the places of all files that the operations publish."""
 

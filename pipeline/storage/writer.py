@@ -3,39 +3,57 @@
 `storage.folder_writer` has that of a data folder; `storage.opened` opens it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from pipeline.storage.changes import Changes
+from pipeline.storage.digests import Digest
 from pipeline.storage.entries import Entry
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstone, Tombstones
 from pipeline.storage.unread import Unread
 
 
-class WriterState(Protocol):
+class StoredState(Protocol):
     """What the commands that change the tables remember of each other."""
 
-    def entries(self) -> Mapping[str, Entry]:
+    def entries(self) -> dict[str, Entry]:
         """Return the entries of the ledger by path."""
 
-    def unread(self) -> Mapping[str, Unread]:
+    def unread(self) -> dict[str, Unread]:
         """Return the raw files that could not be read to their end, by path."""
 
     def carried_out(self) -> Tombstones:
         """Return the tombstones whose data are gone from the tables."""
 
-    def is_trusted(self) -> bool:
-        """Return whether the tables are free of half-published files from runs that this ledger has no record of."""
-
     def discarded_files(self) -> set[str]:
         """Return the discarded raw files that no run has read since: their partitions may be half published."""
+
+
+class WriterState(StoredState, Protocol):
+    """What a command that changes the tables needs of it besides."""
+
+    def is_trusted(self) -> bool:
+        """Return whether the tables are free of half-published files from runs that this ledger has no record of."""
 
     def torn_months(self) -> list[tuple[str, str]]:
         """Return the workspaces and UTC months of which discarded commits may have published a part."""
 
     def mended(self) -> None:
         """Record that these months are whole again."""
+
+
+class CheckedState(StoredState, Protocol):
+    """What the check needs of it besides. It may be damaged: each method may raise one of `opened.UNREADABLE`."""
+
+    def digests(self) -> dict[str, Digest]:
+        """Return the digests of published files by path; those that are unknown are left out."""
+
+    def unfinished(self, store: Store) -> str | None:
+        """Return the run whose commit has begun but not ended, deletes included; None if there is none."""
+
+    def refuse_damage(self) -> None:
+        """Look at the structure of the whole state."""
 
 
 class Writer(Protocol):
