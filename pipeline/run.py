@@ -7,7 +7,8 @@ Reads `raw/` and the tables; writes the tables. Without `raw/` it does nothing. 
     2  load/read        validates every line: good ones go to buckets, bad ones to the quarantine   ┐
     3  load/merge       merges the versions in each bucket into the events partitions               ├ load/stages
     4  load/rollup      rolls up the changed days into cube and actors                              ┘
-    5  load/publish     lists the operations of the commit: tables, then manifests, then `published.json`
+    5  load/publish     collects the changes of the commit
+       storage/compose  lists its operations: tables, then manifests, then `published.json`
     6  storage/commit   carries out all of them, or none until the next run
 
 A large backfill goes through steps 2 to 6 in slices. Before step 1, the run finishes a commit that an earlier run

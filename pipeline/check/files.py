@@ -43,7 +43,7 @@ def survey(store: Store, scope: Scope, digests: Digests, report: CheckReport) ->
         report: collects the faults.
     """
     units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, digests, report.events)}
-    manifests = {name for name in catalog.published_workspaces(store) if scope.covers(name)}
+    manifests = {name for name in store.workspaces() if scope.covers(name)}
     workspaces = manifests | {workspace_id for workspace_id, _ in units}
     named = {name: _manifest(store, name, digests, report.manifests) for name in sorted(workspaces)}
     for workspace_id, months in named.items():

@@ -1,8 +1,8 @@
 """Step 6 of a run: publish everything that was staged. If a crash interrupts a commit, the next run finishes it.
 
-Reads and writes the tables through `Store`, and the ledger and the journal through `State`. The order of the steps
-protects readers from a power failure: a reader finds a workspace's old manifest or its new one, and all files that it
-names.
+Reads and writes the tables of a data folder through `FolderStore`, and the ledger and the journal through `State`. The
+order of the steps protects readers from a power failure: a reader finds a workspace's old manifest or its new one, and
+all files that it names.
 
     1  sync: the staged files are on disk
     2  record the operations in the journal, the digests of their files, and the raw files in the ledger, in one

@@ -25,7 +25,7 @@ def compose(store: FolderStore, changes: Changes) -> list[Operation]:
     """
     rebuilt, tables = changes.rebuilt, changes.tables
     if rebuilt is not None:
-        tables = {name: [] for name in catalog.published_workspaces(store) if rebuilt.names(name)} | tables
+        tables = {name: [] for name in store.workspaces() if rebuilt.names(name)} | tables
     staged = [*(operation for operations in tables.values() for operation in operations), *changes.others]
     manifests, outdated = [], []
     # A manifest of which all months are rebuilt may be damaged.

@@ -174,6 +174,10 @@ class FolderStore(msgspec.Struct, frozen=True):
         """
         return {} if self.recorded is None else self.recorded.of(uris)
 
+    def workspaces(self) -> list[str]:
+        """Return the workspaces that have a manifest, sorted."""
+        return sorted(name.removesuffix(".json") for name in self._children("manifests/") if name.endswith(".json"))
+
     def months(self, workspace_ids: Iterable[str]) -> dict[str, dict[str, Month]]:
         """Return the months that the manifests of some workspaces name; workspaces without a manifest are left out.
 

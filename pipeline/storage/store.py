@@ -122,6 +122,9 @@ class Store(Protocol):
         They are known to a command that holds the lock, and to its pieces of work.
         """
 
+    def workspaces(self) -> list[str]:
+        """Return the workspaces that have months, sorted."""
+
     def months(self, workspace_ids: Iterable[str]) -> dict[str, dict[str, Month]]:
         """Return the current files of some workspaces by UTC month `YYYY-MM`; workspaces without any are left out.
 

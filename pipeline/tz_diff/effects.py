@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from pipeline.contract.calendar import QUARTER_US, utc_day
-from pipeline.storage import catalog
 from pipeline.storage.engine import Engine, EngineError
 from pipeline.storage.store import Store
 from pipeline.tz_diff.changes import Change
@@ -62,7 +61,7 @@ def effects(store: Store, changes: Sequence[Change], *, files_at_once: int = _FI
         DamagedError: a manifest is damaged.
         EngineError: a file of the cube cannot be read.
     """
-    names = catalog.published_workspaces(store)
+    names = store.workspaces()
     months = _months(changes)
     with (
         TemporaryDirectory(prefix="usage-") as spill,
