@@ -20,9 +20,10 @@ from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.storage.opened import open_storage
+from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
-from pipeline.storage.writer import Writer
+from pipeline.storage.writer import Writer, WriterState
 
 # An event may be this far ahead of the run that reads it, since not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
@@ -40,12 +41,21 @@ class Session:
         progress: Progress,
         pause: Callable[[], None],
     ) -> None:
-        self.writer, self.store, self.state = writer, writer.store, writer.state
-        self.now, self.settings = now, settings
+        self.writer, self.now, self.settings = writer, now, settings
         self.raw, self.directory = settings.raw.absolute(), settings.directory.absolute()
         self.workers = settings.workers or os.cpu_count() or 1
         self._progress, self.pause = progress, pause
         self._seconds: dict[str, float] = {}
+
+    @property
+    def store(self) -> Store:
+        """Return the files, as they are after the last commit."""
+        return self.writer.store
+
+    @property
+    def state(self) -> WriterState:
+        """Return what earlier commands remembered, and this one up to its last commit."""
+        return self.writer.state
 
     def recover(self) -> None:
         """Finish a commit that an earlier run began."""

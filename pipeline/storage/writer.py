@@ -61,11 +61,11 @@ class Writer(Protocol):
 
     @property
     def store(self) -> Store:
-        """Return the files; it knows their digests."""
+        """Return the files, as they are after the last commit; the store knows their digests."""
 
     @property
     def state(self) -> WriterState:
-        """Return what earlier commands remembered."""
+        """Return what earlier commands remembered, and this one up to its last commit."""
 
     def recover(self) -> None:
         """Finish a commit that an earlier command began, or discard it, and remove what is left of its staged files.
