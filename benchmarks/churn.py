@@ -27,7 +27,7 @@ from pipeline.contract.directory import (
     Member,
     sha256_hex,
 )
-from pipeline.contract.tables import DIRECTORY, RAW
+from pipeline.contract.settings import DIRECTORY, RAW
 from pipeline.keys import new_secret, write_rows
 
 WORKSPACES: Final = 6

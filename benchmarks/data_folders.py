@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.load import load_logs
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, READ_SCOPE, ApiKey, Member, sha256_hex
-from pipeline.contract.tables import DIRECTORY
+from pipeline.contract.settings import DIRECTORY
 from pipeline.keys import new_secret, write_rows
 
 USER: Final = str(uuid.UUID(int=1))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from benchmarks.engines.engine import Logs
 from pipeline.contract.calendar import DAY_US, rfc3339
-from pipeline.contract.tables import RAW
+from pipeline.contract.settings import RAW
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
 from pipeline.validation.records import Row

@@ -32,7 +32,6 @@ from pipeline.contract.directory import (
     read_rows,
     sha256_hex,
 )
-from pipeline.contract.tables import DIRECTORY
 from pipeline.storage import atomic, ownership
 from pipeline.storage.tombstones import Tombstones, hashed
 
@@ -57,7 +56,7 @@ def new_secret() -> str:
 
 
 def create(
-    data_dir: Path,
+    directory: Path,
     *,
     key_id: str,
     workspace_id: str,
@@ -68,7 +67,7 @@ def create(
     """Store a new key of an active member and return it. It cannot be read again later.
 
     Args:
-        data_dir: the data folder.
+        directory: the folder of members and keys.
         key_id: the id of the new key, not used before.
         workspace_id: lower-case UUID of the workspace that the key may read.
         user_id: lower-case UUID of the member that the key acts for.
@@ -79,7 +78,6 @@ def create(
         NotAMemberError: the user is not an active member of the workspace.
         DirectoryError: the members file or the file of local keys cannot be read.
     """
-    directory = data_dir / DIRECTORY
     if not _is_active_member(directory / MEMBERS, workspace_id, user_id):
         raise NotAMemberError(
             f"user {user_id} is not an active member of workspace {workspace_id} according to {directory / MEMBERS}"
@@ -91,7 +89,7 @@ def create(
     return secret
 
 
-def stored(data_dir: Path) -> list[tuple[str, ApiKey]]:
+def stored(directory: Path) -> list[tuple[str, ApiKey]]:
     """Return every key with the name of its file, the product's keys first. If an id is repeated, the last row counts.
 
     Raises:
@@ -99,12 +97,12 @@ def stored(data_dir: Path) -> list[tuple[str, ApiKey]]:
     """
     found: dict[str, tuple[str, ApiKey]] = {}
     for name in (PRODUCT_KEYS, LOCAL_KEYS):
-        for key in read_rows(data_dir / DIRECTORY / name, ApiKey):
+        for key in read_rows(directory / name, ApiKey):
             found[key.id] = (name, key)
     return list(found.values())
 
 
-def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
+def revoke(directory: Path, key_id: str, revoked_at: str) -> ApiKey:
     """Revoke a key made here and return its row. A key that is revoked already keeps its first `revoked_at`.
 
     Raises:
@@ -112,7 +110,6 @@ def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
             product's next export would bring it back.
         DirectoryError: a key file cannot be read.
     """
-    directory = data_dir / DIRECTORY
     with _locked(directory):
         keys = {key.id: key for key in read_rows(directory / LOCAL_KEYS, ApiKey)}
         if key_id not in keys:
@@ -126,14 +123,13 @@ def revoke(data_dir: Path, key_id: str, revoked_at: str) -> ApiKey:
     return keys[key_id]
 
 
-def forget(data_dir: Path, tombstones: Tombstones) -> int:
+def forget(directory: Path, tombstones: Tombstones) -> int:
     """Remove the local keys of forgotten users and workspaces; return how many were removed.
 
     Raises:
         DirectoryError: the file of local keys cannot be read.
     """
-    directory = data_dir / DIRECTORY
-    if not forgotten(data_dir, tombstones):
+    if not forgotten(directory, tombstones):
         return 0
     with _locked(directory):
         keys = read_rows(directory / LOCAL_KEYS, ApiKey)
@@ -142,13 +138,13 @@ def forget(data_dir: Path, tombstones: Tombstones) -> int:
     return len(keys) - len(kept)
 
 
-def forgotten(data_dir: Path, tombstones: Tombstones) -> int:
+def forgotten(directory: Path, tombstones: Tombstones) -> int:
     """Return how many local keys belong to forgotten users and workspaces.
 
     Raises:
         DirectoryError: the file of local keys cannot be read.
     """
-    return sum(_is_forgotten(key, tombstones) for key in read_rows(data_dir / DIRECTORY / LOCAL_KEYS, ApiKey))
+    return sum(_is_forgotten(key, tombstones) for key in read_rows(directory / LOCAL_KEYS, ApiKey))
 
 
 def _is_forgotten(key: ApiKey, tombstones: Tombstones) -> bool:

@@ -145,7 +145,7 @@ class Quarantine:
         Instants are returned as integers. A row group without wanted rows is not decoded in full.
         """
         try:
-            file = self._store.path(uri).open("rb")
+            file = self._store.local(uri).open("rb")
         except FileNotFoundError:
             return
         except OSError as error:

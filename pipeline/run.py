@@ -7,7 +7,8 @@ Reads `raw/` and the tables; writes the tables. Without `raw/` it does nothing. 
     2  load/read        validates every line: good ones go to buckets, bad ones to the quarantine   ┐
     3  load/merge       merges the versions in each bucket into the events partitions               ├ load/stages
     4  load/rollup      rolls up the changed days into cube and actors                              ┘
-    5  load/publish     lists the operations of the commit: tables, then manifests, then `published.json`
+    5  load/publish     collects the changes of the commit
+       storage/compose  lists its operations: tables, then manifests, then `published.json`
     6  storage/commit   carries out all of them, or none until the next run
 
 A large backfill goes through steps 2 to 6 in slices. Before step 1, the run finishes a commit that an earlier run
@@ -21,8 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.contract.settings import Settings
-from pipeline.contract.tables import RAW
+from pipeline.contract.settings import RAW, Settings
 from pipeline.erasure import erase
 from pipeline.grouping import grouped
 from pipeline.load import discovery, listing, results
@@ -37,7 +37,6 @@ from pipeline.load.repair import repair
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.load.session import Session, open_session
 from pipeline.load.unread import UnreadFiles
-from pipeline.storage import catalog
 from pipeline.storage.unread import Unread
 
 
@@ -75,7 +74,7 @@ def run(
         DamagedError: a file of the tables is not readable; a rebuild repairs it.
         TombstonesError: the tombstones are not readable, so it is unknown what must not come back.
     """
-    listing.require(settings.data_dir.absolute() / RAW)
+    listing.require(settings.raw.absolute())
     with open_session(settings, now, progress, pause) as session:
         return _Load(session, rebuild, limits).load(list(paths), retry, accept)
 
@@ -125,17 +124,14 @@ class _Load:
         discarded = state.discarded_files()
         self._known = entries.keys() | discarded
         self._broken = {name for name, entry in entries.items() if entry.error}
-        if not store.path("events").exists():
-            state.trust()
-            if not catalog.published(store):
-                state.add_digests({})
+        self._session.writer.trust_if_empty()
         # A new ledger may have replaced one that knew of an unfinished commit.
         self._force = bool(discarded) or not state.is_trusted()
         if retry:
             from pipeline.load.retry import waiting  # noqa: PLC0415 - as `stages` below
 
             return waiting(store, retry, entries)
-        raw = store.path(RAW)
+        raw = self._session.raw
         found = listing.listed(raw, paths, self._session.pause)
         self._unread = UnreadFiles(entries, state.unread(), found, everything=not paths)
         self._unread.accept(raw, accept)
@@ -153,7 +149,7 @@ class _Load:
 
     def _elsewhere(self, listed: set[str]) -> list[Part]:
         """Return the raw files that are not found in `raw/`, and were read because somebody named them."""
-        raw = self._session.store.path(RAW)
+        raw = self._session.raw
         paths = [path_of(raw, name) for name in sorted(self._known - listed)]
         named = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - False also where it is forbidden to look
         return discovery.changed(listing.listed(raw, named), {}, {}) if named else []
@@ -192,7 +188,7 @@ class _Load:
         if self._unread is None:
             return None, self._remarks
         self._unread.update(parts, found.parts)
-        errors = self._unread.reported(self._session.store.path(RAW))
+        errors = self._unread.reported(self._session.raw)
         return self._unread.changes, msgspec.structs.replace(self._remarks, errors=errors)
 
     def _work(self, parts: list[Part], job: Job, pool: Executor, workers: int) -> Results:

@@ -11,15 +11,15 @@ import msgspec
 from pipeline.contract import directory
 from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import DIRECTORY, PUBLISHED, RAW, Published
+from pipeline.contract.tables import Published
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
 from pipeline.load.listing import Ignored, RawFolderError, listed
 from pipeline.load.results import FileError, RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
-from pipeline.storage.state import read_entries
-from pipeline.storage.store import Store
+from pipeline.storage.opened import open_store, read_ledger
+from pipeline.storage.store import DamagedError, Store
 from pipeline.validation import native
 
 # What a decoder raises if bytes are not JSON, not UTF-8, or nested too deeply.
@@ -65,12 +65,12 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         now: microseconds UTC.
         runs: how many of the last runs to return.
     """
-    store = Store(settings.data_dir.absolute())
+    store = open_store(settings)
     problems: list[str] = []
     published = _published(store, problems)
-    raw = _raw(store, problems)
+    raw = _raw(settings, problems)
     last_runs = _last_runs(store, runs, problems)
-    problems += directory.problems(store.path(DIRECTORY))
+    problems += directory.problems(settings.directory.absolute())
     return Status(
         published=published,
         age_seconds=_age(published, now),
@@ -92,21 +92,20 @@ def _age(published: Published | None, now: int) -> float | None:
 
 
 def _published(store: Store, problems: list[str]) -> Published | None:
-    content = store.read(PUBLISHED)
     try:
-        return None if content is None else msgspec.json.decode(content, type=Published)
-    except _UNDECODABLE as error:
-        problems.append(f"{PUBLISHED} is damaged: {error}")
+        return store.published()
+    except DamagedError as error:
+        problems.append(str(error))
         return None
 
 
-def _raw(store: Store, problems: list[str]) -> _Raw:
+def _raw(settings: Settings, problems: list[str]) -> _Raw:
     """Return what a listing of `raw/` says, as far as it is known."""
     found = _Raw()
     try:
-        listing = listed(store.path(RAW))
+        listing = listed(settings.raw.absolute())
         found.ignored = listing.ignored
-        entries, stored = read_entries(store.path("state.sqlite"))
+        entries, stored = read_ledger(settings)
     except RawFolderError as error:
         problems.append(f"{error}; a run would read nothing and exit 2")
     except (sqlite3.Error, *_UNDECODABLE) as error:

@@ -21,7 +21,8 @@ from pipeline.analysis.spans import spans
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE
 from pipeline.storage import ownership
-from pipeline.storage.store import DamagedError, Operation, Store
+from pipeline.storage.folder import FolderStore
+from pipeline.storage.store import DamagedError, Operation
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,10 +71,9 @@ class BuildRecord(msgspec.Struct, frozen=True):
 
 def is_current(root: Path) -> bool:
     """Return whether building a data folder's `usage.duckdb` now would give the same file."""
-    store = Store(root)
     try:
-        status = store.path(DATABASE).stat()
-        record = store.load(_BUILD_RECORD, BuildRecord)
+        status = (root / DATABASE).stat()
+        record = FolderStore(root).load(_BUILD_RECORD, BuildRecord)
     except (OSError, DamagedError):
         return False
     return record == BuildRecord(inputs_hash(root), status.st_size, status.st_mtime_ns)
@@ -94,27 +94,26 @@ def refresh(root: Path) -> None:
     """
     if is_current(root):
         return
-    store = Store(root)
     with ownership.writing():
-        ownership.make_file(store.path(_LOCK), root)
-        _refresh(store)
+        ownership.make_file(root / _LOCK, root)
+        _refresh(root)
 
 
-def _refresh(store: Store) -> None:
-    root = store.root
-    with FileLock(store.path(_LOCK), timeout=_LOCK_TIMEOUT_SECONDS):
+def _refresh(root: Path) -> None:
+    store = FolderStore(root)
+    with FileLock(root / _LOCK, timeout=_LOCK_TIMEOUT_SECONDS):
         if is_current(root):
             return
         try:
-            build(store.path(_STAGED), root)
-            status = store.path(_STAGED).stat()
+            build(root / _STAGED, root)
+            status = (root / _STAGED).stat()
             record = msgspec.json.encode(BuildRecord(inputs_hash(root), status.st_size, status.st_mtime_ns))
             staged = [store.staged(_STAGED, DATABASE), store.stage(_STAGED_RECORD, _BUILD_RECORD, record)]
             for operation in [Operation("sync"), *staged]:
                 store.apply(operation)
         finally:
             for leftover in (_STAGED, _STAGED_RECORD):
-                store.path(leftover).unlink(missing_ok=True)
+                (root / leftover).unlink(missing_ok=True)
 
 
 def escaped_glob(root: Path) -> str:

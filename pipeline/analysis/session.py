@@ -19,9 +19,8 @@ import pyarrow as pa
 from pipeline.analysis import database
 from pipeline.analysis.statements import Statement, error_text
 from pipeline.contract.directory import ACCOUNTS, MEMBERS
-from pipeline.contract.tables import DIRECTORY
-from pipeline.storage import catalog
-from pipeline.storage.store import Store
+from pipeline.contract.settings import DIRECTORY
+from pipeline.storage.folder import FolderStore
 
 _BATCH_ROWS: Final = 10_000
 _FOLDERS: Final = ("events", "cube", "actors", "quarantine", "runs", "manifests")
@@ -64,7 +63,7 @@ class Session:
         store: the data folder.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, store: FolderStore) -> None:
         self._connection, self._store = connection, store
 
     def run(
@@ -105,7 +104,7 @@ class Session:
         if any(words in str(error) for words in _OVERTAKEN):
             return True
         is_reading = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error or ".parquet" in str(error)
-        return is_reading and catalog.changed_since(self._store, start)
+        return is_reading and self._store.changed_since(start)
 
     def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
         """Run a statement; DuckDB works in another thread, so that this one, which takes rows, notices signals."""
@@ -157,7 +156,7 @@ def open_session(root: Path, now: int | None, limits: Limits = _LIMITS) -> Itera
         if now is not None:
             connection.execute("set variable now = make_timestamp(?)", [now])
         _restrict(connection, root)
-        yield Session(connection, Store(root))
+        yield Session(connection, FolderStore(root))
 
 
 def _current(root: Path, temporary: Path) -> Path:

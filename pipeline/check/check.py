@@ -13,7 +13,6 @@ files under `staging/`, and removes them. The steps:
 All steps that read a published file first compare it with its digest (`digests`), and leave out a damaged one.
 """
 
-import errno
 import os
 from collections.abc import Iterable
 from typing import Final
@@ -25,12 +24,12 @@ from pipeline.check.forgotten import Forgotten
 from pipeline.check.lines import account, unfinished
 from pipeline.check.reader import TableReader
 from pipeline.check.report import CheckReport, Limits, Scope
+from pipeline.check.state import StateReader
 from pipeline.check.tables import compare
 from pipeline.contract import directory
 from pipeline.contract.settings import Settings
-from pipeline.contract.tables import DIRECTORY, PUBLISHED, Published
 from pipeline.load.progress import Progress
-from pipeline.storage.lock import locked
+from pipeline.storage.opened import locked, open_store
 from pipeline.storage.store import DamagedError, Store
 
 __all__ = ["CheckReport", "check"]
@@ -62,20 +61,18 @@ def check(
         BusyError: a run is at work.
         FileNotFoundError: there is no data folder.
     """
-    store = Store(settings.data_dir.absolute())
-    if not store.root.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(settings.data_dir))
+    store, state, raw = open_store(settings), StateReader(settings), settings.raw.absolute()
     scope = Scope.of(now, workspaces, days)
     report = CheckReport()
-    with locked(store):
+    with locked(settings):
         # In the middle of a commit the tables do not agree, and need not: the next run finishes the commit first.
-        if not unfinished(store, report):
-            digests = Digests(store, report)
-            entries = account(store, digests, report)
+        if not unfinished(store, state, report):
+            digests = Digests(store, state, report)
+            entries = account(store, state, raw, digests, report)
             if scope.is_everything:  # reading all of `raw/` takes a while
-                raw_files.compare(store, entries, report.ledger, progress or Progress())
+                raw_files.compare(raw, entries, report.ledger, progress or Progress())
             units = survey(store, scope, digests, report)
-            forgotten = Forgotten(store, digests, report)
+            forgotten = Forgotten(store, state, digests, report)
             threads = settings.workers or os.cpu_count() or 1
             reader = TableReader(store, _SPILL, threads, scope, report, digests, forgotten, limits.memory)
             try:
@@ -85,7 +82,7 @@ def check(
             forgotten.end(units)
             digests.end()
             _note_actions(store, reader.actions, report)
-    report.problems = directory.problems(store.path(DIRECTORY))
+    report.problems = directory.problems(settings.directory.absolute())
     report.agrees = not any(result.wrong for result in report.results().values())
     return report
 
@@ -93,7 +90,7 @@ def check(
 def _note_actions(store: Store, found: set[str], report: CheckReport) -> None:
     """Note the actions of events that the last run would not accept: they stay, but a rebuild would reject them."""
     try:
-        published = store.load(PUBLISHED, Published)
+        published = store.published()
     except DamagedError:  # `survey` reports it
         return
     if published and (others := found.difference(published.actions)):

@@ -4,32 +4,26 @@ Reads `state.sqlite`, and each file that it is asked about; writes nothing. So a
 also where no number depends on it.
 """
 
-import sqlite3
-from contextlib import closing
-
-import msgspec
-
 from pipeline.check.report import CheckReport, TableResult
+from pipeline.check.state import StateReader
 from pipeline.load.rebuild import remedy
 from pipeline.storage import digests
 from pipeline.storage.digests import Digest
-from pipeline.storage.state import State
 from pipeline.storage.store import Store
-
-_STATE = "state.sqlite"
 
 
 class Digests:
     """The recorded digests, and what became of the files.
 
     Args:
-        store: the data folder.
+        store: the published files.
+        state: has the digests.
         report: collects the faults.
     """
 
-    def __init__(self, store: Store, report: CheckReport) -> None:
+    def __init__(self, store: Store, state: StateReader, report: CheckReport) -> None:
         self._store, self._report = store, report
-        self.recorded = _recorded(store)
+        self.recorded = state.ask(lambda found: found.digests(), dict[str, Digest]())
         self._compared: dict[str, bool] = {}  # whether each file is as it was written, or nothing else is known
         self._unknown: set[str] = set()
 
@@ -57,7 +51,7 @@ class Digests:
         """
         if uri not in self._compared:
             digest = self.of(uri)
-            self._compared[uri] = digest is None or digests.of_file(self._store.path(uri)) == digest
+            self._compared[uri] = digest is None or digests.of_file(self._store.local(uri)) == digest
             if not self._compared[uri]:
                 result.fault(f"{uri} is damaged: {digests.WHY}; {mending or remedy(uri)}")
         return self._compared[uri]
@@ -72,14 +66,3 @@ class Digests:
         if self._unknown:
             many = f"{len(self._unknown):,} files have no digest to compare them with"
             self._report.notes.append(f"{many}; the next run records them as they are")
-
-
-def _recorded(store: Store) -> dict[str, Digest]:
-    """Return all digests; none if the state cannot be read, which `lines.account` reports."""
-    if not store.exists(_STATE):
-        return {}
-    try:
-        with closing(State(store.path(_STATE))) as state:
-            return state.digests()
-    except (sqlite3.DatabaseError, msgspec.MsgspecError):
-        return {}

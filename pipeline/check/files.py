@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.check.digests import Digests
 from pipeline.check.report import CheckReport, Scope, TableResult
-from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
+from pipeline.contract.tables import PUBLISHED, Month, manifest_path
 from pipeline.load.rebuild import remedy
 from pipeline.storage import catalog
 from pipeline.storage.store import DamagedError, Store
@@ -43,7 +43,7 @@ def survey(store: Store, scope: Scope, digests: Digests, report: CheckReport) ->
         report: collects the faults.
     """
     units = {(unit.workspace_id, unit.month): unit for unit in _events(store, scope, digests, report.events)}
-    manifests = {name for name in catalog.published_workspaces(store) if scope.covers(name)}
+    manifests = {name for name in store.workspaces() if scope.covers(name)}
     workspaces = manifests | {workspace_id for workspace_id, _ in units}
     named = {name: _manifest(store, name, digests, report.manifests) for name in sorted(workspaces)}
     for workspace_id, months in named.items():
@@ -84,7 +84,7 @@ def _events(store: Store, scope: Scope, digests: Digests, result: TableResult) -
             if uri in missing:
                 digests.miss(uri, result)
             else:
-                unit.bytes += store.path(uri).stat().st_size
+                unit.bytes += store.size(uri)
     result.files = sum(len(unit.events) for unit in units.values())
     result.workspaces = len({workspace_id for workspace_id, _ in units})
     yield from units.values()
@@ -93,17 +93,16 @@ def _events(store: Store, scope: Scope, digests: Digests, result: TableResult) -
 def _manifest(store: Store, workspace_id: str, digests: Digests, result: TableResult) -> dict[str, Month] | None:
     """Return the months that a manifest names; if it is missing or damaged, report that and return None."""
     uri = manifest_path(workspace_id)
+    if store.exists(uri) and not digests.agrees(uri, result):
+        return None
     try:
-        manifest = store.load(uri, Manifest, digests.of(uri) if store.exists(uri) else None)
+        months = store.months([workspace_id]).get(workspace_id)
     except DamagedError as error:
         result.fault(f"{error}; {remedy(uri)}")
         return None
-    if manifest is None:
+    if months is None:
         result.fault(f"{uri} is missing, although the workspace has events; {remedy(uri)}")
-        return None
-    if manifest.workspace_id != workspace_id:
-        result.fault(f"{uri} belongs to workspace {manifest.workspace_id}")
-    return manifest.months
+    return months
 
 
 def _named(store: Store, unit: Unit, table: str, uri: str, result: TableResult) -> str | None:
@@ -133,8 +132,10 @@ def _orphans(store: Store, scope: Scope, named: dict[str, dict[str, Month] | Non
 
 
 def _published(store: Store, digests: Digests, report: CheckReport, *, something: bool) -> None:
+    if store.exists(PUBLISHED) and not digests.agrees(PUBLISHED, report.manifests):
+        return
     try:
-        published = store.load(PUBLISHED, Published, digests.of(PUBLISHED) if store.exists(PUBLISHED) else None)
+        published = store.published()
     except DamagedError as error:
         report.manifests.fault(f"{error}; {remedy(PUBLISHED)}")
         return

@@ -4,38 +4,33 @@ Reads the tombstones, the state and, where there are tombstones, the rejected li
 `TableReader`. Writes nothing.
 """
 
-import sqlite3
-from contextlib import closing, suppress
-
-import msgspec
 import pyarrow as pa
 
 from pipeline.check.digests import Digests
 from pipeline.check.files import Unit
 from pipeline.check.report import CheckReport
+from pipeline.check.state import StateReader
 from pipeline.erasure.rejects import is_erased
 from pipeline.load.redaction import redact
 from pipeline.load.shuffle import of_forgotten
 from pipeline.quarantine import Quarantine
 from pipeline.storage.digests import EMPTY
-from pipeline.storage.state import State
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
-
-_STATE = "state.sqlite"
 
 
 class Forgotten:
     """Looks for what is forgotten or expired in everything that the check reads.
 
     Args:
-        store: the data folder.
+        store: the published files.
+        state: knows which tombstones are carried out.
         digests: of the tombstones.
         report: collects the faults.
     """
 
-    def __init__(self, store: Store, digests: Digests, report: CheckReport) -> None:
-        self._store, self._report = store, report
+    def __init__(self, store: Store, state: StateReader, digests: Digests, report: CheckReport) -> None:
+        self._store, self._state, self._report = store, state, report
         self._tombstones = _tombstones(store, digests, report)
         self._events: dict[str, int] = {}  # number of events of forgotten users, by file
         self._places: dict[str, int] = {}  # number of places where other users' events name them, by file
@@ -55,7 +50,7 @@ class Forgotten:
         """Report what was found in the events, and look at the rejected lines."""
         if self._tombstones == Tombstones():
             return
-        remedy = _remedy(self._store, self._tombstones)
+        remedy = _remedy(self._state, self._tombstones)
         for unit in units:
             for uri in unit.events:
                 if self._tombstones.cover(unit.workspace_id, uri.split("/")[-2].partition("=")[2]):
@@ -73,16 +68,13 @@ class Forgotten:
 def _tombstones(store: Store, digests: Digests, report: CheckReport) -> Tombstones:
     """Return the tombstones; if they cannot be read, report that and return none."""
     try:
-        return Tombstones.read(store.root, digests.recorded.get(TOMBSTONES, EMPTY))
+        return store.tombstones(digests.recorded.get(TOMBSTONES, EMPTY))
     except TombstonesError as error:
         report.ledger.fault(str(error))
         return Tombstones()
 
 
-def _remedy(store: Store, tombstones: Tombstones) -> str:
+def _remedy(state: StateReader, tombstones: Tombstones) -> str:
     """Return how to erase what is left: a run carries out tombstones that the state does not list as carried out."""
-    done = Tombstones()
-    if store.exists(_STATE):
-        with suppress(sqlite3.DatabaseError, msgspec.MsgspecError), closing(State(store.path(_STATE))) as state:
-            done = state.carried_out()
+    done = state.ask(lambda found: found.carried_out(), Tombstones())
     return f"`usage run{'' if tombstones.since(done) != Tombstones() else ' --rebuild'}` erases it"

@@ -5,16 +5,17 @@ files; changes none of them.
 """
 
 import shlex
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
 
 from pipeline.check.digests import Digests
 from pipeline.check.report import CheckReport, TableResult
-from pipeline.contract.tables import RAW, quarantine_path
+from pipeline.check.state import StateReader
+from pipeline.contract.settings import RAW
+from pipeline.contract.tables import quarantine_path
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
 from pipeline.load.listing import RawFolderError, listed
@@ -23,41 +24,37 @@ from pipeline.load.results import RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
 from pipeline.storage.damage import READING, refuse_shortage
-from pipeline.storage.state import Counts, Entry, State
+from pipeline.storage.opened import UNREADABLE
+from pipeline.storage.state import STATE, Counts, Entry
 from pipeline.storage.store import Store
 from pipeline.storage.unread import Unread
 
-_STATE = "state.sqlite"
 
-
-def unfinished(store: Store, report: CheckReport) -> bool:
+def unfinished(store: Store, state: StateReader, report: CheckReport) -> bool:
     """Return whether a commit, including its deletes, has begun but not ended; if so, report a fault of the ledger."""
-    if not store.exists(_STATE):
-        return False
-    try:
-        with closing(State(store.path(_STATE))) as state:
-            journal = state.journal()
-            if state.discarded_files():
-                report.notes.append("a commit was lost half-way: the next run reads its raw files again")
-            begun = state.is_committing()
-    except (sqlite3.DatabaseError, msgspec.MsgspecError):
-        return False  # `account` reports a ledger that cannot be read
-    if journal is None:
-        return False
-    run, operations = journal
-    if not begun and not any(operation.kind == "delete" and store.exists(operation.final) for operation in operations):
+    if state.ask(lambda found: found.discarded_files(), set[str]()):
+        report.notes.append("a commit was lost half-way: the next run reads its raw files again")
+    run: str | None = state.ask(lambda found: found.unfinished(store), None)
+    if run is None:
         return False
     report.ledger.fault(f"the commit of run {run} is unfinished: nothing else was checked; `usage run` finishes it")
     return True
 
 
-def account(store: Store, digests: Digests, report: CheckReport) -> dict[str, Entry]:
+def account(store: Store, state: StateReader, raw: Path, digests: Digests, report: CheckReport) -> dict[str, Entry]:
     """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run.
+
+    Args:
+        store: the published files.
+        state: has the ledger.
+        raw: the folder of the raw files.
+        digests: of the published files.
+        report: collects the faults.
 
     Returns:
         The entries of the ledger by raw file.
     """
-    entries = _ledger(store, report)
+    entries = _ledger(store, state, report)
     total = Counts()
     for path, entry in sorted((entries or {}).items()):
         total += entry.counts
@@ -71,46 +68,37 @@ def account(store: Store, digests: Digests, report: CheckReport) -> dict[str, En
         digests.agrees(uri, report.quarantine)
     if strange and entries is not None:
         report.notes.append(f"{len(strange):,} quarantine files belong to raw files that the ledger does not know")
-    _list_raw(store, entries or {}, report)
+    _list_raw(raw, state, entries or {}, report)
     return entries or {}
 
 
-def _list_raw(store: Store, entries: Mapping[str, Entry], report: CheckReport) -> None:
+def _list_raw(raw: Path, state: StateReader, entries: Mapping[str, Entry], report: CheckReport) -> None:
     """Count the raw files that wait for a run, and name those that could not be read."""
     try:
-        found = listed(store.path(RAW))
+        found = listed(raw)
     except RawFolderError as error:
         report.notes.append(f"{error}; a run would read nothing and exit 2")
         return
-    unread = UnreadFiles(entries, _unread(store), found, everything=True)
+    unread = UnreadFiles(
+        entries, state.ask(lambda stored: stored.unread(), dict[str, Unread]()), found, everything=True
+    )
     report.waiting = Waiting.of(discovery.changed(found, entries, unread.files))
     report.unread = unread.waiting()
 
 
-def _unread(store: Store) -> dict[str, Unread]:
-    """Return what the state remembers of unread files; nothing if it cannot be read, which `_ledger` reports."""
-    if not store.exists(_STATE):
-        return {}
-    try:
-        with closing(State(store.path(_STATE))) as state:
-            return state.unread()
-    except (sqlite3.DatabaseError, msgspec.MsgspecError):
-        return {}
-
-
-def _ledger(store: Store, report: CheckReport) -> dict[str, Entry] | None:
+def _ledger(store: Store, state: StateReader, report: CheckReport) -> dict[str, Entry] | None:
     """Return the entries by raw file; None if there is no ledger, or if it cannot be read, which is a fault."""
-    if not store.exists(_STATE):
-        if store.exists("runs"):
-            report.notes.append("the ledger (state.sqlite) is gone: the next run reads all raw files again")
-        return None
     try:
-        with closing(State(store.path(_STATE))) as state:
-            state.refuse_damage()
-            return state.entries()
-    except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
-        report.ledger.fault(f"{_STATE} cannot be read ({error}); delete it, and the next run reads all raw files again")
-        return None
+        with state.opened() as found:
+            if found is not None:
+                found.refuse_damage()
+                return found.entries()
+    except UNREADABLE as error:
+        report.ledger.fault(f"{STATE} cannot be read ({error}); delete it, and the next run reads all raw files again")
+    else:
+        if catalog.runs_files(store):
+            report.notes.append(f"the ledger ({STATE}) is gone: the next run reads all raw files again")
+    return None
 
 
 def _compare_quarantine(store: Store, path: str, entry: Entry, digests: Digests, result: TableResult) -> None:
@@ -123,7 +111,7 @@ def _compare_quarantine(store: Store, path: str, entry: Entry, digests: Digests,
     try:
         if not digests.agrees(uri, result, mending):
             return
-        rows = int(pq.read_metadata(store.path(uri)).num_rows)
+        rows = int(pq.read_metadata(store.local(uri)).num_rows)
     except READING as error:
         refuse_shortage(error)
         result.fault(f"{uri} cannot be read ({error}); {mending}")

@@ -5,29 +5,27 @@ nothing.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.check.report import TableResult
-from pipeline.contract.tables import RAW
 from pipeline.load import checksums, discovery
 from pipeline.load.listing import RawFolderError, listed
 from pipeline.load.progress import Progress
 from pipeline.load.raw_names import path_of
 from pipeline.storage.state import Entry
-from pipeline.storage.store import Store
 
 
-def compare(store: Store, entries: Mapping[str, Entry], result: TableResult, progress: Progress) -> None:
+def compare(raw: Path, entries: Mapping[str, Entry], result: TableResult, progress: Progress) -> None:
     """Compare the checksum of each plain raw file with that of what was read; a difference is a fault.
 
     Skips files that are gone and files that the next run reads as a whole.
 
     Args:
-        store: the data folder.
+        raw: the folder of the raw files.
         entries: the ledger.
         result: collects the faults.
         progress: receives progress reports.
     """
-    raw = store.path(RAW)
     try:
         found = listed(raw)
     except RawFolderError:  # `lines.account` reports it

@@ -95,7 +95,7 @@ class TableReader:
 
     def paths(self, kind: Kind, units: Iterable[Unit]) -> list[str]:
         """Return the paths on disk of the files of some units."""
-        return [str(self._store.path(uri)) for unit in units for uri in self.files(kind, unit)]
+        return [str(self._store.local(uri)) for unit in units for uri in self.files(kind, unit)]
 
     def load(self, engine: Engine, units: list[Unit]) -> bool:
         """Create the engine's tables from the files of some units; return whether all files could be read.
@@ -128,7 +128,7 @@ class TableReader:
                 except READING as error:
                     refuse_shortage(error)
                     self._left_out.add(uri)
-                    why = str(error).splitlines()[0].replace(f"{self._store.root}/", "")
+                    why = str(error).splitlines()[0].replace(str(self._store.local(uri)), uri)
                     result.fault(f"{uri} cannot be read: {why}; {remedy(uri)}")
 
     def _read(self, kind: Kind, workspace_id: str, uri: str) -> Iterator[pa.Table]:
@@ -140,7 +140,7 @@ class TableReader:
         rows = 0
         if kind is STORED_EVENTS:
             self._forgotten.begin(uri)
-        with pa.OSFile(str(self._store.path(uri))) as file:
+        with pa.OSFile(str(self._store.local(uri))) as file:
             for found in pq.ParquetFile(file).iter_batches(_BATCH_ROWS, use_threads=False):
                 found.validate(full=True)
                 table = to_schema(pa.Table.from_batches([found]), kind.columns)

@@ -40,7 +40,7 @@ def create(
     key_id = f"key_{ulid_now()}"
     with _reporting_failures():
         secret = key_files.create(
-            settings(data_dir=data_dir).data_dir,
+            settings(data_dir=data_dir).directory,
             key_id=key_id,
             workspace_id=_uuid(workspace, "--workspace"),
             user_id=_uuid(user, "--user"),
@@ -61,7 +61,7 @@ def list_keys(data_dir: DataDir = None) -> None:
     from pipeline.contract.text import printable
 
     with _reporting_failures():
-        rows = key_files.stored(settings(data_dir=data_dir).data_dir)
+        rows = key_files.stored(settings(data_dir=data_dir).directory)
     for name, key in rows:
         limit = "no limit" if key.rate_limit_per_min is None else f"{key.rate_limit_per_min}/min"
         state = "active" if key.revoked_at is None else f"revoked {key.revoked_at}"
@@ -81,7 +81,7 @@ def revoke(
     from pipeline import keys as key_files
 
     with _reporting_failures():
-        key = key_files.revoke(settings(data_dir=data_dir).data_dir, key_id, rfc3339(instant(None)))
+        key = key_files.revoke(settings(data_dir=data_dir).directory, key_id, rfc3339(instant(None)))
     typer.echo(f"{key.id} revoked {key.revoked_at}", err=True)
 
 

@@ -56,11 +56,11 @@ def quarantine(
     shown; 2 wrong options, no such line, or the export's file exists; with --retry those of `usage run`.
     """
     from pipeline.quarantine import Quarantine
-    from pipeline.storage.store import Store
+    from pipeline.storage.opened import open_store
 
     _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
     found_settings = settings(data_dir=data_dir)
-    store = Store(found_settings.data_dir.absolute())
+    store = open_store(found_settings)
     if retry:
         from pipeline.load.discovery import Retry
 

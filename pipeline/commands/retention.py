@@ -31,7 +31,8 @@ def retention(
     stopped by SIGINT, SIGTERM, the next run does the rest.
     """
     from pipeline.contract.calendar import DAY_US, rfc3339, utc_day
-    from pipeline.storage.tombstones import Tombstone, Tombstones
+    from pipeline.storage.opened import open_store
+    from pipeline.storage.tombstones import Tombstone
 
     match = _days(keep)
     if match is None:
@@ -41,7 +42,7 @@ def retention(
         typer.echo(f"warning: the API looks back 12 months: keep {_API_DAYS}d, or it shows zeros there", err=True)
     floor = utc_day(at - (days - 1) * DAY_US).isoformat()
     with reporting_failures():
-        before = Tombstones.read(found.data_dir).floor
+        before = open_store(found).tombstones().floor
     if before > floor:
         typer.echo(f"the first day kept stays {before}, not {floor}: erased days cannot be restored", err=True)
     else:

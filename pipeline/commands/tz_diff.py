@@ -53,6 +53,7 @@ def tz_diff(
     from pipeline.contract.calendar import OffGridError
     from pipeline.contract.zones import ReleaseError
     from pipeline.storage.engine import EngineError
+    from pipeline.storage.opened import open_store
     from pipeline.storage.store import DamagedError
     from pipeline.tz_diff.changes import compare
     from pipeline.tz_diff.effects import effects
@@ -72,7 +73,7 @@ def tz_diff(
         typer.echo(f"error: {error}: the cube cannot be cut there", err=True)
         raise typer.Exit(_TROUBLE) from None
     try:
-        found = effects(settings(data_dir=data_dir).data_dir, changes.moved) if changes.moved else iter(())
+        found = effects(open_store(settings(data_dir=data_dir)), changes.moved) if changes.moved else iter(())
         head = {"old": before.version, "new": after.version, "first_day": str(first), "last_day": str(last)}
         if as_json:
             for line in _lines(head, changes, found):

@@ -33,6 +33,9 @@ class Setting(msgspec.Struct, frozen=True):
         return f"USAGE_{self.name.upper()}"
 
 
+RAW: Final = "raw"
+DIRECTORY: Final = "directory"
+
 MOST_PORTS: Final = 65_535
 MOST_WORKERS: Final = 512
 
@@ -85,6 +88,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_azp: str
     sql_memory: str
     sql_spill: str
+
+    @property
+    def raw(self) -> Path:
+        """Return the folder of the raw logs."""
+        return self.data_dir / RAW
+
+    @property
+    def directory(self) -> Path:
+        """Return the folder of members, accounts and API keys."""
+        return self.data_dir / DIRECTORY
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":

@@ -105,8 +105,6 @@ QUARANTINE: Final = pa.schema(
 )
 
 PUBLISHED: Final = "published.json"
-RAW: Final = "raw"
-DIRECTORY: Final = "directory"
 
 
 class Month(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
 from pipeline.load.repair import repair
 from pipeline.load.session import Session, open_session
-from pipeline.storage.tombstones import Tombstone, Tombstones, append
+from pipeline.storage.tombstones import Tombstone, Tombstones
 
 if TYPE_CHECKING:
     from pipeline.erasure.plan import ErasurePlan
@@ -65,8 +65,7 @@ def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "Eras
     plan = _plan(session, [])
     plan.keys = removed
     if plan.is_empty:
-        session.store.sync()  # tombstones and keys: an earlier command may have failed to
-        session.state.carry_out(tombstones, "")
+        session.writer.carry_out(tombstones)
         return plan
     from pipeline.erasure.stage import stage  # noqa: PLC0415 - a run without tombstones needs none of its libraries
 
@@ -86,7 +85,7 @@ def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "Eras
 def remove_keys(session: Session, tombstones: Tombstones) -> int:
     """Remove the API keys of users and workspaces whose tombstones are new since the last run; return how many."""
     new = tombstones.since(session.state.carried_out())
-    return 0 if new == Tombstones() else keys.forget(session.store.root, new)
+    return 0 if new == Tombstones() else keys.forget(session.directory, new)
 
 
 def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) -> "ErasurePlan":
@@ -94,10 +93,12 @@ def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) ->
 
     session.recover()
     wanted = session.tombstones()
+    new: list[Tombstone] = []
     for tombstone in tombstones:
         if (more := wanted.with_more([tombstone])) != wanted:
-            append(session.store.root, tombstone)
+            new.append(tombstone)
             wanted = more
+    session.writer.add_tombstones(new)
     repair(session, wanted, limits)
     return carry_out(session, wanted, limits) or ErasurePlan()
 
@@ -112,6 +113,6 @@ def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
         plan = make_plan(session.store, tombstones, session.state.entries(), session.workers)
         if tombstones.floor:
             expired = [key for key in plan.partitions if key[1] < tombstones.floor]
-            plan.warnings = lifetime.warnings(session.store, expired, session.workers)
-    plan.keys = keys.forgotten(session.store.root, tombstones)
+            plan.warnings = lifetime.warnings(session.store, session.directory, expired, session.workers)
+    plan.keys = keys.forgotten(session.directory, tombstones)
     return plan

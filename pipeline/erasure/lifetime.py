@@ -6,6 +6,7 @@ its anchor, so credits that are erased no longer count against the quota.
 
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -13,18 +14,19 @@ import pyarrow.compute as pc
 
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.directory import ACCOUNTS, Account, DirectoryError, read_rows
-from pipeline.contract.tables import ACTORS, DIRECTORY, Manifest, manifest_path
+from pipeline.contract.tables import ACTORS
 from pipeline.storage.parquet import portions
 from pipeline.storage.store import DamagedError, Store
 
 _PORTION_BYTES: Final = 32 << 20  # of stored rows in memory at once
 
 
-def warnings(store: Store, erased: Iterable[tuple[str, str]], threads: int) -> list[str]:
+def warnings(store: Store, directory: Path, erased: Iterable[tuple[str, str]], threads: int) -> list[str]:
     """Return warnings about credits that no longer count against a quota, or about not knowing them.
 
     Args:
-        store: the data folder.
+        store: the tables.
+        directory: the folder of accounts.
         erased: the (workspace, UTC day) pairs whose events are deleted.
         threads: how many files are read at once.
     """
@@ -32,7 +34,7 @@ def warnings(store: Store, erased: Iterable[tuple[str, str]], threads: int) -> l
     for workspace_id, day in erased:
         days.setdefault((workspace_id, day[:7]), set()).add(date.fromisoformat(day))
     try:
-        anchors = _anchors(store) if days else {}
+        anchors = _anchors(directory) if days else {}
         users, lost = set(), 0
         for (workspace_id, month), gone in days.items() if anchors else ():
             for used_on, user_id, used in _used(store, workspace_id, month, list(anchors), threads):
@@ -46,9 +48,9 @@ def warnings(store: Store, erased: Iterable[tuple[str, str]], threads: int) -> l
     return [f"{lost:,} credits of {len(users):,} accounts whose credits are not renewed no longer count as used"]
 
 
-def _anchors(store: Store) -> dict[str, date]:
+def _anchors(directory: Path) -> dict[str, date]:
     """Return, by user, the UTC day on which the period of each account whose credits are not renewed begins."""
-    accounts = {row.user_id.lower(): row for row in read_rows(store.path(f"{DIRECTORY}/{ACCOUNTS}"), Account)}
+    accounts = {row.user_id.lower(): row for row in read_rows(directory / ACCOUNTS, Account)}
     return {user_id: utc_day(row.anchor or 0) for user_id, row in accounts.items() if not row.renews}
 
 
@@ -56,8 +58,7 @@ def _used(
     store: Store, workspace_id: str, month: str, users: list[str], threads: int
 ) -> Iterable[tuple[date, str, int]]:
     """Yield the day, user and credits of some users' rows in the actors file; rows without credits are left out."""
-    manifest = store.load(manifest_path(workspace_id), Manifest)
-    files = manifest.months.get(month) if manifest else None
+    files = store.months([workspace_id]).get(workspace_id, {}).get(month)
     if files is None:
         return
     for _, rows in portions(store, [files.actors], ACTORS, threads, _PORTION_BYTES):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.contract.tables import EVENTS, Manifest, events_path, manifest_path
+from pipeline.contract.tables import EVENTS, events_path
 from pipeline.erasure import rejects
 from pipeline.load.discovery import Part
 from pipeline.load.redaction import redact
@@ -44,9 +44,9 @@ class Files(msgspec.Struct):
             if not store.exists(uri):
                 continue
             self.files += 1
-            self.bytes += store.path(uri).stat().st_size
+            self.bytes += store.size(uri)
             try:
-                self.rows += int(pq.read_metadata(store.path(uri)).num_rows)
+                self.rows += int(pq.read_metadata(store.local(uri)).num_rows)
             except READING as error:
                 refuse_shortage(error)
                 continue
@@ -90,24 +90,26 @@ def make_plan(store: Store, tombstones: Tombstones, entries: Mapping[str, Entry]
     """
     plan = ErasurePlan()
     kept: list[_Key] = []  # days that may lose events of forgotten users
-    for workspace_id in catalog.workspaces(store):
-        manifest = store.load(manifest_path(workspace_id), Manifest) or Manifest(workspace_id, "", {})
+    workspaces = catalog.workspaces(store)
+    stored = store.months(workspaces)
+    for workspace_id in workspaces:
+        named = stored.get(workspace_id, {})
         days = catalog.days(store, workspace_id) if _may_touch(tombstones, workspace_id) else []
         covered = [day for day in days if tombstones.cover(workspace_id, day)]
         # A month is deleted if its last possible day is covered; the floor's month also if none of its days are left.
         emptied = {tombstones.floor[:7]}.difference(day[:7] for day in days if day not in covered)
         months = {
             month: files
-            for month, files in sorted(manifest.months.items())
+            for month, files in sorted(named.items())
             if tombstones.cover(workspace_id, f"{month}-31") or month in emptied
         }
         plan.partitions += [(workspace_id, day) for day in covered]
         plan.months += [(workspace_id, month) for month in months]
-        plan.cut += [(workspace_id, day) for day in covered if day[:7] in manifest.months and day[:7] not in months]
+        plan.cut += [(workspace_id, day) for day in covered if day[:7] in named and day[:7] not in months]
         plan.cube.add_deleted(store, (files.cube for files in months.values()))
         plan.actors.add_deleted(store, (files.actors for files in months.values()))
         kept += [(workspace_id, day) for day in days if day not in covered]
-        plan.orphans += catalog.orphans(store, workspace_id, catalog.named(manifest.months))
+        plan.orphans += catalog.orphans(store, workspace_id, catalog.named(named))
     plan.events.add_deleted(store, (events_path(*key) for key in plan.partitions))
     if tombstones.users:
         _add_users(store, tombstones, kept, threads, plan)

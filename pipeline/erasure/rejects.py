@@ -5,11 +5,12 @@ erased line as a duplicate, just like a good line that is forgotten.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
 from pipeline.contract.calendar import utc_day
-from pipeline.contract.tables import RAW, quarantine_path
+from pipeline.contract.tables import quarantine_path
 from pipeline.load.discovery import Part
 from pipeline.load.job import Job
 from pipeline.load.rejects import QuarantineWriter
@@ -37,7 +38,7 @@ def affected(store: Store, tombstones: Tombstones, entries: Mapping[str, Entry])
         lines = sum(is_erased(rejected, tombstones) for rejected in of_file.lines())
         of_file.refuse_damage()
         if lines:
-            yield Part(file.source_file, store.path(RAW), None, 0, entry=entries.get(file.source_file)), lines
+            yield Part(file.source_file, Path(), None, 0, entry=entries.get(file.source_file)), lines
     quarantine.refuse_damage()
 
 

@@ -34,7 +34,7 @@ class Part(msgspec.Struct, frozen=True):
     """
 
     source_file: str  # relative to raw/, as the ledger and the quarantine name it
-    path: Path
+    path: Path  # empty in a retry
     compression: Compression | None
     bytes: int  # how many will be validated, approximately
     offset: int = 0

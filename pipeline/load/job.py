@@ -1,6 +1,5 @@
 """What the steps of one run share; it goes to other processes with each piece of work."""
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
@@ -8,9 +7,7 @@ import msgspec
 
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import utc_day_start
-from pipeline.contract.tables import Manifest, manifest_path
 from pipeline.load.rebuild import Rebuild
-from pipeline.storage.digests import DigestReader
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 
@@ -64,7 +61,6 @@ class Job(msgspec.Struct, frozen=True):
     latest: int  # the last instant that an event may have, in microseconds UTC
     buckets: int
     tombstones: Tombstones
-    digests: DigestReader  # of what is published
     force: bool = False  # rewrite what was touched even if it did not change
     rebuild: Rebuild | None = None  # what is rebuilt, as if none of it were stored
     limits: Limits = DEFAULT_LIMITS
@@ -106,18 +102,4 @@ class Job(msgspec.Struct, frozen=True):
             DamagedError: it is not as it was written.
         """
         if self.store.exists(uri):
-            self.store.refuse_damage(uri, self.digests.of([uri]).get(uri))
-
-    def read_manifests(self, workspace_ids: Iterable[str]) -> dict[str, Manifest]:
-        """Return the stored manifest of each workspace; an empty one if there is none, or if all of it is rebuilt.
-
-        Raises:
-            DamagedError: one cannot be read, or is not as it was written.
-        """
-        found = {workspace_id: Manifest(workspace_id, "", {}) for workspace_id in sorted(workspace_ids)}
-        kept = [name for name in found if not (self.rebuild and self.rebuild.covers_all(name))]
-        known = self.digests.of([manifest_path(name) for name in kept])
-        for name in kept:
-            uri = manifest_path(name)
-            found[name] = self.store.load(uri, Manifest, known.get(uri)) or found[name]
-        return found
+            self.store.refuse_damage(uri, self.store.digests([uri]).get(uri))

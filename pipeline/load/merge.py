@@ -142,7 +142,7 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
     uris = [events_path(workspace_id, day) for workspace_id, day in touched]
     existing = [uri if job.store.exists(uri) else None for uri in uris]
     threads, most_bytes = job.resources.threads, job.limits.stored_bytes
-    known = job.digests.of([uri for uri in existing if uri is not None])
+    known = job.store.digests([uri for uri in existing if uri is not None])
     for part, found in portions(job.store, existing, EVENTS, threads, most_bytes, known):
         stored = found
         if bucket.rerun:

@@ -1,29 +1,21 @@
-"""Step 5: turns what was staged into the operations of the commit.
+"""Step 5: collects what was staged into the changes of one commit.
 
-Reads the manifests and `published.json`; stages new ones. The order of the operations matters to readers, even after a
-power cut: first the tables, then the manifests that name them, then `published.json`, last the deletes of files that
-nothing names any more.
+Reads what is published; writes nothing. `storage/compose` makes operations of the changes, and puts them in order.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from pipeline.contract.calendar import rfc3339, utc_day, zone_data_version
-from pipeline.contract.tables import (
-    PUBLISHED,
-    SCHEMA_VERSION,
-    Manifest,
-    Month,
-    Published,
-    manifest_path,
-    runs_path,
-)
+from pipeline.contract.tables import SCHEMA_VERSION, Month, Published, runs_path
 from pipeline.load.job import Job
-from pipeline.load.rebuild import leftovers
-from pipeline.load.results import Remarks, Results, RunReport, reasons, total
-from pipeline.storage import catalog
+from pipeline.load.results import Remarks, Results, RunReport, ledger, reasons, total
+from pipeline.storage.changes import Changes
 from pipeline.storage.store import DamagedError, Operation
+from pipeline.storage.tombstones import Tombstones
+from pipeline.storage.unread import Unread
 
 _ERRORS: Final = 100  # unread files that the record of a run names, since every run names them again
 
@@ -65,8 +57,7 @@ def _published(job: Job) -> Published | None:
         NewerError: a newer release wrote it.
     """
     try:
-        known = job.digests.of([PUBLISHED])
-        found = job.store.load(PUBLISHED, Published, known.get(PUBLISHED))
+        found = job.store.published()
     except DamagedError:
         if job.rebuild is not None and job.rebuild.everything:
             return None
@@ -110,44 +101,56 @@ def report(job: Job, published: Published, results: Results, seconds: dict[str, 
     )
 
 
-def compose(job: Job, published: Published, results: Results, report: RunReport) -> list[Operation]:
-    """Stage manifests, the run's record and `published.json`; return all operations in the order of the commit."""
-    tables, months = _tables(job, results)
-    staged = [operation for changes in tables.values() for operation in changes]
-    if job.rebuild is None or job.rebuild.everything:
-        staged += [operation for part in results.parts for operation in part.operations]
-    manifests, outdated = [], []
-    stored = job.read_manifests(tables)
-    for workspace_id in sorted(tables):
-        before = stored[workspace_id].months
-        changed = _kept(job, workspace_id, before) | months.get(workspace_id, {})
-        after = {month: files for month, files in changed.items() if files}
-        manifests.append(_manifest(job, workspace_id, after))
-        for month, files in before.items():
-            if after.get(month) != files:
-                outdated += [Operation("delete", files.cube), Operation("delete", files.actors)]
-        if job.force:
-            orphans = catalog.orphans(job.store, workspace_id, catalog.named(after))
-            outdated += [Operation("delete", uri) for uri in orphans]
-    if job.rebuild is not None:
-        outdated += leftovers(job.store, job.rebuild, {operation.final for operation in [*staged, *outdated]})
-    staged.append(_record(job, report))
-    published_last = [_stage(job, PUBLISHED, msgspec.json.encode(published))]
-    sync = Operation("sync")
-    replaces = [operation for operation in staged if operation.kind == "replace"]
-    deletes = [operation for operation in staged if operation.kind == "delete"] + outdated + results.orphans
-    if not manifests:
-        return [*replaces, *published_last, sync, *deletes]
-    return [*replaces, sync, *manifests, sync, *published_last, sync, *deletes]
+def changes(
+    job: Job,
+    published: Published,
+    results: Results,
+    report: RunReport,
+    *,
+    complete: bool,
+    forget_others: bool,
+    carried_out: Tombstones | None,
+    unread: Mapping[str, Unread] | None,
+) -> Changes:
+    """Return what the commit publishes and records.
+
+    Args:
+        job: the run.
+        published: the new content of `published.json`.
+        results: of the earlier steps.
+        report: what the run did.
+        complete: whether every raw file has now been read since the ledger was created.
+        forget_others: whether no other raw file counts as read.
+        carried_out: the tombstones that the commit completes; None where it adds none.
+        unread: the raw files that could not be read to their end; None where that is as before.
+    """
+    tables, months = _tables(results)
+    # Ledger and quarantine are of whole raw files: a rebuild of some months leaves both as they are.
+    partial = job.rebuild is not None and not job.rebuild.everything
+    return Changes(
+        run=job.run,
+        staging=job.staging,
+        published=published,
+        record=msgspec.json.encode(report) + b"\n",
+        record_uri=runs_path(utc_day(job.started).isoformat()),
+        tables=tables,
+        months=months,
+        others=[] if partial else [operation for part in results.parts for operation in part.operations],
+        orphans=results.orphans,
+        rebuilt=job.rebuild,
+        force=job.force,
+        entries=[] if partial else ledger(results.parts, results.accepted),
+        forget_others=forget_others,
+        complete=complete,
+        carried_out=carried_out,
+        unread=unread,
+    )
 
 
-def _tables(job: Job, results: Results) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month | None]]]:
+def _tables(results: Results) -> tuple[dict[str, list[Operation]], dict[str, dict[str, Month | None]]]:
     """Return, by workspace, the operations on its tables, and its months that were written or deleted (None)."""
     tables: dict[str, list[Operation]] = {}
     months: dict[str, dict[str, Month | None]] = {}
-    if job.rebuild is not None:
-        stored = catalog.published_workspaces(job.store)
-        tables |= {workspace_id: [] for workspace_id in stored if job.rebuild.names(workspace_id)}
     for operations in [*(bucket.events for bucket in results.buckets), *(group.operations for group in results.months)]:
         for workspace_id, changes in operations.items():
             tables.setdefault(workspace_id, []).extend(changes)
@@ -156,36 +159,3 @@ def _tables(job: Job, results: Results) -> tuple[dict[str, list[Operation]], dic
             tables.setdefault(workspace_id, [])
             months.setdefault(workspace_id, {}).update(changed)
     return tables, months
-
-
-def _kept(job: Job, workspace_id: str, months: dict[str, Month]) -> dict[str, Month | None]:
-    """Return the months that the run does not rebuild."""
-    rebuild = job.rebuild
-    return {month: files for month, files in months.items() if not (rebuild and rebuild.covers(workspace_id, month))}
-
-
-def _manifest(job: Job, workspace_id: str, months: dict[str, Month]) -> Operation:
-    if not months:  # to readers, a workspace without a manifest has no events
-        return Operation("delete", manifest_path(workspace_id))
-    manifest = Manifest(workspace_id, job.run, dict(sorted(months.items())))
-    return _stage(job, manifest_path(workspace_id), msgspec.json.encode(manifest))
-
-
-def _record(job: Job, report: RunReport) -> Operation:
-    """Stage the records of the day's runs, including this one.
-
-    The digest is that of the earlier records as they were written, so that if they are damaged now, which stops no run,
-    `usage check` finds that afterwards too.
-    """
-    final = runs_path(utc_day(job.started).isoformat())
-    before, line = job.store.read(final), msgspec.json.encode(report) + b"\n"
-    staged = _stage(job, final, (before or b"") + line)
-    known = job.digests.of([final]).get(final)
-    if before is None or known is None:
-        return staged
-    digest = known.followed_by(line)
-    return msgspec.structs.replace(staged, size=digest.size, checksum=digest.checksum)
-
-
-def _stage(job: Job, final: str, content: bytes) -> Operation:
-    return job.store.stage(f"{job.staging}/{final}", final, content)

@@ -1,7 +1,7 @@
 """What `usage run --rebuild` rebuilds from the raw files, without using the stored tables.
 
 Refuses a rebuild that would lose events that the raw files no longer have. A rebuild covers whole UTC months of
-workspaces. Reads nothing but the names of the stored files.
+workspaces. Reads and writes nothing.
 """
 
 from collections.abc import Collection
@@ -9,8 +9,6 @@ from collections.abc import Collection
 import msgspec
 
 from pipeline.contract.tables import PUBLISHED
-from pipeline.storage import catalog
-from pipeline.storage.store import Operation, Store
 
 
 class RawGoneError(RuntimeError):
@@ -82,16 +80,3 @@ def refuse_loss(rebuild: Rebuild, missing: Collection[str]) -> None:
     """
     if missing and not rebuild.accept_loss:
         raise RawGoneError(sorted(missing))
-
-
-def leftovers(store: Store, rebuild: Rebuild, mentioned: Collection[str]) -> list[Operation]:
-    """Return the deletes of all files that the rebuild covers, except those that the commit mentions already."""
-    found = []
-    for table in catalog.TABLES:
-        for uri in catalog.files(store, table):
-            workspace_id, partition = (folder.partition("=")[2] for folder in uri.split("/")[1:3])
-            if uri.endswith(".parquet") and rebuild.covers(workspace_id, partition[:7]) and uri not in mentioned:
-                found.append(Operation("delete", uri))
-    if rebuild.everything:
-        found += [Operation("delete", uri) for uri in catalog.quarantine_files(store) if uri not in mentioned]
-    return found

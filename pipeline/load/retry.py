@@ -4,11 +4,13 @@ Reads quarantine files; writes what `load.read` writes. A retry is for lines tha
 is no longer in the future), and for lines that a newer release accepts.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from pipeline.contract.tables import RAW, quarantine_path
+from pipeline.contract.tables import quarantine_path
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import Job
 from pipeline.load.rejects import QuarantineWriter
@@ -24,7 +26,7 @@ from pipeline.validation.validate import validate
 _BATCH_BYTES: Final = 4 << 20  # of good lines that are kept in memory before they become rows
 
 
-def waiting(store: Store, wanted: Retry, entries: dict[str, Entry]) -> list[Part]:
+def waiting(store: Store, wanted: Retry, entries: Mapping[str, Entry]) -> list[Part]:
     """Return the raw files that have rejected lines to validate again; `bytes` is 0, because these lines are few.
 
     Raises:
@@ -32,7 +34,7 @@ def waiting(store: Store, wanted: Retry, entries: dict[str, Entry]) -> list[Part
     """
     quarantine = Quarantine(store, reason=wanted.reason, file=wanted.file)
     parts = [
-        Part(found.source_file, store.path(RAW), None, 0, retry=wanted, entry=entries.get(found.source_file))
+        Part(found.source_file, Path(), None, 0, retry=wanted, entry=entries.get(found.source_file))
         for found in quarantine.files()
     ]
     quarantine.refuse_damage()

@@ -47,11 +47,8 @@ def roll_up(group: MonthGroup, job: Job) -> RollupResult:
     days: dict[_Month, list[str]] = {}
     for workspace_id, day in sorted(group.days):
         days.setdefault((workspace_id, day[:7]), []).append(day)
-    manifests = {} if job.rebuild else job.read_manifests({workspace_id for workspace_id, _ in days})
-    stored = {
-        (workspace_id, month): manifests[workspace_id].months.get(month) if manifests else None
-        for workspace_id, month in days
-    }
+    months = {} if job.rebuild else job.store.months({workspace_id for workspace_id, _ in days})
+    stored = {(workspace_id, month): months.get(workspace_id, {}).get(month) for workspace_id, month in days}
     threads = job.resources.threads
     with Engine(
         __package__, job.store.folder(f"{job.staging}/spill"), threads=threads, memory=job.resources.memory
@@ -104,7 +101,7 @@ def _write(
     keys = list(stored_files)
     written: dict[_Month, Operation] = {}
     uris = list(stored_files.values())
-    known = job.digests.of([uri for uri in uris if uri is not None])
+    known = job.store.digests([uri for uri in uris if uri is not None])
     for part, stored in portions(job.store, uris, schema, threads, job.limits.stored_month_bytes, known):
         months = keys[part]
         new = (_between(arrow_files.read(job, file.uri, columns), months[0][0], months[-1][0]) for file in day_files)

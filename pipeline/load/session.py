@@ -1,14 +1,12 @@
 """The session of a run: the lock on the data folder, the ledger, the clock, the stages and their progress.
 
-`pipeline.run` and `pipeline.erasure` share it. Opens the store and `state.sqlite` while it holds the
-lock; publishes what the steps staged.
+`pipeline.run` and `pipeline.erasure` share it. Opens the tables so that no other run changes them; publishes what the
+steps staged.
 """
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Final
 
@@ -20,14 +18,12 @@ from pipeline.load import publish
 from pipeline.load.job import Job, Limits
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
-from pipeline.load.results import Remarks, Results, RunReport, ledger
-from pipeline.storage import commit, digests
-from pipeline.storage.digests import EMPTY
-from pipeline.storage.lock import locked
-from pipeline.storage.state import State
-from pipeline.storage.store import DamagedError, Operation, Store
-from pipeline.storage.tombstones import TOMBSTONES, Tombstones
+from pipeline.load.results import Remarks, Results, RunReport
+from pipeline.storage.opened import open_storage
+from pipeline.storage.store import Store
+from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
+from pipeline.storage.writer import Writer, WriterState
 
 # An event may be this far ahead of the run that reads it, since not every producer's clock is right.
 _AHEAD_US: Final = DAY_US
@@ -39,23 +35,32 @@ class Session:
 
     def __init__(
         self,
-        store: Store,
-        state: State,
+        writer: Writer,
         now: int,
         settings: Settings,
         progress: Progress,
         pause: Callable[[], None],
     ) -> None:
-        self.store, self.state, self.now, self.settings = store, state, now, settings
+        self.writer, self.now, self.settings = writer, now, settings
+        self.raw, self.directory = settings.raw.absolute(), settings.directory.absolute()
         self.workers = settings.workers or os.cpu_count() or 1
         self._progress, self.pause = progress, pause
         self._seconds: dict[str, float] = {}
 
+    @property
+    def store(self) -> Store:
+        """Return the files, as they are after the last commit."""
+        return self.writer.store
+
+    @property
+    def state(self) -> WriterState:
+        """Return what earlier commands remembered, and this one up to its last commit."""
+        return self.writer.state
+
     def recover(self) -> None:
         """Finish a commit that an earlier run began."""
         with self.stage("recover", "looking for an unfinished commit"):
-            commit.recover(self.store, self.state)
-            self.store.clear("staging")
+            self.writer.recover()
 
     def tombstones(self) -> Tombstones:
         """Return the tombstones, and remember the digest of their file: it must begin like that from now on.
@@ -63,12 +68,7 @@ class Session:
         Raises:
             TombstonesError: the file is not as it was, or has a line that is not a tombstone.
         """
-        known = self.state.digest_reader().of([TOMBSTONES]).get(TOMBSTONES, EMPTY)
-        found = Tombstones.read(self.store.root, known)
-        path = self.store.path(TOMBSTONES)
-        if found != Tombstones() and path.stat().st_size != known.size:
-            self.state.note_digest(TOMBSTONES, digests.of_file(path))
-        return found
+        return self.writer.tombstones()
 
     def job(
         self,
@@ -88,7 +88,6 @@ class Session:
             latest=self.now + _AHEAD_US,
             buckets=buckets,
             tombstones=tombstones,
-            digests=self.state.digest_reader(),
             force=force,
             rebuild=rebuild,
             limits=limits,
@@ -119,30 +118,23 @@ class Session:
         """
         published = publish.publication(job, everything=everything)
         report = publish.report(job, published, results, self._seconds, remarks)
-        operations = publish.compose(job, published, results, report)
-        if carried_out is not None:
-            operations.append(Operation("sync"))  # so that a power cut does not bring back what was erased
-        # The ledger counts all lines of a file, so a rebuild of some months leaves it as it is.
-        partial = job.rebuild is not None and not job.rebuild.everything
-        entries = [] if partial else ledger(results.parts, results.accepted)
-        commit.commit(
-            self.store,
-            self.state,
-            job.run,
-            operations,
-            entries,
-            rebuilt=rebuilt,
-            complete=everything,
-            carried_out=carried_out,
-            unread=unread,
+        self.writer.commit(
+            publish.changes(
+                job,
+                published,
+                results,
+                report,
+                complete=everything,
+                forget_others=rebuilt,
+                carried_out=carried_out,
+                unread=unread,
+            )
         )
         return report
 
     def clear(self, folder: str) -> None:
-        """Remove a staging folder, unless a commit that has begun still needs it; the next run removes what is left."""
-        if not self.state.is_committing():
-            with suppress(OSError):
-                self.store.clear(folder)
+        """Remove a folder of staged files, unless a commit that has begun still needs it."""
+        self.writer.clear(folder)
 
     def spent(self) -> dict[str, float]:
         """Return the seconds of each stage since the last call."""
@@ -178,23 +170,7 @@ def open_session(
     Raises:
         BusyError: another run is at work.
         DamagedError: the state is not readable.
+        OSError: there is no data folder.
     """
-    root = settings.data_dir.absolute()
-    with Store.opened(root) as store, locked(store), _opened(store.path("state.sqlite")) as state:
-        yield Session(store, state, now, settings, progress or Progress(), pause)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[State]:
-    """Open the state.
-
-    Raises:
-        DamagedError: it is not a database.
-    """
-    try:
-        with closing(State(path)) as state:
-            yield state
-    except sqlite3.OperationalError:  # such as a full disk
-        raise
-    except sqlite3.DatabaseError as error:
-        raise DamagedError(path.name, f"{error}; remove it, and all raw files are read again") from None
+    with open_storage(settings) as writer:
+        yield Session(writer, now, settings, progress or Progress(), pause)

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pipeline.contract.calendar import DAY_US, SECOND_US, utc_day, utc_day_start
 from pipeline.contract.directory import ACCOUNTS, MEMBERS, PRODUCT_KEYS
-from pipeline.contract.tables import DIRECTORY, RAW
+from pipeline.contract.settings import DIRECTORY, RAW
 from pipeline.keys import write_rows
 from pipeline.sample.cast import Cast, Floats, Ints, Plan, invent, keys
 from pipeline.sample.records import SLICE_EVENTS, Line, Slice, write_lines

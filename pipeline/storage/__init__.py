@@ -1,5 +1,5 @@
-"""The files of a data folder: tables, state, commit, tombstones, and the engine that computes on them.
+"""The tables and what is remembered of them: store, state, commit, tombstones, and the engine that computes on them.
 
-Code that knows what happens in a run does not belong here. Steps write through `store` and `parquet`, and publish
-through `commit`.
+Code that knows what happens in a run does not belong here. Commands open it by `opened`; their steps read and write
+through `store` and `parquet`, and publish through `writer`.
 """

@@ -1,8 +1,8 @@
 """Step 6 of a run: publish everything that was staged. If a crash interrupts a commit, the next run finishes it.
 
-Reads and writes the tables through `Store`, and the ledger and the journal through `State`. The order of the steps
-protects readers from a power failure: a reader finds a workspace's old manifest or its new one, and all files that it
-names.
+Reads and writes the tables of a data folder through `FolderStore`, and the ledger and the journal through `State`. The
+order of the steps protects readers from a power failure: a reader finds a workspace's old manifest or its new one, and
+all files that it names.
 
     1  sync: the staged files are on disk
     2  record the operations in the journal, the digests of their files, and the raw files in the ledger, in one
@@ -27,8 +27,9 @@ from typing import Final
 from pipeline.storage import catalog, digests
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.digests import Digest
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Entry, State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
@@ -37,7 +38,7 @@ _PARTITION: Final = re.compile(r"[a-z]+/workspace_id=([^/]+)/(?:day|month)=([0-9
 
 
 def commit(
-    store: Store,
+    store: FolderStore,
     state: State,
     run: str,
     operations: list[Operation],
@@ -76,7 +77,7 @@ def commit(
         state.add_digests(_unknown_digests(store, state))
 
 
-def recover(store: Store, state: State) -> None:
+def recover(store: FolderStore, state: State) -> None:
     """Finish the commit that an earlier run left unfinished, if there is one.
 
     If a staged file is lost, stop and change nothing more: a manifest must not name a file that does not exist, and a
@@ -111,7 +112,7 @@ def _months(operations: Iterable[Operation]) -> set[tuple[str, str]]:
     return {(found[1], found[2]) for operation in operations if (found := _PARTITION(operation.final))}
 
 
-def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
+def _was_written_by(run: str, store: FolderStore, operation: Operation) -> bool:
     """Return whether a run wrote the published file: a Parquet file's metadata name the run, other files contain it."""
     if not store.exists(operation.final):
         return False
@@ -127,7 +128,7 @@ def _was_written_by(run: str, store: Store, operation: Operation) -> bool:
     return run.encode() in (store.read(operation.final) or b"")
 
 
-def _unknown_digests(store: Store, state: State) -> dict[str, Digest]:
+def _unknown_digests(store: FolderStore, state: State) -> dict[str, Digest]:
     """Return the digests, as they are now, of the published files that the state knows none of.
 
     It is so if the state was lost, or made by an older release.

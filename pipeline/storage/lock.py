@@ -7,12 +7,12 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
 
 from pipeline.storage import ownership
-from pipeline.storage.store import Store
 
 _LOCK: Final = "run.lock"
 
@@ -22,7 +22,7 @@ class BusyError(RuntimeError):
 
 
 @contextmanager
-def locked(store: Store) -> Iterator[None]:
+def locked(root: Path) -> Iterator[None]:
     """Hold `run.lock`, which keeps every other run away; what is written meanwhile has the modes of a data folder.
 
     Creates no folder: a path may be mistyped.
@@ -31,15 +31,15 @@ def locked(store: Store) -> Iterator[None]:
         BusyError: another run is at work.
         FileNotFoundError: there is no data folder.
     """
-    if not store.root.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(store.root))
+    if not root.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(root))
     with ownership.writing():
-        ownership.make_file(store.path(_LOCK), store.root)
-        lock = FileLock(store.path(_LOCK))
+        ownership.make_file(root / _LOCK, root)
+        lock = FileLock(root / _LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(f"another run is at work on {store.root}") from None
+            raise BusyError(f"another run is at work on {root}") from None
         try:
             yield
         finally:

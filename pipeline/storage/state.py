@@ -18,11 +18,13 @@ from pipeline.storage import unread as unread_table
 from pipeline.storage.digests import Digest, DigestReader
 from pipeline.storage.entries import Counts, Entry
 from pipeline.storage.read_only import read_only
-from pipeline.storage.store import Operation
+from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 
 __all__ = ["Counts", "Entry", "State", "read_entries"]
+
+STATE: Final = "state.sqlite"
 
 _SCHEMA: Final = """
 create table if not exists discarded (
@@ -190,6 +192,15 @@ class State:
         query = "select exists (select * from journal where operation ->> 'kind' = 'replace')"
         (found,) = self._database.execute(query).fetchone()
         return bool(found)
+
+    def unfinished(self, store: Store) -> str | None:
+        """Return the run whose commit has begun but not ended, deletes included; None if there is none."""
+        found = self.journal()
+        if found is None:
+            return None
+        run, operations = found
+        left = (store.exists(operation.final) for operation in operations if operation.kind == "delete")
+        return run if self.is_committing() or any(left) else None
 
     def end(self) -> None:
         """Remove a finished commit from the journal, except the deletes after its last sync.

@@ -1,28 +1,22 @@
-"""Publish, delete and sync the files of the tables, and read small ones.
+"""What the steps of a command do with files: one interface, whatever keeps the files.
 
-Paths are relative to the data folder and use `/`. Libraries such as pyarrow read and write larger files themselves,
-through `Store.path`. A table's file gets its final name only when a staged file is renamed, so a reader never sees half
-a file.
+Paths are logical: relative to the data folder, with `/`. `storage.folder` has the store whose logical paths are those
+of files in one folder. No step knows more about published files than this module says.
 """
 
-import errno
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
-from pipeline.storage import digests, ownership
-from pipeline.storage.digests import EMPTY, Digest
-from pipeline.storage.syncs import sync_file_system
+from pipeline.contract.tables import Month, Published
+from pipeline.storage.digests import EMPTY, WHY, Digest
+from pipeline.storage.tombstones import Tombstones
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
-
-_NOT_EMPTY: Final = (errno.ENOTEMPTY, errno.EEXIST)
+TABLES: Final = ("events", "cube", "actors")  # partitioned by workspace, and then by day or month
 
 
 class DamagedError(RuntimeError):
@@ -60,71 +54,29 @@ class Operation(msgspec.Struct, frozen=True):
         return None if self.checksum is None else Digest(self.size, self.checksum)
 
 
-class Store(msgspec.Struct, frozen=True):
-    """The data folder.
+class Store(Protocol):
+    """The published files, as they are when a command begins, and the files that the command stages.
 
-    Attributes:
-        root: its path.
-        descriptor: of the open folder; None: whoever syncs opens it only then.
+    A store goes to other processes with the pieces of work.
     """
 
-    root: Path
-    descriptor: int | None = None
-
-    @classmethod
-    @contextmanager
-    def opened(cls, root: Path) -> Iterator["Store"]:
-        """Yield the data folder whose syncs report every failure from now on.
-
-        Raises:
-            OSError: there is no such folder.
-        """
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            yield cls(root, descriptor)
-        finally:
-            os.close(descriptor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Leave the descriptor behind: in a worker process, which never syncs, it would be another file's."""
-        return Store, (self.root,)
-
-    def path(self, uri: str) -> Path:
-        """Return the path of a file on disk, for libraries that read or write files themselves."""
-        return self.root / uri
-
-    def local(self, uri: str) -> Path:
-        """Return the path of a file on this machine that is published, or that another piece of work staged."""
-        return self.path(uri)
-
-    def scratch(self, uri: str) -> Path:
-        """Return the path at which a file is staged."""
-        return self.path(uri)
-
-    def hand_over(self, uris: list[str]) -> None:
-        """Let other pieces of work read files that this one staged; on a folder, they can already."""
-
-    def deliver(self, operations: list[Operation]) -> list[Operation]:
-        """Bring the files that a piece of work staged to where a commit can publish them; on a folder, they are there.
-
-        Returns:
-            The operations that a commit carries out, in the same order.
-        """
-        return operations
+    # Published files
 
     def exists(self, uri: str) -> bool:
-        """Return whether a file exists."""
-        return self.path(uri).exists()
+        """Return whether a file is published."""
+
+    def size(self, uri: str) -> int:
+        """Return the size of a published file in bytes.
+
+        Raises:
+            FileNotFoundError: it is not published.
+        """
 
     def read(self, uri: str) -> bytes | None:
-        """Return the content of a small file, or None if it does not exist."""
-        try:
-            return self.path(uri).read_bytes()
-        except FileNotFoundError:
-            return None
+        """Return the content of a small published file, or None if there is none."""
 
     def load(self, uri: str, kind: type[_Value], digest: Digest | None = None) -> _Value | None:
-        """Decode a small JSON file, or return None if it does not exist.
+        """Decode a small JSON file that is published, or return None if there is none.
 
         Args:
             uri: the path of the file.
@@ -134,20 +86,79 @@ class Store(msgspec.Struct, frozen=True):
         Raises:
             DamagedError: the content is not JSON of this type, or not what was written.
         """
-        content = self.read(uri)
-        if content is not None and digest is not None and EMPTY.followed_by(content) != digest:
-            raise DamagedError(uri, digests.WHY)
-        try:
-            return None if content is None else msgspec.json.decode(content, type=kind)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise DamagedError(uri, str(error)) from None
+
+    def local(self, uri: str) -> Path:
+        """Return the path on this machine of a file that is published, or that another piece of work staged.
+
+        For libraries that read files themselves.
+
+        Raises:
+            FileNotFoundError: there is no such file; where the path is that of the file itself, opening it raises that.
+        """
+
+    def names(self, folder: str) -> list[str]:
+        """Return the published files below a folder, sorted, and foreign ones in their place.
+
+        Args:
+            folder: the folder of a table, or one in it, such as `events/` or `runs/`.
+        """
+
+    def partitions(self, folder: str) -> list[str]:
+        """Return the values by which a folder of a table is divided, sorted.
+
+        These are the workspaces in `events/`, and the days in `events/workspace_id=W/`, even if a folder is empty.
+        """
+
+    def refuse_damage(self, uri: str, digest: Digest | None) -> None:
+        """Compare a published file with its digest, if that is known.
+
+        Raises:
+            DamagedError: they differ, or the file cannot be read.
+        """
+
+    def digests(self, uris: Collection[str]) -> dict[str, Digest]:
+        """Return the digests of published files by path; those that are unknown are left out.
+
+        They are known to a command that holds the lock, and to its pieces of work.
+        """
+
+    def workspaces(self) -> list[str]:
+        """Return the workspaces that have months, sorted."""
+
+    def months(self, workspace_ids: Iterable[str]) -> dict[str, dict[str, Month]]:
+        """Return the current files of some workspaces by UTC month `YYYY-MM`; workspaces without any are left out.
+
+        Raises:
+            DamagedError: what says so cannot be read, or is not as it was written.
+        """
+
+    def published(self) -> Published | None:
+        """Return what the last successful run published; None before the first.
+
+        Raises:
+            DamagedError: it cannot be read, or is not as it was written.
+        """
+
+    def tombstones(self, digest: Digest = EMPTY) -> Tombstones:
+        """Return all tombstones.
+
+        Args:
+            digest: of the bytes with which their file must begin.
+
+        Raises:
+            TombstonesError: they are not as they were written: continuing would bring forgotten data back.
+        """
+
+    # Staged files
+
+    def scratch(self, uri: str) -> Path:
+        """Return the path at which a file is staged."""
+
+    def folder(self, uri: str) -> Path:
+        """Return the path of a folder for staged files, which is created where it is absent."""
 
     def stage(self, staged: str, final: str, content: bytes) -> Operation:
         """Write a small file to `staged`, and return the operation that publishes it as `final`."""
-        path = self.path(staged)
-        ownership.make_folder(path.parent, self.root)
-        path.write_bytes(content)
-        return self.staged(staged, final, EMPTY.followed_by(content))
 
     def staged(self, staged: str, final: str, digest: Digest | None = None) -> Operation:
         """Return the operation that publishes a file already written to `staged`.
@@ -160,89 +171,43 @@ class Store(msgspec.Struct, frozen=True):
         Raises:
             FileNotFoundError: there is no file at `staged`.
         """
-        path = self.path(staged)
-        ownership.give(path, self.root)
-        if digest is None:
-            return Operation("replace", final, staged, path.stat().st_size)
-        return Operation("replace", final, staged, digest.size, digest.checksum)
 
-    def refuse_damage(self, uri: str, digest: Digest | None) -> None:
-        """Compare a file that exists with its digest, if that is known.
+    def hand_over(self, uris: list[str]) -> None:
+        """Let other pieces of work read files that this one staged."""
 
-        Raises:
-            DamagedError: they differ, or the file cannot be read.
+    def deliver(self, operations: list[Operation]) -> list[Operation]:
+        """Bring the files that a piece of work staged to where a commit can publish them.
+
+        Returns:
+            The operations that a commit carries out, in the same order.
         """
-        if digest is None:
-            return
-        try:
-            found = digests.of_file(self.path(uri))
-        except OSError as error:
-            raise DamagedError(uri, error.strerror or str(error)) from None
-        if found != digest:
-            raise DamagedError(uri, digests.WHY)
-
-    def folder(self, uri: str) -> Path:
-        """Return the path of a folder on disk, which is created where it is absent."""
-        path = self.path(uri)
-        ownership.make_folder(path, self.root)
-        return path
 
     def make_folders(self, operations: list[Operation]) -> None:
-        """Create the folders of all files that the operations publish."""
-        folders = {self.path(operation.final).parent for operation in operations if operation.kind == "replace"}
-        for folder in sorted(folders):  # unsorted, thousands of folders take about twice as long
-            ownership.make_folder(folder, self.root)
-
-    def apply(self, operation: Operation) -> None:
-        """Carry out one operation. A delete or a sync can be repeated.
-
-        Raises:
-            FileNotFoundError: the staged file does not exist, for example because it is published already.
-        """
-        if operation.kind == "sync":
-            self.sync()
-        elif operation.kind == "delete":
-            path = self.path(operation.final)
-            path.unlink(missing_ok=True)
-            self._prune(path.parent)
-        else:
-            self.path(operation.staged).replace(self.path(operation.final))
-
-    def _prune(self, folder: Path) -> None:
-        """Remove the empty folders of a partition: their names contain the ids of workspaces that may be forgotten."""
-        while "=" in folder.name:
-            try:
-                folder.rmdir()
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                if error.errno not in _NOT_EMPTY:
-                    raise
-                return
-            folder = folder.parent
-
-    def sync(self) -> None:
-        """Wait until everything written or renamed is on disk; one call costs less than one per file.
-
-        Raises:
-            OSError: something could not be brought to the disk; it must be written again.
-        """
-        if self.descriptor is not None:
-            sync_file_system(self.descriptor, self.root)
-            return
-        with Store.opened(self.root) as store:
-            store.sync()
+        """Prepare the places of all files that the operations publish."""
 
     def clear(self, folder: str) -> None:
-        """Remove a staging folder and everything in it; a folder that does not exist is no error.
+        """Remove a folder of staged files and everything in it; a folder that does not exist is no error.
 
         Raises:
             OSError: it cannot be removed.
         """
-        try:
-            shutil.rmtree(self.path(folder))
-        except OSError as error:
-            if error.errno not in {errno.ENOENT, *_NOT_EMPTY}:
-                raise
-            # A worker that outlives its run for a moment still writes here; what it leaves, the next run removes.
-            shutil.rmtree(self.path(folder), ignore_errors=True)
+
+
+def decoded(uri: str, content: bytes | None, kind: type[_Value], digest: Digest | None) -> _Value | None:
+    """Decode the content of a small JSON file; None stays None.
+
+    Args:
+        uri: the path of the file, for the error.
+        content: its bytes.
+        kind: what it holds.
+        digest: of the file when it was written; None if it is unknown.
+
+    Raises:
+        DamagedError: the content is not JSON of this type, or not what was written.
+    """
+    if content is not None and digest is not None and EMPTY.followed_by(content) != digest:
+        raise DamagedError(uri, WHY)
+    try:
+        return None if content is None else msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise DamagedError(uri, str(error)) from None

@@ -14,8 +14,6 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from pipeline.contract.calendar import QUARTER_US, utc_day
-from pipeline.contract.tables import Manifest, manifest_path
-from pipeline.storage import catalog
 from pipeline.storage.engine import Engine, EngineError
 from pipeline.storage.store import Store
 from pipeline.tz_diff.changes import Change
@@ -51,11 +49,11 @@ class Effect(NamedTuple):
     days: dict[str, int]
 
 
-def effects(data_dir: Path, changes: Sequence[Change], *, files_at_once: int = _FILES_AT_ONCE) -> Iterator[Effect]:
+def effects(store: Store, changes: Sequence[Change], *, files_at_once: int = _FILES_AT_ONCE) -> Iterator[Effect]:
     """Yield what the changes do to each workspace that they affect; most are not affected.
 
     Args:
-        data_dir: the data folder.
+        store: the tables.
         changes: the zones whose days move.
         files_at_once: how many files of the cube a statement may open; a single workspace may exceed it.
 
@@ -63,8 +61,7 @@ def effects(data_dir: Path, changes: Sequence[Change], *, files_at_once: int = _
         DamagedError: a manifest is damaged.
         EngineError: a file of the cube cannot be read.
     """
-    store = Store(data_dir.absolute())
-    names = catalog.published_workspaces(store)
+    names = store.workspaces()
     months = _months(changes)
     with (
         TemporaryDirectory(prefix="usage-") as spill,
@@ -100,12 +97,10 @@ def _effects(engine: Engine, store: Store, names: list[str], months: set[str]) -
 
 def _cube_files(store: Store, names: list[str], months: set[str]) -> list[str]:
     """Return the current cube files of some workspaces and months."""
-    manifests = (store.load(manifest_path(name), Manifest) for name in names)
     return [
-        str(store.path(files.cube))
-        for manifest in manifests
-        if manifest is not None
-        for month, files in manifest.months.items()
+        str(store.local(files.cube))
+        for stored in store.months(names).values()
+        for month, files in stored.items()
         if month in months
     ]
 

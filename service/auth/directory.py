@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from pipeline.contract.directory import EXPORTS, FILES, Account, ApiKey, DirectoryError, Member, no_rows, read_rows
-from pipeline.contract.tables import DIRECTORY
+from pipeline.contract.settings import DIRECTORY
 
 _log: Final = structlog.stdlib.get_logger("service.auth.directory")
 

@@ -15,7 +15,8 @@ from pipeline.analysis import database
 from pipeline.analysis.session import open_session
 from pipeline.analysis.statements import statements
 from pipeline.contract.tables import manifest_path
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.folder import FolderStore
+from pipeline.storage.store import Operation
 from tests.support.asking import ask, rows
 from tests.support.command import done, usage
 from tests.support.data_folder import DAY_US, WORKSPACE, DataFolder, record
@@ -140,10 +141,10 @@ def test_a_commit_between(loaded: DataFolder, table: str) -> None:
 
 def test_old_and_new_files_together(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a commit's old and new files both exist, only the files that the manifests name count."""
-    apply = Store.apply
+    apply = FolderStore.apply
     seen: list[list[tuple[int]]] = []
 
-    def watched(store: Store, operation: Operation) -> None:
+    def watched(store: FolderStore, operation: Operation) -> None:
         apply(store, operation)
         if operation.kind != "sync":
             seen.append(ask(loaded, "select sum(credits) from cube") + ask(loaded, "select sum(credits) from actors"))
@@ -151,7 +152,7 @@ def test_old_and_new_files_together(loaded: DataFolder, monkeypatch: pytest.Monk
     loaded.drop("b.jsonl", [record("c", usage={"credits": 100})])
     database.refresh(loaded.root)  # otherwise it would be built, and observed, during the run
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", watched)
+        patch.setattr(FolderStore, "apply", watched)
         loaded.run(loaded.now + 1)
     assert [(8,), (8,)] in seen
     assert [(108,), (108,)] in seen

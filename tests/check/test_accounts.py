@@ -9,7 +9,8 @@ from contextlib import closing
 import pytest
 
 from pipeline.contract.tables import quarantine_path
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.folder import FolderStore
+from pipeline.storage.store import Operation
 from tests.support.checked import OTHER, checked, pretend, rewrite, used, wrong
 from tests.support.data_folder import DataFolder, record
 from tests.support.outcome import outcome_of
@@ -89,7 +90,7 @@ def test_a_lost_ledger(good: DataFolder) -> None:
 def test_an_unfinished_commit(good: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unfinished commit is the only fault reported, whatever step it stopped at, until a run finishes it."""
     good.drop("c.jsonl", [record("tie", workspace_id=OTHER, recorded_at="2026-11-24T11:30:00Z", usage=used(1))])
-    apply = Store.apply
+    apply = FolderStore.apply
     steps: list[DataFolder] = []
 
     def keep() -> None:
@@ -98,12 +99,12 @@ def test_an_unfinished_commit(good: DataFolder, monkeypatch: pytest.MonkeyPatch)
         shutil.copytree(good.root, steps[-1].root, ignore=shutil.ignore_patterns("raw"))
         shutil.copytree(good.root / "raw", steps[-1].root / "raw", copy_function=os.link)  # raw files keep their inode
 
-    def keeping(store: Store, operation: Operation) -> None:
+    def keeping(store: FolderStore, operation: Operation) -> None:
         keep()
         apply(store, operation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", keeping)
+        patch.setattr(FolderStore, "apply", keeping)
         good.run()
     keep()
     unfinished = 0

@@ -90,7 +90,7 @@ def test_ids_may_be_given_in_any_case(data_dir: Path) -> None:
     """UUIDs are compared and stored in lower case."""
     result = usage(data_dir, "create", "--workspace", WORKSPACE.upper(), "--user", MEMBER.upper())
     assert result.exit_code == 0
-    assert keys.stored(data_dir)[0][1].workspace_id == WORKSPACE
+    assert keys.stored(data_dir / "directory")[0][1].workspace_id == WORKSPACE
 
 
 @pytest.mark.parametrize("user", [REMOVED, STRANGER])
@@ -171,12 +171,12 @@ def test_a_revoked_key_stays_listed(data_dir: Path) -> None:
     """Revoking a key marks its row and keeps the others; revoking it again keeps the first time."""
     create(data_dir)
     create(data_dir)
-    first, second = (key for _, key in keys.stored(data_dir))
+    first, second = (key for _, key in keys.stored(data_dir / "directory"))
     assert usage(data_dir, "revoke", first.id).exit_code == 0
-    revoked = keys.stored(data_dir)
+    revoked = keys.stored(data_dir / "directory")
     assert [key.revoked_at is None for _, key in revoked] == [False, True]
     assert usage(data_dir, "revoke", first.id).exit_code == 0
-    assert keys.stored(data_dir) == revoked
+    assert keys.stored(data_dir / "directory") == revoked
     assert second == revoked[1][1]
     assert f"revoked {revoked[0][1].revoked_at}" in usage(data_dir, "list").stdout
 
@@ -185,7 +185,7 @@ def test_a_product_key_is_listed_but_not_revoked(data_dir: Path) -> None:
     """A product key must be revoked in the product, because the next export would restore it."""
     key = ApiKey("key_p", "ab" * 32, WORKSPACE, MEMBER, ("workspace:read",))
     keys.write_rows(data_dir / "directory" / PRODUCT_KEYS, [key])
-    assert keys.stored(data_dir) == [("api_keys.jsonl", key)]
+    assert keys.stored(data_dir / "directory") == [("api_keys.jsonl", key)]
     result = usage(data_dir, "revoke", "key_p")
     assert result.exit_code == 2
     assert "revoke it in the product" in result.stderr
@@ -257,11 +257,11 @@ def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
     ids = {f"key_{number}" for number in range(24)}
 
     def make(key_id: str) -> None:
-        keys.create(data_dir, key_id=key_id, workspace_id=WORKSPACE, user_id=MEMBER)
+        keys.create(data_dir / "directory", key_id=key_id, workspace_id=WORKSPACE, user_id=MEMBER)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(make, ids))
-    assert {key.id for _, key in keys.stored(data_dir)} == ids
+    assert {key.id for _, key in keys.stored(data_dir / "directory")} == ids
     assert not list(data_dir.rglob("*.tmp"))
 
 
@@ -275,7 +275,7 @@ def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest
 
     monkeypatch.setattr("pipeline.storage.atomic.os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
-        keys.create(data_dir, key_id="key_2", workspace_id=WORKSPACE, user_id=MEMBER)
+        keys.create(data_dir / "directory", key_id="key_2", workspace_id=WORKSPACE, user_id=MEMBER)
     assert local_file(data_dir).read_bytes() == before
     assert not list(data_dir.rglob("*.tmp"))
 

@@ -12,7 +12,7 @@ from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine
-from pipeline.storage.store import Store
+from pipeline.storage.folder import FolderStore
 from tests.support.data_folder import NOW, DataFolder, record
 from tests.support.quarantined import BAD, json_lines, listed, quarantine
 
@@ -87,7 +87,7 @@ def test_unreadable_file(quarantined: DataFolder) -> None:
 
 def test_replaced_while_it_is_read(quarantined: DataFolder) -> None:
     """A file that a run replaces while it is read is read to the end in its old version; a deleted file is skipped."""
-    lines = Quarantine(Store(quarantined.root)).lines()
+    lines = Quarantine(FolderStore(quarantined.root)).lines()
     first = next(lines)
     quarantined.drop("deep/newer.jsonl", [record()])
     quarantined.drop("bad.jsonl", [record()])

@@ -68,13 +68,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     members = [Member(workspace, user, "", "admin", "active") for workspace, user in pairs]
     keys.write_rows(folder.root / "directory/members.jsonl", members)
     for number, (workspace, user) in enumerate(pairs):
-        keys.create(folder.root, key_id=f"key_{number}", workspace_id=workspace, user_id=user)
+        keys.create(folder.root / "directory", key_id=f"key_{number}", workspace_id=workspace, user_id=user)
     return folder
 
 
 def outcome(folder: DataFolder) -> dict[str, Any]:
     """Return what must be equal in the end: tables, quarantine, keys, partitions, tombstones. The check must pass."""
-    left = sorted(key.id for _, key in keys.stored(folder.root))
+    left = sorted(key.id for _, key in keys.stored(folder.root / "directory"))
     folders = sorted(str(path.relative_to(folder.root)) for path in folder.root.glob("*/workspace_id=*/*/*"))
     named = [name for name in folders if name.startswith("events")]
     return {**state_of(folder), "keys": left, "events at": named, "tombstones": (folder.root / TOMBSTONES).read_bytes()}

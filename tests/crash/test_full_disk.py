@@ -16,8 +16,9 @@ import pytest
 
 from pipeline.load.rejects import QuarantineWriter
 from pipeline.storage.engine import Engine
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 from tests.support.command import contents, done, ledger, published, refused, total, usage
 from tests.support.data_folder import DataFolder, Once, record
 
@@ -151,9 +152,9 @@ POINTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "rejected lines": (QuarantineWriter, "_flush", no_space),
     "a partition": (pq.ParquetWriter, "write_table", no_space),
     "the end of a partition": (pq.ParquetWriter, "close", no_space),
-    "folders": (Store, "make_folders", no_space),
-    "a manifest": (Store, "stage", no_space),
-    "the disk": (Store, "sync", no_space),
+    "folders": (FolderStore, "make_folders", no_space),
+    "a manifest": (FolderStore, "stage", no_space),
+    "the disk": (FolderStore, "sync", no_space),
 }
 
 
@@ -194,17 +195,17 @@ def test_no_space_for_the_journal(loaded: DataFolder, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("done_before", [0, 1, 40])
 def test_no_space_for_a_rename(loaded: DataFolder, monkeypatch: pytest.MonkeyPatch, done_before: int) -> None:
     """If a rename fails after the transaction, the run fails and the next run finishes the commit."""
-    apply = Store.apply
+    apply = FolderStore.apply
     left = [done_before]
 
-    def failing(store: Store, operation: Operation) -> None:
+    def failing(store: FolderStore, operation: Operation) -> None:
         if not left[0]:
             no_space()
         left[0] -= 1
         apply(store, operation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", failing)
+        patch.setattr(FolderStore, "apply", failing)
         refused(usage(loaded), "No space left on device")
     succeeds(loaded)
     assert loaded.run().files == 0

@@ -46,7 +46,9 @@ def populate(folder: DataFolder) -> None:
     ]
     keys.write_rows(folder.root / "directory/members.jsonl", members)
     for number, member in enumerate(members):
-        keys.create(folder.root, key_id=f"key_{number}", workspace_id=member.workspace_id, user_id=member.user_id)
+        keys.create(
+            folder.root / "directory", key_id=f"key_{number}", workspace_id=member.workspace_id, user_id=member.user_id
+        )
 
 
 @pytest.fixture

@@ -79,7 +79,9 @@ def test_the_search_in_raw_files(populated: DataFolder) -> None:
 def test_keys(populated: DataFolder) -> None:
     """The local keys of forgotten users and workspaces are deleted, and all other keys stay."""
     done(usage(populated, "forget", "--user", ADA, "--workspace", OTHER, "--apply"))
-    assert [(key.workspace_id, key.user_id) for _, key in keys.stored(populated.root)] == [(WORKSPACE, BOB)]
+    assert [(key.workspace_id, key.user_id) for _, key in keys.stored(populated.root / "directory")] == [
+        (WORKSPACE, BOB)
+    ]
 
 
 def test_a_line_that_grows(populated: DataFolder) -> None:

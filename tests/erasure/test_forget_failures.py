@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.storage.store import Store
+from pipeline.storage.folder import FolderStore
 from tests.support.checked import check_passes
 from tests.support.command import contents, done, interrupt_commit, published, refused, usage
 from tests.support.data_folder import WORKSPACE, DataFolder
@@ -98,17 +98,17 @@ def test_after_a_load_that_was_lost(
 def test_the_last_sync_fails(populated: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """If it is unknown whether the deletes are on disk, the command fails, and is not done before a sync succeeds."""
     syncs: list[int] = []
-    monkeypatch.setattr(Store, "sync", lambda _: syncs.append(len(syncs)))
+    monkeypatch.setattr(FolderStore, "sync", lambda _: syncs.append(len(syncs)))
     done(usage(populated.copy(populated.root.with_name("copy")), "forget", "--user", ADA, "--apply"))
     last = len(syncs) - 1
     syncs.clear()
 
-    def fail_at_last(_: Store) -> None:
+    def fail_at_last(_: FolderStore) -> None:
         syncs.append(len(syncs))
         if syncs[-1] == last:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Store, "sync", fail_at_last)
+    monkeypatch.setattr(FolderStore, "sync", fail_at_last)
     refused(usage(populated, "forget", "--user", ADA, "--apply"), "Input/output error")
     assert files_with(populated, ADA) == []
     done(usage(populated, "forget", "--user", ADA, "--apply"))

@@ -10,7 +10,7 @@ from filelock import FileLock
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import Manifest, Published
-from pipeline.storage.store import Store
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 from tests.support.checked import check_passes
 from tests.support.command import contents, done, ledger, total, usage
@@ -59,7 +59,7 @@ def assert_kept(folder: DataFolder) -> None:
     assert folder.cube()["credits"].sum() == folder.cube()["characters"].sum() == folder.actors()["credits"].sum() == 11
     assert {path.name for path in folder.root.glob("*/workspace_id=*")} == {f"workspace_id={WORKSPACE}"}
     assert {path.stem for path in folder.root.glob("manifests/*")} == {WORKSPACE}
-    manifest = Store(folder.root).load(f"manifests/{WORKSPACE}.json", Manifest)
+    manifest = FolderStore(folder.root).load(f"manifests/{WORKSPACE}.json", Manifest)
     assert manifest is not None
     assert list(manifest.months) == ["2026-10", "2026-11"]
 
@@ -87,7 +87,7 @@ def test_gone(loaded: DataFolder) -> None:
     assert [row["source_file"] for row in loaded.quarantine()] == ["a.jsonl"]
     after = total(loaded)
     assert (after.lines, after.accepted, after.duplicates, after.rejected) == (lines.lines, lines.accepted, 2, 1)
-    published = Store(loaded.root).load("published.json", Published)
+    published = FolderStore(loaded.root).load("published.json", Published)
     assert published is not None
     assert (published.sequence, published.as_of) == (3, NOW)
     check_passes(loaded)
@@ -151,7 +151,7 @@ def test_a_cut_month_that_is_empty(folder: DataFolder) -> None:
     folder.drop("a.jsonl", [at("2026-10-14T10:00:00Z", 1), at("2026-11-24T10:00:00Z", 10)])
     folder.run()
     done(usage(folder, *KEEP, "--apply"))
-    manifest = Store(folder.root).load(f"manifests/{WORKSPACE}.json", Manifest)
+    manifest = FolderStore(folder.root).load(f"manifests/{WORKSPACE}.json", Manifest)
     assert manifest is not None
     assert list(manifest.months) == ["2026-11"]
     assert len(list(folder.root.glob("cube/*/*"))) == 1

@@ -26,7 +26,7 @@ import pytest
 from pipeline.check import report as reports
 from pipeline.check.check import CheckReport, check
 from pipeline.storage import catalog
-from pipeline.storage.store import Store
+from pipeline.storage.folder import FolderStore
 from tests.faults.histories import Missed, grown
 from tests.support.command import done, published, usage
 from tests.support.data_folder import DataFolder
@@ -91,7 +91,7 @@ def find(folder: DataFolder, uris: Iterable[str], rng: random.Random) -> dict[st
 
 def tell(folder: DataFolder, rng: random.Random) -> int:
     """Flip a bit in every file, and return how many; in manifests later: the check needs them to find other files."""
-    uris = catalog.published(Store(folder.root))
+    uris = catalog.published(FolderStore(folder.root))
     manifests = [uri for uri in uris if uri.startswith("manifests/")]
     find(folder, set(uris).difference(manifests), rng)
     find(folder, manifests, rng)
@@ -127,7 +127,7 @@ def _others(folder: DataFolder, uri: str) -> dict[str, Any]:
     if table not in _MONTHLY:
         return {}
     workspace_id, month = rest[0], rest[1].partition("=")[2][:7]
-    files = (other for name in _MONTHLY for other in catalog.files(Store(folder.root), name))
+    files = (other for name in _MONTHLY for other in catalog.files(FolderStore(folder.root), name))
     theirs = [other for other in files if not (workspace_id in other and f"={month}" in other)]
     return {other: (folder.root / other).stat().st_ino for other in theirs}
 
@@ -142,7 +142,7 @@ def _carry_out(folder: DataFolder, command: list[str]) -> None:
 def kinds(folder: DataFolder, rng: random.Random) -> list[str]:
     """Return one file of each kind."""
     found: dict[str, list[str]] = {}
-    for uri in catalog.published(Store(folder.root)):
+    for uri in catalog.published(FolderStore(folder.root)):
         found.setdefault(uri.split("/")[0], []).append(uri)
     return [rng.choice(uris) for _, uris in sorted(found.items())]
 

@@ -17,8 +17,8 @@ from pipeline.load.discovery import Retry
 from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage import catalog, digests
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES
 from tests.support.batches import OTHER
 from tests.support.command import done, interrupt_commit, usage
@@ -51,7 +51,7 @@ def grown(root: Path, seed: int, steps: int = 8) -> DataFolder:
 
 def differences(folder: DataFolder) -> list[str]:
     """Return the published files without the right digest, and the digests without a file."""
-    store = Store(folder.root)
+    store = FolderStore(folder.root)
     with closing(State(folder.root / "state.sqlite")) as state:
         recorded = state.digests()
     names = [*catalog.published(store), *(name for name in [TOMBSTONES] if store.exists(name))]

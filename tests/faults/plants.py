@@ -10,45 +10,45 @@ from typing import Any
 
 from pipeline.commands import outcome
 from pipeline.contract.tables import PUBLISHED
-from pipeline.load import publish
-from pipeline.storage import atomic, commit
+from pipeline.storage import atomic, commit, compose
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 
 
 def swallow_renames() -> None:
     """Go on after a rename that failed."""
-    apply = Store.apply
+    apply = FolderStore.apply
 
-    def applied(store: Store, operation: Operation) -> None:
+    def applied(store: FolderStore, operation: Operation) -> None:
         with suppress(OSError):
             apply(store, operation)
 
-    _replace(Store, "apply", applied)
+    _replace(FolderStore, "apply", applied)
 
 
 def swallow_syncs() -> None:
     """Go on after a sync that failed."""
-    sync = Store.sync
+    sync = FolderStore.sync
 
-    def synced(store: Store) -> None:
+    def synced(store: FolderStore) -> None:
         with suppress(OSError):
             sync(store)
 
-    _replace(Store, "sync", synced)
+    _replace(FolderStore, "sync", synced)
 
 
 def repeat_syncs() -> None:
     """Repeat a sync that failed, in place."""
-    sync = Store.sync
+    sync = FolderStore.sync
 
-    def synced(store: Store) -> None:
+    def synced(store: FolderStore) -> None:
         try:
             sync(store)
         except OSError:
             sync(store)
 
-    _replace(Store, "sync", synced)
+    _replace(FolderStore, "sync", synced)
 
 
 def append_in_place() -> None:
@@ -98,10 +98,10 @@ def say_nothing() -> None:
 
 def no_sync_before_the_journal() -> None:
     """Leave out the sync before the journal: it may then name staged files whose content is lost."""
-    sync, begin = Store.sync, State.begin
+    sync, begin = FolderStore.sync, State.begin
     begun: list[bool] = []
 
-    def syncing(store: Store) -> None:
+    def syncing(store: FolderStore) -> None:
         if begun:
             sync(store)
 
@@ -109,7 +109,7 @@ def no_sync_before_the_journal() -> None:
         begun.append(True)
         begin(*arguments, **named)
 
-    _replace(Store, "sync", syncing)
+    _replace(FolderStore, "sync", syncing)
     _replace(State, "begin", beginning)
 
 
@@ -136,48 +136,48 @@ def no_journal() -> None:
 
 def manifests_before_tables() -> None:
     """Rename manifests before the files that they name."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        return sorted(compose(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
+        return sorted(original(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def published_before_manifests() -> None:
     """Rename `published.json` before the manifests: readers take the old tables for the new ones."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        return sorted(compose(*arguments), key=lambda operation: operation.final != PUBLISHED)
+        return sorted(original(*arguments), key=lambda operation: operation.final != PUBLISHED)
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def no_sync_before_manifests() -> None:
     """Leave out the sync between the tables and the manifests that name them: the disk may have the latter alone."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        operations = compose(*arguments)
+        operations = original(*arguments)
         operations.remove(Operation("sync"))
         return operations
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def deletes_before_manifests() -> None:
     """Delete files before the manifests that no longer name them are renamed."""
-    compose = publish.compose
+    original = compose.compose
 
     def composing(*arguments: Any) -> list[Operation]:
-        operations = compose(*arguments)
+        operations = original(*arguments)
         first = operations.index(Operation("sync"))
         deletes = [operation for operation in operations if operation.kind == "delete"]
         rest = [operation for operation in operations[first:] if operation.kind != "delete"]
         return [*operations[:first], *deletes, *rest]
 
-    _replace(publish, "compose", composing)
+    _replace(compose, "compose", composing)
 
 
 def no_sync_of_folders() -> None:

@@ -74,7 +74,7 @@ def _all(folder: DataFolder, host: Host) -> None:
     )
     _more(folder, host)
     keys.write_rows(folder.root / "directory/members.jsonl", [Member(WORKSPACE, USER, "", "admin", "active")])
-    keys.create(folder.root, key_id=KEY, workspace_id=WORKSPACE, user_id=USER)
+    keys.create(folder.root / "directory", key_id=KEY, workspace_id=WORKSPACE, user_id=USER)
     _loaded(folder, host)
 
 
@@ -185,14 +185,14 @@ def view(folder: DataFolder) -> View:
     published = folder.root / PUBLISHED
     if published.exists():
         found[PUBLISHED] = msgspec.json.decode(published.read_bytes(), type=Published).data_as_of
-    found["keys"] = {key.id: key.revoked_at is None for _, key in keys.stored(folder.root)}
+    found["keys"] = {key.id: key.revoked_at is None for _, key in keys.stored(folder.root / "directory")}
     return found
 
 
 def whole(folder: DataFolder) -> View:
     """Return everything that must be equal in the end, after asserting that the check passes."""
     found = state_of(folder)
-    stored = {key.id: key for _, key in keys.stored(folder.root)}
+    stored = {key.id: key for _, key in keys.stored(folder.root / "directory")}
     is_active = KEY in stored and stored[KEY].revoked_at is None
     partitions = sorted(str(path.relative_to(folder.root)) for path in folder.root.glob("events/*/*"))
     quarantine = [{name: value for name, value in row.items() if name != "message"} for row in found["quarantine"]]
@@ -212,7 +212,7 @@ def differences(found: View, expected: View) -> list[str]:
 
 def knows(folder: DataFolder, secret: str) -> bool:
     """Return whether a key is stored."""
-    return any(key.key_sha256 == sha256_hex(secret) for _, key in keys.stored(folder.root))
+    return any(key.key_sha256 == sha256_hex(secret) for _, key in keys.stored(folder.root / "directory"))
 
 
 def _succeed(host: Host, folder: DataFolder, *command: str) -> None:

@@ -18,8 +18,8 @@ from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import PUBLISHED, manifest_path, runs_path
 from pipeline.storage import catalog, digests
 from pipeline.storage.digests import Digest
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
 from tests.faults.bit_rot import faults, flip, kinds, mend, tell
 from tests.faults.histories import USERS, Missed, differences, grown
@@ -93,7 +93,7 @@ def test_the_command(aged: DataFolder) -> None:
 
 
 def _partition(folder: DataFolder) -> str:
-    return next(uri for uri in catalog.files(Store(folder.root), "events") if WORKSPACE in uri)
+    return next(uri for uri in catalog.files(FolderStore(folder.root), "events") if WORKSPACE in uri)
 
 
 def test_a_missing_file(aged: DataFolder) -> None:
@@ -118,7 +118,7 @@ def loaded(folder: DataFolder) -> DataFolder:
 @pytest.mark.parametrize("table", ["events", "cube", "actors", "manifests", "quarantine", PUBLISHED])
 def test_a_run_refuses_damage(loaded: DataFolder, table: str) -> None:
     """A run that would write rows of a damaged file again, and hide the damage, names it and changes nothing."""
-    (uri,) = (uri for uri in catalog.published(Store(loaded.root)) if uri.startswith(table))
+    (uri,) = (uri for uri in catalog.published(FolderStore(loaded.root)) if uri.startswith(table))
     path = loaded.root / uri
     whole = path.read_bytes()
     for byte in {0, len(whole) // 2, len(whole) - 5}:

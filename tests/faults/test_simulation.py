@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.load import publish, shuffle
+from pipeline.load import shuffle
+from pipeline.storage import compose
 from pipeline.storage.state import Entry, State
 from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones, hashed
@@ -51,12 +52,12 @@ def keep_rows_of_a_lost_commit(patch: pytest.MonkeyPatch) -> None:
 
 def publish_manifests_first(patch: pytest.MonkeyPatch) -> None:
     """Rename manifests before the files that they name."""
-    compose = publish.compose
+    original = compose.compose
 
     def swapped(*arguments: Any) -> list[Operation]:
-        return sorted(compose(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
+        return sorted(original(*arguments), key=lambda operation: not operation.final.startswith("manifests/"))
 
-    patch.setattr(publish, "compose", swapped)
+    patch.setattr(compose, "compose", swapped)
 
 
 def forget_all_but_one(patch: pytest.MonkeyPatch) -> None:

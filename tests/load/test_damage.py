@@ -14,8 +14,9 @@ import pytest
 from pipeline.contract.tables import EVENTS, events_path, manifest_path, quarantine_path
 from pipeline.load.job import Limits
 from pipeline.storage import parquet
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import DamagedError, Store
+from pipeline.storage.store import DamagedError
 from tests.support.checked import forget_digests
 from tests.support.command import contents, done, interrupt_commit, published, refused, total, usage
 from tests.support.data_folder import WORKSPACE, DataFolder, record
@@ -143,7 +144,7 @@ def test_any_byte(folder: DataFolder) -> None:
     whole = path.read_bytes()
 
     def read() -> pa.Table:
-        ((_, rows),) = parquet.portions(Store(folder.root), [uri], EVENTS, threads=1, most_bytes=1)
+        ((_, rows),) = parquet.portions(FolderStore(folder.root), [uri], EVENTS, threads=1, most_bytes=1)
         return rows
 
     rows_of = read()

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.lock import BusyError
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 from tests.support.command import interrupt_commit
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 from tests.support.raw_files import numbers
@@ -184,17 +185,17 @@ def test_unfinished_commit(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) 
 def test_lost_staging(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """When staged files of an unfinished commit are lost, their raw files are loaded again, with the same tables."""
     folder.drop("a.jsonl", [record("a"), record("b", timestamp="2026-10-01T00:00:00Z", usage={"credits": 3})])
-    apply = Store.apply
+    apply = FolderStore.apply
 
-    def once(store: Store, operation: Operation) -> None:
+    def once(store: FolderStore, operation: Operation) -> None:
         apply(store, operation)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", once)
+        patch.setattr(FolderStore, "apply", once)
         with pytest.raises(KeyboardInterrupt):
             folder.run()
-    Store(folder.root).clear("staging")
+    FolderStore(folder.root).clear("staging")
     assert numbers(folder.run()) == (2, 1, 1, 0, 0)
     assert folder.cube()["credits"].sum() == 3
     assert folder.actors()["events"].sum() == 2

@@ -26,9 +26,8 @@ from pipeline.load.piece import Slot
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import StagedFile
 from pipeline.run import run
-from pipeline.storage.digests import DigestReader
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstone, Tombstones, hashed
 from tests.support.command import published
 from tests.support.data_folder import USER, WORKSPACE, DataFolder, record
@@ -97,7 +96,7 @@ def load_all(folder: DataFolder) -> None:
 def test_all_pieces(folder: DataFolder, tmp_path: Path) -> None:
     """Each kind of piece, run five times, gives one result, and the tables are those of an ordinary run."""
     (folder.root / "raw").mkdir(parents=True, exist_ok=True)
-    with checked(Store(folder.root)) as pieces:
+    with checked(FolderStore(folder.root)) as pieces:
         load_all(folder)
     assert pieces.seen.keys() == {"_read", "join", "divide", "merge", "roll_up", "erase_rejects"}
     assert min(pieces.seen.values()) > 0
@@ -169,9 +168,9 @@ def copy(staged: str, job: Job) -> StagedFile:
 )
 def test_breaches_are_found(folder: DataFolder, function: Callable[[str, Job], Any], complaint: str) -> None:
     """The check above finds each breach of the contract, and passes over a piece that keeps it."""
-    store = Store(folder.root)
+    store = FolderStore(folder.root)
     store.stage("staging/run/other/rows", "", b"rows")
-    job = Job(store, "run", 0, 0, 1, Tombstones(), DigestReader(folder.root / "state.sqlite"))
+    job = Job(store, "run", 0, 0, 1, Tombstones())
     with ThreadPoolExecutor(2) as threads:
         pieces = CheckedPieces(folder.root, threads).map(
             partial(piece.attempt, function, 1), ["staging/run/other/rows"], repeat(job)
@@ -187,7 +186,7 @@ def test_a_piece_has_the_resources_of_its_slot(folder: DataFolder, monkeypatch: 
     assert Slot(8, 400, 4).resources(0) == Resources(8, "400MB")
     assert Slot(2, 400, 3).resources(3) == Resources(1, "133MB")
     assert Slot(3, 900).resources(100) == Resources(3, "900MB")
-    job = Job(Store(folder.root), "run", 0, 0, 1, Tombstones(), DigestReader(folder.root / "state.sqlite"))
+    job = Job(FolderStore(folder.root), "run", 0, 0, 1, Tombstones())
     monkeypatch.setattr(piece, "_slot", None)
     assert piece.attempt(resources, 9, "", job) == Resources(os.cpu_count() or 1, "400MB")
     piece.occupy(Slot(6, 300, 3))
@@ -199,7 +198,7 @@ def test_a_piece_has_the_resources_of_its_slot(folder: DataFolder, monkeypatch: 
 @pytest.mark.usefixtures("forked_workers")
 def test_workers_share_the_machine(folder: DataFolder) -> None:
     """The slots of a local pool share the cores and the memory of this machine."""
-    job = Job(Store(folder.root), "run", 0, 0, 1, Tombstones(), DigestReader(folder.root / "state.sqlite"))
+    job = Job(FolderStore(folder.root), "run", 0, 0, 1, Tombstones())
     cores = os.cpu_count() or 1
     with pool.executor(4) as four:
         assert four.submit(piece.attempt, resources, 9, "", job).result() == Resources(max(1, cores // 4), "100MB")

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.storage.commit import commit, recover
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Counts, Entry, State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 from tests.support.disk import Disk, possible_trees, write_folder
@@ -27,14 +28,14 @@ def entry(path: str, run: str) -> Entry:
     return Entry(path, 1, 2, 3, run, Counts(lines=1, accepted=1), Counts())
 
 
-def write_parquet(store: Store, uri: str, run: str | None) -> None:
+def write_parquet(store: FolderStore, uri: str, run: str | None) -> None:
     """Write a Parquet file that names a run, or none."""
     store.path(uri).parent.mkdir(parents=True, exist_ok=True)
     rows = pa.table({"n": [1]})
     pq.write_table(rows.replace_schema_metadata({"run": run}) if run else rows, store.path(uri))
 
 
-def stage(store: Store, run: str, replaced: str = "") -> list[Operation]:
+def stage(store: FolderStore, run: str, replaced: str = "") -> list[Operation]:
     """Stage a table of one workspace and its manifest, and return the operations that publish them."""
     operations = []
     for number, final in enumerate((f"events/{FOLDER}/{run}.parquet", f"cube/{FOLDER}/{run}.parquet")):
@@ -65,14 +66,14 @@ def files_of(root: Path) -> set[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> FolderStore:
     """Return an empty data folder."""
     (tmp_path / "data/raw").mkdir(parents=True)
-    return Store(tmp_path / "data")
+    return FolderStore(tmp_path / "data")
 
 
 @pytest.fixture
-def state(store: Store) -> Iterator[State]:
+def state(store: FolderStore) -> Iterator[State]:
     """Return the state of the data folder."""
     state = State(store.path("state.sqlite"))
     yield state
@@ -80,20 +81,20 @@ def state(store: Store) -> Iterator[State]:
 
 
 @pytest.fixture
-def committed(store: Store, state: State) -> Store:
+def committed(store: FolderStore, state: State) -> FolderStore:
     """Return a data folder with one commit."""
     commit(store, state, FIRST, stage(store, FIRST), [entry("a.jsonl", FIRST)])
     return store
 
 
-def begin(store: Store, state: State, operations: list[Operation] | None = None) -> list[Operation]:
+def begin(store: FolderStore, state: State, operations: list[Operation] | None = None) -> list[Operation]:
     """Begin the second commit, as far as the transaction."""
     operations = operations or stage(store, SECOND, replaced=FIRST)
     state.begin(SECOND, operations, [entry("b.jsonl", SECOND)], rebuilt=False, complete=False)
     return operations
 
 
-def test_a_commit(committed: Store, state: State) -> None:
+def test_a_commit(committed: FolderStore, state: State) -> None:
     """A commit publishes its files, records the raw files and leaves only its deletes in the journal."""
     assert readable(committed.root) == FIRST
     assert state.journal() is None
@@ -106,7 +107,7 @@ def test_a_commit(committed: Store, state: State) -> None:
     assert state.journal() == (SECOND, operations[-2:])
 
 
-def test_what_a_commit_records(committed: Store, state: State) -> None:
+def test_what_a_commit_records(committed: FolderStore, state: State) -> None:
     """A commit says whether its raw files are all that count, whether all were read, what was erased and is unread."""
     assert not state.is_trusted()
     erased, unread = Tombstones(floor="2026-10-15"), {"c.jsonl": Unread("c.jsonl", "gone")}
@@ -121,7 +122,7 @@ def test_what_a_commit_records(committed: Store, state: State) -> None:
 
 
 def test_power_cut_at_any_moment(
-    committed: Store, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    committed: FolderStore, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever a power cut leaves, the manifest names whole files, and recovery leaves one commit whole."""
     operations = stage(committed, SECOND, replaced=FIRST)
@@ -135,7 +136,7 @@ def test_power_cut_at_any_moment(
     for moment in disk.moments:
         draws = 20 if moment.unsynced else 1  # each may be there in part, or not at all
         for tree in chain.from_iterable(possible_trees(moment, rng) for _ in range(draws)):
-            cut = Store(tmp_path / f"cut-{next(numbers)}")
+            cut = FolderStore(tmp_path / f"cut-{next(numbers)}")
             cut.root.mkdir()
             write_folder(tree, committed.path("raw"), cut.root)
             before = readable(cut.root)
@@ -152,7 +153,7 @@ def test_power_cut_at_any_moment(
 
 
 @pytest.mark.parametrize("done", range(8))
-def test_interrupted_after(committed: Store, state: State, done: int) -> None:
+def test_interrupted_after(committed: FolderStore, state: State, done: int) -> None:
     """Recovery finishes a commit of which any number of operations are done, and can itself be repeated."""
     operations = begin(committed, state)
     committed.make_folders(operations)
@@ -166,7 +167,7 @@ def test_interrupted_after(committed: Store, state: State, done: int) -> None:
         assert not state.is_committing()
 
 
-def test_folders_lost(committed: Store, state: State) -> None:
+def test_folders_lost(committed: FolderStore, state: State) -> None:
     """Recovery creates the folders of the files that it publishes: a power cut may have lost them."""
     begin(committed, state)
     committed.clear("events")
@@ -174,7 +175,7 @@ def test_folders_lost(committed: Store, state: State) -> None:
     assert readable(committed.root) == SECOND
 
 
-def test_nothing_to_recover(store: Store, state: State) -> None:
+def test_nothing_to_recover(store: FolderStore, state: State) -> None:
     """Without a commit, recovery changes nothing."""
     recover(store, state)
     assert state.journal() is None
@@ -183,7 +184,7 @@ def test_nothing_to_recover(store: Store, state: State) -> None:
 
 @pytest.mark.parametrize("table", ["events/", "cube/", "actors/", "manifests/", "quarantine/"])
 @pytest.mark.parametrize("format_", [".parquet", ".json"])
-def test_staging_lost(committed: Store, state: State, table: str, format_: str) -> None:
+def test_staging_lost(committed: FolderStore, state: State, table: str, format_: str) -> None:
     """If the staged files are lost, nothing is changed and the next run reads the raw files again.
 
     If the commit changed tables, and read no raw file itself, all raw files are read again.
@@ -201,7 +202,7 @@ def test_staging_lost(committed: Store, state: State, table: str, format_: str) 
     assert set(state.entries()) == ({"a.jsonl"} if table == "quarantine/" else set())
 
 
-def test_staging_lost_by_a_load(committed: Store, state: State) -> None:
+def test_staging_lost_by_a_load(committed: FolderStore, state: State) -> None:
     """If the staged files of a load are lost, its own raw files are read again and no others."""
     begin(committed, state)
     committed.clear("staging")
@@ -212,7 +213,7 @@ def test_staging_lost_by_a_load(committed: Store, state: State) -> None:
     assert state.discarded_files() == {"b.jsonl"}
 
 
-def test_one_file_lost(committed: Store, state: State) -> None:
+def test_one_file_lost(committed: FolderStore, state: State) -> None:
     """If one staged file of several is lost, none of the others is published, and no folder is made for it."""
     elsewhere = committed.stage("staging/x", "cube/workspace_id=x/x", b"x")
     operations = begin(committed, state, [elsewhere, *stage(committed, SECOND, replaced=FIRST)])
@@ -224,18 +225,18 @@ def test_one_file_lost(committed: Store, state: State) -> None:
 
 
 @pytest.mark.parametrize("done", range(7))
-def test_interrupted_recovery(committed: Store, state: State, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
+def test_interrupted_recovery(committed: FolderStore, state: State, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
     """A recovery that is interrupted after any number of operations is finished by the next one."""
     begin(committed, state)
-    apply, numbers = Store.apply, count()
+    apply, numbers = FolderStore.apply, count()
 
-    def interrupted(store: Store, operation: Operation) -> None:
+    def interrupted(store: FolderStore, operation: Operation) -> None:
         if next(numbers) == done:
             raise KeyboardInterrupt
         apply(store, operation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", interrupted)
+        patch.setattr(FolderStore, "apply", interrupted)
         with pytest.raises(KeyboardInterrupt):
             recover(committed, state)
     assert state.is_committing()
@@ -260,7 +261,9 @@ def test_interrupted_recovery(committed: Store, state: State, monkeypatch: pytes
         ("manifests/x.json", b"", False),
     ],
 )
-def test_who_wrote_a_file(store: Store, state: State, final: str, content: str | bytes | None, is_done: bool) -> None:
+def test_who_wrote_a_file(
+    store: FolderStore, state: State, final: str, content: str | bytes | None, is_done: bool
+) -> None:
     """A file counts as published if it names the run that began the commit, not if it is older or damaged."""
     operation = store.stage("staging/x", final, b"x")
     begin(store, state, [operation])

@@ -12,8 +12,9 @@ import pytest
 from pipeline.quarantine import Quarantine
 from pipeline.storage import commit, parquet
 from pipeline.storage.damage import refuse_shortage
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import DamagedError, Operation, Store
+from pipeline.storage.store import DamagedError, Operation
 from tests.support.command import refused, usage
 from tests.support.data_folder import DataFolder, record
 
@@ -59,7 +60,7 @@ def test_no_advice_to_rebuild(loaded: DataFolder, monkeypatch: pytest.MonkeyPatc
         patch.setattr(pq, "ParquetFile", failing(error))
         said = refused(usage(loaded))
         with pytest.raises(type(error)):
-            Quarantine(Store(loaded.root)).files()
+            Quarantine(FolderStore(loaded.root)).files()
     assert "damaged" not in said
     with monkeypatch.context() as patch:
         patch.setattr(pq, "ParquetFile", failing(pa.ArrowInvalid("no")))
@@ -76,9 +77,9 @@ def test_no_commit_is_discarded(loaded: DataFolder, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(pq, "read_metadata", failing(SHORTAGES[0]))
         with pytest.raises(OSError, match="Too many open files"):
-            commit.recover(Store(loaded.root), state)
+            commit.recover(FolderStore(loaded.root), state)
     assert state.journal() == (run, operations)
-    commit.recover(Store(loaded.root), state)
+    commit.recover(FolderStore(loaded.root), state)
     assert state.journal() is None
     assert not state.discarded_files()
     state.close()
@@ -87,4 +88,8 @@ def test_no_commit_is_discarded(loaded: DataFolder, monkeypatch: pytest.MonkeyPa
 def test_an_absent_file_is_damage(loaded: DataFolder) -> None:
     """A partition that is gone is damage."""
     with pytest.raises(DamagedError):
-        list(parquet.portions(Store(loaded.root), ["events/workspace_id=w/day=d/events.parquet"], pa.schema([]), 1, 1))
+        list(
+            parquet.portions(
+                FolderStore(loaded.root), ["events/workspace_id=w/day=d/events.parquet"], pa.schema([]), 1, 1
+            )
+        )

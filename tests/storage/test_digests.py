@@ -13,8 +13,9 @@ import pytest
 from pipeline.storage import digests
 from pipeline.storage.commit import commit, recover
 from pipeline.storage.digests import EMPTY, Digest, DigestingFile
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Counts, Entry, State
-from pipeline.storage.store import DamagedError, Operation, Store
+from pipeline.storage.store import DamagedError, Operation
 
 FIRST, SECOND = (f"01KB{digit * 22}" for digit in "AB")  # ids of runs
 MANIFEST, RUNS = "manifests/w.json", "runs/2026-11-24.jsonl"
@@ -31,27 +32,27 @@ def entry(run: str) -> Entry:
     return Entry("a.jsonl", 1, 2, 3, run, Counts(), Counts())
 
 
-def put(store: Store, uri: str, content: bytes) -> None:
+def put(store: FolderStore, uri: str, content: bytes) -> None:
     """Write a file without a commit."""
     store.folder(str(Path(uri).parent))
     store.path(uri).write_bytes(content)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> FolderStore:
     """Return an empty data folder."""
-    return Store(tmp_path)
+    return FolderStore(tmp_path)
 
 
 @pytest.fixture
-def state(store: Store) -> Iterator[State]:
+def state(store: FolderStore) -> Iterator[State]:
     """Return the state of the data folder."""
     state = State(store.path("state.sqlite"))
     yield state
     state.close()
 
 
-def test_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_portions(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A digest is of all bytes, whether they are known at once, written in pieces or read in portions."""
     content = bytes(range(256)) * 5
     with closing(DigestingFile(store.path("x"))) as file:
@@ -69,7 +70,7 @@ def test_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         assert digests.of_stream(stream) == digest(content[1000:])
 
 
-def test_a_commit(store: Store, state: State) -> None:
+def test_a_commit(store: FolderStore, state: State) -> None:
     """A commit records the digests of the files that it publishes, and forgets those that it deletes."""
     commit(store, state, FIRST, [store.stage("s", MANIFEST, b"1"), store.stage("t", CUBE, b"2")], [])
     assert state.digests() == {MANIFEST: digest(b"1"), CUBE: digest(b"2")}
@@ -78,7 +79,7 @@ def test_a_commit(store: Store, state: State) -> None:
     assert state.digests() == {MANIFEST: digest(b"3")}
 
 
-def test_a_file_of_which_no_digest_is_kept(store: Store, state: State) -> None:
+def test_a_file_of_which_no_digest_is_kept(store: FolderStore, state: State) -> None:
     """If a file is replaced by one without a digest, the one of the former file is forgotten."""
     commit(store, state, FIRST, [store.stage("s", RUNS, b"1")], [])
     put(store, "s", b"22")
@@ -87,7 +88,7 @@ def test_a_file_of_which_no_digest_is_kept(store: Store, state: State) -> None:
     assert state.digests() == {}
 
 
-def test_files_of_an_older_release(store: Store, state: State) -> None:
+def test_files_of_an_older_release(store: FolderStore, state: State) -> None:
     """The first commit records all files that have no digest, and leaves a known one alone; later ones do neither."""
     put(store, CUBE, b"old")
     put(store, MANIFEST, b"damaged since")
@@ -102,7 +103,7 @@ def test_files_of_an_older_release(store: Store, state: State) -> None:
     assert state.digests() == recorded
 
 
-def test_files_without_a_digest(store: Store, state: State) -> None:
+def test_files_without_a_digest(store: FolderStore, state: State) -> None:
     """What cannot be read, or has a name that is not UTF-8, gets no digest and hinders no commit."""
     store.folder(CUBE)
     put(store, "manifests/\udcff.json", b"{}")
@@ -112,7 +113,7 @@ def test_files_without_a_digest(store: Store, state: State) -> None:
     assert state.has_all_digests()
 
 
-def test_one_transaction(store: Store, state: State) -> None:
+def test_one_transaction(store: FolderStore, state: State) -> None:
     """If a commit cannot be recorded to its end, or the digests of older files cannot, none is recorded."""
     commit(store, state, FIRST, [store.stage("s", MANIFEST, b"1")], [])
 
@@ -133,7 +134,7 @@ def test_one_transaction(store: Store, state: State) -> None:
     assert state.has_all_digests() is True
 
 
-def test_a_discarded_commit(store: Store, state: State) -> None:
+def test_a_discarded_commit(store: FolderStore, state: State) -> None:
     """A discarded commit forgets the digests of the files that it did not publish; the next commit records them."""
     commit(store, state, FIRST, [store.stage("s", MANIFEST, b"1"), store.stage("t", RUNS, b"2")], [])
     old = CUBE.replace("x", "old")
@@ -151,7 +152,7 @@ def test_a_discarded_commit(store: Store, state: State) -> None:
     assert state.digests() == {MANIFEST: digest(contents[MANIFEST]), RUNS: digest(b"2"), old: digest(b"3")}
 
 
-def test_a_finished_commit(store: Store, state: State) -> None:
+def test_a_finished_commit(store: FolderStore, state: State) -> None:
     """A commit that a crash interrupts and recovery finishes has its digests already."""
     operation = store.stage("s", MANIFEST, b"1")
     state.begin(FIRST, [operation], [entry(FIRST)], rebuilt=False, complete=False)
@@ -177,7 +178,7 @@ def test_reader(state: State) -> None:
         reader.of(["b"])
 
 
-def test_a_state_of_an_older_release(store: Store, state: State) -> None:
+def test_a_state_of_an_older_release(store: FolderStore, state: State) -> None:
     """A database that an older release made has no digests."""
     with closing(sqlite3.connect(store.path("older.sqlite"))) as database:
         database.execute("create table files (path text)")
@@ -187,7 +188,7 @@ def test_a_state_of_an_older_release(store: Store, state: State) -> None:
     assert state.digests() == {"a": digest(b"a")}
 
 
-def test_comparison(store: Store) -> None:
+def test_comparison(store: FolderStore) -> None:
     """A file that differs from its digest, or is gone, is damaged; one whose digest is unknown is not looked at."""
     put(store, "x", b"{}")
     store.refuse_damage("x", digest(b"{}"))
@@ -198,7 +199,7 @@ def test_comparison(store: Store) -> None:
         assert (caught.value.uri, caught.value.cause) == (uri, why)
 
 
-def test_small_files(store: Store) -> None:
+def test_small_files(store: FolderStore) -> None:
     """A small file is decoded if it has the digest of what was written, or that is unknown."""
     put(store, "x", b'{"size":5}')
     for known in (digest(b'{"size":5}'), None):
@@ -209,7 +210,7 @@ def test_small_files(store: Store) -> None:
     assert (caught.value.uri, caught.value.cause) == ("x", digests.WHY)
 
 
-def test_staged(store: Store) -> None:
+def test_staged(store: FolderStore) -> None:
     """The operation that publishes a file has the digest of what was written, not of what is there."""
     put(store, "s", b"damaged")
     operation = store.staged("s", "x", digest(b"written"))

@@ -77,7 +77,7 @@ def test_what_a_killed_run_leaves(owned: DataFolder, monkeypatch: pytest.MonkeyP
     for made in (path, path.parent):
         os.chown(made, *OWNER)
         made.chmod(0o640 if made == path else 0o750)
-    monkeypatch.setattr("pipeline.storage.store.Store.clear", lambda *_: None)
+    monkeypatch.setattr("pipeline.storage.folder.FolderStore.clear", lambda *_: None)
     interrupt_commit(owned, monkeypatch, 0)
     assert [path for path in owned.root.glob("staging/*/*") if path.is_dir()]
     assert [name for name in others(owned) if "/rows/" not in name and ".arrow " not in name] == []

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.tables import EVENTS
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.parquet import PartitionError, PartitionWriter
 from pipeline.storage.reordered import Reordered
-from pipeline.storage.store import Store
 
 
 def event(number: int) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int) -> Non
             "partition": [key[1] for key, size in sizes.items() for _ in range(size)],
         }
     )
-    store = Store(tmp_path)
+    store = FolderStore(tmp_path)
     writer = PartitionWriter(
         store, "staging/r", "r", EVENTS, dictionaries=("kind",), statistics=("timestamp",), row_group_rows=4
     )
@@ -95,7 +95,7 @@ def test_partitions_of_several_row_groups(tmp_path: Path, one_piece: int) -> Non
 
 def test_rows_that_would_be_lost(tmp_path: Path) -> None:
     """The writer refuses a partition whose rows are apart, and rows whose partition is not written."""
-    writer = PartitionWriter(Store(tmp_path), "staging/r", "r", EVENTS)
+    writer = PartitionWriter(FolderStore(tmp_path), "staging/r", "r", EVENTS)
     places = pa.table({"workspace_id": ["a", "b", "a"], "partition": ["d", "d", "d"]})
     for keys in ([("a", "d"), ("b", "d")], [("a", "d")]):
         with pytest.raises(PartitionError):

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.storage.store import DamagedError, Operation, Store
+from pipeline.storage.folder import FolderStore
+from pipeline.storage.store import DamagedError, Operation
 
 
 class Value(msgspec.Struct):
@@ -20,12 +21,12 @@ class Value(msgspec.Struct):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> FolderStore:
     """Return an empty data folder."""
-    return Store(tmp_path)
+    return FolderStore(tmp_path)
 
 
-def test_stage_and_publish(store: Store) -> None:
+def test_stage_and_publish(store: FolderStore) -> None:
     """A file has its final name only once it is published, and then the staged one is gone."""
     operation = store.stage("staging/r/x", "cube/a=1/x", b"12345")
     assert operation == Operation("replace", "cube/a=1/x", "staging/r/x", 5, 0xCBF53A1C)
@@ -41,14 +42,14 @@ def test_stage_and_publish(store: Store) -> None:
     assert store.read("cube/a=1/x") == b"12345"
 
 
-def test_stores_of_one_folder_are_equal(store: Store) -> None:
+def test_stores_of_one_folder_are_equal(store: FolderStore) -> None:
     """A store is a value: it stays that of its folder, and is equal to every other store of the folder."""
-    assert len({store, Store(store.root), Store(store.path("x"))}) == 2
+    assert len({store, FolderStore(store.root), FolderStore(store.path("x"))}) == 2
     with pytest.raises(AttributeError):
         setattr(store, "root", Path("/"))  # noqa: B010 - mypy knows that it cannot be set
 
 
-def test_nothing_is_staged(store: Store) -> None:
+def test_nothing_is_staged(store: FolderStore) -> None:
     """A file that is not there cannot be published."""
     with pytest.raises(FileNotFoundError):
         store.staged("staging/x", "cube/x")
@@ -59,7 +60,7 @@ def test_fields_of_an_operation() -> None:
     assert Operation("sync") == Operation("sync", "", "", 0)
 
 
-def test_read(store: Store) -> None:
+def test_read(store: FolderStore) -> None:
     """An absent file is None. A file that is not JSON of its type is damaged: the error names it and the cause."""
     assert (store.read("x"), store.load("x", Value)) == (None, None)
     store.stage("x", "y", b'{"n": 5}')
@@ -74,7 +75,7 @@ def test_read(store: Store) -> None:
         assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)  # it crosses processes
 
 
-def test_delete(store: Store) -> None:
+def test_delete(store: FolderStore) -> None:
     """A deleted file takes the empty folders of its partition along: their names hold ids that may be forgotten."""
     for name in ("cube/w=1/m=1/a", "cube/w=1/m=1/b", "cube/w=1/m=2/a", "cube/w=2/m=1/a"):
         store.stage(name, "", b"x")
@@ -89,7 +90,7 @@ def test_delete(store: Store) -> None:
     assert list(store.path("cube").iterdir()) == []
 
 
-def test_delete_again(store: Store) -> None:
+def test_delete_again(store: FolderStore) -> None:
     """A delete can be repeated, and removes the folders that a power cut brought back."""
     store.folder("cube/w=1")
     for _ in range(2):
@@ -97,7 +98,7 @@ def test_delete_again(store: Store) -> None:
         assert list(store.path("cube").iterdir()) == []
 
 
-def test_owner(store: Store) -> None:
+def test_owner(store: FolderStore) -> None:
     """A staged file and a new folder belong to the owner of the data folder, whoever runs the command."""
     if os.geteuid():
         pytest.skip("only root may give files away")
@@ -110,16 +111,16 @@ def test_owner(store: Store) -> None:
         assert (store.path(name).stat().st_uid, store.path(name).stat().st_gid) == (1234, 1234), name
 
 
-def test_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync waits for the disk of the data folder, alone or as an operation."""
     calls = []
-    monkeypatch.setattr("pipeline.storage.store.sync_file_system", lambda _, root: calls.append(root))
+    monkeypatch.setattr("pipeline.storage.folder.sync_file_system", lambda _, root: calls.append(root))
     store.sync()
     store.apply(Operation("sync"))
     assert calls == [store.root, store.root]
 
 
-def test_clear(store: Store) -> None:
+def test_clear(store: FolderStore) -> None:
     """A staging folder goes with everything in it; it need not exist."""
     store.stage("staging/r/deep/x", "", b"x")
     store.stage("staging/s/x", "", b"x")
@@ -129,7 +130,7 @@ def test_clear(store: Store) -> None:
 
 
 @pytest.mark.parametrize("late", [1, 9])
-def test_clear_while_a_worker_writes(store: Store, monkeypatch: pytest.MonkeyPatch, late: int) -> None:
+def test_clear_while_a_worker_writes(store: FolderStore, monkeypatch: pytest.MonkeyPatch, late: int) -> None:
     """A worker may write to a staging folder that is cleared: the rest of the folder goes, and it is no error."""
     store.stage("staging/r/deep/x", "", b"x")
     names, rmdir = iter(range(late)), os.rmdir
@@ -145,14 +146,14 @@ def test_clear_while_a_worker_writes(store: Store, monkeypatch: pytest.MonkeyPat
     assert not store.exists("staging/r/deep")
 
 
-def test_opened(store: Store) -> None:
+def test_opened(store: FolderStore) -> None:
     """Only a folder is opened as a data folder."""
     store.path("x").touch()
-    with pytest.raises(NotADirectoryError), Store.opened(store.path("x")):
+    with pytest.raises(NotADirectoryError), FolderStore.opened(store.path("x")):
         pass
 
 
-def test_folder(store: Store) -> None:
+def test_folder(store: FolderStore) -> None:
     """A folder is created where it is absent, with those above it."""
     for _ in range(2):
         assert store.folder("a/b/c") == store.root / "a/b/c"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage import atomic, ownership, store, syncs
+from pipeline.storage import atomic, folder, ownership, syncs
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 
 REPLACE = Operation("replace", "b", "staging/b", 1)
 SYNC = Operation("sync")
@@ -29,26 +30,26 @@ class Library:
 
 def test_the_data_folder_stays_open(tmp_path: Path) -> None:
     """All syncs of a run use the descriptor that was opened first; other processes do not inherit it."""
-    with Store.opened(tmp_path) as opened:
+    with FolderStore.opened(tmp_path) as opened:
         assert opened.descriptor is not None
         assert os.path.samestat(os.fstat(opened.descriptor), tmp_path.stat())
         opened.sync()
-        assert pickle.loads(pickle.dumps(opened)) == Store(tmp_path)
+        assert pickle.loads(pickle.dumps(opened)) == FolderStore(tmp_path)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(opened.descriptor)
-    Store(tmp_path).sync()
-    with pytest.raises(FileNotFoundError), Store.opened(tmp_path / "absent"):
+    FolderStore(tmp_path).sync()
+    with pytest.raises(FileNotFoundError), FolderStore.opened(tmp_path / "absent"):
         pass
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no syncfs")
 def test_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the system reports a failure, that is an error that names the data folder."""
-    monkeypatch.setattr(store, "sync_file_system", syncs.sync_file_system)  # which tests skip
-    Store(tmp_path).sync()
+    monkeypatch.setattr(folder, "sync_file_system", syncs.sync_file_system)  # which tests skip
+    FolderStore(tmp_path).sync()
     monkeypatch.setattr(syncs, "_LIBRARY", Library())
     with pytest.raises(OSError, match="Input/output error") as caught:
-        Store(tmp_path).sync()
+        FolderStore(tmp_path).sync()
     assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(tmp_path))
 
 
@@ -102,7 +103,7 @@ def test_a_folder_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.Mon
     ownership.make_folder(folder, tmp_path)
     (folder / "a").touch()
     (folder / "b").touch()
-    found = Store(tmp_path)
+    found = FolderStore(tmp_path)
     found.apply(Operation("delete", "events/workspace_id=w/day=d/a"))  # the folder is not empty yet
 
     def fail(*_: object, **__: object) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.storage.commit import recover
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Counts, Entry, State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 
 RUN = f"01KB{'A' * 22}"
 FINALS = (
@@ -25,20 +26,20 @@ MONTHS = [("v", "2026-12"), ("w", "2026-10"), ("w", "2026-11")]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> FolderStore:
     """Return an empty data folder."""
-    return Store(tmp_path)
+    return FolderStore(tmp_path)
 
 
 @pytest.fixture
-def state(store: Store) -> Iterator[State]:
+def state(store: FolderStore) -> Iterator[State]:
     """Return the state of the data folder."""
     state = State(store.path("state.sqlite"))
     yield state
     state.close()
 
 
-def lose(store: Store, state: State, finals: tuple[str, ...] = FINALS) -> None:
+def lose(store: FolderStore, state: State, finals: tuple[str, ...] = FINALS) -> None:
     """Begin a commit that replaces a file and deletes others, lose what it staged, and recover."""
     operations = [store.stage("staging/x", finals[0], b"x"), Operation("sync")]
     operations += [Operation("delete", final) for final in finals[1:]]
@@ -47,7 +48,7 @@ def lose(store: Store, state: State, finals: tuple[str, ...] = FINALS) -> None:
     recover(store, state)
 
 
-def test_remembered_until_mended(store: Store, state: State) -> None:
+def test_remembered_until_mended(store: FolderStore, state: State) -> None:
     """The workspaces and months of all tables are remembered, each once, until they are whole again."""
     assert state.torn_months() == []
     lose(store, state)
@@ -60,7 +61,7 @@ def test_remembered_until_mended(store: Store, state: State) -> None:
     assert state.torn_months() == []
 
 
-def test_rebuilt(store: Store, state: State) -> None:
+def test_rebuilt(store: FolderStore, state: State) -> None:
     """A commit that rebuilds everything repairs all months, if it is recorded to its end."""
     lose(store, state)
 
@@ -75,7 +76,7 @@ def test_rebuilt(store: Store, state: State) -> None:
     assert state.torn_months() == []
 
 
-def test_finished(store: Store, state: State) -> None:
+def test_finished(store: FolderStore, state: State) -> None:
     """A commit that recovery finishes leaves no month to repair."""
     numbers = count()
     operations = [store.stage(f"staging/{next(numbers)}", final, RUN.encode()) for final in FINALS]

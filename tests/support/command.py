@@ -14,8 +14,9 @@ from pipeline.commands.app import app
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import quarantine_path
 from pipeline.erasure import erase
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Counts, Entry, State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 from tests.support.data_folder import DataFolder
 
 _RAW = "raw/"
@@ -46,16 +47,16 @@ def parse(arguments: Sequence[str]) -> Any:
 
 def interrupt_commit(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Start a run, and interrupt its commit after `step` operations."""
-    apply, left = Store.apply, [step]
+    apply, left = FolderStore.apply, [step]
 
-    def stopping(store: Store, operation: Operation) -> None:
+    def stopping(store: FolderStore, operation: Operation) -> None:
         if not left[0]:
             raise KeyboardInterrupt
         left[0] -= 1
         apply(store, operation)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "apply", stopping)
+        patch.setattr(FolderStore, "apply", stopping)
         with pytest.raises(KeyboardInterrupt):
             folder.run()
 

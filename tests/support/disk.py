@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 
 Tree = dict[str, bytes]
 _STATE = "state.sqlite"
@@ -43,14 +44,14 @@ class Disk:
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Record a moment before each operation from now on."""
         self.durable = self._tree()
-        sync, apply, clear = Store.sync, Store.apply, Store.clear
+        sync, apply, clear = FolderStore.sync, FolderStore.apply, FolderStore.clear
 
-        def synced(store: Store) -> None:
+        def synced(store: FolderStore) -> None:
             self._note("sync")
             sync(store)
             self.durable, self.pending = self._tree(), []
 
-        def applied(store: Store, operation: Operation) -> None:
+        def applied(store: FolderStore, operation: Operation) -> None:
             if operation.kind == "sync":
                 apply(store, operation)
                 return
@@ -58,15 +59,15 @@ class Disk:
             apply(store, operation)
             self.pending.append(operation)
 
-        def cleared(store: Store, folder: str) -> None:
+        def cleared(store: FolderStore, folder: str) -> None:
             self._note(f"clear {folder}")
             gone = [path for path in self._tree() if path.startswith(f"{folder}/")]
             clear(store, folder)
             self.pending += [Operation("delete", path) for path in gone]
 
-        monkeypatch.setattr(Store, "sync", synced)
-        monkeypatch.setattr(Store, "apply", applied)
-        monkeypatch.setattr(Store, "clear", cleared)
+        monkeypatch.setattr(FolderStore, "sync", synced)
+        monkeypatch.setattr(FolderStore, "apply", applied)
+        monkeypatch.setattr(FolderStore, "clear", cleared)
         for name in ("begin", "end", "discard_commit"):
             self._watch_state(monkeypatch, name)
 

@@ -15,7 +15,7 @@ import pytest
 from pipeline import run
 from pipeline.erasure import erase
 from pipeline.load import pool, repair
-from pipeline.storage.store import Store
+from pipeline.storage.folder import FolderStore
 
 _COORDINATORS: Final = ("state.sqlite", "run.lock")  # with these begin the names of files that no piece may write
 _NAME: Final = "<attempt>"
@@ -118,7 +118,7 @@ def _named(value: Any) -> dict[str, int]:
 
 
 @contextmanager
-def checked(store: Store) -> Iterator[CheckedPieces]:
+def checked(store: FolderStore) -> Iterator[CheckedPieces]:
     """Check all pieces of the commands that the block runs in this process."""
     with pool.executor(2) as processes, pytest.MonkeyPatch.context() as patch:
         pieces = CheckedPieces(store.root, processes)

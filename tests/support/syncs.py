@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.storage import store
+from pipeline.storage import folder
 
 
 def skip_syncs(patch: pytest.MonkeyPatch) -> None:
     """Make every sync to the disk in this process do nothing."""
-    patch.setattr(store, "sync_file_system", lambda *_: None)
+    patch.setattr(folder, "sync_file_system", lambda *_: None)
     patch.setattr(os, "fsync", lambda _: None)
     patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Unsynced))
 

@@ -15,21 +15,22 @@ import pytest
 
 from pipeline import keys
 from pipeline.commands.app import app
-from pipeline.erasure import erase, stage
+from pipeline.erasure import stage
 from pipeline.load import stages
+from pipeline.storage import folder_writer
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
-from pipeline.storage.store import Store
 from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
 
 When = Literal["before", "after", "halt"]
 
 OPERATIONS: Final[dict[Any, tuple[str, ...]]] = {
-    Store: ("sync", "make_folders", "apply", "stage", "clear"),
+    FolderStore: ("sync", "make_folders", "apply", "stage", "clear"),
     State: ("begin", "end", "discard_commit", "carry_out"),
     stages: ("_read", "merge", "roll_up"),
     stage: ("erase_rejects",),
-    erase: ("append",),
+    folder_writer: ("append",),
     keys: ("write_rows",),
 }
 

@@ -12,6 +12,7 @@ import pytest
 from pipeline.contract.calendar import SECOND_US, day_start, rfc3339
 from pipeline.contract.formats import instant
 from pipeline.storage.engine import Engine
+from pipeline.storage.folder import FolderStore
 from pipeline.tz_diff.changes import compare
 from pipeline.tz_diff.effects import effects
 from pipeline.tz_diff.releases import find_release
@@ -73,7 +74,7 @@ def test_whose_numbers(folder: DataFolder, tmp_path: Path, old: Path, zone: str,
     assert by_workspace == recount(records, zone, like)
     assert set(by_workspace) == {WORKSPACE, OTHER}
     changes = compare(find_release(str(old)), find_release(str(new)), FIRST, LAST)
-    one_by_one = effects(folder.root, changes.moved, files_at_once=1)
+    one_by_one = effects(FolderStore(folder.root), changes.moved, files_at_once=1)
     assert {effect.workspace_id: (effect.credits, effect.days) for effect in one_by_one} == by_workspace
 
 

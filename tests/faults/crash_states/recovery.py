@@ -95,7 +95,7 @@ class Recovery:
             self._report = self._folder.run()
         except Exception as error:
             raise WrongError(f"the next run fails: {type(error).__name__}: {error}") from error
-        held = keys.stored(self._folder.root)
+        held = keys.stored(self._folder.root / "directory")
         more = hashlib.sha256(msgspec.json.encode(held)).digest()
         outcome = outcome_of(self._folder) + more
         if outcome not in self._outcomes:

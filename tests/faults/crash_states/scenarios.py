@@ -138,7 +138,7 @@ def with_keys(folder: DataFolder) -> None:
     members = [Member(workspace, user, "", "admin", "active") for workspace, user in pairs]
     keys.write_rows(folder.root / "directory/members.jsonl", members)
     for number, (workspace, user) in enumerate(pairs):
-        keys.create(folder.root, key_id=f"key_{number}", workspace_id=workspace, user_id=user)
+        keys.create(folder.root / "directory", key_id=f"key_{number}", workspace_id=workspace, user_id=user)
 
 
 def begun(folder: DataFolder) -> None:

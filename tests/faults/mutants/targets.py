@@ -35,8 +35,10 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         "tests/storage/test_commit.py",
         "tests/storage/test_damage.py::test_no_commit_is_discarded",
     ),
-    "pipeline/storage/store.py": (
+    "pipeline/storage/store.py": ("tests/storage/test_store.py", _DIGESTS),
+    "pipeline/storage/folder.py": (
         "tests/storage/test_store.py",
+        "tests/storage/test_published.py",
         _DIGESTS,
         "tests/storage/test_syncs.py",
         "tests/storage/test_commit.py",

@@ -102,7 +102,7 @@ class Upkeep(Machine):
                 return [world, made], Outcome()
 
             create: Callable[[], Any] = lambda: keys.create(  # noqa: E731
-                self.root, key_id=key, workspace_id=WORKSPACES[1], user_id=USERS[user]
+                self.root / "directory", key_id=key, workspace_id=WORKSPACES[1], user_id=USERS[user]
             )
             self.command(create, steps, fault, commits=False)
 
@@ -117,7 +117,9 @@ class Upkeep(Machine):
                 workspace, user, _revoked = world.keys[name]
                 return [world, replace(world, keys={**world.keys, name: (workspace, user, True)})], Outcome()
 
-            self.command(lambda: keys.revoke(self.root, name, rfc3339(self.now)), steps, fault, commits=False)
+            self.command(
+                lambda: keys.revoke(self.root / "directory", name, rfc3339(self.now)), steps, fault, commits=False
+            )
 
     @rule(kind=st.sampled_from(["sources", "everything"]), at=st.integers(0, 20))
     def back_up(self, kind: str, at: int) -> None:

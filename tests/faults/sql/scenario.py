@@ -22,8 +22,9 @@ from pipeline.load.results import BucketResult
 from pipeline.load.rollup import MonthGroup, roll_up
 from pipeline.storage.digests import DigestReader
 from pipeline.storage.engine import EngineError
+from pipeline.storage.folder import FolderStore
 from pipeline.storage.parquet import PartitionError
-from pipeline.storage.store import Operation, Store
+from pipeline.storage.store import Operation
 from pipeline.storage.tombstones import Tombstones, hashed
 from pipeline.validation.bulk import batch
 from tests.faults.sql.records import ADA, NEW, NEWER, OLD, files
@@ -93,7 +94,8 @@ class Scenario:
     def _job(self, tombstones: Tombstones) -> Job:
         now = self._folder.now
         root = self._folder.root
-        return Job(Store(root), "run", now, now + DAY_US, 1, tombstones, DigestReader(root / "state.sqlite"))
+        store = FolderStore(root, recorded=DigestReader(root / "state.sqlite"))
+        return Job(store, "run", now, now + DAY_US, 1, tombstones)
 
 
 def expected(log: Log, days: Collection[Day]) -> Tables:
@@ -198,7 +200,7 @@ def _partition(uri: str) -> tuple[str, str]:
 
 
 def _read(operation: Operation, job: Job) -> pa.Table:
-    table = pq.ParquetFile(job.store.path(operation.staged)).read()
+    table = pq.ParquetFile(job.store.local(operation.staged)).read()
     workspace = pa.repeat(pa.scalar(_partition(operation.final)[0]), table.num_rows)
     return table.add_column(0, _WORKSPACE, workspace)
 
