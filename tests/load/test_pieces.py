@@ -110,13 +110,13 @@ def test_all_pieces(folder: DataFolder, tmp_path: Path) -> None:
 def unlink(staged: str, job: Job) -> StagedFile:
     """Delete the input."""
     result = copy(staged, job)
-    job.store.path(staged).unlink()
+    job.store.scratch(staged).unlink()
     return result
 
 
 def append(staged: str, job: Job) -> StagedFile:
     """Change the input."""
-    with job.store.path(staged).open("ab") as file:
+    with job.store.scratch(staged).open("ab") as file:
         file.write(b"more")
     return copy(staged, job)
 
@@ -128,7 +128,7 @@ def share(staged: str, job: Job) -> StagedFile:
 
 def publish(staged: str, job: Job) -> StagedFile:
     """Write a file that is not staged."""
-    job.store.path("events").write_bytes(b"")
+    job.store.scratch("events").write_bytes(b"")
     return copy(staged, job)
 
 
