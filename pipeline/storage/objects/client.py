@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import obstore
+import obstore.store
 from obstore.exceptions import BaseError, NotModifiedError
-from obstore.store import S3Store
 
 from pipeline.contract.layout import LayoutError, StoredFile
 from pipeline.storage.objects.errors import ChangedError, ExistsError, UnavailableError, explain
@@ -63,8 +64,20 @@ class Client:
 
     def __init__(self, location: Location, *, api: Any = obstore, pause: Callable[[float], None] = time.sleep) -> None:
         self.location, self._api, self._pause = location, api, pause
-        self._reads = _connect(location, _LARGE, retries=_READS, silence=_SILENCE)
-        self._small, self._large = _connect(location, _SMALL), _connect(location, _LARGE)
+
+    # Each connection takes 40 ms to be made, mostly to read certificates.
+    @cached_property
+    def _reads(self) -> Any:
+        """Return the connection of what the library repeats by itself."""
+        return self._connect(_LARGE, retries=_READS, silence=_SILENCE)
+
+    @cached_property
+    def _small(self) -> Any:
+        return self._connect(_SMALL)
+
+    @cached_property
+    def _large(self) -> Any:
+        return self._connect(_LARGE)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave connections and credentials behind: the other process has its own."""
@@ -205,35 +218,38 @@ class Client:
         except (BaseError, FileNotFoundError, ValueError) as error:
             raise explain(error, self.location.url, key) from None
 
+    def _connect(self, limit: timedelta, *, retries: int = 0, silence: timedelta | None = None) -> Any:
+        """Return the store as obstore has it; the credentials are those of the environment, or of the machine's role.
 
-def _connect(location: Location, limit: timedelta, *, retries: int = 0, silence: timedelta | None = None) -> S3Store:
-    """Return the store as obstore has it; the credentials are those of the environment, or of the machine's role.
-
-    Args:
-        location: bucket, prefix and endpoint.
-        limit: of the time that a request may take, with its answer.
-        retries: how often the library repeats a request.
-        silence: after which a server that should send something is given up; it would also limit how long a file may
-            take to be sent, so what writes has none.
-    """
-    config: dict[str, Any] = {"conditional_put": "etag"}
-    if location.endpoint:  # both names of it, since the environment may have either
-        config |= {"endpoint": location.endpoint, "aws_endpoint_url_s3": location.endpoint}
-        config["virtual_hosted_style_request"] = False
-    options: dict[str, Any] = {"allow_http": location.is_plain, "connect_timeout": _CONNECT, "timeout": limit}
-    if silence is not None:
-        options["read_timeout"] = silence
-    return S3Store(
-        location.bucket,
-        prefix=location.prefix or None,
-        config=config,  # type: ignore[arg-type]
-        client_options=options,  # type: ignore[arg-type]
-        retry_config={
-            "max_retries": retries,
-            "retry_timeout": timedelta(minutes=1),
-            "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-        },
-    )
+        Args:
+            limit: of the time that a request may take, with its answer.
+            retries: how often the library repeats a request.
+            silence: after which a server that should send something is given up. It would also limit how long a file
+                may take to be sent, so what writes has none.
+        """
+        location = self.location
+        config: dict[str, Any] = {"conditional_put": "etag"}
+        if location.endpoint:  # both names of it, since the environment may have either
+            config |= {"endpoint": location.endpoint, "aws_endpoint_url_s3": location.endpoint}
+            config["virtual_hosted_style_request"] = False
+        options: dict[str, Any] = {"allow_http": location.is_plain, "connect_timeout": _CONNECT, "timeout": limit}
+        if silence is not None:
+            options["read_timeout"] = silence
+        return self._api.store.S3Store(
+            location.bucket,
+            prefix=location.prefix or None,
+            config=config,
+            client_options=options,
+            retry_config={
+                "max_retries": retries,
+                "retry_timeout": timedelta(minutes=1),
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=100),
+                    "max_backoff": timedelta(seconds=5),
+                    "base": 2,
+                },
+            },
+        )
 
 
 def _found(meta: Any) -> Found:

@@ -6,7 +6,6 @@ fails before it, or is overtaken by another, leaves the tables as they were, and
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
@@ -27,7 +26,7 @@ from pipeline.contract.tables import Published
 from pipeline.storage.objects.errors import OvertakenError
 from pipeline.storage.objects.flip import flip
 from pipeline.storage.objects.ledger import LedgerShard, RawObject
-from pipeline.storage.objects.snapshot import THREADS, Snapshot
+from pipeline.storage.objects.snapshot import Snapshot, at_once
 
 _SECOND: Final = 1_000_000  # microseconds
 
@@ -155,8 +154,7 @@ class _Draft:
         def create(key: str) -> None:
             client.create(key, self._new[key], StoredFile.of(self._name, self._new[key]))
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(create, self._new))
+        at_once(create, self._new)
 
     def _lists(self) -> Iterator[Superseded]:
         """Yield the lists of superseded objects, the last of which is this commit's."""

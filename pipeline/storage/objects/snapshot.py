@@ -3,7 +3,7 @@
 Reads the root, and the shards of the index and the ledger when somebody asks for them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -22,9 +22,20 @@ from pipeline.contract.object_names import (
 from pipeline.storage.objects.client import Client
 from pipeline.storage.objects.ledger import LedgerShard, RawObject
 
-THREADS: Final = 16  # requests at a time
+_THREADS: Final = 16  # requests at a time
 
 _Shard = TypeVar("_Shard", IndexShard, LedgerShard)
+
+
+def at_once(function: Callable[[str], object], names: Collection[str]) -> None:
+    """Call a function that waits for the store for each of some names, for several at a time."""
+    threads = min(_THREADS, len(names))
+    if threads < 2:  # noqa: PLR2004 - then a thread would only cost time
+        for name in sorted(names):
+            function(name)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(function, sorted(names)))
 
 
 class Snapshot:
@@ -70,9 +81,8 @@ class Snapshot:
 
     def load(self, *, index: Iterable[str] = (), ledger: Iterable[str] = ()) -> None:
         """Read several shards at a time."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(self.index, set(index)))
-            list(pool.map(self.ledger, set(ledger)))
+        at_once(self.index, {shard for shard in index if shard not in self._index})
+        at_once(self.ledger, {shard for shard in ledger if shard not in self._ledger})
 
     def file(self, path: str) -> StoredFile | None:
         """Return the current file of a logical path; None if none is published."""

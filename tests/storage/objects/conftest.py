@@ -18,8 +18,12 @@ except ImportError:
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the endpoint of a running SeaweedFS."""
+    """Return the endpoint of a running SeaweedFS, where the bucket of the tests exists."""
     with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as found:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in ENVIRONMENT.items():
+                patch.setenv(name, value)
+            Client(Location(BUCKET, "first", found)).replace("object", b"", None)  # creates the bucket
         yield found
 
 
