@@ -8,6 +8,7 @@ bytes were compared with what the index records.
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -46,10 +47,9 @@ class Scratch:
         Raises:
             ValueError: the key leads out of the folder.
         """
-        path = self.root / key
-        if not key or path != Path(os.path.normpath(path)) or self.root not in path.parents:
+        if key in {"", "."} or key != os.path.normpath(key) or key.startswith(("/", "..")):
             raise ValueError(f"not the key of an object: {key!r}")
-        return path
+        return self.root / key
 
     def fetch(self, key: str, file: StoredFile) -> Path:
         """Return the path of a copy of an immutable object, which is fetched unless it is there.
@@ -148,16 +148,13 @@ def scratch(client: Client, parent: Path | None = None) -> Iterator[Scratch]:
 
 
 def _remove_leftovers(base: Path) -> None:
-    """Remove the scratch folders of processes that were killed; those of others stay."""
-    for root in base.glob(f"{_PREFIX}*"):
-        if root.suffix:
-            continue
-        # A folder without a lock file is just being removed, or is another user's.
+    """Remove the scratch folders of processes that were killed: nobody holds their locks any more."""
+    for lock in base.glob(f"{_PREFIX}*.lock"):
         with suppress(OSError, Timeout):
-            if _lock_of(root).lstat().st_uid == os.getuid():
-                with FileLock(_lock_of(root), timeout=0):
-                    shutil.rmtree(root, ignore_errors=True)
-                    _lock_of(root).unlink(missing_ok=True)
+            if lock.lstat().st_uid == os.getuid() and stat.S_ISREG(lock.lstat().st_mode):
+                with FileLock(lock, timeout=0):
+                    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                    lock.unlink(missing_ok=True)
 
 
 def _lock_of(root: Path) -> Path:
