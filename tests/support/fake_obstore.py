@@ -15,7 +15,11 @@ from typing import Any, Literal, NamedTuple
 
 from obstore.exceptions import AlreadyExistsError, GenericError, NotModifiedError, PreconditionError
 
-Fault = Literal["", "lost request", "lost answer", "delayed", "conflict"]
+Fault = Literal["", "lost request", "lost answer", "delayed", "conflict", "killed before", "killed after"]
+
+
+class Killed(BaseException):
+    """Raised where a process is killed: no code of it runs any more."""
 
 
 class Stored(NamedTuple):
@@ -126,6 +130,8 @@ class FakeObstore:
         with self._lock:
             if fault == "conflict":
                 raise AlreadyExistsError("status code: 409")
+            if fault == "killed before":
+                raise Killed
             if fault == "delayed":
                 self._late.append(answer)
             if fault in {"lost request", "delayed"}:
@@ -133,6 +139,8 @@ class FakeObstore:
             result = answer()
             if fault == "lost answer":
                 raise GenericError("error sending request")
+            if fault == "killed after":
+                raise Killed
             return result
 
     def _found(self, path: str) -> Stored:

@@ -21,7 +21,7 @@ from pipeline.storage.objects.ledger import RawObject
 from pipeline.storage.objects.location import Location
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import GRACE
-from tests.support.fake_obstore import FakeObstore, Fault
+from tests.support.fake_obstore import FakeObstore, Fault, Killed
 
 SECOND: Final = 1_000_000  # microseconds
 
@@ -97,7 +97,8 @@ class World:
                 found()
                 self.store.fault = before
                 return ""
-            return "" if method in {"get", "head"} else found  # the library repeats what only reads
+            is_read = method in {"get", "head"} and not found.startswith("killed")
+            return "" if is_read else found  # the library repeats what only reads
 
         self.store.fault = fault
         try:
@@ -232,7 +233,7 @@ class Coordinator:
             outcomes.setdefault(run, "overtaken")
         except LayoutError:
             outcomes.setdefault(run, "overtaken")  # another run superseded what this one was to read
-        except UnavailableError:
+        except (UnavailableError, Killed):
             outcomes[run] = "unknown"
         self.stop()
 

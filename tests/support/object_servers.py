@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.request import Request, urlopen
 
 from tests.support.missing import skip
 
@@ -86,6 +87,16 @@ def rclone(folder: Path) -> Iterator[str]:
     ]
     with _running(command, re.compile(r"Starting s3 server")):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    """Yield the endpoint of moto's server, which keeps everything in memory, with an empty bucket."""
+    (port,) = _free_ports(1)
+    with _running([_tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)], re.compile(r"Running on ")):
+        endpoint = f"http://127.0.0.1:{port}"
+        with urlopen(Request(f"{endpoint}/{BUCKET}", method="PUT"), timeout=60):
+            yield endpoint
 
 
 def _tool(name: str) -> str:

@@ -10,6 +10,7 @@ from tests.support.missing import skip
 from tests.support.object_servers import BUCKET, ENVIRONMENT, seaweedfs
 
 try:
+    from pipeline.storage.objects import snapshot
     from pipeline.storage.objects.client import Client
     from pipeline.storage.objects.location import Location
 except ImportError:
@@ -62,3 +63,9 @@ def pauses() -> list[float]:
 def faulty(location: Location, proxy: FaultProxy, pauses: list[float]) -> Client:
     """Return a client of the same location that goes through the proxy."""
     return Client(Location(location.bucket, location.prefix, proxy.endpoint), pause=pauses.append)
+
+
+@pytest.fixture
+def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send the requests of a commit one after the other, so that an example can be repeated."""
+    monkeypatch.setattr(snapshot, "_THREADS", 1)
