@@ -5,16 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.storage.objects import snapshot
+from pipeline.storage.objects.client import Client
+from pipeline.storage.objects.location import Location
 from tests.support.fault_proxy import FaultProxy, fault_proxy
-from tests.support.missing import skip
 from tests.support.object_servers import BUCKET, ENVIRONMENT, seaweedfs
-
-try:
-    from pipeline.storage.objects import snapshot
-    from pipeline.storage.objects.client import Client
-    from pipeline.storage.objects.location import Location
-except ImportError:
-    skip("obstore is not installed")
 
 
 @pytest.fixture(scope="session")
