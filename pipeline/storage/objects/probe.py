@@ -35,11 +35,15 @@ def refuse_unsuitable(client: Client) -> None:
 
 
 def _probe(client: Client, key: str) -> None:
-    first = client.replace(key, b"1", None)
+    etag = client.replace(key, b"1", None)
     if _is_written(client, key, b"2", None):
         raise _unsuitable(client, "If-None-Match")
-    client.replace(key, b"3", first)
-    if _is_written(client, key, b"4", first):
+    # The ETag of the answer to a PUT, and then that of the object.
+    if not _is_written(client, key, b"3", etag):
+        raise _unsuitable(client, "If-Match")
+    found = client.head(key)
+    etag = "" if found is None else found.etag
+    if not _is_written(client, key, b"4", etag) or _is_written(client, key, b"5", etag):
         raise _unsuitable(client, "If-Match")
 
 
@@ -54,6 +58,6 @@ def _is_written(client: Client, key: str, content: bytes, etag: str | None) -> b
 def _unsuitable(client: Client, header: str) -> UnsuitableError:
     where = client.location.endpoint or client.location.url
     return UnsuitableError(
-        f"the object store at {where} ignores conditional writes ({header}), so two runs could destroy each other's"
-        " tables: use one that has them, such as Amazon S3, SeaweedFS 4.48 or a current MinIO"
+        f"the object store at {where} does not keep the conditions of writes ({header}), so two runs could destroy each"
+        " other's tables: use one that does, such as Amazon S3, SeaweedFS 4.48 or a current MinIO"
     )

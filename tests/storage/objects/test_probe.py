@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from pipeline.storage.objects.client import TRIES, Client
+from pipeline.storage.objects.client import TRIES, Client, Found
 from pipeline.storage.objects.errors import AccessError, UnavailableError
 from pipeline.storage.objects.location import Location
 from pipeline.storage.objects.probe import UnsuitableError, refuse_unsuitable
@@ -22,7 +23,9 @@ def test_an_unsuitable_store(tmp_path: Path) -> None:
     """A store that ignores `If-None-Match` is refused by name, and nothing is left there."""
     with rclone(tmp_path) as endpoint:
         client = Client(Location(BUCKET, "data", endpoint))
-        with pytest.raises(UnsuitableError, match=rf"{endpoint} ignores conditional writes \(If-None-Match\)"):
+        with pytest.raises(
+            UnsuitableError, match=rf"{endpoint} does not keep the conditions of writes \(If-None-Match\)"
+        ):
             refuse_unsuitable(client)
         assert list(client.list()) == []
 
@@ -41,6 +44,26 @@ def test_a_store_that_ignores_one_condition(client: Client, monkeypatch: pytest.
 
     monkeypatch.setattr(Client, "replace", ignoring)
     with pytest.raises(UnsuitableError, match="If-None-Match" if ignored == 1 else "If-Match"):
+        refuse_unsuitable(client)
+    assert list(client.list()) == []
+
+
+@pytest.mark.parametrize("lost", ["put", "head"])
+def test_a_store_without_etags(client: Client, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    """A store whose ETags cannot be used as conditions is refused, although it refuses a stale one."""
+    replace, head = Client.replace, Client.head
+
+    def put(client: Client, key: str, content: bytes, etag: str | None) -> str:
+        found = replace(client, key, content, etag)
+        return "None" if lost == "put" else found
+
+    def look(client: Client, key: str) -> Found | None:
+        found = head(client, key)
+        return found if lost == "put" or found is None else msgspec.structs.replace(found, etag="None")
+
+    monkeypatch.setattr(Client, "replace", put)
+    monkeypatch.setattr(Client, "head", look)
+    with pytest.raises(UnsuitableError, match="If-Match"):
         refuse_unsuitable(client)
     assert list(client.list()) == []
 
