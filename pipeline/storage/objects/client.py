@@ -27,7 +27,7 @@ TRIES: Final = 5  # of a write, and of a delete
 _FIRST_PAUSE: Final = 0.2  # seconds; each further one is twice as long
 _CONNECT: Final = timedelta(seconds=5)
 _SILENCE: Final = timedelta(seconds=30)  # in which a server that is sending must send something
-_SMALL: Final = timedelta(seconds=20)  # for a request with a few kilobytes
+_SMALL: Final = timedelta(seconds=30)  # for a request with a few kilobytes
 _LARGE: Final = timedelta(minutes=10)  # for a file, either way
 _READS: Final = 6  # repetitions of what only reads
 _DELETES: Final = 1_000  # keys in one request, which is what S3 allows

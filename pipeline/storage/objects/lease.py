@@ -22,6 +22,7 @@ from pipeline.storage.objects.errors import ChangedError, ObjectStoreError, Unav
 
 DURATION: Final = 60.0  # seconds that a lease lasts without being renewed
 _INTERVAL: Final = 10.0  # seconds between two renewals
+_RENEWAL_TRIES: Final = 2  # the next renewal is not far, and the end of a run waits for this one
 
 
 class LostLeaseError(RuntimeError):
@@ -86,7 +87,7 @@ class Lease:
         )
         ends = self._clocks.elapsed() + DURATION
         try:
-            etag = self._put(state, self._etag)
+            etag = self._put(state, self._etag, _RENEWAL_TRIES)
         except UnavailableError:
             return
         except (ObjectStoreError, LayoutError):
@@ -118,18 +119,18 @@ class Lease:
         state = LeaseState(self._owner, 1 if current is None else current.epoch + 1, now + DURATION)
         ends = self._clocks.elapsed() + DURATION
         try:
-            return state, self._put(state, etag), ends
+            return state, self._put(state, etag, TRIES), ends
         except ChangedError:
             raise BusyError(f"another run has just begun on {self._client.location.url}") from None
 
-    def _put(self, state: LeaseState, etag: str | None) -> str:
+    def _put(self, state: LeaseState, etag: str | None, tries: int) -> str:
         """Replace the lease, and return its ETag. If an answer is lost, look whether the lease was written.
 
         Raises:
             ChangedError: somebody else has written it.
         """
         content = msgspec.json.encode(state)
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, tries + 1):
             try:
                 return self._client.replace(LEASE, content, etag)
             except (ChangedError, UnavailableError):
@@ -138,7 +139,7 @@ class Lease:
                     return there
                 if there != etag and (current is None or current.owner != self._owner):
                     raise ChangedError(f"{LEASE} was changed by somebody else") from None
-                if tried == TRIES:
+                if tried == tries:
                     raise
                 etag = there  # of an earlier renewal, if that arrived late
             self._client.wait(tried)
