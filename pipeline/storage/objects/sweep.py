@@ -1,0 +1,90 @@
+"""Deletes the objects that no root names any more: superseded ones after a grace, and orphans.
+
+Reads a snapshot, lists the folders of the tables for orphans, and deletes. All instants are those of the store's clock.
+A key is used once, so what a root has superseded is never named again; and once a root is flipped, no run that began
+before it can commit, so what was stored before that root and is not named by it never will be.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pipeline.contract.object_names import LEASE, logical_path, object_key
+from pipeline.storage.objects.client import Client
+from pipeline.storage.objects.snapshot import Snapshot
+
+GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded
+ORPHANS: Final = 24 * 60 * 60 * 1_000_000  # microseconds after which an object is an orphan
+
+# Everything that runs put; neither raw logs nor the directory, which may be below the same prefix.
+_TABLES: Final = ("events", "cube", "actors", "quarantine", "runs", "tombstones", "carried_out")
+_FOLDERS: Final = (*_TABLES, "index", "ledger", "superseded", "staging", "probe")
+_PORTION: Final = 1_000
+
+
+def store_time(client: Client) -> int:
+    """Return what the store's clock has shown not long ago, in microseconds UTC: when the lease was renewed last.
+
+    Raises:
+        ObjectStoreError: the store cannot be used.
+    """
+    found = client.head(LEASE)
+    return 0 if found is None else found.stored
+
+
+def sweep(snapshot: Snapshot, now: int, grace: int = GRACE) -> set[str]:
+    """Delete what was superseded, and return the lists of it, for the commit that removes them from the root.
+
+    Args:
+        snapshot: of the current root, which may have been replaced meanwhile.
+        now: by the store's clock.
+        grace: 0 deletes everything at once, which `forget` and `retention` have to.
+
+    Raises:
+        ObjectStoreError: the store cannot be used; what is left is deleted next time.
+    """
+    swept = set()
+    for file, until, keys in snapshot.superseded():
+        if not grace or until + grace < now:
+            snapshot.client.delete(keys)
+            swept.add(file.name)
+    return swept
+
+
+def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
+    """Delete what was put by runs that never committed it, and return how many objects that were.
+
+    Args:
+        snapshot: of a root that the caller has just flipped, and has read again.
+        now: by the store's clock.
+        age: for which objects are kept in any case; with 0, those that were stored before the root are deleted.
+
+    Raises:
+        ObjectStoreError: the store cannot be used; what is left is deleted next time.
+    """
+    before = min(snapshot.stored, now - age)
+    count, pending = 0, []
+    kept = set() if snapshot.root is None else snapshot.root.keys()
+    kept.update(key for _, _, keys in snapshot.superseded() for key in keys)
+    if snapshot.root is not None:
+        snapshot.load(index=snapshot.root.index)
+    for key in _older(snapshot.client, before):
+        if key not in kept and not _is_current(snapshot, key):
+            pending.append(key)
+        if len(pending) == _PORTION:
+            snapshot.client.delete(pending)
+            count, pending = count + len(pending), []
+    snapshot.client.delete(pending)
+    return count + len(pending)
+
+
+def _older(client: Client, instant: int) -> Iterator[str]:
+    for folder in _FOLDERS:
+        for found in client.list(folder):
+            if found.stored < instant:
+                yield found.key
+
+
+def _is_current(snapshot: Snapshot, key: str) -> bool:
+    path = logical_path(key)
+    file = None if path is None else snapshot.file(path)
+    return path is not None and file is not None and object_key(path, file.name) == key
