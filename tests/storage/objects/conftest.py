@@ -10,8 +10,8 @@ from tests.support.missing import skip
 from tests.support.object_servers import BUCKET, ENVIRONMENT, seaweedfs
 
 try:
-    from pipeline.storage.objects.client import Client
-    from pipeline.storage.objects.location import Location
+    from pipeline.contract.location import Location
+    from pipeline.contract.object_client import Client
 except ImportError:
     skip("obstore is not installed")
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pipeline.contract.layout import LayoutError, Root
+from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import OvertakenError, UnavailableError
 from pipeline.contract.object_names import ROOT
 from pipeline.storage.objects import commit as commit_module
 from pipeline.storage.objects import flip as flip_module
 from pipeline.storage.objects import snapshot as snapshot_module
 from pipeline.storage.objects import sweep as sweep_module
-from pipeline.storage.objects.client import Client
 from pipeline.storage.objects.commit import Changes
-from pipeline.storage.objects.errors import OvertakenError, UnavailableError
 from pipeline.storage.objects.snapshot import Snapshot
 from tests.support.object_runs import SECOND, Coordinator, World
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage.objects.client import TRIES, Client
-from pipeline.storage.objects.errors import AccessError, UnavailableError
-from pipeline.storage.objects.location import Location
+from pipeline.contract.location import Location
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import AccessError, UnavailableError
 from pipeline.storage.objects.probe import UnsuitableError, refuse_unsuitable
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.object_servers import BUCKET, READER_KEYS, rclone
