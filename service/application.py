@@ -12,6 +12,7 @@ from service.http.front import Front
 from service.http.handlers import DEPENDENCIES, ROUTE_HANDLERS, ServiceState, raise_to_front
 from service.http.rate_limit import RateLimiter, open_store
 from service.http.stopping import Stopping
+from service.tables.folder_source import FolderSource
 from service.tables.snapshots import Snapshots
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
@@ -40,7 +41,7 @@ def create_app(
         DirectoryError: a directory file is broken.
         SettingError: the source of session keys or the rate limit store cannot be used.
     """
-    snapshots = Snapshots(settings.data_dir)
+    snapshots = Snapshots(FolderSource(settings.data_dir))
     directory = DirectoryReader(settings.data_dir, monotonic)
     directory.warn_of_empty_files()
     tokens = TokenVerifier(settings, monotonic)

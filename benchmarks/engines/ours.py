@@ -31,6 +31,7 @@ from service.api.parameters import FeedParameters, LanguageParameters, SummaryPa
 from service.api.routes import ACTIVITY, BY_LANGUAGE, SUMMARY
 from service.auth.authentication import Caller
 from service.auth.directory import DirectoryReader
+from service.tables.folder_source import FolderSource
 from service.tables.snapshots import Snapshots
 
 _PATHS: Final[dict[Kind, str]] = {"summary": SUMMARY, "by_language": BY_LANGUAGE, "feed": ACTIVITY}
@@ -117,7 +118,7 @@ class OursServed(Ours):
 
 class _Reader:
     def __init__(self, folder: Path) -> None:
-        self._snapshots = Snapshots(folder)
+        self._snapshots = Snapshots(FolderSource(folder))
         self._directory = DirectoryReader(folder)
         self._members = _first_members(folder)
 
@@ -125,9 +126,8 @@ class _Reader:
         takes, ask, answer = _STEPS[question.kind]
         caller = Caller("api_key", self._members[question.workspace_id], question.workspace_id, None, ())
         values = parameters.read(takes, _path(question).partition("?")[2].encode(), [])
-        self._snapshots.current()
         asked = ask(values, caller, self._directory.current(), _NOW_US)
-        return msgspec.json.encode(answer(asked, self._snapshots))
+        return msgspec.json.encode(answer(asked, self._snapshots.current()))
 
 
 class _Client:

@@ -21,7 +21,7 @@ from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.errors import UnknownUserError
 from service.tables.event_scan import Filter, Hit, Matches, Position
-from service.tables.snapshots import Snapshots, Workspace
+from service.tables.snapshots import Snapshot, Workspace
 
 _ANY_ID = "-"  # of a position outside the window, where ids are never compared
 
@@ -119,9 +119,9 @@ def ask(parameters: FeedParameters, caller: Caller, directory: Directory, now: i
     )
 
 
-def answer(question: Question, snapshots: Snapshots) -> Page:
+def answer(question: Question, snapshot: Snapshot) -> Page:
     """Read the page from the tables."""
-    return snapshots.read(question.workspace_id, lambda workspace: _page(workspace, question))
+    return snapshot.read(question.workspace_id, lambda workspace: _page(workspace, question))
 
 
 def _page(workspace: Workspace, question: Question) -> Page:

@@ -17,7 +17,7 @@ from service.api.parameters import LanguageParameters
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import windows
-from service.tables.snapshots import Snapshots
+from service.tables.snapshots import Snapshot
 from service.tables.windows import LanguageUsage
 
 _NOTHING = LanguageUsage(0, 0, 0, 0)
@@ -74,10 +74,10 @@ def ask(parameters: LanguageParameters, caller: Caller, directory: Directory, no
     )
 
 
-def answer(question: Question, snapshots: Snapshots) -> ByLanguage:
+def answer(question: Question, snapshot: Snapshot) -> ByLanguage:
     """Compute the answer from the tables."""
     start, end = _window(question)
-    used = snapshots.read(question.workspace_id, lambda workspace: windows.by_locale(workspace, start, end))
+    used = snapshot.read(question.workspace_id, lambda workspace: windows.by_locale(workspace, start, end))
     all_credits = sum(row.credits for row in used.values())
     all_characters = sum(row.characters for row in used.values())
     untagged = used.pop(None, _NOTHING)

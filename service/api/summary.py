@@ -6,7 +6,7 @@ through `tables.billing`.
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, Literal
 
 import msgspec
@@ -20,7 +20,8 @@ from service.api.parameters import SummaryParameters
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import billing, windows
-from service.tables.snapshots import Snapshots
+from service.tables.snapshots import Snapshot
+from service.tables.source import gathered
 from service.tables.windows import Windows
 
 _UNITS: Final[dict[View, Literal["day", "week", "month"]]] = {"daily": "day", "weekly": "week", "monthly": "month"}
@@ -170,19 +171,19 @@ def ask(parameters: SummaryParameters, caller: Caller, directory: Directory, now
     )
 
 
-def answer(question: Question, snapshots: Snapshots) -> Summary:
+def answer(question: Question, snapshot: Snapshot) -> Summary:
     """Compute the answer from the tables."""
     boundaries = calendar.range_days(question.timezone, question.range, question.today)
     buckets = calendar.view_buckets(question.timezone, question.activity_view, question.today)
     starts = [*(bucket.start for bucket in buckets), buckets[-1].end]
-    days, used = snapshots.read(question.workspace_id, lambda workspace: windows.between(workspace, boundaries, starts))
+    days, used = snapshot.read(question.workspace_id, lambda workspace: windows.between(workspace, boundaries, starts))
     characters, lines = days.totals["characters"], days.totals["lines"]
     return Summary(
         range=question.range,
         activity_view=question.activity_view,
         timezone=question.timezone,
         period=Period.of(boundaries[0], boundaries[-1]),
-        credits=_credits(question, snapshots),
+        credits=_credits(question, snapshot),
         characters=Total(characters),
         corrected=Total(days.totals["corrected"]),
         lines=Lines(lines, quotient(characters, lines, 1) if lines else None),
@@ -193,12 +194,13 @@ def answer(question: Question, snapshots: Snapshots) -> Summary:
     )
 
 
-def _credits(question: Question, snapshots: Snapshots) -> Credits:
+def _credits(question: Question, snapshot: Snapshot) -> Credits:
     start, end = question.billing_period
-    used = sum(
-        snapshots.read(workspace_id, lambda workspace: billing.used(workspace, question.user_id, start, end))
-        for workspace_id in question.user_workspaces
-    )
+
+    def used_in(workspace_id: str) -> int:
+        return snapshot.read(workspace_id, lambda workspace: billing.used(workspace, question.user_id, start, end))
+
+    used = sum(gathered(partial(used_in, workspace_id) for workspace_id in question.user_workspaces))
     percent = min(quotient(100 * used, question.quota, 2), 100.0) if question.quota else None
     return Credits(used, question.quota, percent)
 

@@ -16,7 +16,7 @@ import msgspec
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.lru import LruCache
-from service.tables.snapshots import Identity
+from service.tables.source import Identity
 
 _ANSWERS_BYTES: Final = 64 << 20  # room for every zone, range and view of one workspace
 _REQUESTS_BYTES: Final = 8 << 20  # likewise

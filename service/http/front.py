@@ -32,7 +32,8 @@ from service.http.rate_limit import RateLimiter
 from service.http.read_path import ReadPath
 from service.http.stopping import Stopping
 from service.lru import LruCache
-from service.tables.snapshots import Snapshots, StoreError
+from service.tables.snapshots import Snapshots
+from service.tables.source import StoreError
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
 
@@ -150,11 +151,11 @@ class Front:
     async def _open(self, exchange: Exchange) -> Reply:
         """Return the reply of an open route. The large ones are kept, since anyone can ask for them at any rate."""
         if exchange.path not in _KEPT:
-            return await subrequest.ask(self._app, exchange.scope, None)
+            return await subrequest.ask(self._app, exchange.scope)
         key = (exchange.path, self._snapshots.actions())
         kept = self._kept.get(key)
         if kept is None:
-            kept = await subrequest.ask(self._app, exchange.scope, None)
+            kept = await subrequest.ask(self._app, exchange.scope)
             self._kept.put(key, kept, len(kept.body))
         return Reply(kept.status, [*kept.headers], kept.body)
 

@@ -1,7 +1,7 @@
 """The handlers of the Litestar application: each computes the `data` of one route from a question, and nothing else.
 
 The front does everything else that a request needs: credential, parameters, caching, `meta`, errors. It leaves the
-question in the state of the request, where `provide_question` finds it. Handlers run in the event loop: each takes well
+question and the snapshot of the tables in the state of the request. Handlers run in the event loop: each takes well
 under a millisecond of arithmetic, less than a thread would cost.
 """
 
@@ -19,10 +19,11 @@ from service.api.routes import ACTIVITY, BY_LANGUAGE, LIVE, METRICS, READY, SCHE
 from service.errors import UnavailableError
 from service.http import openapi
 from service.http.stopping import Stopping
-from service.tables.snapshots import Snapshots
+from service.tables.snapshots import Snapshot, Snapshots
 from service.telemetry.metrics import Metrics
 
 QUESTION: Final = "question"  # name in the state of the request, and of the dependency
+SNAPSHOT: Final = "snapshot"  # name in the state of the request
 
 _EXPOSITION: Final = CONTENT_TYPE_PLAIN_0_0_4.partition("; charset=")[0]  # Litestar adds the charset
 
@@ -41,24 +42,31 @@ def provide_question(scope: Scope) -> Any:
     return scope["state"][QUESTION]
 
 
+def _snapshot(scope: Scope) -> Snapshot:
+    """Return the snapshot that the front left in the state of the request, of which the answer is computed.
+
+    Raises:
+        StoreError: nothing was published.
+    """
+    return scope["state"][SNAPSHOT]  # type: ignore[no-any-return]
+
+
 @get(SUMMARY, sync_to_thread=False)
-def usage_summary(question: NamedDependency[summary.Question], state: ServiceState) -> Answer[summary.Summary]:
+def usage_summary(question: NamedDependency[summary.Question], scope: Scope) -> Answer[summary.Summary]:
     """Compute totals, buckets and days, and the caller's own credits."""
-    return Answer(summary.answer(question, state.snapshots))
+    return Answer(summary.answer(question, _snapshot(scope)))
 
 
 @get(BY_LANGUAGE, sync_to_thread=False)
-def usage_by_language(
-    question: NamedDependency[by_language.Question], state: ServiceState
-) -> Answer[by_language.ByLanguage]:
+def usage_by_language(question: NamedDependency[by_language.Question], scope: Scope) -> Answer[by_language.ByLanguage]:
     """Compute what each language used."""
-    return Answer(by_language.answer(question, state.snapshots))
+    return Answer(by_language.answer(question, _snapshot(scope)))
 
 
 @get(ACTIVITY, sync_to_thread=False)
-def usage_activity(question: NamedDependency[activity.Question], state: ServiceState) -> activity.Page:
+def usage_activity(question: NamedDependency[activity.Question], scope: Scope) -> activity.Page:
     """Read one page of events."""
-    return activity.answer(question, state.snapshots)
+    return activity.answer(question, _snapshot(scope))
 
 
 @get(WHOAMI, sync_to_thread=False)

@@ -21,7 +21,8 @@ from service.http import representations, subrequest
 from service.http.cache import AnswerCache, CachedAnswer, Request, RequestCache, etag, matches, question_digest
 from service.http.exchange import Exchange, Reply
 from service.http.rate_limit import RateLimiter
-from service.tables.snapshots import Identity, Snapshot, Snapshots, StoreError
+from service.tables.snapshots import Snapshot, Snapshots
+from service.tables.source import NotFetchedError, StoreError
 
 _CACHING: Final = (
     (b"cache-control", b"private, no-cache"),
@@ -76,7 +77,8 @@ class ReadPath:
             question = endpoint.ask(parameters, caller, directory, exchange.now)
             if failure and endpoint.needs_tables:
                 raise failure
-            answer = await self._answer(question, tables, exchange)
+            answer, snapshot = await self._answer(question, snapshot, exchange)
+            tables = snapshot and snapshot.identity
             self._requests.put(request, directory, tables, exchange.now, question.until, answer)
         form = representations.choose(answer, endpoint.csv_tables, exchange.headers, exchange.query_string)
         tag = etag(form.digest, caller)
@@ -94,11 +96,26 @@ class ReadPath:
         except StoreError as error:
             return None, error
 
-    async def _answer(self, question: Question, tables: Identity | None, exchange: Exchange) -> CachedAnswer:
-        """Return the answer to a question, from memory or from its handler."""
-        answer = self._answers.get((tables, question))
+    async def _answer(
+        self, question: Question, snapshot: Snapshot | None, exchange: Exchange
+    ) -> tuple[CachedAnswer, Snapshot | None]:
+        """Return the answer to a question, from memory or from its handler, and the snapshot that it is of."""
+        answer = self._answers.get((snapshot and snapshot.identity, question))
         exchange.cached = answer is not None
         if answer is None:
-            data = (await subrequest.ask(self._app, exchange.scope, question)).body
-            answer = self._answers.put((tables, question), data, question_digest(exchange.path, question, data))
-        return answer
+            data, snapshot = await self._compute(question, snapshot, exchange)
+            key = (snapshot and snapshot.identity, question)
+            answer = self._answers.put(key, data, question_digest(exchange.path, question, data))
+        return answer, snapshot
+
+    async def _compute(
+        self, question: Question, snapshot: Snapshot | None, exchange: Exchange
+    ) -> tuple[bytes, Snapshot | None]:
+        """Return what the handler answers. While files are fetched that it lacks, other requests are answered."""
+        while True:
+            try:
+                return (await subrequest.ask(self._app, exchange.scope, question, snapshot)).body, snapshot
+            except NotFetchedError as missing:
+                if snapshot is None:
+                    raise
+                snapshot = await self._snapshots.fetched(snapshot, missing)

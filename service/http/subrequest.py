@@ -4,10 +4,13 @@ import msgspec
 from litestar.types import ASGIApp, HTTPRequestEvent, HTTPScope, Message
 
 from service.http.exchange import Reply
-from service.http.handlers import QUESTION
+from service.http.handlers import QUESTION, SNAPSHOT
+from service.tables.snapshots import Snapshot
 
 
-async def ask(app: ASGIApp, scope: HTTPScope, question: msgspec.Struct | None) -> Reply:
+async def ask(
+    app: ASGIApp, scope: HTTPScope, question: msgspec.Struct | None = None, snapshot: Snapshot | None = None
+) -> Reply:
     """Return what the handler of the request's path answers to a question.
 
     Handlers read no headers, and get none: Litestar would refuse a malformed `Host`.
@@ -16,6 +19,7 @@ async def ask(app: ASGIApp, scope: HTTPScope, question: msgspec.Struct | None) -
         app: the wrapped application.
         scope: of the request; HEAD becomes GET.
         question: None for a route that takes none.
+        snapshot: of the tables, for a question that needs them.
     """
     reply = Reply(500, [], b"")
 
@@ -29,6 +33,6 @@ async def ask(app: ASGIApp, scope: HTTPScope, question: msgspec.Struct | None) -
         elif message["type"] == "http.response.body":
             reply.body += message["body"]
 
-    inner: HTTPScope = {**scope, "method": "GET", "headers": [], "state": {QUESTION: question}}
+    inner: HTTPScope = {**scope, "method": "GET", "headers": [], "state": {QUESTION: question, SNAPSHOT: snapshot}}
     await app(inner, receive, send)
     return reply

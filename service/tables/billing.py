@@ -4,6 +4,7 @@ Reads the actors table for whole UTC days, and the events of the days that the p
 two).
 """
 
+from contextlib import closing
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
@@ -70,8 +71,9 @@ def _used(workspace: Workspace, user_id: str, start: int, end: int) -> int:
 def _used_in_part(workspace: Workspace, day: int, user_id: str, start: int, end: int) -> int:
     """Return the credits of a user's events of one UTC day (counted from 1970-01-01) that lie in `[start, end)`."""
     try:
-        with pq.ParquetFile(workspace.events_path(utc_day(day * DAY_US)), page_checksum_verification=True) as file:
-            events: Any = file.read(["timestamp", "user_id", "credits"], use_threads=False)
+        with closing(workspace.events(utc_day(day * DAY_US))) as file:
+            reader = pq.ParquetFile(file.open(), page_checksum_verification=True)
+            events: Any = reader.read(["timestamp", "user_id", "credits"], use_threads=False)
     except FileNotFoundError:  # erased a moment ago
         return 0
     instants = events.column("timestamp").cast("int64")

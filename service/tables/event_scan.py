@@ -6,11 +6,9 @@ others. Results are cached under the identity of their file. Files stay open unt
 replaced meanwhile is still read as it was.
 """
 
-import os
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from pipeline.contract.calendar import DAY_US, utc_day
 from service.tables.month_blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
 from service.tables.snapshots import Workspace
+from service.tables.source import DayFile
 
 _CONTENT: Final = [
     "action",
@@ -98,14 +97,13 @@ class Hit(NamedTuple):
 class _Partition:
     """The partition of a day as it was when it was opened. Cached results bear the identity of its file."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = pa.OSFile(str(path))
-        stat = os.fstat(self._file.fileno())
-        self.identity = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    def __init__(self, file: DayFile) -> None:
+        self._file = file
+        self.identity = file.identity
 
     @cached_property
     def _reader(self) -> Any:
-        return pq.ParquetFile(self._file, read_dictionary=_REPETITIVE, page_checksum_verification=True)
+        return pq.ParquetFile(self._file.open(), read_dictionary=_REPETITIVE, page_checksum_verification=True)
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first and the last instant of every row group."""
@@ -198,7 +196,7 @@ class Matches:
 
     def _open(self, day: int) -> _Partition | None:
         try:
-            return _Partition(self._workspace.events_path(utc_day(day * DAY_US)))
+            return _Partition(self._workspace.events(utc_day(day * DAY_US)))
         except FileNotFoundError:  # erased a moment ago
             return None
 

@@ -5,7 +5,6 @@ the difference of two rows. Running totals may wrap around in 64 bits; a differe
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.contract.actions import is_action
 from pipeline.contract.tables import MEASURES
+from service.tables.source import Readable
 
 Integers = NDArray[np.int64]
 
@@ -107,9 +107,9 @@ class Actors(msgspec.Struct, frozen=True):
         return list(zip(self.days[rows].tolist(), self.credits[rows].tolist(), strict=True))
 
 
-def read_totals(path: Path) -> Totals:
+def read_totals(source: Readable) -> Totals:
     """Read a cube file and add up the locales."""
-    table = _read(path, ["quarter", *MEASURES])
+    table = _read(source, ["quarter", *MEASURES])
     quarters = integers(table, "quarter")
     order = np.argsort(quarters, kind="stable")
     distinct, firsts = np.unique(quarters[order], return_index=True)
@@ -117,9 +117,9 @@ def read_totals(path: Path) -> Totals:
     return Totals(distinct, _sums_before(np.append(firsts, len(quarters)), columns))
 
 
-def read_locale_totals(path: Path) -> LocaleTotals:
+def read_locale_totals(source: Readable) -> LocaleTotals:
     """Read a cube file and keep the locales apart."""
-    table = _read(path, ["quarter", "locale", *LANGUAGE_MEASURES])
+    table = _read(source, ["quarter", "locale", *LANGUAGE_MEASURES])
     quarters = integers(table, "quarter")
     locales, codes = encoded(table, "locale")
     origin, latest = (int(quarters.min()), int(quarters.max())) if len(quarters) else (0, 0)
@@ -130,9 +130,9 @@ def read_locale_totals(path: Path) -> LocaleTotals:
     return LocaleTotals(locales, origin, span, keys[order], _sums_before(np.arange(len(keys) + 1), columns))
 
 
-def read_actors(path: Path) -> Actors:
+def read_actors(source: Readable) -> Actors:
     """Read an actors file."""
-    table = _read(path, ["user_id", "action", "day", "credits"])
+    table = _read(source, ["user_id", "action", "day", "credits"])
     names, users = encoded(table, "user_id")
     actions, action_codes = encoded(table, "action")
     if not all(is_action(action or "") for action in actions):  # also one that runs no longer accept
@@ -148,9 +148,9 @@ def read_actors(path: Path) -> Actors:
     )
 
 
-def _read(path: Path, columns: list[str]) -> Any:
+def _read(source: Readable, columns: list[str]) -> Any:
     # Not `read_table`, which would derive columns from the folders' names and look for more files.
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with pq.ParquetFile(source, page_checksum_verification=True) as file:
         return file.read(columns, use_threads=False)
 
 

@@ -1,34 +1,35 @@
-"""The published tables of one data folder: the current commit, and each workspace's months, loaded on demand.
+"""What is published at one moment, and each workspace's months and events, loaded on demand.
 
-Reads `published.json`, the manifests, and through `month_blocks` the cube and actors files; writes nothing. One `stat`
-a request shows whether anything changed. The caches are bounded in bytes.
-
-    StoreError  nothing is published yet, or the tables cannot be read
+Reads through a `source`, and through `month_blocks` the cube and actors files; writes nothing. The caches are bounded
+in bytes.
 """
 
-import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import date
-from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 import pyarrow as pa
 
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import utc_day
-from pipeline.contract.files import open_file
-from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Manifest, Month, Published, events_path, manifest_path
+from pipeline.contract.tables import PUBLISHED, SCHEMA_VERSION, Month, Published
 from service.lru import LruCache
 from service.tables.month_blocks import Actors, LocaleTotals, Totals, read_actors, read_locale_totals, read_totals
+from service.tables.source import (
+    DayFile,
+    Fetched,
+    Files,
+    Identity,
+    NotFetchedError,
+    Readable,
+    Source,
+    StoreError,
+    gathered,
+)
 
-# Of a file: modification time, inode, size. A rename changes at least one of them.
-Identity = tuple[int, int, int]
-
-DEFAULT_BLOCK_BYTES: Final = 64 << 20  # a worker takes about 300 MB in all
-# What a workspace takes in memory: as Python objects, a manifest takes several times its text.
-_WORKSPACE_BYTES: Final = 1000
-_OBJECT_FACTOR: Final = 4
+BLOCK_BYTES: Final = 64 << 20  # a worker takes about 300 MB in all
 # What a cached value takes besides its own size: its key, its cache entry, the objects around its arrays.
 _ENTRY_BYTES: Final = 700
 # Raised by damaged files. Parquet footers have no checksum, so a column may have lost its name, or a text its encoding.
@@ -38,43 +39,32 @@ _T = TypeVar("_T")
 _Block = TypeVar("_Block", Totals, LocaleTotals, Actors)
 
 
-class StoreError(Exception):
-    """Raised when nothing is published yet, or the tables cannot be read; the message is for the log only."""
-
-
-class Snapshot(NamedTuple):
-    """What `published.json` says, the identity of that file, and of its content `data_as_of` as text, and actions."""
-
-    published: Published
-    identity: Identity
-    as_of: str | None
-    actions: tuple[str, ...]
-
-
 class Workspace:
     """The tables of one workspace as of one commit."""
 
-    def __init__(self, data_dir: Path, workspace_id: str, months: dict[str, Month], blocks: LruCache[object]) -> None:
-        self._data_dir = data_dir
-        self._months = months
+    def __init__(self, files: Files, blocks: LruCache[object]) -> None:
+        self._files = files
         self._blocks = blocks
-        self.workspace_id = workspace_id
 
-    def totals(self, start: int, end: int) -> Iterator[Totals]:
-        """Yield the running totals of every month that `[start, end)` touches, oldest first."""
-        return (self._block(month.cube, read_totals) for month in self._touched(start, end))
+    def totals(self, start: int, end: int) -> list[Totals]:
+        """Return the running totals of every month that `[start, end)` touches, oldest first."""
+        return self._read([month.cube for month in self._touched(start, end)], read_totals)
 
-    def locale_totals(self, start: int, end: int) -> Iterator[LocaleTotals]:
-        """Yield the running totals of the same months, separate for each locale."""
-        return (self._block(month.cube, read_locale_totals) for month in self._touched(start, end))
+    def locale_totals(self, start: int, end: int) -> list[LocaleTotals]:
+        """Return the running totals of the same months, separate for each locale."""
+        return self._read([month.cube for month in self._touched(start, end)], read_locale_totals)
 
-    def actors(self, start: int, end: int) -> Iterator[Actors]:
-        """Yield the actors of the same months."""
-        return (self._block(month.actors, read_actors) for month in self._touched(start, end))
+    def actors(self, start: int, end: int) -> list[Actors]:
+        """Return the actors of the same months."""
+        return self._read([month.actors for month in self._touched(start, end)], read_actors)
 
-    def events_path(self, day: date) -> Path:
-        """Return the path of the events of a UTC day."""
-        return self._data_dir / events_path(self.workspace_id, day.isoformat())
+    def events(self, day: date) -> DayFile:
+        """Return the events of a UTC day.
+
+        Raises:
+            FileNotFoundError: there are none.
+        """
+        return self._files.day(day)
 
     def version(self, start: int, end: int) -> tuple[str, ...]:
         """Return a key that is different as soon as any month that `[start, end)` touches has changed."""
@@ -96,36 +86,76 @@ class Workspace:
 
     def _touched(self, start: int, end: int) -> Iterator[Month]:
         first, last = (utc_day(instant).isoformat()[:7] for instant in (start, end - 1))
-        return (month for name, month in sorted(self._months.items()) if first <= name <= last)
+        return (month for name, month in sorted(self._files.months.items()) if first <= name <= last)
 
-    def _block(self, path: str, read: Callable[[Path], _Block]) -> _Block:
+    def _read(self, paths: Sequence[str], read: Callable[[Readable], _Block]) -> list[_Block]:
+        return gathered(partial(self._block, path, read) for path in paths)
+
+    def _block(self, path: str, read: Callable[[Readable], _Block]) -> _Block:
         # A file with a given name never changes: the next commit writes a file with another name.
-        return self.cached((path, read), lambda: read(self._data_dir / path), lambda block: block.size_bytes)
+        return self.cached((path, read), lambda: read(self._files.month(path)), lambda block: block.size_bytes)
 
 
-class _Loaded(NamedTuple):
-    """A workspace in memory."""
+class Snapshot(msgspec.Struct, frozen=True, eq=False):
+    """What is published at one moment. What is computed of one snapshot is of one commit.
 
-    workspace: Workspace
-    manifest: Identity | None  # None: it has no manifest
-    published: Identity  # of `published.json` when the manifest was last looked at
-    size_bytes: int
+    Attributes:
+        published: the content of `published.json`.
+        identity: of that file.
+        as_of: its `data_as_of` as text.
+        actions: its actions.
+        source: where the tables are.
+        blocks: the months, events and sums in memory.
+        fetched: files that were fetched for an answer which is being computed.
+    """
+
+    published: Published
+    identity: Identity
+    as_of: str | None
+    actions: tuple[str, ...]
+    source: Source
+    blocks: LruCache[object]
+    fetched: Fetched = {}
+
+    def read(self, workspace_id: str, compute: Callable[[Workspace], _T]) -> _T:
+        """Return the result of `compute` on the tables of one workspace, all of one commit.
+
+        If a file is missing, a commit has just replaced it: what names it is read again, and `compute` called again.
+
+        Raises:
+            NotFetchedError: files have to be fetched first, by `Snapshots.fetched`.
+            StoreError: the tables cannot be read.
+        """
+        try:
+            try:
+                return compute(self._workspace(workspace_id))
+            except FileNotFoundError:
+                self.source.forget(workspace_id)
+                return compute(self._workspace(workspace_id))
+        except _DAMAGED as error:
+            raise StoreError(f"workspace {workspace_id}: {error}") from error
+
+    def _workspace(self, workspace_id: str) -> Workspace:
+        return Workspace(self.source.files(workspace_id, self.published, self.identity, self.fetched), self.blocks)
 
 
 class Snapshots:
-    """The published tables of one data folder."""
+    """What is published, moment by moment.
 
-    def __init__(self, data_dir: Path, block_bytes: int = DEFAULT_BLOCK_BYTES) -> None:
-        self._data_dir = data_dir
-        self._published = str(data_dir / PUBLISHED)  # not a Path, which would cost something at every request
+    Args:
+        source: where the tables are.
+        block_bytes: how much memory the months, events and sums may take.
+    """
+
+    def __init__(self, source: Source, block_bytes: int = BLOCK_BYTES) -> None:
+        self._source = source
         self._blocks: LruCache[object] = LruCache(block_bytes)
-        self._workspaces: LruCache[_Loaded] = LruCache(block_bytes // 8)
         self._snapshot: Snapshot | None = None
 
     @property
     def loaded_workspaces(self) -> int:
         """Return how many workspaces are in memory."""
-        return len(self._workspaces)
+        return self._source.loaded_workspaces
 
     @property
     def block_bytes(self) -> int:
@@ -136,18 +166,18 @@ class Snapshots:
         """Return what is published now.
 
         Raises:
-            StoreError: nothing is published yet, or `published.json` cannot be read.
+            StoreError: nothing is published yet, or what is published cannot be read.
         """
         try:
-            stat = os.stat(self._published)  # noqa: PTH116 - the one file that every request touches
-            if self._snapshot is None or self._snapshot.identity != _identity(stat):
-                content, identity = _read(Path(self._published))
-                published = msgspec.json.decode(content, type=Published)
+            if self._snapshot is None or self._snapshot.identity != self._source.identity():
+                published, identity = self._source.published()
                 if published.schema_version != SCHEMA_VERSION:
                     raise StoreError(
                         f"published tables have schema version {published.schema_version}, not {SCHEMA_VERSION}"
                     )
-                self._snapshot = Snapshot(published, identity, published.as_of, published.actions)
+                self._snapshot = Snapshot(
+                    published, identity, published.as_of, published.actions, self._source, self._blocks
+                )
         except FileNotFoundError:
             raise StoreError("nothing is published yet") from None
         except _DAMAGED as error:
@@ -161,55 +191,18 @@ class Snapshots:
         except StoreError:
             return ACTIONS
 
-    def read(self, workspace_id: str, compute: Callable[[Workspace], _T]) -> _T:
-        """Return the result of `compute` on the tables of one workspace, all of one commit.
-
-        If a file is missing, a commit has just replaced it: the manifest is read again, and `compute` called once more.
+    async def fetched(self, snapshot: Snapshot, missing: NotFetchedError) -> Snapshot:
+        """Return a snapshot with the files that an answer lacked: a later one if they do not exist any more.
 
         Raises:
-            StoreError: the tables cannot be read.
+            StoreError: they cannot be fetched.
         """
         try:
-            try:
-                return compute(self._workspace(workspace_id))
-            except FileNotFoundError:
-                self._workspaces.drop(workspace_id)
-                return compute(self._workspace(workspace_id))
-        except _DAMAGED as error:
-            raise StoreError(f"workspace {workspace_id}: {error}") from error
-
-    def _workspace(self, workspace_id: str) -> Workspace:
-        published = (self._snapshot or self.current()).identity  # one `stat` a request, however much it reads
-        path = self._data_dir / manifest_path(workspace_id)
-        known = self._workspaces.get(workspace_id)
-        if known is not None and known.published == published:
-            return known.workspace
-        if known is not None and known.manifest == _stat(path):
-            known = known._replace(published=published)
-        else:
-            try:
-                content, identity = _read(path)
-                months = msgspec.json.decode(content, type=Manifest).months
-            except FileNotFoundError:  # no events so far
-                content, identity, months = b"", None, {}
-            workspace = Workspace(self._data_dir, workspace_id, months, self._blocks)
-            known = _Loaded(workspace, identity, published, _WORKSPACE_BYTES + _OBJECT_FACTOR * len(content))
-        self._workspaces.put(workspace_id, known, known.size_bytes)
-        return known.workspace
-
-
-def _read(path: Path) -> tuple[bytes, Identity]:
-    """Return the content and the identity of a file, both of the same file even if it is being replaced."""
-    with open_file(path) as file:
-        return file.read(), _identity(os.fstat(file.fileno()))
-
-
-def _stat(path: Path) -> Identity | None:
-    try:
-        return _identity(path.stat())
-    except FileNotFoundError:
-        return None
-
-
-def _identity(stat: os.stat_result) -> Identity:
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+            files = await self._source.fetch(missing.files)
+        except FileNotFoundError as error:
+            await self._source.read_again()
+            later = self.current()
+            if later.identity == snapshot.identity:
+                raise StoreError(str(error)) from error
+            return later
+        return msgspec.structs.replace(snapshot, fetched={**snapshot.fetched, **files})

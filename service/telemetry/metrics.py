@@ -19,7 +19,8 @@ from prometheus_client.utils import floatToGoString
 from pipeline.contract.calendar import SECOND_US
 from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from service.errors import ApiError
-from service.tables.snapshots import Snapshots, StoreError
+from service.tables.snapshots import Snapshots
+from service.tables.source import StoreError
 from service.telemetry.shared_counters import CounterMemory, SharedCounters
 
 _OTHER: Final = "other"

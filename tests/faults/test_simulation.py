@@ -75,7 +75,7 @@ def mix_commits(patch: pytest.MonkeyPatch) -> None:
 
     def stale(workspace: Workspace, path: str, read: Callable[..., Any]) -> Any:
         key = path.rpartition("/")[0], read
-        return workspace.cached(key, lambda: read(workspace._data_dir / path), lambda block: block.size_bytes)  # noqa: SLF001
+        return workspace.cached(key, lambda: read(workspace._files.month(path)), lambda block: block.size_bytes)  # noqa: SLF001
 
     patch.setattr(Workspace, "_block", stale)
 

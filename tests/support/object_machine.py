@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.contract.layout import LayoutError
 from pipeline.storage.objects import sweep as sweep_module
-from pipeline.storage.objects.errors import UnavailableError
+from pipeline.contract.object_errors import UnavailableError
 from tests.support.fake_obstore import Killed
 from tests.support.object_runs import SECOND, Coordinator, World
 

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from pipeline.contract.layout import IndexShard, LayoutError, StoredFile, decode_root
+from pipeline.contract.location import Location
+from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import OvertakenError, UnavailableError
 from pipeline.contract.object_names import ROOT, object_key, object_name, shard_of
 from pipeline.contract.tables import Published, cube_path, events_path
-from pipeline.storage.objects.client import Client
 from pipeline.storage.objects.commit import Changes, commit, new_token
-from pipeline.storage.objects.errors import OvertakenError, UnavailableError
 from pipeline.storage.objects.ledger import RawObject
-from pipeline.storage.objects.location import Location
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import GRACE
 from tests.support.fake_obstore import FakeObstore, Fault, Killed

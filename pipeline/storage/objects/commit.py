@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pipeline.contract.layout import RECENT, IndexShard, Root, StoredFile, Superseded, SupersededKeys, encode_packed
+from pipeline.contract.object_errors import OvertakenError
 from pipeline.contract.object_names import (
     CARRIED_OUT,
     TOMBSTONES,
@@ -23,7 +24,6 @@ from pipeline.contract.object_names import (
     superseded_key,
 )
 from pipeline.contract.tables import Published
-from pipeline.storage.objects.errors import OvertakenError
 from pipeline.storage.objects.flip import flip
 from pipeline.storage.objects.ledger import LedgerShard, RawObject
 from pipeline.storage.objects.snapshot import Snapshot, at_once

@@ -5,9 +5,9 @@ the one that was read, the same PUT may be repeated: only one of several can suc
 """
 
 from pipeline.contract.layout import Root, decode_root, encode_root
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import ChangedError, OvertakenError, UnavailableError
 from pipeline.contract.object_names import ROOT
-from pipeline.storage.objects.client import TRIES, Client
-from pipeline.storage.objects.errors import ChangedError, OvertakenError, UnavailableError
 
 
 def flip(client: Client, root: Root, etag: str | None) -> None:

@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from pipeline.contract.layout import LayoutError
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import ChangedError, ObjectStoreError, UnavailableError
 from pipeline.contract.object_names import LEASE
 from pipeline.storage.lock import BusyError
-from pipeline.storage.objects.client import TRIES, Client
-from pipeline.storage.objects.errors import ChangedError, ObjectStoreError, UnavailableError
 
 DURATION: Final = 60.0  # seconds that a lease lasts without being renewed
 _INTERVAL: Final = 10.0  # seconds between two renewals

@@ -4,9 +4,9 @@ Puts, reads and deletes one object in `probe/`. Some servers ignore `If-None-Mat
 replace each other's root, and neither would notice.
 """
 
-from pipeline.storage.objects.client import TRIES, Client
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import ChangedError, ObjectStoreError, UnavailableError
 from pipeline.storage.objects.commit import new_token
-from pipeline.storage.objects.errors import ChangedError, ObjectStoreError, UnavailableError
 
 
 class UnsuitableError(ObjectStoreError):

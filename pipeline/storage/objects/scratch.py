@@ -20,7 +20,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from pipeline.contract.layout import LayoutError, StoredFile
-from pipeline.storage.objects.client import Client, Found
+from pipeline.contract.object_client import Client, Found
 
 _PREFIX: Final = "usage-scratch-"
 _THREADS: Final = 8  # files fetched at a time

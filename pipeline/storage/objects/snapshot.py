@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from pipeline.contract.layout import IndexShard, Root, StoredFile, SupersededKeys, decode_packed, decode_root
+from pipeline.contract.object_client import Client
 from pipeline.contract.object_names import (
     CARRIED_OUT,
     ROOT,
@@ -19,7 +20,6 @@ from pipeline.contract.object_names import (
     shard_of_path,
     superseded_key,
 )
-from pipeline.storage.objects.client import Client
 from pipeline.storage.objects.ledger import LedgerShard, RawObject
 
 _THREADS: Final = 16  # requests at a time

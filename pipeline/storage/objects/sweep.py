@@ -8,8 +8,8 @@ before it can commit, so what was stored before that root and is not named by it
 from collections.abc import Iterator
 from typing import Final
 
+from pipeline.contract.object_client import Client
 from pipeline.contract.object_names import LEASE, logical_path, object_key
-from pipeline.storage.objects.client import Client
 from pipeline.storage.objects.snapshot import Snapshot
 
 GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded

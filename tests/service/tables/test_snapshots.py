@@ -11,19 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.calendar import DAY_US
-from service.tables import snapshots
+from service.tables import folder_source
 from service.tables.event_scan import Filter, Matches, Position
-from service.tables.snapshots import Snapshots, StoreError, Workspace
+from service.tables.folder_source import FolderSource
+from service.tables.snapshots import Snapshots, Workspace
+from service.tables.source import StoreError
 from tests.support.service_folder import ServiceFolder
 
 Maker = Callable[..., dict[str, Any]]
 
 
 def _credits(folder: Any, store: Snapshots) -> int:
-    store.current()
     end = folder.now + DAY_US
     return sum(
-        store.read(
+        store.current().read(
             folder.workspace,
             lambda workspace: [int(month.sums[-1, 0]) for month in workspace.totals(folder.now - 90 * DAY_US, end)],
         )
@@ -32,7 +33,7 @@ def _credits(folder: Any, store: Snapshots) -> int:
 
 def test_new_commit_is_seen(folder: Any, event: Maker) -> None:
     """The next answer includes what a commit published."""
-    store = Snapshots(folder.root)
+    store = Snapshots(FolderSource(folder.root))
     folder.publish([event(folder.now, credits=1)])
     assert _credits(folder, store) == 1
     folder.publish([event(folder.now, credits=1), event(folder.now - 40 * DAY_US, credits=20)])
@@ -41,7 +42,7 @@ def test_new_commit_is_seen(folder: Any, event: Maker) -> None:
 
 def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between commits no file is opened; after a commit, only the changed files are read again."""
-    store = Snapshots(folder.root)
+    store = Snapshots(FolderSource(folder.root))
     folder.publish([event(folder.now, credits=1)])
     _credits(folder, store)
     reads: list[str] = []
@@ -56,7 +57,7 @@ def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytes
         monkeypatch.setattr(owner, name, opened)
 
     watch(Path, "open")
-    watch(snapshots, "open_file")
+    watch(folder_source, "open_file")
     watch(pq, "ParquetFile")
     assert _credits(folder, store) == 1
     assert reads == []
@@ -68,10 +69,9 @@ def test_hot_request_reads_nothing(folder: Any, event: Maker, monkeypatch: pytes
 
 def test_file_that_vanished(folder: Any, event: Maker) -> None:
     """If a commit has replaced a month file but not yet published.json, the manifest is read once more."""
-    store = Snapshots(folder.root)
+    store = Snapshots(FolderSource(folder.root))
     folder.publish([event(folder.now, credits=1)])
-    store.current()
-    store.read(folder.workspace, lambda _: None)
+    store.current().read(folder.workspace, lambda _: None)
     old = (folder.root / "published.json").read_bytes()
     stat = (folder.root / "published.json").stat()
     folder.publish([event(folder.now, credits=7)])
@@ -80,7 +80,9 @@ def test_file_that_vanished(folder: Any, event: Maker) -> None:
     for path in folder.root.glob("cube/*/*/run0001.parquet"):
         path.unlink()
     end = folder.now + DAY_US
-    rows = store.read(folder.workspace, lambda w: [int(m.sums[-1, 0]) for m in w.totals(folder.now - DAY_US, end)])
+    rows = store.current().read(
+        folder.workspace, lambda w: [int(m.sums[-1, 0]) for m in w.totals(folder.now - DAY_US, end)]
+    )
     assert rows == [7]
 
 
@@ -90,7 +92,7 @@ def test_file_that_stays_away(folder: Any, event: Maker) -> None:
     for path in folder.root.glob("cube/*/*/*.parquet"):
         path.unlink()
     with pytest.raises(StoreError):
-        _credits(folder, Snapshots(folder.root))
+        _credits(folder, Snapshots(FolderSource(folder.root)))
     reply = folder.ask("/api/v1/usage/summary")
     assert (reply.status, reply.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert int(reply.headers["retry-after"]) > 0
@@ -132,13 +134,13 @@ def test_other_schema_version(folder: Any) -> None:
     path = folder.root / "published.json"
     path.write_bytes(path.read_bytes().replace(b'"schema_version":1', b'"schema_version":99'))
     with pytest.raises(StoreError, match="99"):
-        Snapshots(folder.root).current()
+        Snapshots(FolderSource(folder.root)).current()
 
 
 def test_memory_is_bounded(folder: Any, event: Maker) -> None:
     """Even if the cache has no room, every answer is right."""
     folder.publish([event(folder.now - k * DAY_US, credits=1) for k in range(80)])
-    store = Snapshots(folder.root, block_bytes=1)
+    store = Snapshots(FolderSource(folder.root), block_bytes=1)
     assert _credits(folder, store) == _credits(folder, store) == 80
 
 
@@ -147,18 +149,18 @@ def test_memory_is_counted(folder: Any, event: Maker) -> None:
     days = [folder.now - k * DAY_US for k in range(80)]
     workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
     folder.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])
-    store = Snapshots(folder.root)
-    store.current()
+    store = Snapshots(FolderSource(folder.root))
+    snapshot = store.current()
     wanted = Filter(days[-1], folder.now + 1, None, None)
 
     def read(workspace: Workspace) -> None:
         with closing(Matches(workspace, wanted)) as matches:
             matches.contents(list(matches.older(Position(folder.now + 1, "-"))))
 
-    store.read(workspaces[0], read)
+    snapshot.read(workspaces[0], read)
     before, counted_before = _resident_bytes(), store.block_bytes
     for workspace in workspaces[1:]:
-        store.read(workspace, read)
+        snapshot.read(workspace, read)
     taken, counted = _resident_bytes() - before, store.block_bytes - counted_before
     assert taken < 1.5 * counted
 

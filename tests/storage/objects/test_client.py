@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.contract.layout import LayoutError, StoredFile
-from pipeline.storage.objects.client import TRIES, Client
-from pipeline.storage.objects.errors import (
+from pipeline.contract.location import Location
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import (
     AccessError,
     ChangedError,
     NoBucketError,
     ObjectStoreError,
     UnavailableError,
 )
-from pipeline.storage.objects.location import Location
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.object_servers import READER_KEYS
 

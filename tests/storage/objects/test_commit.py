@@ -8,6 +8,8 @@ from typing import Final
 import pytest
 
 from pipeline.contract.layout import RECENT, IndexShard, LayoutError, StoredFile, encode_root
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import OvertakenError, UnavailableError
 from pipeline.contract.object_names import (
     CARRIED_OUT,
     LEASE,
@@ -19,9 +21,7 @@ from pipeline.contract.object_names import (
 )
 from pipeline.contract.tables import Published, actors_path, cube_path, events_path, quarantine_path, runs_path
 from pipeline.storage.entries import Counts, Entry
-from pipeline.storage.objects.client import TRIES, Client
 from pipeline.storage.objects.commit import Changes, commit, new_token
-from pipeline.storage.objects.errors import OvertakenError, UnavailableError
 from pipeline.storage.objects.ledger import RawObject
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import GRACE, ORPHANS, store_time, sweep, sweep_orphans

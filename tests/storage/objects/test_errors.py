@@ -9,7 +9,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from pipeline.storage.objects.errors import (
+from pipeline.contract.object_errors import (
     AccessError,
     ChangedError,
     ExistsError,

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pipeline.contract.layout import LayoutError
+from pipeline.contract.location import Location
+from pipeline.contract.object_client import TRIES, Client
+from pipeline.contract.object_errors import UnavailableError
 from pipeline.contract.object_names import LEASE
 from pipeline.storage.lock import BusyError
-from pipeline.storage.objects.client import TRIES, Client
-from pipeline.storage.objects.errors import UnavailableError
 from pipeline.storage.objects.lease import DURATION, Clocks, Lease, LostLeaseError, leased
-from pipeline.storage.objects.location import Location
 from tests.support.fake_obstore import FakeObstore, Fault
 from tests.support.fault_proxy import Fault as NetworkFault
 from tests.support.fault_proxy import FaultProxy

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.storage.objects.location import Location, LocationError, is_address, locate
+from pipeline.contract.location import Location, LocationError, is_address, locate
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from pipeline.contract.object_names import ROOT
 from pipeline.storage.objects import commit as commit_module
 from pipeline.storage.objects import flip as flip_module
 from pipeline.storage.objects import sweep as sweep_module
-from pipeline.storage.objects.client import Client
+from pipeline.contract.object_client import Client
 from pipeline.storage.objects.commit import Changes
-from pipeline.storage.objects.errors import OvertakenError
+from pipeline.contract.object_errors import OvertakenError
 from pipeline.storage.objects.snapshot import Snapshot
 from tests.support.object_machine import Store
 from tests.support.object_runs import SECOND

@@ -10,8 +10,8 @@ import pytest
 from filelock import FileLock
 
 from pipeline.contract.layout import LayoutError, StoredFile
-from pipeline.storage.objects.client import Client
-from pipeline.storage.objects.errors import ChangedError, UnavailableError
+from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import ChangedError, UnavailableError
 from pipeline.storage.objects.scratch import Scratch, scratch
 from tests.support.fault_proxy import Fault, FaultProxy
 

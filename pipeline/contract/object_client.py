@@ -19,8 +19,8 @@ import obstore.store
 from obstore.exceptions import BaseError, NotModifiedError
 
 from pipeline.contract.layout import LayoutError, StoredFile
-from pipeline.storage.objects.errors import ChangedError, ExistsError, UnavailableError, explain
-from pipeline.storage.objects.location import Location
+from pipeline.contract.location import Location
+from pipeline.contract.object_errors import ChangedError, ExistsError, UnavailableError, explain
 
 TRIES: Final = 5  # of a write, and of a delete
 
