@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.contract.layout import LayoutError
-from pipeline.storage.objects import sweep as sweep_module
 from pipeline.contract.object_errors import UnavailableError
+from pipeline.storage.objects import sweep as sweep_module
 from tests.support.fake_obstore import Killed
 from tests.support.object_runs import SECOND, Coordinator, World
 

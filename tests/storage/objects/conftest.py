@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.storage.objects import snapshot
-from pipeline.contract.object_client import Client
 from pipeline.contract.location import Location
+from pipeline.contract.object_client import Client
+from pipeline.storage.objects import snapshot
 from tests.support.fault_proxy import FaultProxy, fault_proxy
 from tests.support.object_servers import BUCKET, ENVIRONMENT, seaweedfs
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.contract.layout import StoredFile
+from pipeline.contract.location import Location
+from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import NoBucketError, OvertakenError
 from pipeline.contract.object_names import object_key, object_name
 from pipeline.contract.tables import Published, events_path
-from pipeline.contract.object_client import Client
 from pipeline.storage.objects.commit import Changes, commit
-from pipeline.contract.object_errors import NoBucketError, OvertakenError
 from pipeline.storage.objects.lease import leased
-from pipeline.contract.location import Location
 from pipeline.storage.objects.probe import refuse_unsuitable
 from pipeline.storage.objects.scratch import scratch
 from pipeline.storage.objects.snapshot import Snapshot

@@ -9,13 +9,13 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from pipeline.contract.layout import LayoutError, Root
+from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import OvertakenError
 from pipeline.contract.object_names import ROOT
 from pipeline.storage.objects import commit as commit_module
 from pipeline.storage.objects import flip as flip_module
 from pipeline.storage.objects import sweep as sweep_module
-from pipeline.contract.object_client import Client
 from pipeline.storage.objects.commit import Changes
-from pipeline.contract.object_errors import OvertakenError
 from pipeline.storage.objects.snapshot import Snapshot
 from tests.support.object_machine import Store
 from tests.support.object_runs import SECOND

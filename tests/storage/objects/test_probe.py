@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pipeline.contract.location import Location
 from pipeline.contract.object_client import TRIES, Client, Found
 from pipeline.contract.object_errors import AccessError, UnavailableError
-from pipeline.contract.location import Location
 from pipeline.storage.objects.probe import UnsuitableError, refuse_unsuitable
 from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.object_servers import BUCKET, READER_KEYS, rclone
