@@ -19,7 +19,7 @@ from pipeline.load.cluster.work import ClusterError, refuse_mismatch, work
 _CONNECT_SECONDS: Final = 10
 _WORKERS_SECONDS: Final = 30
 _LOOK_SECONDS: Final = 5  # how often it is looked for workers while a piece is waited for
-# How often a piece may end with the death of its worker. Dask's own limit of 3 is reached by some machines that go away;
+# How often a piece may end with the death of its worker. Dask's own limit of 3 is reached by machines that go away;
 # this one only by a piece that kills its workers, such as by its memory.
 _ALLOWED_FAILURES: Final = 10
 
