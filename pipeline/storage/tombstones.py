@@ -57,17 +57,21 @@ class Tombstones(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, root: Path, digest: Digest = EMPTY) -> "Tombstones":
-        """Return the tombstones of a data folder; none if the file does not exist.
+        """Return the tombstones of a data folder; none if the file does not exist. The rest is as in `parse`."""
+        path = root / TOMBSTONES
+        return cls.parse(path.read_bytes() if path.exists() else b"", digest)
+
+    @classmethod
+    def parse(cls, content: bytes, digest: Digest = EMPTY) -> "Tombstones":
+        """Return the tombstones of a file.
 
         Args:
-            root: the data folder.
+            content: of the file.
             digest: of the bytes with which the file must begin, since lines are only added to it.
 
         Raises:
             TombstonesError: a line is not a tombstone, or earlier lines were changed or are gone.
         """
-        path = root / TOMBSTONES
-        content = path.read_bytes() if path.exists() else b""
         found = []
         for number, line in enumerate(content.splitlines(), start=1):
             try:
@@ -117,7 +121,12 @@ def append(root: Path, *tombstones: Tombstone) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    atomic.append(root / TOMBSTONES, msgspec.json.Encoder().encode_lines(tombstones), root)
+    atomic.append(root / TOMBSTONES, encoded(tombstones), root)
+
+
+def encoded(tombstones: Iterable[Tombstone]) -> bytes:
+    """Return the lines of some tombstones."""
+    return msgspec.json.Encoder().encode_lines(tombstones)
 
 
 def hashed(id_: str) -> str:

@@ -1,0 +1,229 @@
+"""The tables on an object store, held by a command that changes them: the lease, the snapshot and the scratch folder.
+
+There is no journal and nothing to recover: until the root is flipped, nothing has happened.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from pipeline.contract.calendar import zone_data_version
+from pipeline.contract.layout import StoredFile
+from pipeline.contract.object_client import Client
+from pipeline.contract.object_names import CARRIED_OUT, object_key, object_name
+from pipeline.contract.tables import SCHEMA_VERSION, Published
+from pipeline.storage import catalog
+from pipeline.storage.changes import Changes, Extent
+from pipeline.storage.entries import Entry
+from pipeline.storage.objects import commit as commits
+from pipeline.storage.objects.lease import Lease, leased
+from pipeline.storage.objects.ledger import RawObject
+from pipeline.storage.objects.probe import refuse_unsuitable
+from pipeline.storage.objects.scratch import Scratch, scratch
+from pipeline.storage.objects.snapshot import Snapshot
+from pipeline.storage.objects.store import ObjectStore
+from pipeline.storage.objects.sweep import store_time, sweep
+from pipeline.storage.store import TABLES, Operation
+from pipeline.storage.tombstones import TOMBSTONES, Tombstone, Tombstones, encoded
+from pipeline.storage.unread import Unread
+
+
+class ObjectState:
+    """What earlier commands remembered, as of one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the entries of the ledger by raw object."""
+        found = self._snapshot.raw_objects()
+        return {name: record.entry for name, record in found.items() if record.entry is not None}
+
+    def unread(self) -> dict[str, Unread]:
+        """Return the raw objects that could not be read to their end, by name."""
+        found = self._snapshot.raw_objects()
+        return {name: record.unread for name, record in found.items() if record.unread is not None}
+
+    def carried_out(self) -> Tombstones:
+        """Return the tombstones whose data are gone from the tables."""
+        content = self._snapshot.read_file(CARRIED_OUT)
+        return Tombstones() if content is None else msgspec.json.decode(content, type=Tombstones)
+
+    def discarded_files(self) -> set[str]:
+        """Return nothing: no commit is ever half published."""
+        return set()
+
+    def is_trusted(self) -> bool:
+        """Return True: ledger and tables are of the same root."""
+        return True
+
+    def torn_months(self) -> list[tuple[str, str]]:
+        """Return nothing: no commit is ever half published."""
+        return []
+
+    def mended(self) -> None:
+        """Do nothing: no month is ever torn."""
+
+
+class ObjectWriter:
+    """A `Writer` of an object store.
+
+    Args:
+        client: of the store.
+        lease: that is held.
+        scratch: for local copies and staged files.
+        shared: whether all pieces of work use this scratch folder.
+    """
+
+    def __init__(self, client: Client, lease: Lease, scratch: Scratch, *, shared: bool = True) -> None:
+        self._client, self._lease, self._scratch, self._shared = client, lease, scratch, shared
+        self._swept: set[str] = set()
+        self._read()
+
+    def _read(self) -> None:
+        self._snapshot = Snapshot.read(self._client)
+        self.store = ObjectStore(self._snapshot, self._scratch, shared=self._shared)
+        self.state = ObjectState(self._snapshot)
+
+    def recover(self) -> None:
+        """Delete what commits superseded more than a grace ago; there is nothing else to recover."""
+        self._swept |= sweep(self._snapshot, store_time(self._client))
+
+    def tombstones(self) -> Tombstones:
+        """Return the tombstones.
+
+        Raises:
+            TombstonesError: the file has a line that is not a tombstone.
+            DamagedError: the file is not as it was written.
+        """
+        return self.store.tombstones()
+
+    def add_tombstones(self, tombstones: Sequence[Tombstone]) -> None:
+        """Add tombstones by a commit of their own."""
+        content = (self.store.read(TOMBSTONES) or b"") + encoded(tombstones)
+        self._publish_one(TOMBSTONES, content)
+
+    def carry_out(self, tombstones: Tombstones) -> None:
+        """Record by a commit of its own that nothing is stored that these tombstones cover."""
+        self._publish_one(CARRIED_OUT, msgspec.json.encode(tombstones))
+
+    def trust_if_empty(self) -> None:
+        """Do nothing: ledger and tables are of the same root."""
+
+    def commit(self, changes: Changes) -> None:
+        """Publish changes, and record the raw objects as read; what was erased is gone when this returns.
+
+        Raises:
+            OvertakenError: another run committed first.
+            LostLeaseError: another run is at work.
+            ObjectStoreError: the store cannot be used.
+        """
+        files = _files(self.store, changes)
+        attempt = commits.new_token()
+        record = (self.store.read(changes.record_uri) or b"") + changes.record
+        files[changes.record_uri] = self._put(changes.record_uri, record, changes.run, attempt)
+        if changes.carried_out is not None:
+            content = msgspec.json.encode(changes.carried_out)
+            files[CARRIED_OUT] = self._put(CARRIED_OUT, content, changes.run, attempt)
+        self._commit(
+            commits.Changes(
+                run=changes.run,
+                attempt=attempt,
+                published=changes.published,
+                files=files,
+                raw_objects=self._raw_objects(changes),
+                rebuilt=changes.forget_others,
+                is_complete=True if changes.complete else None,
+                swept=frozenset(self._swept),
+            )
+        )
+        if changes.carried_out is not None:
+            self._swept |= sweep(self._snapshot, store_time(self._client), grace=0)
+
+    def clear(self, folder: str) -> None:
+        """Remove a folder of staged files."""
+        self.store.clear(folder)
+
+    def _publish_one(self, path: str, content: bytes) -> None:
+        """Publish one file and nothing else."""
+        run, attempt = commits.new_token(), commits.new_token()
+        published = self.store.published() or Published(0, "", None, SCHEMA_VERSION, zone_data_version())
+        files = {path: self._put(path, content, run, attempt)}
+        swept = frozenset(self._swept)
+        self._commit(commits.Changes(run=run, attempt=attempt, published=published, files=files, swept=swept))
+
+    def _commit(self, changes: commits.Changes) -> None:
+        self._lease.refuse_loss()
+        commits.commit(self._snapshot, changes)
+        self._swept -= set(changes.swept)
+        self._read()
+
+    def _put(self, path: str, content: bytes, run: str, attempt: str) -> StoredFile:
+        file = StoredFile.of(object_name(path, run, attempt), content)
+        self._client.create(object_key(path, file.name), content, file)
+        return file
+
+    def _raw_objects(self, changes: Changes) -> dict[str, RawObject | None]:
+        """Return the records of the ledger that change."""
+        entries = {entry.path: entry for entry in changes.entries}
+        before = {} if changes.forget_others else self.state.entries()
+        unread: Mapping[str, Unread] = self.state.unread() if changes.unread is None else changes.unread
+        touched = entries.keys() | unread.keys() | (set() if changes.forget_others else self.state.unread().keys())
+        found: dict[str, RawObject | None] = {}
+        for name in touched:
+            record = RawObject(entry=entries.get(name) or before.get(name), unread=unread.get(name))
+            found[name] = None if record == RawObject() else record
+        return found
+
+
+def _files(store: ObjectStore, changes: Changes) -> dict[str, StoredFile | None]:
+    """Return what becomes of each logical path; None removes it."""
+    found: dict[str, StoredFile | None] = {}
+    stored = store.months(changes.months)
+    for workspace_id, months in changes.months.items():
+        for month, files in months.items():
+            before = stored.get(workspace_id, {}).get(month)
+            if files is None and before is not None:
+                found |= {before.cube: None, before.actors: None}
+    if changes.rebuilt is not None:
+        found |= dict.fromkeys(_leftovers(store, changes.rebuilt))
+    for operations in [*changes.tables.values(), changes.others, changes.orphans]:
+        found |= {operation.final: _stored(operation) for operation in operations}
+    return found
+
+
+def _leftovers(store: ObjectStore, rebuilt: Extent) -> Iterator[str]:
+    """Yield the files of what is rebuilt."""
+    for table in TABLES:
+        for uri in catalog.files(store, table):
+            workspace_id, partition = (folder.partition("=")[2] for folder in uri.split("/")[1:3])
+            if rebuilt.covers(workspace_id, partition[:7]):
+                yield uri
+    if rebuilt.everything:
+        yield from catalog.quarantine_files(store)
+
+
+def _stored(operation: Operation) -> StoredFile | None:
+    """Return the object that a piece of work has put for an operation; None for a delete."""
+    if operation.kind == "delete" or operation.checksum is None:
+        return None
+    return StoredFile(operation.staged, operation.size, operation.checksum)
+
+
+@contextmanager
+def opened(client: Client, *, shared: bool = True) -> Iterator[ObjectWriter]:
+    """Hold the tables on an object store, and keep every other run away.
+
+    Args:
+        client: of the store.
+        shared: whether all pieces of work of the command run on this machine.
+
+    Raises:
+        BusyError: another run is at work.
+        ObjectStoreError: the store cannot be used, or ignores the conditions of writes.
+        OSError: there is no scratch folder.
+    """
+    refuse_unsuitable(client)
+    with leased(client, commits.new_token()) as lease, scratch(client) as local:
+        yield ObjectWriter(client, lease, local, shared=shared)
