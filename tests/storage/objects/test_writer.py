@@ -1,0 +1,171 @@
+"""A folder and an object store answer alike after the same commits, through the same two interfaces."""
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.contract.object_client import Client
+from pipeline.contract.tables import Month, Published, actors_path, cube_path, events_path, quarantine_path
+from pipeline.storage import folder_writer
+from pipeline.storage.changes import Changes
+from pipeline.storage.entries import Counts, Entry
+from pipeline.storage.lock import BusyError
+from pipeline.storage.objects import writer as object_writer
+from pipeline.storage.store import Operation, Store
+from pipeline.storage.tombstones import Tombstone, Tombstones, hashed
+from pipeline.storage.unread import Unread
+from pipeline.storage.writer import Writer
+
+W, V = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "0b5e1c3a-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def both(tmp_path: Path, client: Client) -> Iterator[list[Writer]]:
+    """Return a writer of an empty folder, and one of an empty location."""
+    (tmp_path / "data").mkdir()
+    with folder_writer.opened(tmp_path / "data") as folder, object_writer.opened(client) as objects:
+        yield [folder, objects]
+
+
+def staged(writer: Writer, run: str, contents: dict[str, bytes]) -> list[Operation]:
+    """Stage some files as a piece of work does, and return the operations that publish them."""
+    operations = [
+        writer.store.stage(f"staging/{run}/attempt/{number}", final, content)
+        for number, (final, content) in enumerate(contents.items())
+    ]
+    writer.store.make_folders(operations)
+    return writer.store.deliver(operations)
+
+
+def load(writer: Writer, number: int, workspace_id: str, months: list[str], **more: object) -> None:
+    """Commit a run that writes some months of a workspace, with a day of events each."""
+    run = f"RUN{number}"
+    contents: dict[str, bytes] = {}
+    for month in months:
+        contents[events_path(workspace_id, f"{month}-05")] = f"events of {run}".encode()
+        contents[cube_path(workspace_id, month, run)] = f"cube of {run} in {month}".encode()
+        contents[actors_path(workspace_id, month, run)] = f"actors of {run}".encode()
+    paths = {
+        month: Month(cube_path(workspace_id, month, run), actors_path(workspace_id, month, run)) for month in months
+    }
+    writer.commit(
+        Changes(
+            run=run,
+            staging=f"staging/{run}",
+            published=Published(number, run, 7, 1, "2026f"),
+            record=f"{run}\n".encode(),
+            record_uri="runs/2026-11-24.jsonl",
+            tables={workspace_id: staged(writer, run, contents)},
+            months={workspace_id: dict(paths)},
+            others=staged(writer, f"{run}Q", {quarantine_path("a.jsonl"): f"rejects of {run}".encode()}),
+            orphans=[],
+            **more,  # type: ignore[arg-type]  # the fields of `Changes` that a test wants
+        )
+    )
+
+
+def said(store: Store) -> dict[str, object]:
+    """Return everything that a store says."""
+    names = [name for folder in ("events/", "cube/", "actors/", "quarantine/", "runs/") for name in store.names(folder)]
+    return {
+        "contents": {name: (store.size(name), store.local(name).read_bytes(), store.read(name)) for name in names},
+        "digests": store.digests([*names, "events/none"]),
+        "of a workspace": store.names(f"cube/workspace_id={W}/"),
+        "partitions": [store.partitions("events/"), store.partitions(f"events/workspace_id={W}/")],
+        "months": store.months([W, V, "none"]),
+        "workspaces": store.workspaces(),
+        "published": store.published() and [store.published().sequence, store.published().run],  # type: ignore[union-attr]
+        "tombstones": store.tombstones(),
+        "exists": [store.exists(name) for name in (*names, events_path(W, "2001-01-01"))],
+    }
+
+
+def test_alike(both: list[Writer]) -> None:
+    """Whatever is committed, both say the same: at first, after loads, corrections, deletes, and another process."""
+    answers: list[list[dict[str, object]]] = []
+    for writer in both:
+        seen = [said(writer.store)]
+        load(writer, 1, W, ["2026-10", "2026-11"])
+        seen.append(said(writer.store))
+        load(writer, 2, W, ["2026-11"])
+        load(writer, 3, V, ["2026-11"])
+        seen.append(said(pickle.loads(pickle.dumps(writer.store))))
+        before = writer.store.months([W])[W]["2026-10"]
+        gone = [Operation("delete", events_path(W, "2026-10-05"))]
+        writer.commit(
+            Changes(
+                run="RUN4",
+                staging="staging/RUN4",
+                published=Published(4, "RUN4", 7, 1, "2026f"),
+                record=b"RUN4\n",
+                record_uri="runs/2026-11-24.jsonl",
+                tables={W: gone},
+                months={W: {"2026-10": None}},
+                others=[Operation("delete", quarantine_path("a.jsonl"))],
+                orphans=[],
+            )
+        )
+        assert not writer.store.exists(before.cube)
+        seen.append(said(writer.store))
+        answers.append(seen)
+    assert answers[0] == answers[1]
+    assert answers[1][-1]["workspaces"] == [V, W]
+
+
+def test_what_is_remembered(both: list[Writer]) -> None:
+    """Ledger, unread files and tombstones are those of the last commit that changed them."""
+    entry = Entry("a.jsonl", 1, 2, 3, "RUN1", Counts(lines=4), Counts())
+    other = Entry("b.jsonl", 5, 6, 7, "RUN2", Counts(lines=1), Counts())
+    lost = Unread("c.jsonl", "no", 1)
+    stone = Tombstone("user", "2026-11-24T00:00:00Z", hashed("x"))
+    found = []
+    for writer in both:
+        load(writer, 1, W, ["2026-11"], entries=[entry], unread={"c.jsonl": lost}, complete=True)
+        first = (writer.state.entries(), writer.state.unread(), writer.state.carried_out())
+        load(writer, 2, W, ["2026-11"], entries=[other])
+        second = (writer.state.entries(), writer.state.unread())
+        writer.add_tombstones([stone])
+        stones = writer.tombstones()
+        load(writer, 3, W, ["2026-11"], unread={}, carried_out=stones)
+        third = (writer.state.unread(), writer.state.carried_out())
+        load(writer, 4, W, ["2026-11"], entries=[entry], forget_others=True)
+        found.append((first, second, stones, third, writer.state.entries()))
+    assert found[0] == found[1]
+    assert found[1][1] == ({"a.jsonl": entry, "b.jsonl": other}, {"c.jsonl": lost})
+    assert found[1][2] == Tombstones(frozenset([hashed("x")]))
+    assert found[1][4] == {"a.jsonl": entry}
+
+
+def test_erased_at_once(client: Client) -> None:
+    """What an erasure superseded is gone from the store when its commit returns, before any grace."""
+    with object_writer.opened(client) as writer:
+        load(writer, 1, W, ["2026-11"])
+        before = {found.key for found in client.list("events")}
+        load(writer, 2, W, ["2026-11"], carried_out=Tombstones(frozenset([hashed("x")])))
+        after = {found.key for found in client.list("events")}
+        assert len(before) == len(after) == 1
+        assert before != after
+
+
+def test_one_at_a_time(client: Client) -> None:
+    """A second writer is refused."""
+    with object_writer.opened(client), pytest.raises(BusyError), object_writer.opened(client):
+        pass
+
+
+def test_other_machine(client: Client) -> None:
+    """A piece of work on another machine reads what others handed over, and hands over what it staged."""
+    with object_writer.opened(client, shared=False) as writer:
+        store = writer.store
+        store.folder("staging/RUN1/a")
+        store.scratch("staging/RUN1/a/rows").write_bytes(b"rows" * 1000)
+        store.hand_over(["staging/RUN1/a/rows"])
+        with pickle.loads(pickle.dumps(store)).moved() as there:
+            assert there.scratch("x") != store.scratch("x")
+            assert there.local("staging/RUN1/a/rows").read_bytes() == b"rows" * 1000
+            (operation,) = there.deliver([there.stage("staging/RUN1/b/0", events_path(W, "2026-11-05"), b"events")])
+        writer.clear("staging/RUN1")
+        assert [found.key for found in client.list("staging")] == []
+        assert operation.size == len(b"events")
