@@ -15,7 +15,6 @@ A large backfill goes through steps 2 to 6 in slices. Before step 1, the run fin
 began, or repairs what is left of it (`load/repair`), and erases what tombstones cover (`pipeline.erasure`).
 """
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -25,13 +24,14 @@ import msgspec
 from pipeline.contract.settings import RAW, Settings
 from pipeline.erasure import erase
 from pipeline.grouping import grouped
-from pipeline.load import discovery, listing, results
+from pipeline.load import discovery, results
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import DEFAULT_LIMITS, Job, Limits
 from pipeline.load.listing import Listing
 from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
-from pipeline.load.raw_names import is_inside, path_of
+from pipeline.load.raw_names import is_inside
+from pipeline.load.raw_source import open_raw
 from pipeline.load.rebuild import Rebuild, refuse_loss
 from pipeline.load.repair import repair
 from pipeline.load.results import Remarks, Results, RunReport
@@ -74,7 +74,7 @@ def run(
         DamagedError: a file of the tables is not readable; a rebuild repairs it.
         TombstonesError: the tombstones are not readable, so it is unknown what must not come back.
     """
-    listing.require(settings.raw.absolute())
+    open_raw(settings).require()
     with open_session(settings, now, progress, pause) as session:
         return _Load(session, rebuild, limits).load(list(paths), retry, accept)
 
@@ -132,7 +132,7 @@ class _Load:
 
             return waiting(store, retry, entries)
         raw = self._session.raw
-        found = listing.listed(raw, paths, self._session.pause)
+        found = raw.listed(paths, self._session.pause)
         self._unread = UnreadFiles(entries, state.unread(), found, everything=not paths)
         self._unread.accept(raw, accept)
         self._remarks = Remarks(ignored=found.ignored, warnings=[] if paths else self._missing(found))
@@ -149,10 +149,7 @@ class _Load:
 
     def _elsewhere(self, listed: set[str]) -> list[Part]:
         """Return the raw files that are not found in `raw/`, and were read because somebody named them."""
-        raw = self._session.raw
-        paths = [path_of(raw, name) for name in sorted(self._known - listed)]
-        named = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - False also where it is forbidden to look
-        return discovery.changed(listing.listed(raw, named), {}, {}) if named else []
+        return discovery.changed(self._session.raw.named(self._known - listed), {}, {})
 
     def _slice(self, parts: list[Part], pool: Executor, workers: int, *, everything: bool) -> RunReport:
         session, rebuild, limits = self._session, self._rebuild, self._limits

@@ -14,7 +14,8 @@ from pipeline.contract.settings import Settings
 from pipeline.contract.tables import Published
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
-from pipeline.load.listing import Ignored, RawFolderError, listed
+from pipeline.load.listing import Ignored, RawFolderError
+from pipeline.load.raw_source import open_raw
 from pipeline.load.results import FileError, RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
@@ -103,7 +104,7 @@ def _raw(settings: Settings, problems: list[str]) -> _Raw:
     """Return what a listing of `raw/` says, as far as it is known."""
     found = _Raw()
     try:
-        listing = listed(settings.raw.absolute())
+        listing = open_raw(settings).listed()
         found.ignored = listing.ignored
         entries, stored = read_ledger(settings)
     except RawFolderError as error:

@@ -12,7 +12,6 @@ from typing import IO, Final, Literal
 import msgspec
 
 from pipeline.load import checksums
-from pipeline.load.job import DEFAULT_LIMITS
 from pipeline.load.listing import Listing, RawFile
 from pipeline.load.raw_names import packing
 from pipeline.storage.state import Counts, Entry
@@ -20,6 +19,7 @@ from pipeline.storage.unread import Unread
 
 Compression = Literal["gzip", "zstd"]
 
+PREFIX_BYTES: Final = 1 << 16  # hashed at each end of what was read of a plain file
 _COMPRESSIONS: Final[dict[str, Compression | None]] = {"": None, "gz": "gzip", "zst": "zstd"}
 _COMPRESSION_RATIO: Final = 8  # of logs, about; only to choose the number of buckets
 # A plain file that grew is read again as a whole if any byte that was read has changed. Of a larger one, only the
@@ -73,7 +73,7 @@ def changed(
     found: Listing,
     entries: Mapping[str, Entry],
     unread: Mapping[str, Unread],
-    prefix_bytes: int = DEFAULT_LIMITS.prefix_bytes,
+    prefix_bytes: int = PREFIX_BYTES,
 ) -> list[Part]:
     """Return the parts of raw files that have not been read yet, in the order of their names.
 

@@ -7,6 +7,8 @@ import msgspec
 
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import utc_day_start
+from pipeline.load.discovery import PREFIX_BYTES
+from pipeline.load.raw_source import RawSource
 from pipeline.load.rebuild import Rebuild
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
@@ -36,7 +38,7 @@ class Limits(msgspec.Struct, frozen=True):
     # With fewer new rows, or fewer days to merge again, a group of months to roll up is not worth its files.
     group_rows_bytes: int = 4 << 20
     group_days: int = 64
-    prefix_bytes: int = 1 << 16  # hashed at each end of what was read of a plain file
+    prefix_bytes: int = PREFIX_BYTES  # hashed at each end of what was read of a plain file
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -56,6 +58,7 @@ class Job(msgspec.Struct, frozen=True):
     """One run, or one slice of a large one."""
 
     store: Store
+    raw: RawSource
     run: str
     started: int  # microseconds UTC
     latest: int  # the last instant that an event may have, in microseconds UTC

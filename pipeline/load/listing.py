@@ -33,8 +33,9 @@ _Directory = os.DirEntry[bytes]
 class RawFolderError(RuntimeError):
     """Raised when `raw/` cannot be listed. It must not be taken for empty: a mount may be lost."""
 
-    def __init__(self, raw: Path, cause: OSError) -> None:
-        super().__init__(f"{raw} cannot be listed: {cause.strerror or cause}")
+    def __init__(self, raw: Path | str, cause: OSError | str) -> None:
+        why = cause if isinstance(cause, str) else cause.strerror or str(cause)
+        super().__init__(f"{raw} cannot be listed: {why}")
 
 
 class PathError(ValueError):
@@ -50,6 +51,7 @@ class RawFile(msgspec.Struct, frozen=True):
     size: int
     mtime_ns: int
     ctime_ns: int
+    etag: str = ""  # of an object; then `inode` is a hash of it
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -119,6 +121,11 @@ def state_of(path: bytes | Path) -> tuple[int, int, int, int]:
     return 0, 0, 0, 0
 
 
+def frequent(suffixes: Counter[str]) -> dict[str, int]:
+    """Return the most frequent suffixes, with how many files have each."""
+    return dict(sorted(suffixes.items(), key=lambda found: (-found[1], found[0]))[:_SUFFIXES])
+
+
 class _Walk:
     """The state of a listing."""
 
@@ -131,11 +138,10 @@ class _Walk:
 
     def listing(self) -> Listing:
         """Return what was found."""
-        frequent = sorted(self._ignored.items(), key=lambda found: (-found[1], found[0]))[:_SUFFIXES]
         return Listing(
             [self._files[name] for name in sorted(self._files)],
             [self._failures[name] for name in sorted(self._failures)],
-            Ignored(self._ignored.total(), dict(frequent)),
+            Ignored(self._ignored.total(), frequent(self._ignored)),
         )
 
     def named(self, path: Path) -> None:

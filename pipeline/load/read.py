@@ -36,9 +36,8 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
     reader = _Reader(part, number, job, shuffle)
     entry, prefix_bytes = None, job.limits.prefix_bytes
     try:
-        with part.path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            end = part.end or status.st_size
+        with job.raw.opened(part, lambda: job.store.folder(f"{job.staging}/raw")) as opened:
+            file, end = opened.file, part.end or opened.size
             _refuse_another_file(file, part, prefix_bytes)
             try:
                 reader.read(blocks(file, part.compression, part.offset, end, job.limits.chunk_bytes, part.checksum))
@@ -46,9 +45,9 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
                 reader.result.error = f"{failure}; the {reader.result.counts.lines:,} lines before that are read"
             entry = Entry(
                 path=part.source_file,
-                inode=status.st_ino,
+                inode=opened.inode,
                 size=end,
-                mtime_ns=status.st_mtime_ns,
+                mtime_ns=opened.mtime_ns,
                 run=job.run,
                 counts=Counts(),
                 tail=Counts(),

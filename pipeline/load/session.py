@@ -17,6 +17,7 @@ from pipeline.contract.settings import Settings
 from pipeline.load import publish
 from pipeline.load.job import Job, Limits
 from pipeline.load.progress import Progress
+from pipeline.load.raw_source import open_raw
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.storage.opened import open_storage
@@ -42,7 +43,7 @@ class Session:
         pause: Callable[[], None],
     ) -> None:
         self.writer, self.now, self.settings = writer, now, settings
-        self.raw, self.directory = settings.raw.absolute(), settings.directory.absolute()
+        self.raw, self.directory = open_raw(settings), settings.directory.absolute()
         self.workers = settings.workers or os.cpu_count() or 1
         self._progress, self.pause = progress, pause
         self._seconds: dict[str, float] = {}
@@ -83,6 +84,7 @@ class Session:
         """Return what the steps of this run, or of one slice of it, share; `reads` lines, or only what is stored."""
         return Job(
             store=self.store,
+            raw=self.raw,
             run=ulid_at_time(self.now / SECOND_US),
             started=self.now,
             latest=self.now + _AHEAD_US,

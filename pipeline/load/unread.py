@@ -8,14 +8,14 @@ of files; writes nothing. `storage/unread` keeps what this module decides.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
 from pipeline.contract.text import printable
 from pipeline.load.discovery import Part, is_as_read
-from pipeline.load.listing import Listing, state_of
-from pipeline.load.raw_names import escape, is_inside, path_of
+from pipeline.load.listing import Listing
+from pipeline.load.raw_names import escape, is_inside
+from pipeline.load.raw_source import RawSource
 from pipeline.load.results import FileError, PartResult
 from pipeline.storage.state import Entry
 from pipeline.storage.unread import Unread
@@ -100,23 +100,21 @@ class UnreadFiles:
         """Return the accepted files that are there, by name."""
         return _errors(unread for unread in self._files.values() if unread.accepted and unread.path in self._listed)
 
-    def reported(self, raw: Path) -> list[FileError]:
+    def reported(self, raw: RawSource) -> list[FileError]:
         """Return what the run reports: files that wait, if they still exist or failed now, and those elsewhere."""
         waiting = [
-            failure
-            for failure in self.waiting()
-            if failure.file in self._now or os.path.lexists(path_of(raw, failure.file))
+            failure for failure in self.waiting() if failure.file in self._now or raw.state(failure.file) is not None
         ]
         return waiting + _errors(self._elsewhere.values())
 
-    def accept(self, raw: Path, names: Iterable[str]) -> None:
+    def accept(self, raw: RawSource, names: Iterable[str]) -> None:
         """Accept some files as they are now, each named as it is printed, or as it is on disk.
 
         Raises:
             AcceptError: one of them is not waiting; then none is accepted.
         """
         for path in [self._waiting_as(name) for name in names]:
-            inode, size, mtime_ns, _ = state_of(path_of(raw, path))
+            inode, size, mtime_ns = raw.state(path) or (0, 0, 0)
             # The time of the failure stays: if the file has changed since, it is read before it is accepted.
             self._files[path] = msgspec.structs.replace(
                 self._files[path], inode=inode, size=size, mtime_ns=mtime_ns, accepted=True

@@ -26,6 +26,7 @@ from pipeline.load.piece import Slot
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import StagedFile
 from pipeline.run import run
+from pipeline.load.raw_source import FolderRaw
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
 from pipeline.storage.tombstones import Tombstone, Tombstones, hashed
@@ -170,7 +171,7 @@ def test_breaches_are_found(folder: DataFolder, function: Callable[[str, Job], A
     """The check above finds each breach of the contract, and passes over a piece that keeps it."""
     store = FolderStore(folder.root)
     store.stage("staging/run/other/rows", "", b"rows")
-    job = Job(store, "run", 0, 0, 1, Tombstones())
+    job = Job(store, FolderRaw(folder.root / "raw"), "run", 0, 0, 1, Tombstones())
     with ThreadPoolExecutor(2) as threads:
         pieces = CheckedPieces(folder.root, threads).map(
             partial(piece.attempt, function, 1), ["staging/run/other/rows"], repeat(job)
@@ -186,7 +187,7 @@ def test_a_piece_has_the_resources_of_its_slot(folder: DataFolder, monkeypatch: 
     assert Slot(8, 400, 4).resources(0) == Resources(8, "400MB")
     assert Slot(2, 400, 3).resources(3) == Resources(1, "133MB")
     assert Slot(3, 900).resources(100) == Resources(3, "900MB")
-    job = Job(FolderStore(folder.root), "run", 0, 0, 1, Tombstones())
+    job = Job(FolderStore(folder.root), FolderRaw(folder.root / "raw"), "run", 0, 0, 1, Tombstones())
     monkeypatch.setattr(piece, "_slot", None)
     assert piece.attempt(resources, 9, "", job) == Resources(os.cpu_count() or 1, "400MB")
     piece.occupy(Slot(6, 300, 3))
@@ -198,7 +199,7 @@ def test_a_piece_has_the_resources_of_its_slot(folder: DataFolder, monkeypatch: 
 @pytest.mark.usefixtures("forked_workers")
 def test_workers_share_the_machine(folder: DataFolder) -> None:
     """The slots of a local pool share the cores and the memory of this machine."""
-    job = Job(FolderStore(folder.root), "run", 0, 0, 1, Tombstones())
+    job = Job(FolderStore(folder.root), FolderRaw(folder.root / "raw"), "run", 0, 0, 1, Tombstones())
     cores = os.cpu_count() or 1
     with pool.executor(4) as four:
         assert four.submit(piece.attempt, resources, 9, "", job).result() == Resources(max(1, cores // 4), "100MB")

@@ -18,6 +18,7 @@ from pipeline.contract.tables import ACTORS, CUBE, MEASURES
 from pipeline.load import arrow_files
 from pipeline.load.job import Job
 from pipeline.load.merge import Bucket, merge
+from pipeline.load.raw_source import FolderRaw
 from pipeline.load.results import BucketResult
 from pipeline.load.rollup import MonthGroup, roll_up
 from pipeline.storage.digests import DigestReader
@@ -95,7 +96,7 @@ class Scenario:
         now = self._folder.now
         root = self._folder.root
         store = FolderStore(root, recorded=DigestReader(root / "state.sqlite"))
-        return Job(store, "run", now, now + DAY_US, 1, tombstones)
+        return Job(store, FolderRaw(root / "raw"), "run", now, now + DAY_US, 1, tombstones)
 
 
 def expected(log: Log, days: Collection[Day]) -> Tables:

@@ -1,0 +1,118 @@
+"""Raw files that are objects: an object does not grow, so one that has changed is read again as a whole.
+
+Lists and reads the objects below a location; writes a copy of each while it is read.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pipeline.contract.object_client import Client, Found
+from pipeline.contract.object_errors import AccessError, ChangedError, NoBucketError, ObjectStoreError
+from pipeline.load.discovery import Part
+from pipeline.load.listing import Ignored, Listing, PathError, RawFile, RawFolderError, frequent
+from pipeline.load.raw_names import escape, is_raw, is_unfinished, suffix
+from pipeline.load.raw_source import Opened
+
+_PAUSE_STEPS: Final = 1000  # objects from one point where the listing can be stopped to the next
+_COPY: Final = "object"
+
+
+class ObjectRaw:
+    """The raw files below a location.
+
+    Args:
+        client: of the location.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def is_seekable(self) -> bool:
+        """Return False: each piece of work would fetch the whole object."""
+        return False
+
+    def require(self) -> None:
+        """Check that the objects can be listed; there need not be any.
+
+        Raises:
+            RawFolderError: there is no such bucket, or it must not be listed.
+            ObjectStoreError: the store cannot be used now.
+        """
+        try:
+            next(self._client.list(), None)
+        except (NoBucketError, AccessError) as error:
+            raise RawFolderError(self._client.location.url, str(error)) from None
+
+    def listed(self, paths: Collection[Path] = (), pause: Callable[[], None] = lambda: None) -> Listing:
+        """Return the raw files in the order of their names, as `RawSource.listed` says.
+
+        Raises:
+            PathError: there are `paths`.
+            RawFolderError: they cannot be listed.
+        """
+        if paths:
+            raise PathError(f"raw files are in {self._client.location.url}: copy others there instead of naming them")
+        files: dict[str, RawFile] = {}
+        ignored: Counter[str] = Counter()
+        try:
+            for step, found in enumerate(self._client.list(), start=1):
+                if step % _PAUSE_STEPS == 0:
+                    pause()
+                parts = found.key.encode().split(b"/")
+                if any(part.startswith(b".") for part in parts) or not parts[-1]:
+                    continue
+                if is_raw(parts[-1]):
+                    raw = _raw_file(found)
+                    files[raw.name] = raw
+                elif not is_unfinished(parts[-1]):
+                    ignored[suffix(parts[-1])] += 1
+        except (NoBucketError, AccessError) as error:
+            raise RawFolderError(self._client.location.url, str(error)) from None
+        return Listing([files[name] for name in sorted(files)], [], Ignored(ignored.total(), frequent(ignored)))
+
+    def named(self, names: Iterable[str]) -> Listing:  # noqa: ARG002 - as `RawSource` has it
+        """Return nothing: whatever was read is below the location."""
+        return Listing()
+
+    def state(self, name: str) -> tuple[int, int, int] | None:
+        """Return what identifies an object, its size, and when it was stored (ns); None if it is gone."""
+        found = self._client.head(name)
+        if found is None:
+            return None
+        raw = _raw_file(found)
+        return raw.inode, raw.size, raw.mtime_ns
+
+    @contextmanager
+    def opened(self, part: Part, folder: Callable[[], Path]) -> Iterator[Opened]:
+        """Open a copy of the object of a part, which must be the one that was listed.
+
+        Raises:
+            OSError: it is gone, is another one by now, or cannot be fetched.
+        """
+        raw = part.listed
+        if raw is None:
+            raise OSError("it was not listed")
+        copy = folder() / _COPY
+        try:
+            with copy.open("xb") as target:
+                target.writelines(self._client.stream(raw.path.decode(), etag=raw.etag))
+            with copy.open("rb") as file:
+                yield Opened(file, raw.inode, raw.size, raw.mtime_ns)
+        except ChangedError:
+            raise OSError("it was replaced while it was read") from None
+        except ObjectStoreError as error:
+            raise OSError(str(error)) from None
+        finally:
+            copy.unlink(missing_ok=True)
+
+
+def _raw_file(found: Found) -> RawFile:
+    """Return an object as a raw file. Its ETag takes the place of the inode: another one is another file."""
+    identity = int.from_bytes(hashlib.sha256(found.etag.encode()).digest()[:7], "big")
+    stored = found.stored * 1000
+    return RawFile(escape(found.key.encode()), found.key.encode(), identity, found.size, stored, stored, found.etag)

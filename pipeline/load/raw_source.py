@@ -1,0 +1,125 @@
+"""Where raw files come from: one interface, whether they are in a folder or on an object store.
+
+Reads the folder `raw/`; `load/object_raw` has the same for objects.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+from pipeline.contract.settings import Settings
+from pipeline.load import listing
+from pipeline.load.discovery import Part
+from pipeline.load.listing import Listing
+from pipeline.load.raw_names import path_of
+
+
+class Opened(NamedTuple):
+    """A raw file that is open for reading, and what identifies it as it is now."""
+
+    file: IO[bytes]
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class RawSource(Protocol):
+    """The raw files. It goes to other processes with the pieces of work."""
+
+    @property
+    def is_seekable(self) -> bool:
+        """Return whether several pieces of work can read different parts of one file."""
+
+    def require(self) -> None:
+        """Check that the files can be listed.
+
+        Raises:
+            RawFolderError: there is no such place, or it must not be read.
+        """
+
+    def listed(self, paths: Collection[Path] = (), pause: Callable[[], None] = lambda: None) -> Listing:
+        """Return the raw files in the order of their names.
+
+        Args:
+            paths: files or folders to look at instead of everything.
+            pause: is called often; to stop the listing, it raises.
+
+        Raises:
+            RawFolderError: they cannot be listed.
+            OSError: one of `paths` does not exist or cannot be accessed.
+            PathError: one of `paths` is not a raw file, or named paths cannot be read here.
+        """
+
+    def named(self, names: Iterable[str]) -> Listing:
+        """Return those of some files that exist, by the names that the ledger has for them."""
+
+    def state(self, name: str) -> tuple[int, int, int] | None:
+        """Return the inode, size and time of the last change (ns) of a file; 0 where unknown; None if it is gone."""
+
+    def opened(self, part: Part, folder: Callable[[], Path]) -> AbstractContextManager[Opened]:
+        """Open the file of a part.
+
+        Args:
+            part: of the file.
+            folder: returns a folder for a copy, if one is needed; what is put there is removed at the end.
+
+        Raises:
+            OSError: it cannot be opened, or is another one than was listed.
+        """
+
+
+class FolderRaw:
+    """The folder `raw/`.
+
+    Args:
+        root: its absolute path.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def is_seekable(self) -> bool:
+        """Return True: all processes of the machine see the same files."""
+        return True
+
+    def require(self) -> None:
+        """Check that the folder can be listed.
+
+        Raises:
+            RawFolderError: it is missing, not a folder, or must not be read.
+        """
+        listing.require(self._root)
+
+    def listed(self, paths: Collection[Path] = (), pause: Callable[[], None] = lambda: None) -> Listing:
+        """Return the raw files in the order of their names, as `RawSource.listed` says."""
+        return listing.listed(self._root, paths, pause)
+
+    def named(self, names: Iterable[str]) -> Listing:
+        """Return those of some files that exist."""
+        paths = (path_of(self._root, name) for name in sorted(names))
+        found = [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - False also where it is forbidden to look
+        return listing.listed(self._root, found) if found else Listing()
+
+    def state(self, name: str) -> tuple[int, int, int] | None:
+        """Return the inode, size and time of the last change (ns) of a file; 0 where unknown; None if it is gone."""
+        path = path_of(self._root, name)
+        return listing.state_of(path)[:3] if os.path.lexists(path) else None
+
+    @contextmanager
+    def opened(self, part: Part, folder: Callable[[], Path]) -> Iterator[Opened]:  # noqa: ARG002 - needs no copy
+        """Open the file of a part where it is.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        with part.path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            yield Opened(file, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def open_raw(settings: Settings) -> RawSource:
+    """Return where the raw files are."""
+    return FolderRaw(settings.raw.absolute())
