@@ -23,10 +23,10 @@ from pipeline.load.discovery import Retry
 from pipeline.load.job import Job, Limits, Resources
 from pipeline.load.month_groups import dealt, group_of, number_of_groups
 from pipeline.load.piece import Slot
+from pipeline.load.raw_source import FolderRaw
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import StagedFile
 from pipeline.run import run
-from pipeline.load.raw_source import FolderRaw
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
 from pipeline.storage.tombstones import Tombstone, Tombstones, hashed
