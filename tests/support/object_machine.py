@@ -86,15 +86,15 @@ class Store(RuleBasedStateMachine):
             one.begin()
         assert one.snapshot is not None
         snapshot, now = one.snapshot, self.world.seconds * SECOND
-        self.world.is_immediate = is_immediate
         swept: set[str] = set()
 
         def sweep() -> None:
             grace = {"grace": 0} if is_immediate else {}
+            if is_immediate:
+                self.world.released.update(key for _, _, keys in snapshot.superseded() for key in keys)
             swept.update(sweep_module.sweep(snapshot, now, **grace))
 
         self._guarded(one, planned, sweep)
-        self.world.is_immediate = False
         if one.snapshot is not None:
             one.idle()
             one.commit(swept)

@@ -63,7 +63,7 @@ class World:
         self.effects: dict[str, Effect] = {}
         self.roots: list[Named] = []
         self.outcomes: dict[str, str] = {}
-        self.is_immediate = False  # whether a sweep without grace is going on
+        self.released: set[str] = set()  # superseded objects that were to be deleted without the grace
         self.store = FakeObstore(lambda: self.seconds)
         self.store.when_put, self.store.when_deleted = self._put, self._deleted
         self.client = Client(Location("bucket"), api=self.store, pause=lambda _: None)
@@ -148,10 +148,10 @@ class World:
         assert keys <= self.store.objects.keys(), "the root names objects that do not exist"
 
     def _deleted(self, key: str) -> None:
-        grace = 0 if self.is_immediate else GRACE // SECOND
         for root in self.roots:
-            if root.until is None or root.until + grace > self.seconds:
-                assert key not in root.keys or (root.until is not None and self.is_immediate), f"{key} is still needed"
+            is_current = root.until is None
+            has_grace = key not in self.released and (root.until or 0) + GRACE // SECOND > self.seconds
+            assert key not in root.keys or not (is_current or has_grace), f"{key} is still needed"
 
 
 class _Unfaulty:
