@@ -165,6 +165,7 @@ class Quarantine:
                     size = min(rows, _rows_at_once(parquet.metadata.row_group(group)))
                     for batch in parquet.iter_batches(size, row_groups=[group], columns=wanted_columns):
                         found = _typed(batch, columns).filter(wanted)
+                        found.validate(full=True)  # a flipped bit may leave texts that are not UTF-8
                         if found.num_rows:
                             yield found
             except READING as error:

@@ -123,6 +123,7 @@ class QuarantineWriter:
             with store.local(self._final).open("rb") as file:
                 for batch in pq.ParquetFile(file).iter_batches(_PAGE_ROWS):
                     rows = to_schema(pa.Table.from_batches([batch]), QUARANTINE)
+                    rows.validate(full=True)
                     yield rows.filter(pc.less_equal(rows["line_number"], lines))
         except READING as error:
             refuse_shortage(error)

@@ -101,6 +101,8 @@ def _read(store: Store, uri: str, columns: pa.Schema, digest: Digest | None) -> 
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
             found = parquet.read([name for name in columns.names if name != "workspace_id"], use_threads=False)
         found = found.append_column(columns.field("workspace_id"), pa.repeat(pa.scalar(workspace_id), found.num_rows))
+        if digest is None:
+            found.validate(full=True)  # texts that are not UTF-8 would fail only where they are used
         return to_schema(found, columns)
     except READING as error:
         refuse_shortage(error)

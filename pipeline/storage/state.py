@@ -70,7 +70,8 @@ class State:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._path = path
         try:
-            self._database.execute("pragma journal_mode = wal")
+            # To its end: an error of writing the mode comes only after the row that the statement returns.
+            self._database.execute("pragma journal_mode = wal").fetchall()
             self._database.execute("pragma synchronous = full")
             self._database.execute("pragma secure_delete = on")  # paths contain the ids of forgotten workspaces
             self._database.executescript(_SCHEMA + entries_table.SCHEMA + unread_table.SCHEMA + digests_table.SCHEMA)

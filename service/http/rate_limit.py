@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import structlog
 from limits.aio.storage import Storage
-from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
 from pipeline.contract.calendar import SECOND_US
@@ -149,7 +148,7 @@ def open_store(uri: str) -> Storage | None:
     options = {"implementation": "redispy"} if scheme.startswith("redis") else {}
     try:
         return cast(Storage, storage_from_string(f"async+{uri}", **options))
-    except (ConfigurationError, ValueError, TypeError):
+    except Exception:  # noqa: BLE001 - each kind of store refuses a URI in its own way
         raise SettingError("USAGE_RATE_LIMIT_STORE names no store that can be used: try redis://host:6379") from None
 
 

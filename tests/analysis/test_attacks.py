@@ -26,9 +26,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def session(folder: DataFolder) -> Iterator[Session]:
-    """Return an open session."""
+    """Return an open session, in which each refused statement must leave everything as it was."""
     with open_session(folder.root, folder.now) as session:
         yield session
 

@@ -7,6 +7,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.analysis.session import Session, open_session
@@ -43,12 +44,12 @@ def answers(world: World, path: str, asked: list[tuple[str, dict[str, Any]]]) ->
 
 
 def cases(world: World) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield (workspace, token, zone, range, view) of many questions."""
+    """Yield (workspace, token, zone, range, view): two of each zone, and all pairs of range and view."""
     callers = world.callers()
     for number, zone in enumerate([*ODD, *sorted(set(ZONES) - set(ODD))]):
-        for k in range(3):
+        for k in (number % 3, (number + 1) % 3):
             workspace, _, token = callers[(number * 3 + k) % len(callers)]
-            yield workspace, token, zone, RANGES[k], VIEWS[(number + k) % 3]
+            yield workspace, token, zone, RANGES[k], VIEWS[(number // 3 + k) % 3]
 
 
 def test_days_and_buckets(world: World, session: Session) -> None:
@@ -153,14 +154,13 @@ def test_event_languages(session: Session) -> None:
 
 def test_every_day_of_every_zone() -> None:
     """The spans contain every local day of every zone, with the start that brute force finds."""
-    starts: dict[str, list[int]] = {}
+    starts: dict[str, list[np.ndarray]] = {}
     for span in spans():
-        days = range(span.first_day.toordinal(), span.last_day.toordinal() + 1)
-        theirs = starts.setdefault(span.time_zone, [])
-        theirs += [(day - EPOCH_DAY) * 86_400 - span.ahead_us // 1_000_000 for day in days]
+        days = np.arange(span.first_day.toordinal(), span.last_day.toordinal() + 1)
+        starts.setdefault(span.time_zone, []).append((days - EPOCH_DAY) * 86_400 - span.ahead_us // 1_000_000)
     before = (FIRST - date(2010, 1, 1)).days
     for zone, found in starts.items():
-        assert found[before:] == walk_day_starts(read_zone_file(zone)).tolist()[:-1], zone
+        assert np.array_equal(np.concatenate(found)[before:], walk_day_starts(read_zone_file(zone))[:-1]), zone
     assert len(starts) == 598
     assert utc_day_start(LAST) - 7_200_000_000 < day_start("Europe/Berlin", LAST)
 

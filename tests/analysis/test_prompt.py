@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.process import wait_until
 from tests.support.project import ROOT
 
 TIMEOUT_S = 60
@@ -110,8 +111,7 @@ def test_prompt(folder: DataFolder, tmp_path: Path) -> None:
         screen.type("select count(*) from range(10000000) a, range(10000000) b where (a.range * b.range) % 7 = 3;\r")
         busy = Path(f"/proc/{screen.process.pid}/stat")
         start = _ticks(busy)
-        while _ticks(busy) < start + os.sysconf("SC_CLK_TCK"):
-            os.sched_yield()
+        wait_until(screen.process, lambda: _ticks(busy) >= start + os.sysconf("SC_CLK_TCK"))
         screen.process.send_signal(signal.SIGINT)
         screen.see("stopped")
         screen.see("usage>")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pipeline.analysis.statements import statements
 from pipeline.analysis.writers import write_table
 from pipeline.commands.app import app
 from tests.support.data_folder import NOW, DataFolder, Once, record
+from tests.support.process import wait_until
 from tests.support.project import ROOT
 
 EVERYTHING = """
@@ -211,15 +213,17 @@ def test_interrupted(loaded: DataFolder) -> None:
     arguments = [sys.executable, "-c", code, "sql", statement, "--data-dir", str(loaded.root)]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-    while not (is_busy := _is_busy(process.pid)) and process.poll() is None:
-        os.sched_yield()
-    assert is_busy
+    wait_until(process, lambda: _is_busy(process.pid))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "stopped\n")
 
 
 def _is_busy(pid: int) -> bool:
-    """Return whether a process has used five seconds of CPU time, so that its query must be running."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) > 5 * os.sysconf("SC_CLK_TCK")
+    """Return whether threads that the main one started have used half a second of CPU time: the query is running."""
+    used = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        if thread.name != str(pid):
+            with suppress(OSError):  # it has ended
+                used += int((thread / "stat").read_text().rpartition(")")[2].split()[11])
+    return used > os.sysconf("SC_CLK_TCK") // 2

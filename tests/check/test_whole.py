@@ -14,6 +14,7 @@ from pipeline.run import run
 from tests.hostile import deliver
 from tests.support.checked import OTHER, THIRD, checked, monthly, partition, wrong
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.world import EVENTS, FILES_AT_ONCE
 
 
 def test_a_good_folder(good: DataFolder) -> None:
@@ -34,9 +35,9 @@ def test_a_good_folder(good: DataFolder) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hostile_input(folder: DataFolder, seed: int) -> None:
     """A folder loaded from hostile logs passes."""
-    files = deliver(seed, folder.now).files
-    for first in range(0, len(files), 4):
-        for name, content in files[first : first + 4]:
+    files = deliver(seed, folder.now, events=EVENTS).files
+    for first in range(0, len(files), FILES_AT_ONCE):
+        for name, content in files[first : first + FILES_AT_ONCE]:
             folder.drop(name, content)
         folder.run()
     assert wrong(checked(folder)) == {}

@@ -117,15 +117,15 @@ def test_days_of_any_release(zone: str) -> None:
     ].tolist()
 
 
-def test_midnight_within_a_gap() -> None:
+@pytest.mark.parametrize(("shift", "jump"), [("1", "23:30"), ("0:35", "23:45")])
+def test_midnight_within_a_gap(shift: str, jump: str) -> None:
     """If a clock jumps over midnight, the day starts with the jump, which may come before 00:00 would have been."""
     header = b"TZif2" + bytes(15) + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
     types = struct.pack(">lbb", 0, 0, 0) + b"UTC\0"
-    rules = b"\n<+00>0<+01>-1,M3.5.0/23:30,M10.5.0/3\n"
+    rules = f"\n<+00>0<+01>-{shift},M3.5.0/{jump},M10.5.0/3\n".encode()
     zone = ZoneInfo.from_file(io.BytesIO(header + types + header + types + rules), key="Jump")
-    starts = calendar.day_starts(zone, date(2026, 3, 29), 3)
-    expected = ["2026-03-29T00:00:00Z", "2026-03-29T23:30:00Z", "2026-03-30T23:00:00Z"]
-    assert [calendar.rfc3339(start) for start in starts] == expected
+    starts = calendar.day_starts(zone, date(2026, 3, 29), 2)
+    assert [calendar.rfc3339(start) for start in starts] == ["2026-03-29T00:00:00Z", f"2026-03-29T{jump}:00Z"]
 
 
 @given(moments)
@@ -136,6 +136,23 @@ def test_today_contains_now(moment: tuple[str, int]) -> None:
     start_us, end_us = calendar.days(zone, today, 1)
     assert start_us <= now_us < end_us
     assert today == find_today(zone, now_us)
+
+
+@pytest.mark.parametrize(
+    ("now", "today"),
+    [
+        ("2010-11-07T02:29:59.999999Z", date(2010, 11, 6)),
+        ("2010-11-07T02:30:00Z", date(2010, 11, 7)),  # 00:00; a minute later the clock goes back to 23:01
+        ("2010-11-07T02:45:00Z", date(2010, 11, 7)),  # it shows 23:15 of the day before
+        ("2010-11-07T03:29:59Z", date(2010, 11, 7)),
+        ("2010-11-07T03:30:00Z", date(2010, 11, 7)),  # 00:00 again
+        ("2010-11-08T03:29:59Z", date(2010, 11, 7)),
+        ("2010-11-08T03:30:00Z", date(2010, 11, 8)),
+    ],
+)
+def test_clock_that_goes_back_over_midnight(now: str, today: date) -> None:
+    """A day that has begun stays today, although the clock shows the day before for an hour."""
+    assert calendar.today("America/St_Johns", calendar.microseconds(datetime.fromisoformat(now))) == today
 
 
 @given(moments, st.sampled_from(calendar.RANGES))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import pytest
@@ -10,14 +11,15 @@ import pytest
 from pipeline import keys
 from pipeline.load.job import Limits
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
-from tests.hostile import Delivery, deliver
-from tests.oracle import load
+from tests.hostile import deliver
+from tests.oracle import Event, load
 from tests.oracle.forgetting import forget
 from tests.support.checked import check_passes
 from tests.support.command import contents, done, ledger, published, total, usage
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder
 from tests.support.forgetting import ADA, BOB, FORGET, OTHER, by, files_with, never_kept
 from tests.support.naming import NIL
+from tests.support.world import EVENTS
 
 
 @pytest.mark.parametrize("who", FORGET)
@@ -146,12 +148,32 @@ def test_everything(populated: DataFolder) -> None:
     check_passes(populated)
 
 
+class Hostile(NamedTuple):
+    """A folder that has loaded a hostile delivery, whom to forget of it, and what the oracle says is left then.
+
+    Attributes:
+        template: the folder.
+        command: forgets the first person, whom everybody names, and a workspace.
+        places: how many places name the person.
+        before: the number of events at first.
+        left: the events that stay.
+        rebuilt: the ids of the events of a rebuild.
+    """
+
+    template: DataFolder
+    command: list[str]
+    places: int
+    before: int
+    left: list[Event]
+    rebuilt: set[str]
+
+
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Delivery]:
-    """Return a folder that has loaded a hostile delivery where everybody names the first person, and the delivery."""
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
+    """Return a loaded folder of a hostile delivery where everybody names the first person."""
     folder = DataFolder(tmp_path_factory.mktemp("hostile") / "data")
-    delivery = deliver(3, folder.now)
-    user = delivery.cast.people[0].id
+    delivery = deliver(3, folder.now, events=EVENTS)
+    user, workspace = delivery.cast.people[0].id, delivery.cast.busy_workspaces[0]
     spellings = [user, user.upper(), user.replace("-", ""), f"by {user}/{user.replace('-', '').upper()}"]
     naming = [
         by(
@@ -168,36 +190,37 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataFolder, Deliv
     for name, content in delivery.files:
         folder.drop(name, content)
     folder.run()
-    return folder, delivery
+    before = load(dict(delivery.files), folder.now).events
+    doomed = min({event.workspace_id for event in before} - {workspace})
+    left = [forget(event, {user}) for event in before if event.workspace_id != doomed]
+    rebuilt = load(dict(delivery.files), folder.now, [user]).events
+    return Hostile(
+        folder,
+        ["forget", "--user", user, "--workspace", doomed, "--apply"],
+        sum(places for _, places in left),
+        len(before),
+        [event for event, _ in left if event is not None],
+        {event.id for event in rebuilt if event.workspace_id != doomed},
+    )
 
 
 @pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_against_the_oracle(
-    hostile: tuple[DataFolder, Delivery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
-) -> None:
+def test_against_the_oracle(hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """Exactly the events of everybody else stay, without the ids of the forgotten, however many are merged at once."""
-    template, delivery = hostile
-    folder = template.copy(tmp_path / "data")
+    folder, left = hostile.template.copy(tmp_path / "data"), hostile.left
     folder.limits = Limits(processes_days=-1, rerun_days=60, stored_bytes=60_000)
-    workspace, user = delivery.cast.busy_workspaces[0], delivery.cast.people[0].id
-    before = load(dict(delivery.files), folder.now).events
-    doomed = min({event.workspace_id for event in before} - {workspace})
-    command = ["forget", "--user", user, "--workspace", doomed, "--apply"]
     monkeypatch.setenv("USAGE_WORKERS", str(workers))
-    result = usage(folder, *command)
+    result = usage(folder, *hostile.command)
     done(result)
-    left = [forget(event, {user}) for event in before if event.workspace_id != doomed]
-    assert f"that name them: {sum(places for _, places in left):,}\n" in result.stdout
-    kept = [event for event, _ in left if event is not None]
-    assert 0 < len(kept) < len(before)
-    expected = [(event.workspace_id, json.loads(event.canonical())) for event in kept]
+    assert f"that name them: {hostile.places:,}\n" in result.stdout
+    assert 0 < len(left) < hostile.before
+    expected = [(event.workspace_id, json.loads(event.canonical())) for event in left]
     frame = folder.events().with_columns(pl.col("timestamp", "recorded_at").dt.epoch("us"))
     found = [(row.pop("workspace_id"), dict(sorted(row.items()))) for row in frame.drop("day").to_dicts()]
     assert sorted(found, key=str) == sorted(expected, key=str)
-    assert folder.cube()["credits"].sum() == sum(event.credits for event in kept) == folder.actors()["credits"].sum()
+    assert folder.cube()["credits"].sum() == sum(event.credits for event in left) == folder.actors()["credits"].sum()
     check_passes(folder)
     assert not list(folder.root.glob("staging/*"))
     done(usage(folder, "--rebuild"))
-    rebuilt = load(dict(delivery.files), folder.now, [user]).events
-    assert set(folder.events()["id"]) == {event.id for event in rebuilt if event.workspace_id != doomed}
+    assert set(folder.events()["id"]) == hostile.rebuilt

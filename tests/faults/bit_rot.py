@@ -15,6 +15,7 @@ import re
 import shlex
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,7 +173,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 flips += attempt(Path(folder) / "data", seed, wanted.rounds)
-            except AssertionError as error:
+            except Exception as error:  # noqa: BLE001 - whatever a seed finds
+                if not isinstance(error, Missed):
+                    traceback.print_exc()
                 print(f"seed {seed}: {error}\nagain: python -m tests.faults.bit_rot --first {seed} --seeds 1")  # noqa: T201
                 sys.exit(1)
     print(f"{wanted.seeds:,} histories, {flips:,} flipped bits, each found and named; one file of each kind mended")  # noqa: T201

@@ -4,6 +4,7 @@ Reads jobs from stdin, one JSON object on a line. For each one it prints the pro
 ended, how: two lines of JSON. Ends with its stdin.
 """
 
+import faulthandler
 import os
 import resource
 import sys
@@ -94,6 +95,7 @@ def _command(job: Job) -> int:
         getattr(plants, job.plant)()
     sys.argv = ["usage", *job.arguments]
     if job.memory:
+        faulthandler.enable(all_threads=False)  # it says where a library ended the process
         limit = _mapped_bytes() + job.memory
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     if job.arming:

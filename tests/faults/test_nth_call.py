@@ -58,6 +58,13 @@ def test_a_call_fails(host: Host, root: Path, tmp_path: Path, name: str) -> None
         assert not problems, f"python -m tests.faults.nth_call --only '{case}'\n" + "\n".join(problems)
 
 
+def test_a_new_database(host: Host, root: Path, tmp_path: Path) -> None:
+    """A sync that fails while the database is made fails the run, although its statement has returned a row by then."""
+    stage = Stage("first load", host, root)
+    number = stage.calls.index("sync /state.sqlite") + 1
+    assert not attempt(stage, Case("first load", number, "sync", "EIO"), set(), tmp_path / "calls")
+
+
 def test_every_kind_and_every_fault() -> None:
     """The sample has each fault, and each kind of call that a command with all kinds makes."""
     kinds = (

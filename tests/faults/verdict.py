@@ -5,6 +5,7 @@
 - The next run, undisturbed, and the repeated command lead to the tables of a command that was not disturbed.
 """
 
+import re
 import signal
 from collections.abc import Iterator
 from typing import Final
@@ -16,6 +17,7 @@ from tests.support.outcome import outcome_of
 
 _NOISE: Final = ("Traceback", "Exception ignored", "Fatal", ".cc:", ".cpp:", "terminate called")
 _NO_MEMORY_FOR_A_THREAD: Final = "cannot allocate memory for thread-local data: ABORT"
+_FRAME: Final = re.compile(r'^  File "([^"]+)"', re.MULTILINE)  # of a stack after a crash, the innermost first
 _NOT_COMPARED: Final = "could not be compared: "  # what `check` reports of months that did not fit into memory
 # Files that nothing depends on: their failures are warnings at most.
 _SPARE: Final = ("/usage.duckdb", "/.usage.duckdb")
@@ -89,8 +91,13 @@ def _said(ended: Outcome, paths: list[str]) -> Iterator[str]:
 def _is_aborted(ended: Outcome) -> bool:
     """Return whether a library ended the process for lack of memory in one of its threads, which nobody can catch.
 
-    It is the C library, which has no room for the data of a new thread, or the one of C++. It counts as a kill.
+    It is the C library, which has no room for the data of a new thread, or the one of C++, or an engine that uses what
+    it did not get. It counts as a kill. A crash of the project's own C code does not.
     """
+    if ended.code == -signal.SIGSEGV:
+        _, crashed, stack = ended.stderr.rpartition("Segmentation fault")
+        frames = _FRAME.findall(stack)
+        return bool(crashed) and not (frames and "/validation/" in frames[0])
     if ended.code == -signal.SIGABRT:
         return "std::bad_alloc" in ended.stderr and "Traceback" not in ended.stderr
     return (ended.code, ended.stderr.splitlines()[-1:]) == (127, [_NO_MEMORY_FOR_A_THREAD])

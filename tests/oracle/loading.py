@@ -4,6 +4,7 @@ import gzip
 import io
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from tests.oracle.forgetting import forget, names
 from tests.oracle.validation import validate
 
 _BOM = b"\xef\xbb\xbf"
+_validate = lru_cache(maxsize=1 << 14)(validate)  # some lines are loaded again, without somebody
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def read_log(files: Mapping[str, bytes], run_start_us: int, forgotten: Collectio
         counts = log.accounting[name] = Accounting()
         for number, (line, last) in enumerate(split_lines(unpack(name, content)), start=1):
             counts.lines += 1
-            verdict = validate(line, last=last, run_start_us=run_start_us)
+            verdict = _validate(line, last=last, run_start_us=run_start_us)
             if verdict.is_blank:
                 counts.blank += 1
             elif verdict.reason is not None and names(line, forgotten):

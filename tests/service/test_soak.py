@@ -41,7 +41,7 @@ def test_soak(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     With two workers, one is killed meanwhile, and the service is restarted, but no month is rebuilt.
     """
     monkeypatch.setattr(churn, "subprocess", SimpleNamespace(run=run_forked))
-    monkeypatch.setattr(churn, "_FIRST_BATCHES", 40)
+    monkeypatch.setattr(churn, "_FIRST_BATCHES", 10)
     for module in (soak, faults):
         monkeypatch.setattr(module, "served", served_forked)
     report = soak.soak(0, workers, steps=4 - workers, pressure=False, faults=workers > 1)

@@ -11,19 +11,21 @@ from typer.testing import CliRunner, Result
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline import run
 from pipeline.commands.app import app
+from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import quarantine_path
 from pipeline.erasure import erase
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Operation
-from tests.support.data_folder import NOW, DataFolder
+from tests.support.data_folder import DataFolder
 
 _RAW = "raw/"
 _OF_THE_WRITER = ("state.sqlite", "run.lock", "usage.duckdb")
 
 
-def usage(folder: DataFolder, *arguments: str, now: str = NOW) -> Result:
+def usage(folder: DataFolder, *arguments: str, now: str | None = None) -> Result:
     """Run `usage quarantine`, `forget` or `retention`, or `usage run` if only options are given."""
+    now = now or rfc3339(folder.now)
     command = [] if arguments and arguments[0] in {"quarantine", "forget", "retention"} else ["run"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "run", partial(run.run, limits=folder.limits))

@@ -71,7 +71,9 @@ class DataFolder:
                     "update unread set failure = json_set(failure, '$.inode', ?, '$.ctime_ns', ?) where path = ?",
                     (status.st_ino, status.st_ctime_ns, name),
                 )
-        return DataFolder(root)
+        copied = DataFolder(root)
+        copied.now = self.now
+        return copied
 
     def run(self, now: int | None = None, paths: Iterable[Path] = ()) -> RunReport:
         """Run the pipeline."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from pipeline.storage import digests
-from pipeline.storage.digests import Digest
 from tests.support.data_folder import DataFolder
 
 _RUN = re.compile(rb"\b01[0-9A-HJKMNP-TV-Z]{24}\b")
@@ -45,10 +44,10 @@ def _parts(folder: DataFolder) -> Iterator[bytes]:
             yield content
     yield from sorted(raw.values())
     with closing(sqlite3.connect(folder.root / "state.sqlite")) as database:
-        for uri, size, checksum in database.execute("select path, size, checksum from digests").fetchall():
+        for uri, digest in digests.read(database).items():
             path = folder.root / uri
             found = digests.of_file(path) if path.exists() else None
-            yield b"digest of %s: %s" % (uri.encode(), b"agrees" if found == Digest(size, checksum) else b"differs")
+            yield b"digest of %s: %s" % (uri.encode(), b"agrees" if found == digest else b"differs")
         for line in database.iterdump():
             if line.startswith('INSERT INTO "digests"'):
                 continue  # they contain run ids

@@ -14,6 +14,8 @@ from tests.hostile import Delivery, deliver
 from tests.oracle import Oracle, load
 from tests.support.data_folder import DataFolder
 
+EVENTS = 600  # besides the events at every edge of every awkward zone, which are more
+FILES_AT_ONCE = 6  # all files in two runs; the second meets the days of the first
 RANGES = ("30d", "60d", "90d")
 VIEWS = ("daily", "weekly", "monthly")
 
@@ -24,15 +26,15 @@ class World:
     def __init__(self, root: Path, seed: int, now: str) -> None:
         self.now = instant(now)
         self.folder = DataFolder(root)
-        self.delivery: Delivery = deliver(seed, self.now)
+        self.delivery: Delivery = deliver(seed, self.now, events=EVENTS)
         for name in ("members", "accounts", "api_keys"):
             rows = getattr(self.delivery.directory, name)
             path = root / "directory" / f"{name}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         self.reports = []
-        for first in range(0, len(self.delivery.files), 4):
-            for name, content in self.delivery.files[first : first + 4]:
+        for first in range(0, len(self.delivery.files), FILES_AT_ONCE):
+            for name, content in self.delivery.files[first : first + FILES_AT_ONCE]:
                 self.folder.drop(name, content)
             self.reports.append(self.folder.run(self.now))
         self.oracle: Oracle = load(dict(self.delivery.files), self.now)

@@ -14,11 +14,11 @@ import numpy.typing as npt
 FIRST, LAST = date(2011, 1, 1), date(2037, 12, 31)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 DAY_S, QUARTER_S = 86_400, 900
-_STEP_S = 7 * DAY_S  # after the last listed transition, the clock changes twice a year, months apart
+_STEP_S = 28 * DAY_S  # after the last listed transition, the clock changes twice a year, months apart
 _FROM_S = (FIRST.toordinal() - EPOCH_DAY - 3) * DAY_S
 _TO_S = (LAST.toordinal() - EPOCH_DAY + 4) * DAY_S
 Seconds = npt.NDArray[np.int64]  # Unix time
-_QUARTERS: Seconds = np.arange(_FROM_S, _TO_S, QUARTER_S)
+_QUARTERS = np.arange(_FROM_S, _TO_S, QUARTER_S, dtype=np.int32)  # every local time of the walk fits, too
 
 
 def read_zone_file(name: str) -> bytes:
@@ -36,11 +36,12 @@ def walk_day_starts(zone_file: bytes) -> Seconds:
     assert not np.any(offsets % QUARTER_S), "midnight of a constant offset would fall between two quarter-hours"
     between = changes[changes % QUARTER_S != 0]
     instants = np.insert(_QUARTERS, np.searchsorted(_QUARTERS, between), between) if between.size else _QUARTERS
-    spans = np.diff(np.searchsorted(instants, changes), append=len(instants))
-    local_days = (instants + np.repeat(offsets, spans)) // DAY_S
-    reached = np.maximum.accumulate(local_days)
+    spans = np.diff(np.searchsorted(instants, changes.astype(np.int32)), append=len(instants))
+    local_days = (instants + np.repeat(offsets.astype(np.int32), spans)) // np.int32(DAY_S)
+    firsts = np.flatnonzero(np.append(True, local_days[1:] != local_days[:-1]))  # where the local date changes
+    reached = np.maximum.accumulate(local_days[firsts])
     days = np.arange(FIRST.toordinal(), LAST.toordinal() + 2) - EPOCH_DAY
-    return instants[np.searchsorted(reached, days)]
+    return instants[firsts[np.searchsorted(reached, days)]].astype(np.int64)
 
 
 def count_returns(zone_file: bytes) -> int:

@@ -11,7 +11,7 @@ from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US
 from service.api import parameters
 from service.api.cursors import Cursor, encode
-from service.api.parameters import FeedParameters, LanguageParameters, SummaryParameters, read, rules
+from service.api.parameters import FeedParameters, LanguageParameters, Parameters, SummaryParameters, read, rules
 from service.errors import Detail, InvalidParametersError
 
 USER, OTHER = "c0000000-0000-4000-8000-00000000000a", "d0000000-0000-4000-8000-00000000000b"
@@ -135,6 +135,14 @@ def test_cursor_of_other_parameters(name: str, other: str) -> None:
     assert sorted(_faults(urlencode(own | {name: "faulty", "cursor": "x"}).encode())) == sorted([name, "cursor"])
 
 
+@pytest.mark.parametrize("kind", [SummaryParameters, LanguageParameters, FeedParameters])
+def test_rules_and_values_stay(kind: type[Parameters]) -> None:
+    """Neither a rule, which all requests share, nor the values of a request can be changed."""
+    for struct, name in ((kind.rules[0], "default"), (read(kind, b""), "range")):
+        with pytest.raises(AttributeError):
+            setattr(struct, name, "90d")
+
+
 def test_actions_of_the_last_run() -> None:
     """The types that may be asked for are those that the last run accepted; the other rules stay."""
     assert _faults(b"type=more") == ["type"]
@@ -145,6 +153,19 @@ def test_actions_of_the_last_run() -> None:
     assert [rule.name for rule in changed] == [rule.name for rule in FeedParameters.rules]
     differing = [rule for rule in changed if rule not in FeedParameters.rules]
     assert [(rule.name, rule.schema["enum"]) for rule in differing] == [("type", ["more"])]
+
+
+def test_messages_say_what_is_accepted() -> None:
+    """The message of a fault says what its parameter accepts."""
+    with pytest.raises(InvalidParametersError) as refused:
+        read(FeedParameters, b"range=1&user_id=me&limit=x&cursor=abc&timezone=utc")
+    assert {detail.field: detail.message for detail in refused.value.details} == {
+        "range": "must be one of 30d, 60d, 90d",
+        "user_id": "must be a UUID of 8-4-4-4-12 hex digits",
+        "limit": "must be a whole number from 1 to 100",
+        "cursor": "must be a cursor from `pagination`, unchanged",
+        "timezone": "must be an IANA time zone name such as Europe/Berlin (case-sensitive)",
+    }
 
 
 def test_faults_of_headers_come_first() -> None:

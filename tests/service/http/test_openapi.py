@@ -29,6 +29,7 @@ def test_parameters(folder: Any, send: Any) -> None:
     assert "default" not in languages["activity_view"]
     assert summary["timezone"]["default"] == "UTC"
     assert activity["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    assert activity["cursor"] == {"type": "string", "minLength": 1}
     assert len(activity["type"]["enum"]) == 6
     assert set(activity) == {"range", "type", "user_id", "limit", "cursor", "timezone", "X-Workspace-Id"}
     assert set(whoami) == {"X-Workspace-Id"}
