@@ -24,6 +24,7 @@ from pipeline.load.results import Remarks, Results, RunReport, ledger
 from pipeline.storage import commit, digests
 from pipeline.storage.digests import EMPTY
 from pipeline.storage.lock import locked
+from pipeline.storage.room import require_room
 from pipeline.storage.state import State
 from pipeline.storage.store import DamagedError, Operation, Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones
@@ -178,7 +179,9 @@ def open_session(
     Raises:
         BusyError: another run is at work.
         DamagedError: the state is not readable.
+        MemoryError: there is too little address space for a run.
     """
+    require_room()
     root = settings.data_dir.absolute()
     with Store.opened(root) as store, locked(store), _opened(store.path("state.sqlite")) as state:
         yield Session(store, state, now, settings, progress or Progress(), pause)
