@@ -21,6 +21,7 @@ from pipeline.load.raw_source import open_raw
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import Remarks, Results, RunReport
 from pipeline.storage.opened import open_storage
+from pipeline.storage.room import require_room
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
@@ -173,6 +174,8 @@ def open_session(
         BusyError: another run is at work.
         DamagedError: the state is not readable.
         OSError: there is no data folder.
+        MemoryError: there is too little address space for a run.
     """
+    require_room()
     with open_storage(settings) as writer:
         yield Session(writer, now, settings, progress or Progress(), pause)

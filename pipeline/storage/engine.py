@@ -3,7 +3,6 @@
 Reads the statements from the `sql/` folder of the caller's room; writes only spill files.
 """
 
-import mmap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -15,9 +14,9 @@ from typing import Any, Final, Self
 import duckdb
 import pyarrow as pa
 
+from pipeline.storage.room import require_room
+
 _NUMBERS: Final = count()
-# With less address space than this, DuckDB 2.0 may end the process by a segmentation fault when it is opened.
-_ROOM_BYTES: Final = 128 << 20
 
 
 class EngineError(RuntimeError):
@@ -93,13 +92,6 @@ class Engine:
             raise EngineError(f"{name}: {' '.join(first.split())}") from None
 
 
-def _require_room() -> None:
-    try:
-        mmap.mmap(-1, _ROOM_BYTES).close()  # costs nothing: no page of it is used
-    except OSError:
-        raise MemoryError from None
-
-
 @cache
 def _statement(package: str, name: str) -> str:
     """Return the text of a room's statement; a process reads each file once."""
@@ -110,7 +102,7 @@ class _Instance:
     """A DuckDB instance, which one engine at a time uses."""
 
     def __init__(self, spill: Path, threads: int, memory: str) -> None:
-        _require_room()
+        require_room()
         self._limits = (threads, memory)
         config: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": str(spill),

@@ -7,11 +7,13 @@ each attempt that is wrong, and exits 1 if there was any.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
+from pipeline.storage.room import ROOM_BYTES
 from tests.faults.host import Host
 from tests.faults.scenarios import READERS, SCENARIOS, Stage
 from tests.faults.verdict import wrong
@@ -30,7 +32,10 @@ def attempt(stage: Stage, kib: int, seen: set[bytes], plant: str = "") -> tuple[
         plant: a fault of `tests.faults.plants`.
     """
     ended = stage.attempt(memory=max(1, kib << 10), plant=plant)
-    return ended.code, wrong(stage, ended, [], seen)
+    problems = wrong(stage, ended, [], seen)
+    if ended.code == -signal.SIGSEGV and kib << 10 < ROOM_BYTES:
+        problems.append("a library crashed, where the command should have seen that there is too little memory")
+    return ended.code, problems
 
 
 def falling(step_kib: int) -> list[int]:
