@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from litestar import Litestar
 
+from pipeline.contract.location import Location
 from pipeline.contract.settings import Settings
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
@@ -12,7 +14,7 @@ from service.http.front import Front
 from service.http.handlers import DEPENDENCIES, ROUTE_HANDLERS, ServiceState, raise_to_front
 from service.http.rate_limit import RateLimiter, open_store
 from service.http.stopping import Stopping
-from service.tables.folder_source import FolderSource
+from service.tables.opened import open_source
 from service.tables.snapshots import Snapshots
 from service.telemetry.logs import RequestLog
 from service.telemetry.metrics import Metrics
@@ -26,24 +28,28 @@ def create_app(
     log: RequestLog | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     stopping: Stopping | None = None,
+    shared: Path | None = None,
 ) -> Front:
-    """Return the ASGI application that serves one data folder.
+    """Return the ASGI application that serves one data folder, or what one object store has.
 
     Args:
-        settings: the data folder, the source of session keys, the rate limit store and the debug flag.
+        settings: where the data are, the source of session keys, the rate limit store and the debug flag.
         clock: returns the time in microseconds UTC; called once a request.
         counters: this worker's part of what the workers of one service share; None if there is only one worker.
         log: where requests are logged; None for stderr.
         monotonic: the clock that the age of the directory and of session keys is measured by, in seconds.
         stopping: set when this worker is about to end; None if it never is.
+        shared: what `opened.shared_folder` has made; None for the data folder.
 
     Raises:
-        DirectoryError: a directory file is broken.
+        DirectoryError: a directory file of the data folder is broken.
         SettingError: the source of session keys or the rate limit store cannot be used.
     """
-    snapshots = Snapshots(FolderSource(settings.data_dir))
-    directory = DirectoryReader(settings.data_dir, monotonic)
-    directory.warn_of_empty_files()
+    shared, is_copied = shared or settings.data_dir, isinstance(settings.data, Location)
+    snapshots = Snapshots(open_source(settings, shared))
+    directory = DirectoryReader(shared, monotonic, is_copied=is_copied)
+    if not is_copied:
+        directory.warn_of_empty_files()
     tokens = TokenVerifier(settings, monotonic)
     metrics = Metrics(snapshots, clock, counters)
     log = log or RequestLog()
@@ -53,7 +59,7 @@ def create_app(
         dependencies=DEPENDENCIES,
         state=ServiceState({"snapshots": snapshots, "metrics": metrics, "stopping": stopping}),
         lifespan=[tokens],
-        on_shutdown=[log.close],
+        on_shutdown=[log.close, snapshots.close],
         exception_handlers={Exception: raise_to_front},
         openapi_config=None,
         logging_config=None,

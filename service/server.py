@@ -5,9 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pipeline.contract.directory import DirectoryError
+from pipeline.contract.location import Location
 from pipeline.contract.settings import SettingError, Settings
 from service.application import create_app
 from service.auth.directory import DirectoryReader
@@ -17,6 +19,7 @@ from service.http.stopping import Stopping
 from service.serving.listener import open_listeners, url
 from service.serving.supervisor import Supervisor
 from service.serving.worker import Link, Worker
+from service.tables.opened import shared_folder
 from service.telemetry.logs import RequestLog, configure_logs
 from service.telemetry.shared_counters import CounterMemory
 
@@ -26,18 +29,20 @@ def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -
 
     Args:
         listeners: listen on the address of the settings, one for each worker.
-        settings: the data folder, and where everything else comes from.
+        settings: where the data are, and where everything else comes from.
         now: the instant of every request, to reproduce an answer; None for the real time. With a fixed
             instant, the minute of the rate limits never ends.
 
     Raises:
         DirectoryError: a directory file is broken.
-        SettingError: the setting of the JWKS or of the rate limit store cannot be used.
+        SettingError: the setting of the JWKS, of the rate limit store or of the cache cannot be used.
     """
-    DirectoryReader(settings.data_dir)  # errors are reported here once, not by every worker
-    TokenVerifier(settings)
-    open_store(settings.rate_limit_store)
-    _run(listeners, settings.host, partial(_load, settings, now, CounterMemory(len(listeners))))
+    with shared_folder(settings) as shared:  # errors are reported here once, not by every worker
+        if not isinstance(settings.data, Location):  # the client of an object store must not be there before a fork
+            DirectoryReader(settings.data)
+        TokenVerifier(settings)
+        open_store(settings.rate_limit_store)
+        _run(listeners, settings.host, partial(_load, settings, now, CounterMemory(len(listeners)), shared))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -64,13 +69,13 @@ def _run(listeners: list[socket.socket], host: str, load: Callable[[int, Link], 
     Supervisor(listeners, load, announce).run()
 
 
-def _load(settings: Settings, now: int | None, memory: CounterMemory, place: int, link: Link) -> Worker:
+def _load(settings: Settings, now: int | None, memory: CounterMemory, shared: Path, place: int, link: Link) -> Worker:
     """Return the application of a worker; called in its process."""
     configure_logs()
     clock = (lambda: time.time_ns() // 1000) if now is None else (lambda: now)
     stopping, log = Stopping(), RequestLog()
     try:
-        app = create_app(settings, clock, memory.part(place), log, stopping=stopping)
+        app = create_app(settings, clock, memory.part(place), log, stopping=stopping, shared=shared)
     except (DirectoryError, SettingError) as error:  # it was right when the service started
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -11,7 +10,7 @@ from pipeline.commands.exit_codes import WRONG_USAGE
 from pipeline.contract import formats
 from pipeline.contract.settings import SettingError, Settings
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="The data folder.", show_default="USAGE_DATA_DIR")]
+DataDir = Annotated[str | None, typer.Option("--data-dir", help="The data folder.", show_default="USAGE_DATA_DIR")]
 Now = Annotated[str | None, typer.Option("--now", help="Take this instant as now (RFC 3339).", show_default=False)]
 
 
@@ -21,8 +20,8 @@ def settings(**overrides: Any) -> Settings:
         found = Settings.read(os.environ, **overrides)
     except SettingError as error:
         refuse(str(error))
-    if not _is_utf8(str(found.data_dir)):  # the libraries that write there take no other
-        refuse(f"the path of the data folder must be UTF-8, not {str(found.data_dir)!r}")
+    if not _is_utf8(str(found.data)):  # the libraries that write there take no other
+        refuse(f"the path of the data folder must be UTF-8, not {str(found.data)!r}")
     return found
 
 

@@ -57,19 +57,30 @@ class Client:
         location: where they are.
         api: obstore, or what a test has in its place.
         pause: waits for some seconds before a request is repeated.
+        reads: how often the library repeats what only reads.
+        limit: of the time that a read may take.
 
     Raises:
         ObjectStoreError: from every method, if the store cannot be used.
     """
 
-    def __init__(self, location: Location, *, api: Any = obstore, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        location: Location,
+        *,
+        api: Any = obstore,
+        pause: Callable[[float], None] = time.sleep,
+        reads: int = _READS,
+        limit: timedelta = _LARGE,
+    ) -> None:
         self.location, self._api, self._pause = location, api, pause
+        self._repetitions, self._limit = reads, limit
 
     # Each connection takes 40 ms to be made, mostly to read certificates.
     @cached_property
     def _reads(self) -> Any:
         """Return the connection of what the library repeats by itself."""
-        return self._connect(_LARGE, retries=_READS, silence=_SILENCE)
+        return self._connect(self._limit, retries=self._repetitions, silence=_SILENCE)
 
     @cached_property
     def _small(self) -> Any:
@@ -88,12 +99,23 @@ class Client:
 
         Which of the two is the case, a caller with an ETag need not know: a root is never deleted.
         """
-        options: dict[str, Any] | None = {"if_none_match": unless} if unless else None
+        try:
+            return self.changed(key, unless)
+        except FileNotFoundError:
+            return None
+
+    def changed(self, key: str, etag: str) -> Content | None:
+        """Return an object, unless its ETag is still the given one, which may be empty.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        options: dict[str, Any] | None = {"if_none_match": etag} if etag else None
         try:
             with self._explained(key):
                 answer = self._api.get(self._reads, key, options=options)
                 return Content(_found(answer.meta), bytes(answer.bytes()))
-        except (FileNotFoundError, NotModifiedError):
+        except NotModifiedError:
             return None
 
     def read(self, key: str, file: StoredFile) -> bytes:

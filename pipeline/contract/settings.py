@@ -1,6 +1,6 @@
 """Every setting of the project, read from the environment once and passed in.
 
-Reads the variables `USAGE_*`; writes nothing.
+Reads the variables `USAGE_*`, and those of AWS that name an endpoint; writes nothing.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.contract.actions import extra_actions
+from pipeline.contract.location import Location, LocationError, is_address, locate
 
 
 class SettingError(ValueError):
@@ -40,7 +41,18 @@ MOST_PORTS: Final = 65_535
 MOST_WORKERS: Final = 512
 
 SETTINGS: Final = (
-    Setting("data_dir", "data", "path", "the data folder: raw logs, tables, directory and state"),
+    Setting(
+        "data_dir",
+        "data",
+        "path or address",
+        "the data folder: raw logs, tables, directory and state; or s3://bucket/prefix, where they lie as objects",
+    ),
+    Setting(
+        "s3_endpoint",
+        "",
+        "URL",
+        "the object store of s3:// addresses, e.g. http://127.0.0.1:8333; else that of AWS_ENDPOINT_URL, else AWS",
+    ),
     Setting(
         "extra_actions",
         "",
@@ -63,20 +75,34 @@ SETTINGS: Final = (
     Setting("jwks", "", "path or URL", "the keys of session tokens; without it no session token is accepted"),
     Setting("jwt_issuer", "", "text", "the required `iss` of session tokens, if set"),
     Setting("jwt_azp", "", "comma-separated texts", "the accepted values of `azp` in session tokens, if set"),
+    Setting(
+        "cache_dir",
+        "",
+        "path",
+        "where the service keeps copies of objects; else a folder in that for temporary files",
+    ),
+    Setting("cache_bytes", "10GB", "size", "what these copies may take"),
     Setting("sql_memory", "1GB", "size", "the memory that a statement of `usage sql` may take"),
     Setting("sql_spill", "10GB", "size", "what a statement of `usage sql` may write to the temporary folder"),
 )
 
 _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
+_SIZE: Final = re.compile(r"([0-9]{1,18})(|[KMGT]i?)B?").fullmatch
+_POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 # The parts of a URI that may hold a password: before the host, and the options.
 _SECRETS: Final = re.compile(r"(?<=://)[^/]*(?=@)|(?<=\?).*")
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of all settings, one field for each of `SETTINGS`."""
+class Size(int):
+    """A number of bytes, given as in `10GB`, `512MiB` or `1048576`."""
 
-    data_dir: Path
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of all settings, one field for each of `SETTINGS`; the field of `data_dir` is `data`."""
+
+    data: Path | Location
+    s3_endpoint: str
     extra_actions: tuple[str, ...]
     workers: int
     host: str
@@ -86,8 +112,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwks: str
     jwt_issuer: str
     jwt_azp: str
+    cache_dir: str
+    cache_bytes: Size
     sql_memory: str
     sql_spill: str
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the data folder.
+
+        Raises:
+            SettingError: the data lie on an object store, and whoever asks works on a folder alone.
+        """
+        if isinstance(self.data, Location):
+            raise SettingError(f"this works on a data folder only, and USAGE_DATA_DIR is {self.data.url}")
+        return self.data
 
     @property
     def raw(self) -> Path:
@@ -107,7 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             SettingError: a value has the wrong type.
         """
         values: dict[str, Any] = {}
-        for setting in SETTINGS:
+        for setting in SETTINGS[1:]:
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
@@ -115,13 +154,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 values[setting.name] = given if given is not None else _read(kind, setting, text)
             except ValueError as wanted:
                 raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
-        return cls(**values)
+        given = overrides.get(SETTINGS[0].name)
+        where = environ.get(SETTINGS[0].variable) or SETTINGS[0].default if given is None else given
+        return cls(data=_data(where, environ, values["s3_endpoint"]), **values)
 
     def shown(self) -> dict[str, str]:
         """Return the values by environment variable, with the secrets of URIs left out."""
-        values = {setting.variable: getattr(self, setting.name) for setting in SETTINGS}
+        where = self.data.url if isinstance(self.data, Location) else str(self.data)
+        values = {SETTINGS[0].variable: where}
+        values |= {setting.variable: getattr(self, setting.name) for setting in SETTINGS[1:]}
         texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
         return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
+
+
+def _data(given: Path | str, environ: Mapping[str, str], endpoint: str) -> Path | Location:
+    """Return where the data lie.
+
+    Raises:
+        SettingError: the address cannot be used.
+    """
+    if isinstance(given, Path) or not is_address(given):
+        return Path(given)
+    try:
+        return locate(given, environ, endpoint)
+    except LocationError as error:
+        raise SettingError(f"USAGE_DATA_DIR={given!r}: {error}") from None
 
 
 def _read(kind: Any, setting: Setting, text: str) -> Any:
@@ -138,8 +195,13 @@ def _read(kind: Any, setting: Setting, text: str) -> Any:
         if not (_DIGITS(text) and setting.least <= int(text) <= setting.most):
             raise ValueError(f"a whole number from {setting.least} to {setting.most}")
         return int(text)
-    if kind is Path or kind is str:
-        return kind(text)
+    if kind is Size:
+        if not (found := _SIZE(text)):
+            raise ValueError("a size such as 10GB, 512MiB or 1048576")
+        unit = found[2]
+        return Size(int(found[1]) * (1024 if unit.endswith("i") else 1000) ** _POWERS[unit.rstrip("i")])
+    if kind is str:
+        return text
     try:
         return extra_actions(text)
     except ValueError:

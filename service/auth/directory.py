@@ -15,6 +15,7 @@ import structlog
 
 from pipeline.contract.directory import EXPORTS, FILES, Account, ApiKey, DirectoryError, Member, no_rows, read_rows
 from pipeline.contract.settings import DIRECTORY
+from service.errors import UnavailableError
 
 _log: Final = structlog.stdlib.get_logger("service.auth.directory")
 
@@ -69,17 +70,25 @@ class DirectoryReader:
     """Keeps the directory of one data folder fresh.
 
     Args:
-        data_dir: the data folder.
+        data_dir: the data folder, or the folder in which copies of its files appear.
         monotonic: the clock that the interval is measured by, in seconds.
         check_interval_seconds: how long the files are trusted before the next look at them.
+        is_copied: whether the files are copies, which others make as soon as they can. Until then, and while one of the
+            first copies is broken, nobody's credential can be checked.
 
     Raises:
         DirectoryError: a file is broken. At construction only, when there are no good rows to keep.
     """
 
     def __init__(
-        self, data_dir: Path, monotonic: Callable[[], float] = time.monotonic, check_interval_seconds: float = 1.0
+        self,
+        data_dir: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+        check_interval_seconds: float = 1.0,
+        *,
+        is_copied: bool = False,
     ) -> None:
+        self._folder = data_dir / DIRECTORY
         self._kinds = {data_dir / DIRECTORY / name: kind for name, kind in FILES.items()}
         self._monotonic = monotonic
         self._check_interval_seconds = check_interval_seconds
@@ -87,10 +96,29 @@ class DirectoryReader:
         self._identities: dict[Path, Identity] = {}
         self._rows: dict[Path, Sequence[Any]] = {}
         self._refused: dict[Path, tuple[Identity, str]] = {}  # what was logged last of a file that is refused now
+        self._directory: Directory | None = None
+        self._problem = ""  # why there are no rows yet
+        if is_copied:
+            self._try_to_begin()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
         for path, kind in self._kinds.items():
             self._identities[path] = file_identity(path)
             self._rows[path] = read_rows(path, kind)
         self._directory = self._build()
+
+    def _try_to_begin(self) -> None:
+        """Read all files, if there are copies of them."""
+        try:
+            if self._folder.exists():
+                self._begin()
+                self.warn_of_empty_files()
+        except DirectoryError as error:
+            if self._problem != str(error):
+                _log.error("directory file refused, and there is no good one yet", reason=str(error))
+            self._problem = str(error)
 
     def warn_of_empty_files(self) -> None:
         """Log which exports have no rows, as is right for the start of the service."""
@@ -99,13 +127,22 @@ class DirectoryReader:
                 _log.warning("directory file without rows", reason=no_rows(path))
 
     def current(self) -> Directory:
-        """Return the directory in force. It is the same object until a file changes."""
+        """Return the directory in force. It is the same object until a file changes.
+
+        Raises:
+            UnavailableError: there are no copies of the files yet.
+        """
         now = self._monotonic()
         if now - self._checked >= self._check_interval_seconds:
             self._checked = now
+            if self._directory is None:
+                self._try_to_begin()
+                return self.current()
             changed = [path for path in self._kinds if self._refresh(path)]
             if changed:
                 self._directory = self._build()
+        if self._directory is None:
+            raise UnavailableError
         return self._directory
 
     def _refresh(self, path: Path) -> bool:

@@ -13,6 +13,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.types import Scope
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
+from pipeline.contract.calendar import rfc3339
 from service.api import activity, by_language, summary, whoami
 from service.api.envelope import Answer
 from service.api.routes import ACTIVITY, BY_LANGUAGE, LIVE, METRICS, READY, SCHEMA, SCHEMA_PAGE, SUMMARY, WHOAMI
@@ -83,7 +84,7 @@ def live() -> dict[str, str]:
 
 @get(READY, sync_to_thread=False)
 def ready(state: ServiceState) -> dict[str, str]:
-    """Answer if something is published, and this worker goes on.
+    """Answer if something is published, and this worker goes on; also since when the object store is away, if it is.
 
     Raises:
         StoreError: nothing is published yet, or it cannot be read.
@@ -92,7 +93,8 @@ def ready(state: ServiceState) -> dict[str, str]:
     if state.stopping.begun:
         raise UnavailableError
     state.snapshots.current()
-    return {"status": "ready"}
+    since = state.snapshots.away_since()
+    return {"status": "ready"} if since is None else {"status": "ready", "store_away_since": rfc3339(since)}
 
 
 @get(METRICS, media_type=_EXPOSITION, sync_to_thread=False)

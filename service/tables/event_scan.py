@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.contract.calendar import DAY_US, utc_day
 from service.tables.month_blocks import ENTRY_BYTES, Encoded, Integers, encoded, integers
 from service.tables.snapshots import Workspace
-from service.tables.source import DayFile
+from service.tables.source import DayFile, NotFetchedError, gathered
 
 _CONTENT: Final = [
     "action",
@@ -40,6 +40,9 @@ _ANY_TIME: Final = (-(2**63), 2**63 - 1)
 # What Arrow takes besides the bytes that it counts, as measured. A footer takes 40 kB or more, so none is cached.
 _KEYS_BYTES: Final = 3_000
 _CONTENT_BYTES: Final = 18_000
+# If a small day has to be fetched, so are some days after it, which the page may reach.
+_AHEAD: Final = 8
+_AHEAD_BYTES: Final = 1 << 20
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -100,10 +103,11 @@ class _Partition:
     def __init__(self, file: DayFile) -> None:
         self._file = file
         self.identity = file.identity
+        self.open = file.open
 
     @cached_property
     def _reader(self) -> Any:
-        return pq.ParquetFile(self._file.open(), read_dictionary=_REPETITIVE, page_checksum_verification=True)
+        return pq.ParquetFile(self.open(), read_dictionary=_REPETITIVE, page_checksum_verification=True)
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first and the last instant of every row group."""
@@ -182,11 +186,19 @@ class Matches:
 
     def _overlapping(self, day: int, earliest: int, latest: int, *, backwards: bool = False) -> Iterator[_Group]:
         """Yield the matches of a day's row groups that overlap `[earliest, latest]`, newest first unless backwards."""
-        if day not in self._partitions:
-            self._partitions[day] = self._open(day)
-        partition = self._partitions[day]
+        partition = self._partition(day)
         if partition is None:
             return
+        try:
+            yield from self._groups(partition, earliest, latest, backwards=backwards)
+        except NotFetchedError as error:
+            if all(file.size <= _AHEAD_BYTES for file in error.files.values()):
+                position = self._days.index(day)
+                near = self._days[position:][:_AHEAD] if backwards else self._days[: position + 1][-_AHEAD:]
+                gathered(partition.open for partition in map(self._partition, near) if partition is not None)
+            raise
+
+    def _groups(self, partition: _Partition, earliest: int, latest: int, *, backwards: bool) -> Iterator[_Group]:
         spans = self._workspace.cached(partition.identity, partition.spans, lambda spans: ENTRY_BYTES * len(spans))
         numbers = range(len(spans))
         for number in reversed(numbers) if backwards else numbers:
@@ -194,11 +206,13 @@ class Matches:
                 keys = self._keys(partition, number)
                 yield _Group(partition, number, keys, keys.matching(self._wanted))
 
-    def _open(self, day: int) -> _Partition | None:
-        try:
-            return _Partition(self._workspace.events(utc_day(day * DAY_US)))
-        except FileNotFoundError:  # erased a moment ago
-            return None
+    def _partition(self, day: int) -> _Partition | None:
+        if day not in self._partitions:
+            try:
+                self._partitions[day] = _Partition(self._workspace.events(utc_day(day * DAY_US)))
+            except FileNotFoundError:  # erased a moment ago
+                self._partitions[day] = None
+        return self._partitions[day]
 
     def _keys(self, partition: _Partition, number: int) -> Keys:
         def read() -> Keys:

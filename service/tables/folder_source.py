@@ -118,6 +118,13 @@ class FolderSource:
     async def read_again(self) -> None:
         """Do nothing: each request looks."""
 
+    def away_since(self) -> int | None:
+        """Return None: a folder that is away answers no request."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing: there are no threads."""
+
 
 class PublishedFile:
     """`published.json` in a folder, and its identity by one `stat`.

@@ -162,6 +162,14 @@ class Snapshots:
         """Return how much memory the cached months, events and sums take."""
         return self._blocks.size_bytes
 
+    def away_since(self) -> int | None:
+        """Return since when the tables cannot be read where they are, in microseconds UTC; None if they can."""
+        return self._source.away_since()
+
+    def close(self) -> None:
+        """Stop what goes on in threads."""
+        self._source.close()
+
     def current(self) -> Snapshot:
         """Return what is published now.
 

@@ -116,6 +116,12 @@ class Source(Protocol):
     async def read_again(self) -> None:
         """Look now whether something else is published."""
 
+    def away_since(self) -> int | None:
+        """Return since when the tables cannot be read where they are, in microseconds UTC; None if they can."""
+
+    def close(self) -> None:
+        """Stop what goes on in threads."""
+
 
 def gathered(calls: Iterable[Callable[[], _T]]) -> list[_T]:
     """Return the results of all calls. Files that several of them lack are named by one error.

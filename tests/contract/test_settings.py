@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contract.location import Location
 from pipeline.contract.settings import SettingError, Settings
 
 
@@ -45,3 +46,30 @@ def test_secrets_are_not_shown() -> None:
     shown = settings.shown()
     assert shown["USAGE_RATE_LIMIT_STORE"] == "redis://…@host:1?…"
     assert shown["USAGE_JWKS"] == "https://id.example/jwks"
+
+
+def test_data_on_an_object_store() -> None:
+    """An address is read as such, from the environment and the command line; what needs a folder is refused."""
+    settings = Settings.read({"USAGE_DATA_DIR": "s3://bucket/some/prefix", "USAGE_S3_ENDPOINT": "http://127.0.0.1:1"})
+    assert settings.data == Location("bucket", "some/prefix", "http://127.0.0.1:1")
+    assert Settings.read({}, data_dir="s3://bucket").data == Location("bucket")
+    assert settings.shown()["USAGE_DATA_DIR"] == "s3://bucket/some/prefix"
+    with pytest.raises(SettingError, match="on a data folder only, and USAGE_DATA_DIR is s3://bucket/some/prefix"):
+        _ = settings.data_dir
+    with pytest.raises(SettingError, match="USAGE_DATA_DIR='gs://bucket': data on gs:// are not supported"):
+        Settings.read({"USAGE_DATA_DIR": "gs://bucket"})
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("10GB", 10**10), ("512MiB", 512 << 20), ("4096", 4096), ("7B", 7), ("2TiB", 2 << 40)]
+)
+def test_sizes(text: str, size: int) -> None:
+    """A size has a unit of powers of 1000 or of 1024, or none."""
+    assert Settings.read({"USAGE_CACHE_BYTES": text}).cache_bytes == size
+
+
+@pytest.mark.parametrize("text", ["10 GB", "GB", "-1", "1.5GB", "10gb", "1PB", "9" * 19])
+def test_wrong_sizes(text: str) -> None:
+    """Anything else is refused."""
+    with pytest.raises(SettingError, match="must be a size such as 10GB, 512MiB or 1048576"):
+        Settings.read({"USAGE_CACHE_BYTES": text})

@@ -38,7 +38,7 @@ def test_settings() -> None:
     """The operator's page lists every setting with its default, and no page names another setting."""
     rows = {row[0].strip("`"): row[1].strip("`") for row in cells(OPERATION) if row[0].startswith("`USAGE_")}
     assert rows == {setting.variable: setting.default for setting in SETTINGS}
-    named = {name for page in PAGES for name in re.findall(r"USAGE_[A-Z_]+", page.read_text("utf-8"))}
+    named = {name for page in PAGES for name in re.findall(r"USAGE_[A-Z0-9_]+", page.read_text("utf-8"))}
     assert named == set(rows)
 
 
