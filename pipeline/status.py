@@ -19,7 +19,7 @@ from pipeline.load.raw_source import open_raw
 from pipeline.load.results import FileError, RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
-from pipeline.storage.opened import open_store, read_ledger
+from pipeline.storage.opened import open_directory, open_store, read_ledger
 from pipeline.storage.store import DamagedError, Store
 from pipeline.validation import native
 
@@ -66,12 +66,13 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         now: microseconds UTC.
         runs: how many of the last runs to return.
     """
-    store = open_store(settings)
     problems: list[str] = []
-    published = _published(store, problems)
-    raw = _raw(settings, problems)
-    last_runs = _last_runs(store, runs, problems)
-    problems += directory.problems(settings.directory.absolute())
+    with open_store(settings) as store:
+        published = _published(store, problems)
+        raw = _raw(settings, problems)
+        last_runs = _last_runs(store, runs, problems)
+    with open_directory(settings) as folder:
+        problems += directory.problems(folder)
     return Status(
         published=published,
         age_seconds=_age(published, now),

@@ -61,10 +61,9 @@ def check(
         BusyError: a run is at work.
         FileNotFoundError: there is no data folder.
     """
-    store, state, raw = open_store(settings), StateReader(settings), settings.raw.absolute()
-    scope = Scope.of(now, workspaces, days)
-    report = CheckReport()
-    with locked(settings):
+    state, scope, report = StateReader(settings), Scope.of(now, workspaces, days), CheckReport()
+    raw = settings.raw_dir.absolute()
+    with open_store(settings) as store, locked(settings):
         # In the middle of a commit the tables do not agree, and need not: the next run finishes the commit first.
         if not unfinished(store, state, report):
             digests = Digests(store, state, report)

@@ -1,6 +1,7 @@
 """What `usage forget` and `usage retention` share: they add tombstones, erase what these cover, and print how much."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,8 +21,8 @@ def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, 
     from pipeline.commands.progress import show_progress
     from pipeline.erasure import erase
 
-    if not settings.data_dir.is_dir():
-        refuse(f"{settings.data_dir}: no such folder")
+    if isinstance(settings.data, Path) and not settings.data.is_dir():
+        refuse(f"{settings.data}: no such folder")
     with stoppable() as stop, reporting_failures(), show_progress() as progress:
         plan = erase.erase(settings, now, tombstones, progress, stop.pause, dry=not apply)
     _show(plan)

@@ -15,8 +15,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from pipeline.commands.exit_codes import FAILED, SIGNALLED
+from pipeline.commands.exit_codes import FAILED, SIGNALLED, WRONG_USAGE
 from pipeline.commands.streams import OutputError
+from pipeline.contract.settings import SettingError
 
 # Packages whose errors have messages for people: this one, and the libraries that read and write files for it.
 _EXPECTED: Final = frozenset(("pipeline", "service", "sqlite3", "pyarrow", "duckdb", "_duckdb", "filelock"))
@@ -59,6 +60,9 @@ def _ending() -> Iterator[None]:
                 sys.stdout.flush()
     except BaseException as error:
         _let_go(error)
+        if isinstance(error, SettingError):
+            typer.echo(str(error), err=True)
+            raise SystemExit(WRONG_USAGE) from None
         if isinstance(error, OutputError):
             _end(error, is_closed=error.number == errno.EPIPE)
         if isinstance(error, OSError | MemoryError) or str(error) == _NO_THREAD or _is_expected(error):

@@ -36,11 +36,12 @@ def create(
 
     from pipeline import keys as key_files
     from pipeline.contract.directory import READ_SCOPE
+    from pipeline.storage.opened import open_directory
 
     key_id = f"key_{ulid_now()}"
-    with _reporting_failures():
+    with _reporting_failures(), open_directory(settings(data_dir=data_dir)) as directory:
         secret = key_files.create(
-            settings(data_dir=data_dir).directory,
+            directory,
             key_id=key_id,
             workspace_id=_uuid(workspace, "--workspace"),
             user_id=_uuid(user, "--user"),
@@ -59,9 +60,10 @@ def list_keys(data_dir: DataDir = None) -> None:
     """
     from pipeline import keys as key_files
     from pipeline.contract.text import printable
+    from pipeline.storage.opened import open_directory
 
-    with _reporting_failures():
-        rows = key_files.stored(settings(data_dir=data_dir).directory)
+    with _reporting_failures(), open_directory(settings(data_dir=data_dir)) as directory:
+        rows = key_files.stored(directory)
     for name, key in rows:
         limit = "no limit" if key.rate_limit_per_min is None else f"{key.rate_limit_per_min}/min"
         state = "active" if key.revoked_at is None else f"revoked {key.revoked_at}"
@@ -79,9 +81,10 @@ def revoke(
     The service notices within 5 seconds.
     """
     from pipeline import keys as key_files
+    from pipeline.storage.opened import open_directory
 
-    with _reporting_failures():
-        key = key_files.revoke(settings(data_dir=data_dir).directory, key_id, rfc3339(instant(None)))
+    with _reporting_failures(), open_directory(settings(data_dir=data_dir)) as directory:
+        key = key_files.revoke(directory, key_id, rfc3339(instant(None)))
     typer.echo(f"{key.id} revoked {key.revoked_at}", err=True)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -12,7 +13,6 @@ from pipeline.commands.signals import Stop, stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pipeline.contract.settings import Settings
     from pipeline.load.listing import Ignored
@@ -57,17 +57,19 @@ def run_once(
 
 def _refresh_views(settings: "Settings") -> None:
     """Update `usage.duckdb` to the published tables; they are complete without it, so a failure is only a warning."""
+    if not isinstance(settings.data, Path):
+        return  # the views are over a folder
     from pipeline.analysis import database
 
     try:
-        database.refresh(settings.data_dir.absolute())
+        database.refresh(settings.data.absolute())
     except (OSError, MemoryError, RuntimeError, ValueError) as error:  # the last two are of libraries, without memory
         why = " ".join(str(error).split()) or "out of memory"
         typer.echo(f"warning: {database.DATABASE} could not be written, but the tables are complete: {why}", err=True)
 
 
 @contextmanager
-def reporting_failures(*paths: "Path") -> Iterator[None]:
+def reporting_failures(*paths: Path) -> Iterator[None]:
     """Print in one line why a command failed, and exit as documented; `paths` are those that the user named."""
     import sqlite3
 

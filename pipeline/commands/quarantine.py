@@ -60,27 +60,27 @@ def quarantine(
 
     _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
     found_settings = settings(data_dir=data_dir)
-    store = open_store(found_settings)
-    if retry:
-        from pipeline.load.discovery import Retry
+    with open_store(found_settings) as store:
+        if retry:
+            from pipeline.load.discovery import Retry
 
-        load(found_settings, instant(now), retry=Retry(reason, _named(store, file)))
-        return
-    if show is not None:
-        if reason is not None or file is not None:
-            refuse("--show names one line: leave out --reason and --file")
-        file, number = _place(show)
-        found = Quarantine(store, file=_named(store, file))
-        _show(found, file, number, as_json=as_json)
-    else:
-        found = Quarantine(store, reason=reason, file=_named(store, file))
-        if list_lines:
-            _list(found, limit, as_json=as_json)
-        elif export is not None:
-            _export(found, export, force=force)
+            load(found_settings, instant(now), retry=Retry(reason, _named(store, file)))
+            return
+        if show is not None:
+            if reason is not None or file is not None:
+                refuse("--show names one line: leave out --reason and --file")
+            file, number = _place(show)
+            found = Quarantine(store, file=_named(store, file))
+            _show(found, file, number, as_json=as_json)
         else:
-            _summarise(found, as_json=as_json)
-    _report_failures(found)
+            found = Quarantine(store, reason=reason, file=_named(store, file))
+            if list_lines:
+                _list(found, limit, as_json=as_json)
+            elif export is not None:
+                _export(found, export, force=force)
+            else:
+                _summarise(found, as_json=as_json)
+        _report_failures(found)
 
 
 def _check(

@@ -41,8 +41,8 @@ def retention(
     if days < _API_DAYS:
         typer.echo(f"warning: the API looks back 12 months: keep {_API_DAYS}d, or it shows zeros there", err=True)
     floor = utc_day(at - (days - 1) * DAY_US).isoformat()
-    with reporting_failures():
-        before = open_store(found).tombstones().floor
+    with reporting_failures(), open_store(found) as store:
+        before = store.tombstones().floor
     if before > floor:
         typer.echo(f"the first day kept stays {before}, not {floor}: erased days cannot be restored", err=True)
     else:

@@ -73,13 +73,14 @@ def tz_diff(
         typer.echo(f"error: {error}: the cube cannot be cut there", err=True)
         raise typer.Exit(_TROUBLE) from None
     try:
-        found = effects(open_store(settings(data_dir=data_dir)), changes.moved) if changes.moved else iter(())
-        head = {"old": before.version, "new": after.version, "first_day": str(first), "last_day": str(last)}
-        if as_json:
-            for line in _lines(head, changes, found):
-                typer.echo(line)
-        else:
-            _show(head, changes, found)
+        with open_store(settings(data_dir=data_dir)) as store:
+            found = effects(store, changes.moved) if changes.moved else iter(())
+            head = {"old": before.version, "new": after.version, "first_day": str(first), "last_day": str(last)}
+            if as_json:
+                for line in _lines(head, changes, found):
+                    typer.echo(line)
+            else:
+                _show(head, changes, found)
     except (DamagedError, EngineError) as error:
         typer.echo(f"error: {error}\nnot all workspaces could be examined", err=True)
         raise typer.Exit(_TROUBLE) from None

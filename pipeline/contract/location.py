@@ -42,6 +42,10 @@ class Location(msgspec.Struct, frozen=True):
         """Return the address, e.g. `s3://bucket/prefix`."""
         return f"{_SCHEME}://{self.bucket}/{self.prefix}".rstrip("/")
 
+    def __truediv__(self, folder: str) -> "Location":
+        """Return the location of a folder below this one."""
+        return Location(self.bucket, f"{self.prefix}/{folder}".lstrip("/"), self.endpoint)
+
     @property
     def is_plain(self) -> bool:
         """Return whether requests are not encrypted, because the endpoint is `http://`."""

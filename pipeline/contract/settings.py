@@ -48,6 +48,12 @@ SETTINGS: Final = (
         "the data folder: raw logs, tables, directory and state; or s3://bucket/prefix, where they lie as objects",
     ),
     Setting(
+        "raw",
+        "",
+        "path or address",
+        "the raw logs, where they are not in `raw` of the data folder: a folder, or s3://bucket/prefix",
+    ),
+    Setting(
         "s3_endpoint",
         "",
         "URL",
@@ -81,11 +87,18 @@ SETTINGS: Final = (
         "path",
         "where the service keeps copies of objects; else a folder in that for temporary files",
     ),
+    Setting(
+        "scratch",
+        "",
+        "path",
+        "where commands keep copies of objects while they work; else a folder in that for temporary files",
+    ),
     Setting("cache_bytes", "10GB", "size", "what these copies may take"),
     Setting("sql_memory", "1GB", "size", "the memory that a statement of `usage sql` may take"),
     Setting("sql_spill", "10GB", "size", "what a statement of `usage sql` may write to the temporary folder"),
 )
 
+_PLACES: Final = 2  # the first settings say where the data are
 _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _SIZE: Final = re.compile(r"([0-9]{1,18})(|[KMGT]i?)B?").fullmatch
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -102,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The values of all settings, one field for each of `SETTINGS`; the field of `data_dir` is `data`."""
 
     data: Path | Location
+    raw: Path | Location
     s3_endpoint: str
     extra_actions: tuple[str, ...]
     workers: int
@@ -113,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_issuer: str
     jwt_azp: str
     cache_dir: str
+    scratch: Path | None
     cache_bytes: Size
     sql_memory: str
     sql_spill: str
@@ -124,14 +139,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SettingError: the data lie on an object store, and whoever asks works on a folder alone.
         """
-        if isinstance(self.data, Location):
-            raise SettingError(f"this works on a data folder only, and USAGE_DATA_DIR is {self.data.url}")
-        return self.data
+        return _folder(SETTINGS[0], self.data)
 
     @property
-    def raw(self) -> Path:
-        """Return the folder of the raw logs."""
-        return self.data_dir / RAW
+    def raw_dir(self) -> Path:
+        """Return the folder of the raw logs.
+
+        Raises:
+            SettingError: they lie on an object store, and whoever asks reads files alone.
+        """
+        return _folder(SETTINGS[1], self.raw)
 
     @property
     def directory(self) -> Path:
@@ -146,7 +163,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             SettingError: a value has the wrong type.
         """
         values: dict[str, Any] = {}
-        for setting in SETTINGS[1:]:
+        for setting in SETTINGS[_PLACES:]:
             given = overrides.get(setting.name)
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
@@ -154,21 +171,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 values[setting.name] = given if given is not None else _read(kind, setting, text)
             except ValueError as wanted:
                 raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
-        given = overrides.get(SETTINGS[0].name)
-        where = environ.get(SETTINGS[0].variable) or SETTINGS[0].default if given is None else given
-        return cls(data=_data(where, environ, values["s3_endpoint"]), **values)
+        given = [overrides.get(setting.name) or environ.get(setting.variable) for setting in SETTINGS[:_PLACES]]
+        data = _place(SETTINGS[0], given[0] or SETTINGS[0].default, environ, values["s3_endpoint"])
+        raw = data / RAW
+        if given[1]:
+            raw = _place(SETTINGS[1], given[1], environ, values["s3_endpoint"])
+        return cls(data=data, raw=raw, **values)
 
     def shown(self) -> dict[str, str]:
         """Return the values by environment variable, with the secrets of URIs left out."""
-        where = self.data.url if isinstance(self.data, Location) else str(self.data)
-        values = {SETTINGS[0].variable: where}
-        values |= {setting.variable: getattr(self, setting.name) for setting in SETTINGS[1:]}
+        places = zip(SETTINGS, (self.data, self.raw), strict=False)
+        values: dict[str, Any] = {
+            setting.variable: place.url if isinstance(place, Location) else str(place) for setting, place in places
+        }
+        values |= {setting.variable: getattr(self, setting.name) for setting in SETTINGS[_PLACES:]}
+        values = {name: "" if value is None else value for name, value in values.items()}
         texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
         return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
 
 
-def _data(given: Path | str, environ: Mapping[str, str], endpoint: str) -> Path | Location:
-    """Return where the data lie.
+def _folder(setting: Setting, place: Path | Location) -> Path:
+    if isinstance(place, Location):
+        raise SettingError(f"this works on a folder only, and {setting.variable} is {place.url}")
+    return place
+
+
+def _place(setting: Setting, given: Path | str, environ: Mapping[str, str], endpoint: str) -> Path | Location:
+    """Return where data lie.
 
     Raises:
         SettingError: the address cannot be used.
@@ -178,7 +207,7 @@ def _data(given: Path | str, environ: Mapping[str, str], endpoint: str) -> Path 
     try:
         return locate(given, environ, endpoint)
     except LocationError as error:
-        raise SettingError(f"USAGE_DATA_DIR={given!r}: {error}") from None
+        raise SettingError(f"{setting.variable}={given!r}: {error}") from None
 
 
 def _read(kind: Any, setting: Setting, text: str) -> Any:
@@ -202,6 +231,8 @@ def _read(kind: Any, setting: Setting, text: str) -> Any:
         return Size(int(found[1]) * (1024 if unit.endswith("i") else 1000) ** _POWERS[unit.rstrip("i")])
     if kind is str:
         return text
+    if kind == Path | None:
+        return Path(text) if text else None
     try:
         return extra_actions(text)
     except ValueError:

@@ -18,6 +18,7 @@ from pipeline.load.pool import executor
 from pipeline.load.progress import Progress
 from pipeline.load.repair import repair
 from pipeline.load.session import Session, open_session
+from pipeline.storage.opened import open_directory
 from pipeline.storage.tombstones import Tombstone, Tombstones
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def carry_out(session: Session, tombstones: Tombstones, limits: Limits) -> "Eras
 def remove_keys(session: Session, tombstones: Tombstones) -> int:
     """Remove the API keys of users and workspaces whose tombstones are new since the last run; return how many."""
     new = tombstones.since(session.state.carried_out())
-    return 0 if new == Tombstones() else keys.forget(session.directory, new)
+    if new == Tombstones():
+        return 0
+    with open_directory(session.settings) as directory:
+        return keys.forget(directory, new)
 
 
 def _erase(session: Session, tombstones: Iterable[Tombstone], limits: Limits) -> "ErasurePlan":
@@ -111,8 +115,9 @@ def _plan(session: Session, more: Iterable[Tombstone]) -> "ErasurePlan":
     tombstones = session.tombstones().with_more(more).since(session.state.carried_out())
     with session.stage("plan", "looking for what is erased"):
         plan = make_plan(session.store, tombstones, session.state.entries(), session.workers)
-        if tombstones.floor:
-            expired = [key for key in plan.partitions if key[1] < tombstones.floor]
-            plan.warnings = lifetime.warnings(session.store, session.directory, expired, session.workers)
-    plan.keys = keys.forgotten(session.directory, tombstones)
+        with open_directory(session.settings) as directory:
+            if tombstones.floor:
+                expired = [key for key in plan.partitions if key[1] < tombstones.floor]
+                plan.warnings = lifetime.warnings(session.store, directory, expired, session.workers)
+            plan.keys = keys.forgotten(directory, tombstones)
     return plan

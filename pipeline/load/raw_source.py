@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
-from pipeline.contract.settings import Settings
+from pipeline.contract.settings import SettingError, Settings
 from pipeline.load import listing
 from pipeline.load.discovery import Part
 from pipeline.load.listing import Listing
@@ -121,5 +121,16 @@ class FolderRaw:
 
 
 def open_raw(settings: Settings) -> RawSource:
-    """Return where the raw files are."""
-    return FolderRaw(settings.raw.absolute())
+    """Return where the raw files are.
+
+    Raises:
+        SettingError: they lie on an object store, and the package for that is not installed.
+    """
+    if isinstance(settings.raw, Path):
+        return FolderRaw(settings.raw.absolute())
+    try:
+        from pipeline.contract.object_client import Client  # noqa: PLC0415 - no folder needs it
+        from pipeline.load.object_raw import ObjectRaw  # noqa: PLC0415 - likewise
+    except ImportError:
+        raise SettingError(f"{settings.raw.url} needs the package obstore: install workspace-usage[s3]") from None
+    return ObjectRaw(Client(settings.raw))

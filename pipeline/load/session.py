@@ -44,7 +44,7 @@ class Session:
         pause: Callable[[], None],
     ) -> None:
         self.writer, self.now, self.settings = writer, now, settings
-        self.raw, self.directory = open_raw(settings), settings.directory.absolute()
+        self.raw = open_raw(settings)
         self.workers = settings.workers or os.cpu_count() or 1
         self._progress, self.pause = progress, pause
         self._seconds: dict[str, float] = {}

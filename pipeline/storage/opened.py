@@ -6,11 +6,13 @@ The one place that knows what kind of store an address names. Reads and writes n
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pipeline.contract.settings import Settings
+from pipeline.contract.location import Location
+from pipeline.contract.settings import DIRECTORY, SettingError, Settings
 from pipeline.storage.entries import Entry
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import STATE, State, read_entries
@@ -18,12 +20,30 @@ from pipeline.storage.store import Store
 from pipeline.storage.unread import Unread
 from pipeline.storage.writer import CheckedState, Writer
 
+if TYPE_CHECKING:
+    from pipeline.contract.object_client import Client
+
 UNREADABLE: Final = (sqlite3.DatabaseError, msgspec.MsgspecError)  # raised by a state that cannot be read
 
 
-def open_store(settings: Settings) -> Store:
-    """Return the published files, for a command that only reads them; there need not be any."""
-    return FolderStore(settings.data_dir.absolute())
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """Open the published files, for a command that only reads them; there need not be any.
+
+    Raises:
+        SettingError: they lie on an object store, and the package for that is not installed.
+        ObjectStoreError: the store cannot be used.
+    """
+    if isinstance(settings.data, Path):
+        yield FolderStore(settings.data.absolute())
+        return
+    from pipeline.storage.objects.scratch import scratch  # noqa: PLC0415 - no folder needs it
+    from pipeline.storage.objects.snapshot import Snapshot  # noqa: PLC0415 - likewise
+    from pipeline.storage.objects.store import ObjectStore  # noqa: PLC0415 - likewise
+
+    client = _client(settings.data)
+    with scratch(client, settings.scratch) as local:
+        yield ObjectStore(Snapshot.read(client), local)
 
 
 @contextmanager
@@ -34,11 +54,38 @@ def open_storage(settings: Settings) -> Iterator[Writer]:
         BusyError: another run is at work.
         DamagedError: the state is not readable.
         OSError: there is no data folder.
+        SettingError: they lie on an object store, and the package for that is not installed.
+        ObjectStoreError: the store cannot be used, or ignores the conditions of writes.
     """
-    from pipeline.storage import folder_writer  # noqa: PLC0415 - a command that only reads needs none of it
+    if isinstance(settings.data, Path):
+        from pipeline.storage import folder_writer  # noqa: PLC0415 - a command that only reads needs none of it
 
-    with folder_writer.opened(settings.data_dir.absolute()) as writer:
-        yield writer
+        with folder_writer.opened(settings.data.absolute()) as writer:
+            yield writer
+        return
+    from pipeline.storage.objects import writer as object_writer  # noqa: PLC0415 - no folder needs it
+
+    with object_writer.opened(_client(settings.data), settings.scratch) as held:
+        yield held
+
+
+@contextmanager
+def open_directory(settings: Settings) -> Iterator[Path]:
+    """Yield a folder with the directory's files; what is changed there of the local keys is stored at the end.
+
+    Raises:
+        SettingError: they lie on an object store, and the package for that is not installed.
+        ObjectStoreError: the store cannot be used, or somebody else has changed the local keys.
+    """
+    if isinstance(settings.data, Path):
+        yield settings.directory.absolute()
+        return
+    from pipeline.storage.objects.directory import copied  # noqa: PLC0415 - no folder needs it
+    from pipeline.storage.objects.scratch import scratch  # noqa: PLC0415 - likewise
+
+    client = _client(settings.data)
+    with scratch(client, settings.scratch) as local, copied(client, local.root / DIRECTORY) as folder:
+        yield folder
 
 
 @contextmanager
@@ -76,5 +123,25 @@ def read_ledger(settings: Settings) -> tuple[dict[str, Entry], dict[str, Unread]
     Raises:
         sqlite3.Error: the state cannot be read.
         msgspec.MsgspecError: an entry cannot be decoded.
+        ObjectStoreError: the store cannot be used.
     """
-    return read_entries(settings.data_dir.absolute() / STATE)
+    if isinstance(settings.data, Path):
+        return read_entries(settings.data.absolute() / STATE)
+    from pipeline.storage.objects.snapshot import Snapshot  # noqa: PLC0415 - no folder needs it
+    from pipeline.storage.objects.state import ObjectState  # noqa: PLC0415 - likewise
+
+    state = ObjectState(Snapshot.read(_client(settings.data)))
+    return state.entries(), state.unread()
+
+
+def _client(location: Location) -> "Client":
+    """Return what speaks to an object store.
+
+    Raises:
+        SettingError: the package for that is not installed.
+    """
+    try:
+        from pipeline.contract.object_client import Client  # noqa: PLC0415 - no folder needs it
+    except ImportError:
+        raise SettingError(f"{location.url} needs the package obstore: install workspace-usage[s3]") from None
+    return Client(location)

@@ -5,6 +5,7 @@ There is no journal and nothing to recover: until the root is flipped, nothing h
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -15,55 +16,18 @@ from pipeline.contract.object_names import CARRIED_OUT, object_key, object_name
 from pipeline.contract.tables import SCHEMA_VERSION, Published
 from pipeline.storage import catalog
 from pipeline.storage.changes import Changes, Extent
-from pipeline.storage.entries import Entry
 from pipeline.storage.objects import commit as commits
 from pipeline.storage.objects.lease import Lease, leased
 from pipeline.storage.objects.ledger import RawObject
 from pipeline.storage.objects.probe import refuse_unsuitable
 from pipeline.storage.objects.scratch import Scratch, scratch
 from pipeline.storage.objects.snapshot import Snapshot
+from pipeline.storage.objects.state import ObjectState
 from pipeline.storage.objects.store import ObjectStore
-from pipeline.storage.objects.sweep import store_time, sweep
+from pipeline.storage.objects.sweep import store_time, sweep, sweep_orphans
 from pipeline.storage.store import TABLES, Operation
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, Tombstones, encoded
 from pipeline.storage.unread import Unread
-
-
-class ObjectState:
-    """What earlier commands remembered, as of one snapshot."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def entries(self) -> dict[str, Entry]:
-        """Return the entries of the ledger by raw object."""
-        found = self._snapshot.raw_objects()
-        return {name: record.entry for name, record in found.items() if record.entry is not None}
-
-    def unread(self) -> dict[str, Unread]:
-        """Return the raw objects that could not be read to their end, by name."""
-        found = self._snapshot.raw_objects()
-        return {name: record.unread for name, record in found.items() if record.unread is not None}
-
-    def carried_out(self) -> Tombstones:
-        """Return the tombstones whose data are gone from the tables."""
-        content = self._snapshot.read_file(CARRIED_OUT)
-        return Tombstones() if content is None else msgspec.json.decode(content, type=Tombstones)
-
-    def discarded_files(self) -> set[str]:
-        """Return nothing: no commit is ever half published."""
-        return set()
-
-    def is_trusted(self) -> bool:
-        """Return True: ledger and tables are of the same root."""
-        return True
-
-    def torn_months(self) -> list[tuple[str, str]]:
-        """Return nothing: no commit is ever half published."""
-        return []
-
-    def mended(self) -> None:
-        """Do nothing: no month is ever torn."""
 
 
 class ObjectWriter:
@@ -138,8 +102,10 @@ class ObjectWriter:
                 swept=frozenset(self._swept),
             )
         )
-        if changes.carried_out is not None:
-            self._swept |= sweep(self._snapshot, store_time(self._client), grace=0)
+        if changes.carried_out is not None:  # what was erased may also be in what failed runs have left
+            now = store_time(self._client)
+            self._swept |= sweep(self._snapshot, now, grace=0)
+            sweep_orphans(self._snapshot, now, age=0)
 
     def clear(self, folder: str) -> None:
         """Remove a folder of staged files."""
@@ -212,11 +178,12 @@ def _stored(operation: Operation) -> StoredFile | None:
 
 
 @contextmanager
-def opened(client: Client, *, shared: bool = True) -> Iterator[ObjectWriter]:
+def opened(client: Client, parent: Path | None = None, *, shared: bool = True) -> Iterator[ObjectWriter]:
     """Hold the tables on an object store, and keep every other run away.
 
     Args:
         client: of the store.
+        parent: the folder in which the scratch folder is created; that for temporary files if it is None.
         shared: whether all pieces of work of the command run on this machine.
 
     Raises:
@@ -225,5 +192,5 @@ def opened(client: Client, *, shared: bool = True) -> Iterator[ObjectWriter]:
         OSError: there is no scratch folder.
     """
     refuse_unsuitable(client)
-    with leased(client, commits.new_token()) as lease, scratch(client) as local:
+    with leased(client, commits.new_token()) as lease, scratch(client, parent) as local:
         yield ObjectWriter(client, lease, local, shared=shared)
