@@ -9,6 +9,8 @@ readable as long as no later root superseded them for more than a grace. Names a
 
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import cache
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -33,6 +35,9 @@ _TABLES: Final = ("events", "cube", "actors")
 _LEVEL: Final = 3  # of zstd
 
 _Value = TypeVar("_Value", bound=msgspec.Struct)
+
+# Shards are decoded by several threads. msgspec 0.22 may end the process if two of them see a type for the first time.
+_DECODERS_LOCK: Final = Lock()
 
 
 class LayoutError(RuntimeError):
@@ -238,9 +243,16 @@ def decode_packed(key: str, file: StoredFile, content: bytes | memoryview, kind:
     return _decode(key, text, kind)
 
 
+@cache
+def _decoder(kind: type[_Value]) -> "msgspec.json.Decoder[_Value]":
+    return msgspec.json.Decoder(kind)
+
+
 def _decode(key: str, content: bytes | memoryview, kind: type[_Value]) -> _Value:
+    with _DECODERS_LOCK:
+        decoder = _decoder(kind)
     try:
-        return msgspec.json.decode(content, type=kind)
+        return decoder.decode(content)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise LayoutError(key, str(error)) from None
 
