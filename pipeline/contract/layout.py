@@ -244,7 +244,7 @@ def decode_packed(key: str, file: StoredFile, content: bytes | memoryview, kind:
 
 
 @cache
-def _decoder(kind: type[_Value]) -> "msgspec.json.Decoder[_Value]":
+def _decoder(kind: type[Any]) -> "msgspec.json.Decoder[Any]":
     return msgspec.json.Decoder(kind)
 
 
@@ -252,9 +252,10 @@ def _decode(key: str, content: bytes | memoryview, kind: type[_Value]) -> _Value
     with _DECODERS_LOCK:
         decoder = _decoder(kind)
     try:
-        return decoder.decode(content)
+        value: _Value = decoder.decode(content)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise LayoutError(key, str(error)) from None
+    return value
 
 
 def _current(files: Mapping[str, StoredFile], path: str) -> StoredFile | None:
