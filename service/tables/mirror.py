@@ -85,9 +85,14 @@ class Mirror:
                 etags = self._etags()
                 if not first or etags is None:
                     self._look(etags or {})
-        except (ObjectStoreError, LayoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
             if self._reason != str(error):
-                _log.error("object store not readable, what was read last stays in force", reason=str(error))
+                unforeseen = not isinstance(error, ObjectStoreError | LayoutError | OSError)
+                _log.error(
+                    "object store not readable, what was read last stays in force",
+                    reason=str(error),
+                    exc_info=unforeseen,
+                )
             self._reason = str(error)
         else:
             if self._reason is not None:
@@ -113,11 +118,11 @@ class Mirror:
     def _look(self, etags: dict[str, str]) -> None:
         try:
             self._look_at_root(etags)
+            if self._looks % _DIRECTORY_LOOKS == 0 or not (self.folder / DIRECTORY).exists():
+                self._look_at_directory(etags)
         finally:
-            self._write(_ETAGS, msgspec.json.encode(etags))
-        if self._looks % _DIRECTORY_LOOKS == 0 or not (self.folder / DIRECTORY).exists():
-            self._look_at_directory(etags)
-            self._write(_ETAGS, msgspec.json.encode(etags))
+            if etags != self._etags():
+                self._write(_ETAGS, msgspec.json.encode(etags))
         self._looks += 1
         (self.folder / _LOOKED).touch()
 
@@ -133,6 +138,9 @@ class Mirror:
         """Copy the files that changed. The folder appears with the first copies of all files in it."""
         keys = {f"{DIRECTORY}/{name}" for name in FILES}
         contents: dict[str, Any] = {key: self._first(key) for key in keys.difference(etags)}
+        if keys.isdisjoint(etags) and not any(contents.values()) and keys & self._denied:
+            # Otherwise clients would be told that their keys are not valid.
+            raise AccessError(f"no file of {self._client.location.url}/{DIRECTORY} may be read")
         gone = set()
         for key in keys.intersection(etags):
             try:
@@ -157,10 +165,11 @@ class Mirror:
 
         S3 denies access to an object that does not exist, unless the credentials allow to list.
         """
+        content = None
         try:
             content = self._client.changed(key, "")
         except FileNotFoundError:
-            return None
+            pass
         except AccessError as error:
             if key not in self._denied:
                 _log.warning("an object does not exist, or may not be read", key=key, reason=str(error))

