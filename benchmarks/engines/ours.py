@@ -23,7 +23,7 @@ from benchmarks.questions import Kind, Question, Raw
 from benchmarks.serving import Process, served
 from pipeline.contract.directory import MEMBERS, Member, read_rows
 from pipeline.contract.formats import instant
-from pipeline.contract.tables import DIRECTORY, RAW
+from pipeline.contract.settings import DIRECTORY, RAW
 from service.api import activity, by_language, cursors, parameters, summary
 from service.api.cursors import Cursor
 from service.api.envelope import Answer
