@@ -15,8 +15,9 @@ A large backfill goes through steps 2 to 6 in slices. Before step 1, the run fin
 began, or repairs what is left of it (`load/repair`), and erases what tombstones cover (`pipeline.erasure`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from pipeline.contract.settings import RAW, Settings
 from pipeline.erasure import erase
 from pipeline.grouping import grouped
 from pipeline.load import discovery, results
+from pipeline.load.cluster.address import Address
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import DEFAULT_LIMITS, Job, Limits
 from pipeline.load.listing import Listing
@@ -105,18 +107,32 @@ class _Load:
         if rebuild:
             refuse_loss(rebuild, self._known - {part.source_file for part in parts})
         slices = [parts] if rebuild else list(grouped(parts, lambda part: part.bytes, limits.slice_bytes)) or [[]]
-        workers = session.workers if sum(part.bytes for part in parts) > limits.processes_bytes else 1
+        is_large = sum(part.bytes for part in parts) > limits.processes_bytes
+        workers = max(session.workers, 2 if session.settings.cluster else 1) if is_large else 1
         complete = not paths and not retry and (rebuild is None or rebuild.everything)
         reports = []
         try:
-            with executor(workers) as pool:
+            with self._executor(workers) as (pool, at_once):
                 for number, part in enumerate(slices, start=1):
                     # Only the last slice completes what was there when the files were listed.
                     everything = complete and number == len(slices)
-                    reports.append(self._slice(part, pool, workers, everything=everything))
+                    reports.append(self._slice(part, pool, at_once, everything=everything))
         finally:
             session.clear("staging")  # leftovers of pieces of work that still ran when the run was stopped
         return results.joined(reports)
+
+    @contextmanager
+    def _executor(self, workers: int) -> Iterator[tuple[Executor, int]]:
+        """Open what runs the pieces of work, and return how many at once: a small run is over before others begin."""
+        cluster = self._session.settings.cluster
+        if cluster and workers > 1:
+            from pipeline.load.cluster.connection import connected  # noqa: PLC0415 - nobody else needs it
+
+            with connected(Address.parse(cluster)) as found:
+                yield found
+        else:
+            with executor(workers) as pool:
+                yield pool, workers
 
     def _list(self, paths: list[Path], retry: Retry | None, accept: Collection[str]) -> list[Part]:
         store, state = self._session.store, self._session.state

@@ -12,6 +12,7 @@ from pipeline.commands.outcome import load
 from pipeline.commands.schedule import IntervalError, parse_interval, repeat
 
 if TYPE_CHECKING:
+    from pipeline.contract.settings import Settings
     from pipeline.load.rebuild import Rebuild
 
 
@@ -23,6 +24,14 @@ def run(
     data_dir: DataDir = None,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Number of processes; 0 means one per core.", show_default="USAGE_WORKERS")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Scheduler of a cluster that does the work, e.g. tcp://host:8786.",
+            show_default="USAGE_CLUSTER",
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if lines were rejected.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild the tables from all raw files.")] = False,
@@ -62,11 +71,11 @@ def run(
     if every is not None:
         if paths or rebuilt or strict or accept or now is not None:
             refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict, --accept and --now")
-        repeat(settings(data_dir=data_dir, workers=workers), _interval(every), as_json=as_json)
+        repeat(_settings(data_dir, workers, cluster), _interval(every), as_json=as_json)
     if accept and (paths or rebuilt):
         refuse("--accept goes with a run of all of raw/: leave out PATH and --rebuild")
     load(
-        settings(data_dir=data_dir, workers=workers),
+        _settings(data_dir, workers, cluster),
         instant(now),
         strict=strict,
         as_json=as_json,
@@ -74,6 +83,24 @@ def run(
         rebuild=rebuilt,
         accept=accept or (),
     )
+
+
+def _settings(data_dir: str | None, workers: int | None, cluster: str | None) -> "Settings":
+    """Return the settings; exit 2 if a cluster cannot do the work. Warn if its port is open to others."""
+    from pipeline.load.cluster.address import Address, AddressError
+
+    found = settings(data_dir=data_dir, workers=workers, cluster=cluster)
+    if not found.cluster:
+        return found
+    try:
+        address = Address.parse(found.cluster)
+    except AddressError as error:
+        refuse(f"--cluster must be {error}")
+    if isinstance(found.data, Path) or isinstance(found.raw, Path):
+        refuse("--cluster needs USAGE_DATA_DIR and USAGE_RAW on an object store: other machines cannot see a folder")
+    if address.warning:
+        typer.echo(f"warning: {address.warning}", err=True)
+    return found
 
 
 def _interval(text: str) -> int:

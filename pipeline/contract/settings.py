@@ -72,6 +72,12 @@ SETTINGS: Final = (
         "processes that read logs in parallel during a run; 0 means one per core",
         most=MOST_WORKERS,
     ),
+    Setting(
+        "cluster",
+        "",
+        "address",
+        "the scheduler of a cluster that reads logs instead of this machine: tcp:// or tls:// of Dask, ray:// of Ray",
+    ),
     Setting("host", "127.0.0.1", "address", "the address that the service listens on"),
     Setting("port", "8080", "port", "the port that the service listens on", most=MOST_PORTS),
     Setting(
@@ -119,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_endpoint: str
     extra_actions: tuple[str, ...]
     workers: int
+    cluster: str
     host: str
     port: int
     rate_limit_store: str

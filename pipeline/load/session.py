@@ -177,5 +177,5 @@ def open_session(
         MemoryError: there is too little address space for a run.
     """
     require_room()
-    with open_storage(settings) as writer:
+    with open_storage(settings, shared=not settings.cluster) as writer:
         yield Session(writer, now, settings, progress or Progress(), pause)

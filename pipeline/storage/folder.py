@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ import msgspec
 from pipeline.contract.tables import PUBLISHED, Manifest, Month, Published, manifest_path
 from pipeline.storage import digests, ownership
 from pipeline.storage.digests import EMPTY, Digest, DigestReader
-from pipeline.storage.store import TABLES, DamagedError, Operation, decoded
+from pipeline.storage.store import TABLES, DamagedError, Operation, Store, decoded
 from pipeline.storage.syncs import sync_file_system
 from pipeline.storage.tombstones import Tombstones
 
@@ -81,6 +81,14 @@ class FolderStore(msgspec.Struct, frozen=True):
             The operations that a commit carries out, in the same order.
         """
         return operations
+
+    def moved(self, parent: Path | None) -> AbstractContextManager[Store]:
+        """Refuse.
+
+        Raises:
+            ValueError: another machine cannot see this folder.
+        """
+        raise ValueError(f"{self.root} is a folder of one machine, and cannot be opened on {parent or 'another one'}")
 
     def exists(self, uri: str) -> bool:
         """Return whether a file exists."""

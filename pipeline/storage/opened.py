@@ -47,8 +47,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_storage(settings: Settings) -> Iterator[Writer]:
+def open_storage(settings: Settings, *, shared: bool = True) -> Iterator[Writer]:
     """Open the tables for a command that changes them, and keep every other run away until it ends.
+
+    Args:
+        settings: where they are.
+        shared: whether all pieces of work of the command run on this machine.
 
     Raises:
         BusyError: another run is at work.
@@ -65,7 +69,7 @@ def open_storage(settings: Settings) -> Iterator[Writer]:
         return
     from pipeline.storage.objects import writer as object_writer  # noqa: PLC0415 - no folder needs it
 
-    with object_writer.opened(_client(settings.data), settings.scratch) as held:
+    with object_writer.opened(_client(settings.data), settings.scratch, shared=shared) as held:
         yield held
 
 

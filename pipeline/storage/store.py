@@ -5,6 +5,7 @@ of files in one folder. No step knows more about published files than this modul
 """
 
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeVar
 
@@ -184,6 +185,16 @@ class Store(Protocol):
 
     def make_folders(self, operations: list[Operation]) -> None:
         """Prepare the places of all files that the operations publish."""
+
+    def moved(self, parent: Path | None) -> AbstractContextManager["Store"]:
+        """Open the same files on another machine, with a place for staged files of its own.
+
+        Args:
+            parent: the folder in which that place is made; that for temporary files if it is None.
+
+        Raises:
+            ValueError: another machine cannot see these files.
+        """
 
     def clear(self, folder: str) -> None:
         """Remove a folder of staged files and everything in it; a folder that does not exist is no error.

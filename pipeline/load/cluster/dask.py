@@ -14,7 +14,8 @@ from typing import Any, Final
 import distributed
 
 from pipeline.load.cluster.fingerprint import fingerprint
-from pipeline.load.cluster.work import ClusterError, refuse_mismatch, work
+from pipeline.load.cluster.work import ClusterError, Worker, refuse_mismatch, work
+from pipeline.load.piece import Slot
 
 _CONNECT_SECONDS: Final = 10
 _WORKERS_SECONDS: Final = 30
@@ -22,6 +23,8 @@ _LOOK_SECONDS: Final = 5  # how often it is looked for workers while a piece is 
 # How often a piece may end with the death of its worker. Dask's own limit of 3 is reached by machines that go away;
 # this one only by a piece that kills its workers, such as by its memory.
 _ALLOWED_FAILURES: Final = 10
+_MEMORY_BYTES: Final = 1 << 30  # of a thread of a worker without a limit
+_ENGINES_SHARE: Final = 4  # one part of the memory is for engines; rows, copies and libraries have the others
 
 
 @contextmanager
@@ -84,8 +87,11 @@ class _Pool(Executor):
         Raises:
             ClusterError: the scheduler is gone, or a piece keeps ending its workers.
         """
-        piece = partial(work, fingerprint(), _name, fn)
-        futures = self._client.map(piece, *map(list, iterables), pure=False)
+        calls = list(zip(*iterables, strict=False))  # some iterables have no end
+        if not calls:
+            return iter(())
+        columns = map(list, zip(*calls, strict=True))
+        futures = self._client.map(partial(work, fingerprint(), _here, fn), *columns, pure=False)
         futures.reverse()  # so that each is forgotten, and its result freed on its worker, once it was yielded
         return self._results(futures)
 
@@ -121,8 +127,12 @@ class _Pool(Executor):
         """Do nothing: what still runs was cancelled when its results were no longer wanted."""
 
 
-def _name() -> str:
-    return str(distributed.get_worker().address)
+def _here() -> Worker:
+    """Return this worker: each of its threads is a slot, and they share the memory that it was given."""
+    worker = distributed.get_worker()
+    threads = worker.state.nthreads
+    limit = worker.memory_manager.memory_limit or threads * _MEMORY_BYTES
+    return Worker(worker.address, Slot(threads, limit // _ENGINES_SHARE >> 20, threads))
 
 
 def _reason(error: BaseException) -> str:

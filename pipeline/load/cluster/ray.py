@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import ray
 
-from pipeline.load.cluster.fingerprint import fingerprint
-from pipeline.load.cluster.work import ClusterError, work
+from pipeline.load.cluster.fingerprint import Fingerprint, fingerprint
+from pipeline.load.cluster.work import ClusterError, Worker, refuse_mismatch, work
+from pipeline.load.piece import Slot
 
+_MEMORY_MB: Final = 256  # of the engine in a process
 _RETRIES: Final = 10  # how often a piece may end with the death of its worker
 
 
@@ -35,7 +37,9 @@ def connected(address: str) -> Iterator[tuple[Executor, int]]:
         if not slots:
             raise ClusterError(f"the cluster at {address} has no processors")
         pool = _Pool(address)
-        list(pool.map(_nothing, range(slots)))
+        compared = ray.remote(_compared)
+        for name, found in ray.get([compared.remote() for _ in range(slots)]):
+            refuse_mismatch(name, found, fingerprint())
         yield pool, slots
 
 
@@ -58,8 +62,8 @@ class _Pool(Executor):
         Raises:
             ClusterError: the cluster is gone, or a piece keeps ending its workers.
         """
-        begin = partial(self._run.remote, fingerprint(), _name, fn)
-        pieces = [begin(*arguments) for arguments in zip(*iterables, strict=True)]
+        begin = partial(self._run.remote, fingerprint(), _here, fn)
+        pieces = [begin(*arguments) for arguments in zip(*iterables, strict=False)]  # some iterables have no end
         pieces.reverse()
         return self._results(pieces)
 
@@ -83,9 +87,10 @@ class _Pool(Executor):
         """Do nothing: what still runs was cancelled when its results were no longer wanted."""
 
 
-def _nothing(_: int) -> None:
-    """Do nothing, on a worker that was compared with this process."""
+def _compared() -> tuple[str, Fingerprint]:
+    return str(ray.util.get_node_ip_address()), fingerprint()
 
 
-def _name() -> str:
-    return str(ray.util.get_node_ip_address())
+def _here() -> Worker:
+    """Return this worker: Ray gives each process one processor."""
+    return Worker(str(ray.util.get_node_ip_address()), Slot(1, _MEMORY_MB))

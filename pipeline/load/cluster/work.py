@@ -4,10 +4,17 @@ ClusterError       the cluster cannot be reached, or cannot do the work
 └── MismatchError  a worker has another release, Python or package than the coordinator
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
+from pipeline.contract.settings import Settings
 from pipeline.load.cluster.fingerprint import Fingerprint, fingerprint
+from pipeline.load.job import Job
+from pipeline.load.piece import Slot, occupy
+from pipeline.startup import limit_threads
 
 
 class ClusterError(RuntimeError):
@@ -25,6 +32,13 @@ class MismatchError(ClusterError):
         return f"the worker {self.worker} has {', '.join(self.differences)}: install the coordinator's release there"
 
 
+class Worker(msgspec.Struct, frozen=True):
+    """A worker: its name in the cluster, and the slot that each of its pieces has."""
+
+    name: str
+    slot: Slot
+
+
 def refuse_mismatch(worker: str, theirs: Fingerprint, ours: Fingerprint) -> None:
     """Compare a worker with the coordinator.
 
@@ -36,17 +50,24 @@ def refuse_mismatch(worker: str, theirs: Fingerprint, ours: Fingerprint) -> None
         raise MismatchError(worker, differences)
 
 
-def work(expected: Fingerprint, worker: Callable[[], str], function: Callable[..., Any], *arguments: Any) -> Any:
+def work(
+    expected: Fingerprint, here: Callable[[], "Worker"], function: Callable[[Any, Job], Any], piece: Any, job: Job
+) -> Any:
     """Run a piece of work, after comparing this worker with the coordinator: it may have joined late.
 
     Args:
         expected: the coordinator's fingerprint.
-        worker: returns the name of this worker.
+        here: returns what there is to know of this worker.
         function: of the piece.
-        arguments: of the function.
+        piece: what it works on.
+        job: the run.
 
     Raises:
-        MismatchError: they differ.
+        MismatchError: worker and coordinator differ.
     """
-    refuse_mismatch(worker(), fingerprint(), expected)
-    return function(*arguments)
+    worker = here()
+    refuse_mismatch(worker.name, fingerprint(), expected)
+    limit_threads()
+    occupy(worker.slot)
+    with job.store.moved(Settings.read(os.environ).scratch) as store:
+        return function(piece, msgspec.structs.replace(job, store=store))

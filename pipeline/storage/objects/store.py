@@ -56,9 +56,9 @@ class ObjectStore:
         return self.snapshot.client
 
     @contextmanager
-    def moved(self) -> Iterator["ObjectStore"]:
+    def moved(self, parent: Path | None) -> Iterator["ObjectStore"]:
         """Yield the same store with a scratch folder of this machine, which is removed at the end."""
-        with scratch(self.client) as local:
+        with scratch(self.client, parent) as local:
             yield ObjectStore(self.snapshot, local, shared=False)
 
     # Published files

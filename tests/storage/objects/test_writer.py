@@ -162,7 +162,7 @@ def test_other_machine(client: Client) -> None:
         store.folder("staging/RUN1/a")
         store.scratch("staging/RUN1/a/rows").write_bytes(b"rows" * 1000)
         store.hand_over(["staging/RUN1/a/rows"])
-        with pickle.loads(pickle.dumps(store)).moved() as there:
+        with pickle.loads(pickle.dumps(store)).moved(None) as there:
             assert there.scratch("x") != store.scratch("x")
             assert there.local("staging/RUN1/a/rows").read_bytes() == b"rows" * 1000
             (operation,) = there.deliver([there.stage("staging/RUN1/b/0", events_path(W, "2026-11-05"), b"events")])
