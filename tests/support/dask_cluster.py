@@ -5,11 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
 from pathlib import Path
+from typing import Any, cast
 
 import distributed
+
+from pipeline.load.job import Job
+from pipeline.storage.tombstones import Tombstones
 
 _SECONDS = 60
 # Nothing of a test outlives its processes, and a worker that is killed is missed at once.
@@ -17,6 +24,25 @@ _SETTINGS = {
     "DASK_DISTRIBUTED__DIAGNOSTICS__NVML": "false",
     "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0",
 }
+
+
+class Nowhere:
+    """A store without files, which every machine can open."""
+
+    @contextmanager
+    def moved(self, _: Path | None) -> Iterator["Nowhere"]:
+        """Yield itself."""
+        yield self
+
+
+def each(pool: Executor, function: Callable[[Any], Any], pieces: Iterable[Any]) -> Iterator[Any]:
+    """Yield the results of a function of one argument, which runs as pieces of work."""
+    job = Job(cast("Any", Nowhere()), cast("Any", None), "run", 0, 0, 1, Tombstones())
+    return pool.map(partial(_called, function), pieces, repeat(job))
+
+
+def _called(function: Callable[[Any], Any], piece: Any, _: Job) -> Any:
+    return function(piece)
 
 
 class Cluster:

@@ -14,7 +14,7 @@ distributed = pytest.importorskip("distributed")
 
 from pipeline.load.cluster import dask  # noqa: E402
 from pipeline.load.cluster.work import ClusterError, MismatchError  # noqa: E402
-from tests.support.dask_cluster import Cluster, cluster  # noqa: E402
+from tests.support.dask_cluster import Cluster, cluster, each  # noqa: E402
 from tests.support.project import ROOT  # noqa: E402
 
 
@@ -34,6 +34,10 @@ def _die_once(marker: str) -> int:
     return os.getpid()
 
 
+def _inverse(number: int) -> float:
+    return 1 / number
+
+
 def _wait_for(marker: str) -> None:
     while not Path(marker).exists():
         time.sleep(0.01)
@@ -43,13 +47,13 @@ def test_results_in_order(running: Cluster) -> None:
     """Results come in the order of the pieces, from as many at once as the cluster has threads."""
     with dask.connected(running.address) as (pool, slots):
         assert slots == 2
-        assert list(pool.map(operator.sub, range(30), range(0, 60, 2))) == [-number for number in range(30)]
+        assert list(each(pool, operator.neg, range(30))) == [-number for number in range(30)]
 
 
 def test_the_same_pieces_again(running: Cluster) -> None:
     """A piece that is equal to an earlier one runs again: its result is not taken from that one."""
     with dask.connected(running.address) as (pool, _):
-        first, second = (list(pool.map(_now, [1])) for _ in range(2))
+        first, second = (list(each(pool, _now, [1])) for _ in range(2))
         assert first != second
 
 
@@ -61,8 +65,8 @@ def test_errors_come_back(running: Cluster) -> None:
     """An error of a piece is raised here, and the cluster goes on."""
     with dask.connected(running.address) as (pool, _):
         with pytest.raises(ZeroDivisionError):
-            list(pool.map(operator.truediv, [1, 1], [1, 0]))
-        assert list(pool.map(operator.neg, [1])) == [-1]
+            list(each(pool, _inverse, [1, 0]))
+        assert list(each(pool, operator.neg, [1])) == [-1]
 
 
 def test_other_code(running: Cluster, tmp_path: Path) -> None:
@@ -70,10 +74,10 @@ def test_other_code(running: Cluster, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline")
     (tmp_path / "pipeline/grouping.py").write_text("# changed\n")
     with dask.connected(running.address) as (pool, _):
-        other = running.add_worker(PYTHONPATH=str(tmp_path))
+        other = running.add_worker(PYTHONPATH=f"{tmp_path}:{ROOT}")
         try:
             with pytest.raises(MismatchError, match=r"has other files of workspace-usage"):
-                list(pool.map(time.sleep, [0.2] * 30))
+                list(each(pool, time.sleep, [0.2] * 30))
             with (
                 pytest.raises(MismatchError, match=r"install the coordinator's release there"),
                 dask.connected(running.address),
@@ -89,7 +93,7 @@ def test_worker_killed(tmp_path: Path) -> None:
         cluster(tmp_path, 2, PYTHONPATH=str(ROOT)) as started,
         dask.connected(started.address) as (pool, _),
     ):
-        (survivor,) = pool.map(_die_once, [str(tmp_path / "died")])
+        (survivor,) = each(pool, _die_once, [str(tmp_path / "died")])
         assert [process.pid for process in started.workers if process.poll() is None] == [survivor]
 
 
@@ -100,13 +104,13 @@ def test_all_workers_gone(tmp_path: Path) -> None:
         dask.connected(started.address, patience=1) as (pool, _),
         pytest.raises(ClusterError, match=r"all workers of the scheduler at tcp://.* are gone"),
     ):
-        list(pool.map(os._exit, [3]))
+        list(each(pool, os._exit, [3]))
 
 
 def test_scheduler_killed(tmp_path: Path) -> None:
     """If the scheduler is killed, the run ends with an error that names it."""
     with cluster(tmp_path, 1, PYTHONPATH=str(ROOT)) as started, dask.connected(started.address) as (pool, _):
-        results = pool.map(_wait_for, [str(tmp_path / "never")])
+        results = each(pool, _wait_for, [str(tmp_path / "never")])
         started.scheduler.kill()
         with pytest.raises(ClusterError, match=r"the scheduler at tcp://.* is gone"):
             list(results)

@@ -1,91 +1,28 @@
 """Whole commands on an object store: whatever is loaded, erased, retried or rebuilt, the tables are a folder's."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.object_client import Client
 from pipeline.contract.settings import Settings
-from pipeline.erasure.erase import erase
 from pipeline.load.discovery import Retry
 from pipeline.load.job import Limits
 from pipeline.load.rebuild import Rebuild
-from pipeline.run import run
-from pipeline.storage.opened import open_store, read_ledger
 from pipeline.storage.tombstones import Tombstone, hashed
+from tests.support.both import Both
 from tests.support.data_folder import USER, WORKSPACE, DataFolder, record
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
-
-
-class Both:
-    """A data folder and an object store to which the same things happen."""
-
-    def __init__(self, folder: DataFolder, client: Client) -> None:
-        where = client.location
-        environ = {"USAGE_S3_ENDPOINT": where.endpoint}
-        self.folder, self.client, self.now = folder, client, folder.now
-        self.settings = [folder.settings, Settings.read(environ, data_dir=where.url, workers=1)]
-
-    def drop(self, name: str, records: Iterable[dict[str, Any]], *, bad: int = 0) -> None:
-        """Write a raw file, in place of another of its name."""
-        path = self.folder.drop(name, records)
-        path.write_bytes(path.read_bytes() + b"{}\n" * bad)
-        found = self.client.head(f"raw/{name}")
-        self.client.replace(f"raw/{name}", path.read_bytes(), found.etag if found else None)
-
-    def run(self, **what: Any) -> None:
-        """Load, and compare what the run reports."""
-        reports = [run(settings, self.now, **what) for settings in self.settings]
-        for name in (
-            "files",
-            "lines",
-            "accepted",
-            "duplicates",
-            "rejected",
-            "blank",
-            "reasons",
-            "partitions",
-            "sequence",
-        ):
-            assert getattr(reports[0], name) == getattr(reports[1], name), name
-
-    def erase(self, *tombstones: Tombstone) -> None:
-        """Erase, and compare what was planned."""
-        plans = [erase(settings, self.now, tombstones, dry=False) for settings in self.settings]
-        assert plans[0].rerun == plans[1].rerun
-        assert plans[0].partitions == plans[1].partitions
-        assert (plans[0].lines, plans[0].events.rows) == (plans[1].lines, plans[1].events.rows)
-
-    def compare(self) -> None:
-        """Compare all tables, the ledger and the tombstones."""
-        said = []
-        for settings in self.settings:
-            with open_store(settings) as store:
-                names = [
-                    name for table in ("events/", "cube/", "actors/", "quarantine/") for name in store.names(table)
-                ]
-                rows = {_without_run(name): pl.read_parquet(store.local(name)).rows() for name in names}
-                stones = store.tombstones()
-            entries, unread = read_ledger(settings)
-            ledger = {name: (entry.counts, entry.tail, entry.size) for name, entry in entries.items()}
-            said.append((rows, stones, ledger, unread))
-        assert said[0] == said[1]
 
 
 @pytest.fixture
 def both(folder: DataFolder, client: Client) -> Both:
     """Return both, with an empty directory."""
     return Both(folder, client)
-
-
-def _without_run(name: str) -> str:
-    return re.sub(r"/[0-9A-Z]{26}\.parquet$", "/<run>", name)
 
 
 def _records(number: int, days: Iterable[str], **more: Any) -> list[dict[str, Any]]:
