@@ -89,16 +89,6 @@ def rclone(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@contextmanager
-def moto() -> Iterator[str]:
-    """Yield the endpoint of moto's server, which keeps everything in memory, with an empty bucket."""
-    (port,) = _free_ports(1)
-    with _running([_tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)], re.compile(r"Running on ")):
-        endpoint = f"http://127.0.0.1:{port}"
-        with urlopen(Request(f"{endpoint}/{BUCKET}", method="PUT"), timeout=60):
-            yield endpoint
-
-
 def _tool(name: str) -> str:
     path = _BIN / name
     if not path.exists():
