@@ -75,19 +75,11 @@ class FolderStore(msgspec.Struct, frozen=True):
         """Let other pieces of work read files that this one staged; on a folder, they can already."""
 
     def deliver(self, operations: list[Operation]) -> list[Operation]:
-        """Bring the files that a piece of work staged to where a commit can publish them; on a folder, they are there.
-
-        Returns:
-            The operations that a commit carries out, in the same order.
-        """
+        """Return the operations as they are: on a folder, a commit finds what was staged."""
         return operations
 
     def moved(self, parent: Path | None) -> AbstractContextManager[Store]:
-        """Refuse.
-
-        Raises:
-            ValueError: another machine cannot see this folder.
-        """
+        """Raise a ValueError: another machine cannot see this folder."""
         raise ValueError(f"{self.root} is a folder of one machine, and cannot be opened on {parent or 'another one'}")
 
     def exists(self, uri: str) -> bool:

@@ -54,7 +54,7 @@ def test_data_on_an_object_store() -> None:
     assert settings.data == Location("bucket", "some/prefix", "http://127.0.0.1:1")
     assert Settings.read({}, data_dir="s3://bucket").data == Location("bucket")
     assert settings.shown()["USAGE_DATA_DIR"] == "s3://bucket/some/prefix"
-    with pytest.raises(SettingError, match="on a data folder only, and USAGE_DATA_DIR is s3://bucket/some/prefix"):
+    with pytest.raises(SettingError, match="on a folder only, and USAGE_DATA_DIR is s3://bucket/some/prefix"):
         _ = settings.data_dir
     with pytest.raises(SettingError, match="USAGE_DATA_DIR='gs://bucket': data on gs:// are not supported"):
         Settings.read({"USAGE_DATA_DIR": "gs://bucket"})

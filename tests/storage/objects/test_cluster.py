@@ -17,7 +17,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder, record
 from tests.support.object_servers import ENVIRONMENT
 from tests.support.project import ROOT
 
-SMALL = Limits(processes_bytes=0, bucket_bytes=2000, batch_bytes=2000, group_rows_bytes=1)
+SMALL = Limits(processes_bytes=0, bucket_bytes=4000, batch_bytes=2000, group_rows_bytes=1)
 
 
 class At(Progress):
@@ -49,7 +49,7 @@ def both(folder: DataFolder, client: Client, running: Cluster) -> Both:
     """Return a folder, and objects on which the cluster works, with logs in many files."""
     both = Both(folder, client)
     both.settings[1] = msgspec.structs.replace(both.settings[1], cluster=running.address)
-    for number in range(6):
+    for number in range(3):
         days = [f"2026-{month}-{day:02}" for month in ("10", "11") for day in range(number + 1, number + 4)]
         both.drop(
             f"{number}.jsonl",
