@@ -9,7 +9,7 @@
 The rooms (packages), from bottom to top; each room imports only rooms below it:
 
     contract     what the pipeline and the service agree on: tables, paths, the calendar, settings
-    storage      the files of a data folder: tables, state, commit, tombstones
+    storage      the files of a data folder or the objects of a bucket: tables, state, commit, tombstones
     validation   turns a line into a row, or into the reason for its rejection
     load         the steps of a run, from raw files to published tables
     erasure      removes forgotten users and workspaces, and expired days, for good
