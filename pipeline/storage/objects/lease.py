@@ -25,7 +25,7 @@ _INTERVAL: Final = 10.0  # seconds between two renewals
 _RENEWAL_TRIES: Final = 2  # the next renewal is not far, and the end of a run waits for this one
 
 
-class LostLeaseError(RuntimeError):
+class LostLeaseError(BusyError):
     """Raised when somebody else holds the lease by now, so that this run has to stop."""
 
 

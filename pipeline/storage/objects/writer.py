@@ -12,10 +12,12 @@ import msgspec
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.layout import StoredFile
 from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import OvertakenError
 from pipeline.contract.object_names import CARRIED_OUT, object_key, object_name
 from pipeline.contract.tables import SCHEMA_VERSION, Published
 from pipeline.storage import catalog
 from pipeline.storage.changes import Changes, Extent
+from pipeline.storage.lock import BusyError
 from pipeline.storage.objects import commit as commits
 from pipeline.storage.objects.lease import Lease, leased
 from pipeline.storage.objects.ledger import RawObject
@@ -79,8 +81,7 @@ class ObjectWriter:
         """Publish changes, and record the raw objects as read; what was erased is gone when this returns.
 
         Raises:
-            OvertakenError: another run committed first.
-            LostLeaseError: another run is at work.
+            BusyError: another run is at work, or committed first; nothing was published.
             ObjectStoreError: the store cannot be used.
         """
         files = _files(self.store, changes)
@@ -121,7 +122,10 @@ class ObjectWriter:
 
     def _commit(self, changes: commits.Changes) -> None:
         self._lease.refuse_loss()
-        commits.commit(self._snapshot, changes)
+        try:
+            commits.commit(self._snapshot, changes)
+        except OvertakenError as error:
+            raise BusyError(str(error)) from None
         self._swept -= set(changes.swept)
         self._read()
 

@@ -12,7 +12,10 @@ from pipeline.storage import folder_writer
 from pipeline.storage.changes import Changes
 from pipeline.storage.entries import Counts, Entry
 from pipeline.storage.lock import BusyError
+from pipeline.storage.objects import commit as commits
 from pipeline.storage.objects import writer as object_writer
+from pipeline.storage.objects.commit import commit
+from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.store import Operation, Store
 from pipeline.storage.tombstones import Tombstone, Tombstones, hashed
 from pipeline.storage.unread import Unread
@@ -153,6 +156,17 @@ def test_one_at_a_time(client: Client) -> None:
     """A second writer is refused."""
     with object_writer.opened(client), pytest.raises(BusyError), object_writer.opened(client):
         pass
+
+
+def test_overtaken(client: Client) -> None:
+    """If another commit came first in spite of the lease, nothing is published: it counts as another run at work."""
+    with object_writer.opened(client) as writer:
+        load(writer, 1, W, ["2026-11"])
+        before = Snapshot.read(client)
+        commit(before, commits.Changes(run="OTHER", attempt="a", published=Published(2, "OTHER", 7, 1, "2026f")))
+        with pytest.raises(BusyError, match="committed first"):
+            load(writer, 3, V, ["2026-11"])
+    assert Snapshot.read(client).root.run == "OTHER"  # type: ignore[union-attr]  # there is one
 
 
 def test_other_machine(client: Client) -> None:
