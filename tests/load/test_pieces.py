@@ -95,7 +95,7 @@ def load_all(folder: DataFolder) -> None:
 
 @pytest.mark.usefixtures("forked_workers")
 def test_all_pieces(folder: DataFolder, tmp_path: Path) -> None:
-    """Each kind of piece, run five times, gives one result, and the tables are those of an ordinary run."""
+    """Each kind of piece, run four times, gives one result, and the tables are those of an ordinary run."""
     (folder.root / "raw").mkdir(parents=True, exist_ok=True)
     with checked(FolderStore(folder.root)) as pieces:
         load_all(folder)

@@ -32,11 +32,11 @@ class Attempt(msgspec.Struct):
 
 
 class CheckedPieces(Executor):
-    """Runs each piece in turn, at once in threads and at once in other processes.
+    """Runs each piece alone, and then at once in two threads and in another process.
 
     Args:
         root: the data folder.
-        processes: runs pieces in two other processes.
+        processes: runs pieces in other processes.
 
     Attributes:
         seen: how often each function was run, for pieces that wrote something.
@@ -58,11 +58,9 @@ class CheckedPieces(Executor):
         (first,) = self._attempts(before, [result])
         assert first.sizes == {name: len(content) for name, content in first.files.items()}, "sizes"
         before = self._files()
-        results = [call()]
         with ThreadPoolExecutor(2) as threads:
-            for executor in (threads, self._processes):
-                futures = [executor.submit(call) for _ in range(2)]
-                results += [future.result() for future in futures]
+            futures = [executor.submit(call) for executor in (threads, threads, self._processes)]
+            results = [future.result() for future in futures]
         assert self._attempts(before, results) == [first] * len(results), "another attempt is not the same"
         self.seen[function.args[0].__name__ if isinstance(function, partial) else ""] += bool(first.files)
         return loads(dumps(result))
