@@ -28,7 +28,7 @@ from pipeline.storage.objects.sweep import GRACE, ORPHANS, store_time, sweep, sw
 from pipeline.storage.unread import Unread
 from tests.support.fault_proxy import Fault, FaultProxy
 
-RACES, WRITERS = 6, 16
+RACES, WRITERS = 4, 16
 WORKSPACE: Final = "11111111-1111-4111-8111-111111111111"
 EVENTS: Final = events_path(WORKSPACE, "2026-11-24")
 DELAYS: Final[list[Fault]] = ["delay" for _ in range(TRIES)]
