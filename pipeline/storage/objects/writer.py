@@ -66,13 +66,16 @@ class ObjectWriter:
         return self.store.tombstones()
 
     def add_tombstones(self, tombstones: Sequence[Tombstone]) -> None:
-        """Add tombstones by a commit of their own."""
+        """Add tombstones by a commit of their own; none need no commit."""
+        if not tombstones:
+            return
         content = (self.store.read(TOMBSTONES) or b"") + encoded(tombstones)
         self._publish_one(TOMBSTONES, content)
 
     def carry_out(self, tombstones: Tombstones) -> None:
         """Record by a commit of its own that nothing is stored that these tombstones cover."""
         self._publish_one(CARRIED_OUT, msgspec.json.encode(tombstones))
+        self._sweep_all()
 
     def trust_if_empty(self) -> None:
         """Do nothing: ledger and tables are of the same root."""
@@ -103,14 +106,18 @@ class ObjectWriter:
                 swept=frozenset(self._swept),
             )
         )
-        if changes.carried_out is not None:  # what was erased may also be in what failed runs have left
-            now = store_time(self._client)
-            self._swept |= sweep(self._snapshot, now, grace=0)
-            sweep_orphans(self._snapshot, now, age=0)
+        if changes.carried_out is not None:
+            self._sweep_all()
 
     def clear(self, folder: str) -> None:
         """Remove a folder of staged files."""
         self.store.clear(folder)
+
+    def _sweep_all(self) -> None:
+        """Delete what is not current, at once: what was erased may also be in what failed runs have left."""
+        now = store_time(self._client)
+        self._swept |= sweep(self._snapshot, now, grace=0)
+        sweep_orphans(self._snapshot, now, age=0)
 
     def _publish_one(self, path: str, content: bytes) -> None:
         """Publish one file and nothing else."""
