@@ -5,7 +5,7 @@ Certificates for `tls://` come from Dask's own configuration (`DASK_DISTRIBUTED_
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic
@@ -14,7 +14,7 @@ from typing import Any, Final
 import distributed
 
 from pipeline.load.cluster.fingerprint import fingerprint
-from pipeline.load.cluster.work import ClusterError, Worker, refuse_mismatch, work
+from pipeline.load.cluster.work import ClusterError, Pieces, Worker, refuse_mismatch, work
 from pipeline.load.piece import Slot
 
 _CONNECT_SECONDS: Final = 10
@@ -69,15 +69,11 @@ def _allow_failures(dask_scheduler: Any) -> None:
     dask_scheduler.allowed_failures = max(dask_scheduler.allowed_failures, _ALLOWED_FAILURES)
 
 
-class _Pool(Executor):
+class _Pool(Pieces):
     """An executor whose pieces run on the cluster."""
 
     def __init__(self, client: distributed.Client, address: str, patience: float) -> None:
         self._client, self._address, self._patience = client, address, patience
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Refuse: all pieces of a step are submitted together, by `map`."""
-        raise NotImplementedError
 
     def map(  # type: ignore[override]  # without its options, which nothing uses
         self, fn: Callable[..., Any], *iterables: Any
@@ -122,9 +118,6 @@ class _Pool(Executor):
                 since = monotonic()
             elif monotonic() - since >= self._patience:
                 raise ClusterError(f"all workers of the scheduler at {self._address} are gone; nothing was published")
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Do nothing: what still runs was cancelled when its results were no longer wanted."""
 
 
 def _here() -> Worker:

@@ -5,7 +5,7 @@ The workers need this package in their own environment: nothing is sent to them 
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 import ray
 
 from pipeline.load.cluster.fingerprint import Fingerprint, fingerprint
-from pipeline.load.cluster.work import ClusterError, Worker, refuse_mismatch, work
+from pipeline.load.cluster.work import ClusterError, Pieces, Worker, refuse_mismatch, work
 from pipeline.load.piece import Slot
 
 _MEMORY_MB: Final = 256  # of the engine in a process
@@ -43,16 +43,12 @@ def connected(address: str) -> Iterator[tuple[Executor, int]]:
         yield pool, slots
 
 
-class _Pool(Executor):
+class _Pool(Pieces):
     """An executor whose pieces run on the cluster."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._run = ray.remote(max_retries=_RETRIES, num_cpus=1)(work)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Refuse: all pieces of a step are submitted together, by `map`."""
-        raise NotImplementedError
 
     def map(  # type: ignore[override]  # without its options, which nothing uses
         self, fn: Callable[..., Any], *iterables: Any
@@ -82,9 +78,6 @@ class _Pool(Executor):
             raise error.cause from None
         except (ray.exceptions.RayError, ConnectionError) as error:
             raise ClusterError(f"the cluster at {self._address}: {' '.join(str(error).split())}") from None
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Do nothing: what still runs was cancelled when its results were no longer wanted."""
 
 
 def _compared() -> tuple[str, Fingerprint]:

@@ -6,6 +6,7 @@ ClusterError       the cluster cannot be reached, or cannot do the work
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import msgspec
@@ -37,6 +38,17 @@ class Worker(msgspec.Struct, frozen=True):
 
     name: str
     slot: Slot
+
+
+class Pieces(Executor):
+    """An executor of pieces of work; the adapter of each engine has its own `map`."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Refuse: all pieces of a step are submitted together, by `map`."""
+        raise NotImplementedError
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Do nothing: what still runs was cancelled when its results were no longer wanted."""
 
 
 def refuse_mismatch(worker: str, theirs: Fingerprint, ours: Fingerprint) -> None:
