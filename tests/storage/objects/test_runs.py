@@ -62,6 +62,17 @@ def _where(settings: Settings) -> str:
     return str(settings.data) if isinstance(settings.data, Path) else settings.data.url
 
 
+@pytest.mark.parametrize(
+    "name", ["a b.jsonl", "a%20b.jsonl", "é+=&.jsonl", "x/y (1).NDJSON", ".hidden.jsonl", "t.jsonl.tmp"]
+)
+def test_names(both: Both, name: str) -> None:
+    """Names of raw objects count as those of files do, whatever is in them, and none is read twice."""
+    both.drop(name, [record()])
+    both.run()
+    both.run()
+    both.compare()
+
+
 def test_erasures(both: Both) -> None:
     """Forgetting, retention, retries and rebuilds."""
     early = record("early", timestamp="2026-11-26T00:00:00Z")
