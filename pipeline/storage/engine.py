@@ -59,29 +59,30 @@ class Engine:
     def create(self, name: str, /, **parameters: Any) -> None:
         """Create a table from the result of `sql/<name>.sql`, with the same name."""
         with self._failing(name):
-            self._relation(name, parameters).to_table(name)
+            self._execute(f"create table {name} as {_statement(self._package, name)}", parameters)
 
     def view(self, name: str, /) -> None:
         """Create a view from `sql/<name>.sql`, with the same name."""
         with self._failing(name):
-            self._relation(name, {}).create_view(name)
+            self._execute(f"create view {name} as {_statement(self._package, name)}", {})
 
     def fetch(self, name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return the result of `sql/<name>.sql` as rows of Python values."""
         with self._failing(name):
-            return self._relation(name, parameters).fetchall()
+            return self._execute(_statement(self._package, name), parameters).fetchall()
 
     def arrow(self, name: str, /, **parameters: Any) -> pa.Table:
         """Return the result of `sql/<name>.sql` as an Arrow table, in the order of its `order by`."""
         with self._failing(name):
-            return self._relation(name, parameters).to_arrow_table()
+            # A relation is planned twice, but its rows are not copied.
+            return self._connection.sql(_statement(self._package, name), params=dict(parameters)).to_arrow_table()
 
     def show(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table visible to the statements under a name, without a copy."""
         self._connection.register(name, table)
 
-    def _relation(self, name: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
-        return self._connection.sql(_statement(self._package, name), params=dict(parameters))
+    def _execute(self, statement: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        return self._connection.execute(statement, dict(parameters))
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:

@@ -175,7 +175,7 @@ def test_no_space_for_the_engine(loaded: DataFolder, monkeypatch: pytest.MonkeyP
         raise duckdb.IOException("Could not write file: No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "_relation", full)
+        patch.setattr(Engine, "_execute", full)
         fails(loaded, "No space left on device")
     succeeds(loaded)
 
