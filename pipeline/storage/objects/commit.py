@@ -31,8 +31,8 @@ from pipeline.storage.objects.snapshot import Snapshot, at_once
 _SECOND: Final = 1_000_000  # microseconds
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a commit changes.
+class RootChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit changes in what the root names.
 
     Attributes:
         run: the id of the run, or of whatever else commits.
@@ -60,7 +60,7 @@ def new_token() -> str:
     return secrets.token_hex(8)
 
 
-def commit(before: Snapshot, changes: Changes) -> None:
+def commit(before: Snapshot, changes: RootChanges) -> None:
     """Publish the changes, all at once.
 
     Args:
@@ -88,7 +88,7 @@ def commit(before: Snapshot, changes: Changes) -> None:
 class _Draft:
     """The new shards and the new root, as long as nobody has seen them."""
 
-    def __init__(self, before: Snapshot, changes: Changes) -> None:
+    def __init__(self, before: Snapshot, changes: RootChanges) -> None:
         old = before.root
         self._before, self._changes, self._old = before, changes, old
         self._name = packed_name(changes.run, changes.attempt)

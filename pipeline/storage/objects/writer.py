@@ -95,7 +95,7 @@ class ObjectWriter:
             content = msgspec.json.encode(changes.carried_out)
             files[CARRIED_OUT] = self._put(CARRIED_OUT, content, changes.run, attempt)
         self._commit(
-            commits.Changes(
+            commits.RootChanges(
                 run=changes.run,
                 attempt=attempt,
                 published=changes.published,
@@ -125,9 +125,9 @@ class ObjectWriter:
         published = self.store.published() or Published(0, "", None, SCHEMA_VERSION, zone_data_version())
         files = {path: self._put(path, content, run, attempt)}
         swept = frozenset(self._swept)
-        self._commit(commits.Changes(run=run, attempt=attempt, published=published, files=files, swept=swept))
+        self._commit(commits.RootChanges(run=run, attempt=attempt, published=published, files=files, swept=swept))
 
-    def _commit(self, changes: commits.Changes) -> None:
+    def _commit(self, changes: commits.RootChanges) -> None:
         self._lease.refuse_loss()
         try:
             commits.commit(self._snapshot, changes)

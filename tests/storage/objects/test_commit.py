@@ -21,7 +21,7 @@ from pipeline.contract.object_names import (
 )
 from pipeline.contract.tables import Published, actors_path, cube_path, events_path, quarantine_path, runs_path
 from pipeline.storage.entries import Counts, Entry
-from pipeline.storage.objects.commit import Changes, commit, new_token
+from pipeline.storage.objects.commit import RootChanges, commit, new_token
 from pipeline.storage.objects.ledger import RawObject
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import GRACE, ORPHANS, store_time, sweep, sweep_orphans
@@ -36,7 +36,7 @@ OUTAGE: Final[list[Fault]] = ["503" for _ in range(TRIES)]
 _numbers = count(1)
 
 
-def changes(client: Client, *paths: str, run: str = "", removed: tuple[str, ...] = (), **more: object) -> Changes:
+def changes(client: Client, *paths: str, run: str = "", removed: tuple[str, ...] = (), **more: object) -> RootChanges:
     """Put new objects for some logical paths, and return the changes of a run."""
     run = run or f"run{next(_numbers)}"
     attempt = new_token()
@@ -47,7 +47,7 @@ def changes(client: Client, *paths: str, run: str = "", removed: tuple[str, ...]
         client.create(object_key(path, file.name), content, file)
         files[path] = file
     published = Published(1, run, None, 1, "2026.6")
-    return Changes(run=run, attempt=attempt, published=published, files=files, **more)  # type: ignore[arg-type]
+    return RootChanges(run=run, attempt=attempt, published=published, files=files, **more)  # type: ignore[arg-type]
 
 
 def keys(client: Client) -> set[str]:
@@ -277,7 +277,7 @@ def test_no_two_roots_are_equal(client: Client) -> None:
     """Roots with the same content otherwise differ: ETags are hashes, so equal roots could both replace one."""
     written = set()
     for _ in range(2):
-        commit(Snapshot(client), Changes(run="one", attempt="a", published=Published(1, "one", None, 1, "z")))
+        commit(Snapshot(client), RootChanges(run="one", attempt="a", published=Published(1, "one", None, 1, "z")))
         root = Snapshot.read(client).root
         assert root is not None
         written.add(encode_root(root))

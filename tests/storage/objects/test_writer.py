@@ -182,7 +182,7 @@ def test_overtaken(client: Client) -> None:
     with object_writer.opened(client) as writer:
         load(writer, 1, W, ["2026-11"])
         before = Snapshot.read(client)
-        commit(before, commits.Changes(run="OTHER", attempt="a", published=Published(2, "OTHER", 7, 1, "2026f")))
+        commit(before, commits.RootChanges(run="OTHER", attempt="a", published=Published(2, "OTHER", 7, 1, "2026f")))
         with pytest.raises(BusyError, match="committed first"):
             load(writer, 3, V, ["2026-11"])
     assert Snapshot.read(client).root.run == "OTHER"  # type: ignore[union-attr]  # there is one
