@@ -79,7 +79,8 @@ def open_directory(settings: Settings) -> Iterator[Path]:
 
     Raises:
         SettingError: they lie on an object store, and the package for that is not installed.
-        ObjectStoreError: the store cannot be used, or somebody else has changed the local keys.
+        BusyError: at the end: somebody else has changed the local keys on an object store; nothing was stored.
+        ObjectStoreError: the store cannot be used.
     """
     if isinstance(settings.data, Path):
         yield settings.directory.absolute()
