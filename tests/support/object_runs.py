@@ -123,7 +123,8 @@ class World:
             counts[workspace_id, day[:7]] = counts.get((workspace_id, day[:7]), 0) + len(numbers)
         cubes = {path.rpartition("/")[0]: count for path, count in found.items() if path.startswith("cube/")}
         assert cubes == {cube_path(*month, "").rpartition("/")[0]: count for month, count in counts.items()}
-        snapshot.superseded()
+        for file, _ in snapshot.superseded():
+            snapshot.superseded_keys(file)
 
     def _expected(self) -> tuple[Numbers, set[str]]:
         expected: Numbers = {}

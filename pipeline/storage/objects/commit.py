@@ -43,6 +43,7 @@ class RootChanges(msgspec.Struct, frozen=True, kw_only=True):
         rebuilt: whether all other records of the ledger are removed.
         is_complete: whether every raw file has now been read since the ledger was created; None: as before.
         swept: the lists of superseded objects, by the last part of their keys, that were swept meanwhile.
+        orphans_at: if the run looks for orphans next, when that is, in microseconds UTC by the store's clock.
     """
 
     run: str
@@ -53,6 +54,7 @@ class RootChanges(msgspec.Struct, frozen=True, kw_only=True):
     rebuilt: bool = False
     is_complete: bool | None = None
     swept: Collection[str] = frozenset()
+    orphans_at: int | None = None
 
 
 def new_token() -> str:
@@ -145,6 +147,7 @@ class _Draft:
             carried_out=self._single[CARRIED_OUT],
             is_complete=is_complete,
             superseded=tuple(self._lists()),
+            orphans_at=(0 if old is None else old.orphans_at) if changes.orphans_at is None else changes.orphans_at,
         )
 
     def write(self) -> None:

@@ -113,8 +113,8 @@ def lose_superseded_objects_of_others(patch: pytest.MonkeyPatch) -> None:
 
     def committing(before: Snapshot, changes: RootChanges) -> None:
         swept = set()
-        for file, _, keys in before.superseded():
-            before.client.delete(keys)
+        for file, _ in before.superseded():
+            before.client.delete(before.superseded_keys(file))
             swept.add(file.name)
         commit(before, msgspec.structs.replace(changes, swept=swept))
 

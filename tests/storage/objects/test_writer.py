@@ -42,8 +42,8 @@ def staged(writer: Writer, run: str, contents: dict[str, bytes]) -> list[Operati
     return writer.store.deliver(operations)
 
 
-def load(writer: Writer, number: int, workspace_id: str, months: list[str], **more: object) -> None:
-    """Commit a run that writes some months of a workspace, with a day of events each."""
+def load(writer: Writer, number: int, workspace_id: str, months: list[str], **more: object) -> list[str]:
+    """Commit a run that writes some months of a workspace, with a day of events each; return what is said of it."""
     run = f"RUN{number}"
     contents: dict[str, bytes] = {}
     for month in months:
@@ -53,7 +53,7 @@ def load(writer: Writer, number: int, workspace_id: str, months: list[str], **mo
     paths = {
         month: Month(cube_path(workspace_id, month, run), actors_path(workspace_id, month, run)) for month in months
     }
-    writer.commit(
+    return writer.commit(
         Changes(
             run=run,
             staging=f"staging/{run}",
