@@ -122,7 +122,7 @@ def test_no_permission_to_list(place: Place) -> None:
 
 
 def test_a_damaged_list(place: Place) -> None:
-    """While a list of superseded objects that readers may need is damaged, no orphan goes; after that, it is given up."""
+    """While a list of superseded objects is damaged, no orphan goes; after the grace, the list is given up."""
     place.run()
     place.seconds += 2 * DAY
     place.run()
