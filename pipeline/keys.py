@@ -80,7 +80,7 @@ def create(
     """
     if not _is_active_member(directory / MEMBERS, workspace_id, user_id):
         raise NotAMemberError(
-            f"user {user_id} is not an active member of workspace {workspace_id} according to {directory / MEMBERS}"
+            f"user {user_id} is not an active member of workspace {workspace_id} according to {MEMBERS}"
         )
     secret = new_secret()
     key = ApiKey(key_id, sha256_hex(secret), workspace_id, user_id, tuple(sorted(set(scopes))), rate_limit_per_min)

@@ -29,6 +29,7 @@ _COUNTED_AT_ONCE: Final = 8192
 _BUFFER_BYTES: Final = 1 << 20
 # The load cuts a longer line to about this size; the quarantine does not record whether a line was cut.
 _CUT_BYTES: Final = 16 << 20
+_DAMAGED: Final = "the file is damaged; `usage run --rebuild` rebuilds it"
 
 # Columns that a summary needs, and those that select rows.
 _COUNTED: Final = ["source_file", "line_number", "reason", "loaded_at"]
@@ -148,6 +149,9 @@ class Quarantine:
             file = self._store.local(uri).open("rb")
         except FileNotFoundError:
             return
+        except DamagedError:
+            self.failures[uri] = _DAMAGED
+            return
         except OSError as error:
             refuse_shortage(error)
             self.failures[uri] = error.strerror or str(error)
@@ -170,7 +174,7 @@ class Quarantine:
                             yield found
             except READING as error:
                 refuse_shortage(error)
-                self.failures[uri] = "the file is damaged; `usage run --rebuild` rebuilds it"
+                self.failures[uri] = _DAMAGED
 
 
 def write(lines: Iterable[Rejected], file: IO[bytes], warn: Callable[[Rejected], None]) -> int:

@@ -95,6 +95,8 @@ class _Load:
     def load(self, paths: list[Path], retry: Retry | None, accept: Collection[str]) -> RunReport:
         """Load everything, slice by slice."""
         session, rebuild, limits = self._session, self._rebuild, self._limits
+        if rebuild is not None and rebuild.everything:
+            session.writer.pass_over_damage()
         session.recover()
         tombstones = session.tombstones()
         if rebuild is None or not rebuild.everything:

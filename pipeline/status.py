@@ -72,7 +72,7 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         raw = _raw(settings, problems)
         last_runs = _last_runs(store, runs, problems)
     with open_directory(settings) as folder:
-        problems += directory.problems(folder)
+        problems += directory.problems(folder, settings.directory_address)
     return Status(
         published=published,
         age_seconds=_age(published, now),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from litestar import Litestar
 
-from pipeline.contract.location import Location
 from pipeline.contract.settings import Settings
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
@@ -45,10 +44,10 @@ def create_app(
         DirectoryError: a directory file of the data folder is broken.
         SettingError: the source of session keys or the rate limit store cannot be used.
     """
-    shared, is_copied = shared or settings.data_dir, isinstance(settings.data, Location)
+    shared = shared or settings.data_dir
     snapshots = Snapshots(open_source(settings, shared))
-    directory = DirectoryReader(shared, monotonic, is_copied=is_copied)
-    if not is_copied:
+    directory = DirectoryReader(shared, monotonic, copied_from=settings.directory_address)
+    if not settings.directory_address:
         directory.warn_of_empty_files()
     tokens = TokenVerifier(settings, monotonic)
     metrics = Metrics(snapshots, clock, counters)

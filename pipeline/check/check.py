@@ -1,11 +1,11 @@
 """`usage check`: a second opinion on everything that is published.
 
 Reads the tables, the manifests, the ledger, the run records, the list of raw files and the directory. Writes only spill
-files under `staging/`, and removes them. The steps:
+files and copies under `staging/` or in a scratch folder, and removes them. The steps:
 
     1  lines.account      the ledger, the quarantine and the run records account for every raw line
     2  raw_files.compare  plain raw files still begin with what was read
-    3  files.survey       every file is named by a manifest, and every named file exists
+    3  files.survey       every file is named by a manifest or an index, and every named file exists
     4  tables.compare     the partitions are in order, and the published numbers follow from the events;
                           `reader` reads the files, and leaves out unreadable ones
     5  forgotten          nothing is stored that is forgotten or expired
@@ -29,7 +29,10 @@ from pipeline.check.tables import compare
 from pipeline.contract import directory
 from pipeline.contract.settings import Settings
 from pipeline.load.progress import Progress
-from pipeline.storage.opened import locked, open_store
+from pipeline.load.raw_source import open_raw
+from pipeline.load.rebuild import remedy
+from pipeline.storage.checked import CheckedTables
+from pipeline.storage.opened import open_checked, open_directory
 from pipeline.storage.store import DamagedError, Store
 
 __all__ = ["CheckReport", "check"]
@@ -49,7 +52,7 @@ def check(
     """Recompute the published numbers from the events, compare them, and account for every raw line.
 
     Args:
-        settings: the data folder and the number of threads.
+        settings: where the data are, and the number of threads.
         now: the current time, in microseconds UTC; with `days`, its UTC day is the last one to check.
         workspaces: the workspaces to check, UUIDs in lower case; all if none is given.
         days: how many UTC days to check; all if None. All raw lines are accounted for in any case, because the ledger
@@ -60,20 +63,23 @@ def check(
     Raises:
         BusyError: a run is at work.
         FileNotFoundError: there is no data folder.
+        ObjectStoreError: the object store cannot be used.
     """
-    state, scope, report = StateReader(settings), Scope.of(now, workspaces, days), CheckReport()
-    raw = settings.raw_dir.absolute()
-    with open_store(settings) as store, locked(settings):
+    scope, report, raw = Scope.of(now, workspaces, days), CheckReport(), open_raw(settings)
+    with open_checked(settings) as tables:
+        store, state = tables.store, StateReader(tables)
+        _note_damage(tables, report)
         # In the middle of a commit the tables do not agree, and need not: the next run finishes the commit first.
         if not unfinished(store, state, report):
-            digests = Digests(store, state, report)
-            entries = account(store, state, raw, digests, report)
+            digests = Digests(tables, state, report)
+            entries = account(tables, state, raw, digests, report)
             if scope.is_everything:  # reading all of `raw/` takes a while
                 raw_files.compare(raw, entries, report.ledger, progress or Progress())
+                report.notes += tables.leftovers()
             units = survey(store, scope, digests, report)
             forgotten = Forgotten(store, state, digests, report)
             threads = settings.workers or os.cpu_count() or 1
-            reader = TableReader(store, _SPILL, threads, scope, report, digests, forgotten, limits.memory)
+            reader = TableReader(tables, _SPILL, threads, scope, report, digests, forgotten, limits.memory)
             try:
                 compare(units, reader, report, progress or Progress(), limits.group_bytes)
             finally:
@@ -81,9 +87,17 @@ def check(
             forgotten.end(units)
             digests.end()
             _note_actions(store, reader.actions, report)
-    report.problems = directory.problems(settings.directory.absolute())
+    with open_directory(settings) as folder:
+        report.problems = directory.problems(folder, settings.directory_address)
     report.agrees = not any(result.wrong for result in report.results().values())
     return report
+
+
+def _note_damage(tables: CheckedTables, report: CheckReport) -> None:
+    """Report what is wrong with the index and the ledger of an object store: what they name is not checked."""
+    for error in tables.damage:
+        result = report.ledger if error.uri.startswith("ledger/") else report.manifests
+        result.fault(f"{error}; {remedy(error.uri)}")
 
 
 def _note_actions(store: Store, found: set[str], report: CheckReport) -> None:

@@ -1,6 +1,6 @@
 """Compare published files with the digests that were recorded when they were written.
 
-Reads `state.sqlite`, and each file that it is asked about; writes nothing. So a flipped bit is found wherever it is,
+Reads the state, and each file that it is asked about; writes nothing. So a flipped bit is found wherever it is,
 also where no number depends on it.
 """
 
@@ -8,21 +8,22 @@ from pipeline.check.report import CheckReport, TableResult
 from pipeline.check.state import StateReader
 from pipeline.load.rebuild import remedy
 from pipeline.storage import digests
+from pipeline.storage.checked import CheckedTables
 from pipeline.storage.digests import Digest
-from pipeline.storage.store import Store
+from pipeline.storage.store import DamagedError
 
 
 class Digests:
     """The recorded digests, and what became of the files.
 
     Args:
-        store: the published files.
+        tables: with the files.
         state: has the digests.
         report: collects the faults.
     """
 
-    def __init__(self, store: Store, state: StateReader, report: CheckReport) -> None:
-        self._store, self._report = store, report
+    def __init__(self, tables: CheckedTables, state: StateReader, report: CheckReport) -> None:
+        self._tables, self._report = tables, report
         self.recorded = state.ask(lambda found: found.digests(), dict[str, Digest]())
         self._compared: dict[str, bool] = {}  # whether each file is as it was written, or nothing else is known
         self._unknown: set[str] = set()
@@ -51,10 +52,22 @@ class Digests:
         """
         if uri not in self._compared:
             digest = self.of(uri)
-            self._compared[uri] = digest is None or digests.of_file(self._store.local(uri)) == digest
-            if not self._compared[uri]:
-                result.fault(f"{uri} is damaged: {digests.WHY}; {mending or remedy(uri)}")
+            try:
+                self._compared[uri] = digest is None or digests.of_file(self._tables.store.local(uri)) == digest
+            except DamagedError as error:
+                self.lose(error, result, mending)
+            else:
+                if not self._compared[uri]:
+                    self.lose(DamagedError(uri, digests.WHY), result, mending)
         return self._compared[uri]
+
+    def lose(self, error: DamagedError, result: TableResult, mending: str = "") -> None:
+        """Report that a file is damaged, unless a run has replaced it meanwhile, which the report counts."""
+        self._compared[error.uri] = False
+        if self._tables.is_current(error.uri):
+            result.fault(f"{error}; {mending or remedy(error.uri)}")
+        else:
+            self._report.replaced += 1
 
     def miss(self, uri: str, result: TableResult) -> None:
         """Report that a file with a digest does not exist."""

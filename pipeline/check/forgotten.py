@@ -15,7 +15,7 @@ from pipeline.load.redaction import redact
 from pipeline.load.shuffle import of_forgotten
 from pipeline.quarantine import Quarantine
 from pipeline.storage.digests import EMPTY
-from pipeline.storage.store import Store
+from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones, TombstonesError
 
 
@@ -71,6 +71,9 @@ def _tombstones(store: Store, digests: Digests, report: CheckReport) -> Tombston
         return store.tombstones(digests.recorded.get(TOMBSTONES, EMPTY))
     except TombstonesError as error:
         report.ledger.fault(str(error))
+        return Tombstones()
+    except DamagedError as error:
+        digests.lose(error, report.ledger, "restore it from a backup")
         return Tombstones()
 
 

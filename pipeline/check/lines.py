@@ -1,12 +1,10 @@
 """Check that every raw line is accounted for.
 
-Reads the ledger (`state.sqlite`), the footers of the quarantine files, the run records in `runs/` and the list of raw
+Reads the ledger, the footers of the quarantine files, the run records in `runs/` and the list of raw
 files; changes none of them.
 """
 
-import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 import pyarrow.parquet as pq
@@ -14,15 +12,15 @@ import pyarrow.parquet as pq
 from pipeline.check.digests import Digests
 from pipeline.check.report import CheckReport, TableResult
 from pipeline.check.state import StateReader
-from pipeline.contract.settings import RAW
 from pipeline.contract.tables import quarantine_path
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
-from pipeline.load.listing import RawFolderError, listed
-from pipeline.load.raw_names import is_inside
+from pipeline.load.listing import RawFolderError
+from pipeline.load.raw_source import RawSource
 from pipeline.load.results import RunReport
 from pipeline.load.unread import UnreadFiles
 from pipeline.storage import catalog
+from pipeline.storage.checked import CheckedTables
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.opened import UNREADABLE
 from pipeline.storage.state import STATE, Counts, Entry
@@ -41,26 +39,30 @@ def unfinished(store: Store, state: StateReader, report: CheckReport) -> bool:
     return True
 
 
-def account(store: Store, state: StateReader, raw: Path, digests: Digests, report: CheckReport) -> dict[str, Entry]:
+def account(
+    tables: CheckedTables, state: StateReader, raw: RawSource, digests: Digests, report: CheckReport
+) -> dict[str, Entry]:
     """Check that the ledger, the quarantine and the run records add up, and count the raw files that wait for a run.
 
     Args:
-        store: the published files.
+        tables: with the published files.
         state: has the ledger.
-        raw: the folder of the raw files.
+        raw: the raw files.
         digests: of the published files.
         report: collects the faults.
 
     Returns:
         The entries of the ledger by raw file.
     """
+    store = tables.store
     entries = _ledger(store, state, report)
     total = Counts()
     for path, entry in sorted((entries or {}).items()):
         total += entry.counts
         if not _adds_up(entry.counts):
             report.ledger.fault(f"{path}: {_sum(entry.counts)}")
-        _compare_quarantine(store, path, entry, digests, report.quarantine)
+        with tables.copies([quarantine_path(path)] if entry.counts.rejected else []):
+            _compare_quarantine(store, raw, path, entry, digests, report.quarantine)
     report.ledger.files, report.ledger.rows = len(entries or {}), total.lines
     _compare_runs(store, total, digests, report.runs)
     strange = set(catalog.quarantine_files(store)).difference(map(quarantine_path, entries or {}))
@@ -72,10 +74,10 @@ def account(store: Store, state: StateReader, raw: Path, digests: Digests, repor
     return entries or {}
 
 
-def _list_raw(raw: Path, state: StateReader, entries: Mapping[str, Entry], report: CheckReport) -> None:
+def _list_raw(raw: RawSource, state: StateReader, entries: Mapping[str, Entry], report: CheckReport) -> None:
     """Count the raw files that wait for a run, and name those that could not be read."""
     try:
-        found = listed(raw)
+        found = raw.listed()
     except RawFolderError as error:
         report.notes.append(f"{error}; a run would read nothing and exit 2")
         return
@@ -101,13 +103,15 @@ def _ledger(store: Store, state: StateReader, report: CheckReport) -> dict[str, 
     return None
 
 
-def _compare_quarantine(store: Store, path: str, entry: Entry, digests: Digests, result: TableResult) -> None:
+def _compare_quarantine(
+    store: Store, raw: RawSource, path: str, entry: Entry, digests: Digests, result: TableResult
+) -> None:
     uri, rejected = quarantine_path(path), entry.counts.rejected
     if not store.exists(uri):
         if rejected:
             result.fault(f"{uri} is missing, but the ledger counts {rejected:,} rejected lines of {path}")
         return
-    mending = _mending(path)
+    mending = raw.rereading(path)
     try:
         if not digests.agrees(uri, result, mending):
             return
@@ -131,7 +135,7 @@ def _compare_runs(store: Store, ledger: Counts, digests: Digests, result: TableR
     for uri in catalog.runs_files(store):
         if not digests.agrees(uri, result):
             continue
-        for number, line in enumerate((store.read(uri) or b"").splitlines(), 1):
+        for number, line in enumerate(store.local(uri).read_bytes().splitlines(), 1):
             where = f"{uri}, line {number}"
             try:
                 run = msgspec.json.decode(line, type=RunReport)
@@ -153,13 +157,6 @@ def _compare_runs(store: Store, ledger: Counts, digests: Digests, result: TableR
             result.fault(
                 f"runs/ adds up to {getattr(total, name):,} {name}, but the ledger counts {getattr(ledger, name):,}"
             )
-
-
-def _mending(path: str) -> str:
-    """Return what makes the quarantine file of a raw file again: a file with a new time is read as a whole."""
-    if not is_inside(path) or "\\" in path:  # elsewhere, or a name that cannot be shown as it is
-        return "`usage run --rebuild` rebuilds it"
-    return f"`touch {shlex.quote(f'{RAW}/{path}')}`, and the next run reads that file again"
 
 
 def _adds_up(counts: Counts) -> bool:

@@ -5,29 +5,28 @@ nothing.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from pipeline.check.report import TableResult
-from pipeline.load import checksums, discovery
-from pipeline.load.listing import RawFolderError, listed
+from pipeline.load import discovery
+from pipeline.load.listing import RawFolderError
 from pipeline.load.progress import Progress
-from pipeline.load.raw_names import path_of
+from pipeline.load.raw_source import RawSource
 from pipeline.storage.state import Entry
 
 
-def compare(raw: Path, entries: Mapping[str, Entry], result: TableResult, progress: Progress) -> None:
+def compare(raw: RawSource, entries: Mapping[str, Entry], result: TableResult, progress: Progress) -> None:
     """Compare the checksum of each plain raw file with that of what was read; a difference is a fault.
 
     Skips files that are gone and files that the next run reads as a whole.
 
     Args:
-        raw: the folder of the raw files.
+        raw: the raw files.
         entries: the ledger.
         result: collects the faults.
         progress: receives progress reports.
     """
     try:
-        found = listed(raw)
+        found = raw.listed()
     except RawFolderError:  # `lines.account` reports it
         return
     again = {part.source_file for part in discovery.changed(found, entries, {}) if not part.offset}
@@ -37,8 +36,7 @@ def compare(raw: Path, entries: Mapping[str, Entry], result: TableResult, progre
     for entry in known:
         checksum: int | None
         try:
-            with path_of(raw, entry.path).open("rb") as file:
-                checksum = checksums.of_beginning(file, entry.offset)
+            checksum = raw.checksum(entry.path, entry.offset)
         except OSError:  # it may be deleted; `lines.account` reports files that cannot be read
             checksum = entry.checksum
         if checksum != entry.checksum:

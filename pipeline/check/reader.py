@@ -5,6 +5,7 @@ then on, and so are all numbers that depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -18,10 +19,11 @@ from pipeline.check.report import CheckReport, Scope
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS
 from pipeline.grouping import grouped
 from pipeline.load.rebuild import remedy
+from pipeline.storage.checked import CheckedTables
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.engine import Engine
 from pipeline.storage.parquet import to_schema
-from pipeline.storage.store import Store
+from pipeline.storage.store import DamagedError
 
 _BATCH_ROWS: Final = 10_000
 _PLACE: Final = (
@@ -58,7 +60,7 @@ class TableReader:
     """Loads files into engines, and leaves out the files that turned out to be unreadable.
 
     Args:
-        store: the data folder.
+        tables: with the published files.
         spill: the folder for data that do not fit into an engine's memory.
         threads: how many threads an engine may use.
         scope: the days to check.
@@ -70,7 +72,7 @@ class TableReader:
 
     def __init__(
         self,
-        store: Store,
+        tables: CheckedTables,
         spill: str,
         threads: int,
         scope: Scope,
@@ -79,7 +81,8 @@ class TableReader:
         forgotten: Forgotten,
         memory: str,
     ) -> None:
-        self._store, self._spill, self._threads, self._report = store, spill, threads, report
+        self._tables, self._store = tables, tables.store
+        self._spill, self._threads, self._report = spill, threads, report
         self._digests, self._forgotten, self._memory = digests, forgotten, memory
         self.days = {"first": scope.first, "last": scope.last}
         self._left_out: set[str] = set()
@@ -93,9 +96,19 @@ class TableReader:
         """Return the files of a unit in one table, except those that are left out."""
         return [uri for uri in kind.of(unit) if uri is not None and uri not in self._left_out]
 
+    def copies(self, units: Iterable[Unit], *kinds: Kind) -> AbstractContextManager[None]:
+        """Keep copies of the files of some units meanwhile, where they are needed."""
+        return self._tables.copies([uri for unit in units for kind in kinds for uri in self.files(kind, unit)])
+
     def paths(self, kind: Kind, units: Iterable[Unit]) -> list[str]:
-        """Return the paths on disk of the files of some units."""
-        return [str(self._store.local(uri)) for unit in units for uri in self.files(kind, unit)]
+        """Return the paths on disk of the files of some units, without those that are gone by now."""
+        found = []
+        for uri in [uri for unit in units for uri in self.files(kind, unit)]:
+            try:
+                found.append(str(self._store.local(uri)))
+            except DamagedError as error:
+                self._digests.lose(error, self._report.events)
+        return found
 
     def load(self, engine: Engine, units: list[Unit]) -> bool:
         """Create the engine's tables from the files of some units; return whether all files could be read.

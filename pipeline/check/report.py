@@ -99,6 +99,7 @@ class CheckReport(msgspec.Struct):
     waiting: Waiting = Waiting(0, 0)
     unread: list[FileError] = []  # raw files that could not be read to their end, and are not accepted
     moved: Moved = msgspec.field(default_factory=Moved)
+    replaced: int = 0  # files that runs replaced and deleted before they were read, so that they were not checked
     problems: list[str] = []  # of the directory
     notes: list[str] = []
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from pipeline.contract.settings import Settings
-from pipeline.storage.opened import UNREADABLE, open_state
-from pipeline.storage.writer import CheckedState
+from pipeline.storage.checked import CheckedState, CheckedTables
+from pipeline.storage.opened import UNREADABLE
 
 _Answer = TypeVar("_Answer")
 
@@ -18,11 +17,11 @@ class StateReader:
     """Opens the state for each question: a part of it may be damaged.
 
     Args:
-        settings: where the state is.
+        tables: whose state it is.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, tables: CheckedTables) -> None:
+        self._tables = tables
 
     def opened(self) -> AbstractContextManager[CheckedState | None]:
         """Open the state; None if there is none.
@@ -30,7 +29,7 @@ class StateReader:
         Raises:
             Exception: one of `UNREADABLE`; also from the state's methods.
         """
-        return open_state(self._settings)
+        return self._tables.state()
 
     def ask(self, question: Callable[[CheckedState], _Answer], otherwise: _Answer) -> _Answer:
         """Return the state's answer, or `otherwise` if there is no state or it cannot be read."""

@@ -39,7 +39,8 @@ def compare(units: list[Unit], reader: TableReader, report: CheckReport, progres
     """
     progress.begin("compare", f"comparing {len(units):,} months of workspaces", len(units), "months")
     for group in grouped(units, lambda unit: _weight([unit]), group_bytes):
-        _compare(group, reader, report)
+        with reader.copies(group, STORED_EVENTS, PUBLISHED_CUBE, PUBLISHED_ACTORS):
+            _compare(group, reader, report)
         progress.advance(len(group))
     by_workspace: dict[str, list[Unit]] = {}
     for unit in units:
@@ -47,7 +48,8 @@ def compare(units: list[Unit], reader: TableReader, report: CheckReport, progres
     progress.begin("moved", "looking for ids on several days", len(units), "months")
     for pieces in grouped(by_workspace.values(), _weight, group_bytes):
         group = [unit for piece in pieces for unit in piece]
-        _find_moved(group, reader, report)
+        with reader.copies(group, STORED_EVENTS):
+            _find_moved(group, reader, report)
         progress.advance(len(group))
     for kind, result in ((PUBLISHED_CUBE, report.cube), (PUBLISHED_ACTORS, report.actors)):
         stored = [unit.workspace_id for unit in units if reader.files(kind, unit)]

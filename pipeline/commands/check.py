@@ -1,5 +1,6 @@
 """`usage check`: recompute the published numbers from the events, and account for every raw line."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,14 +30,14 @@ def check(
     Every published number is recomputed from the events and compared. Every raw line is accounted for. Without
     --workspace and --days, plain raw files are read too, and compared with what was read of them before.
 
-    Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 wrong options; 75 a run is at work.
+    Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 wrong options; 75 a run is at work, or has
+    replaced files of an object store before they were checked.
     """
     import msgspec
 
     from pipeline.check import check as checking
     from pipeline.commands.progress import show_progress
     from pipeline.contract import formats
-    from pipeline.storage.engine import EngineError
     from pipeline.storage.lock import BusyError
 
     try:
@@ -44,15 +45,16 @@ def check(
     except formats.FormatError as error:
         refuse(f"--workspace must be a UUID, not {str(error)!r}")
     found = settings(data_dir=data_dir)
-    if not found.data_dir.is_dir():
-        refuse(f"{found.data_dir}: no such folder")
+    if isinstance(found.data, Path) and not found.data.is_dir():
+        refuse(f"{found.data}: no such folder")
+    when = instant(now)
     try:
         with show_progress() as progress:
-            report = checking.check(found, instant(now), workspaces=workspaces, days=days, progress=progress)
+            report = checking.check(found, when, workspaces=workspaces, days=days, progress=progress)
     except BusyError as error:
         typer.echo(f"{error}; try again when it is done", err=True)
         raise typer.Exit(BUSY) from None
-    except (OSError, EngineError) as error:
+    except (OSError, RuntimeError) as error:
         typer.echo(f"error: {error}\nnot everything could be checked", err=True)
         raise typer.Exit(FAILED) from None
     if as_json:
@@ -62,6 +64,9 @@ def check(
     if not report.agrees:
         typer.echo("`usage run --rebuild` rebuilds tables that are wrong from the raw files", err=True)
         raise typer.Exit(FAILED)
+    if report.replaced:
+        typer.echo("not everything could be checked; try again, with --days or --workspace if it takes long", err=True)
+        raise typer.Exit(BUSY)
 
 
 def _show(report: "CheckReport") -> None:
@@ -110,6 +115,8 @@ def _show_remarks(report: "CheckReport") -> None:
                 f"  workspace {moved.workspace_id}, id {moved.id!r}: {moved.rows:,} events"
                 f" from {moved.first_day} to {moved.last_day}"
             )
+    if report.replaced:
+        typer.echo(f"replaced: {report.replaced:,} files, by runs, before they were checked")
     for problem in report.problems:
         typer.echo(f"problem: {printable(problem)}")
     for note in report.notes:

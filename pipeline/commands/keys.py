@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.app import app
-from pipeline.commands.exit_codes import FAILED
+from pipeline.commands.exit_codes import BUSY, FAILED
 from pipeline.commands.options import DataDir, instant, refuse, settings
 from pipeline.contract import formats
 from pipeline.contract.calendar import rfc3339
@@ -90,13 +90,17 @@ def revoke(
 
 @contextmanager
 def _reporting_failures() -> Iterator[None]:
-    """Print in one line why a command failed: exit 2 if its options or a directory file are wrong, else 1."""
+    """Print in one line why a command failed: exit 2 if its options or a directory file are wrong, 75, or else 1."""
     from pipeline.contract.directory import DirectoryError
     from pipeline.contract.text import printable
     from pipeline.keys import KeysError
+    from pipeline.storage.lock import BusyError
 
     try:
         yield
+    except BusyError as error:
+        typer.echo(f"{error}; try again", err=True)
+        raise typer.Exit(BUSY) from None
     except (KeysError, DirectoryError) as error:
         refuse(printable(str(error)))
     except OSError as error:

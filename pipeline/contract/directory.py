@@ -9,7 +9,8 @@ the same rules. Reads one file at a time; writes nothing.
     api_keys.local.jsonl  API keys made by `usage keys`
 
 UUIDs may be in any case, so readers lower-case them before they compare. If rows repeat a key, the last one counts.
-A file that breaks a rule is a `DirectoryError`. A file without rows is not, but `no_rows` has words for it.
+A file that breaks a rule is a `DirectoryError`. A file without rows breaks none, but `no_rows` has the
+error for whoever needs rows.
 """
 
 import hashlib
@@ -51,11 +52,20 @@ class DirectoryError(Exception):
     """Raised when a directory file cannot be read or a line breaks a rule; the message names the file and the line.
 
     The message is one line that a terminal can show: what it quotes has invisible characters as escapes.
+
+    Args:
+        file: its path or address.
+        fault: what follows that in the message.
     """
 
-    def __init__(self, message: str) -> None:
-        shown = printable(message)
+    def __init__(self, file: Path | str, fault: str) -> None:
+        shown = printable(f"{file}{fault}")
         super().__init__(shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…")
+        self._file, self._fault = file, fault
+
+    def of(self, folder: str) -> "DirectoryError":
+        """Return the same error of the file in the folder with this address, of which it is a copy; itself without."""
+        return DirectoryError(f"{folder}/{Path(self._file).name}", self._fault) if folder else self
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -139,13 +149,13 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise DirectoryError(f"{path} cannot be read: {why(error)}") from error
+        raise DirectoryError(path, f" cannot be read: {why(error)}") from error
     try:
         if not content.isascii():
             content.decode()  # the decoder of JSON skips the texts of unknown fields, whatever they hold
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
-        raise DirectoryError(f"{path}, line {number}: is not UTF-8") from None
+        raise DirectoryError(path, f", line {number}: is not UTF-8") from None
     decoder = msgspec.json.Decoder(kind)
     rows = []
     for number, line in enumerate(content.split(b"\n"), start=1):
@@ -154,26 +164,31 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         try:
             rows.append(decoder.decode(line))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise DirectoryError(f"{path}, line {number}: {error}") from None
+            raise DirectoryError(path, f", line {number}: {error}") from None
     return rows
 
 
-def no_rows(path: Path) -> str:
-    """Return words for a file without rows."""
+def no_rows(path: Path, more: str = "") -> DirectoryError:
+    """Return what is to be said of a file without rows, and more."""
     what = "has no rows" if os.path.exists(path) else "is missing"  # noqa: PTH110 - never raises
-    return printable(f"{path} {what}")
+    return DirectoryError(path, f" {what}{more}")
 
 
-def problems(directory: Path) -> list[str]:
-    """Return what is wrong with the files of a directory: broken files, and exports without rows, in a line each."""
-    found = []
+def problems(directory: Path, folder: str = "") -> list[str]:
+    """Return what is wrong with the files of a directory: broken files, and exports without rows, in a line each.
+
+    Args:
+        directory: the folder of the files.
+        folder: the address of the folder that the files are copies of; empty if they are none.
+    """
+    found: list[tuple[DirectoryError, str]] = []
     for name, kind in FILES.items():
         path = directory / name
         try:
             rows = read_rows(path, kind)
         except DirectoryError as error:
-            found.append(f"{error}; the service refuses the file")
+            found.append((error, "; the service refuses the file"))
             continue
         if not rows and name in EXPORTS:
-            found.append(f"{no_rows(path)}; a running service keeps the rows that it has read before")
-    return found
+            found.append((no_rows(path), "; a running service keeps the rows that it has read before"))
+    return [f"{error.of(folder)}{more}" for error, more in found]

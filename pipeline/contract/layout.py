@@ -179,6 +179,7 @@ class Root(Published, frozen=True, kw_only=True, omit_defaults=True):
         carried_out: the object of the logical path `carried_out.json`: the tombstones whose data are gone.
         is_complete: whether every raw file has been read since the ledger was created.
         superseded: what is not current any more but not deleted yet, by commit, the oldest first.
+        orphans_at: when a run looked for orphans last, in microseconds UTC by the store's clock; 0 if none did.
     """
 
     nonce: str
@@ -189,6 +190,7 @@ class Root(Published, frozen=True, kw_only=True, omit_defaults=True):
     carried_out: StoredFile | None = None
     is_complete: bool = False
     superseded: tuple[Superseded, ...] = ()
+    orphans_at: int = 0
 
     def find(self, path: str) -> StoredFile | None:
         """Return the current file of `tombstones.jsonl` or `carried_out.json`; None if there is none."""

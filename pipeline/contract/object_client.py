@@ -130,20 +130,25 @@ class Client:
         file.refuse_damage(key, content.bytes)
         return content.bytes
 
-    def stream(self, key: str, *, start: int = 0, etag: str = "") -> Iterator[bytes]:
+    def stream(self, key: str, *, start: int = 0, size: int | None = None, etag: str = "") -> Iterator[bytes]:
         """Yield the bytes of an object in portions, from an offset on.
 
         Args:
             key: of the object.
             start: the first byte, which must exist unless it is 0.
+            size: how many bytes; None or more than there are: to the end.
             etag: that the object must have; any if empty.
 
         Raises:
             FileNotFoundError: there is no such object.
             ChangedError: the object has another ETag.
         """
+        if size == 0:
+            return
         options: dict[str, Any] = {"if_match": etag} if etag else {}
-        if start:
+        if size is not None:
+            options["range"] = (start, start + size)
+        elif start:
             options["range"] = {"offset": start}
         with self._explained(key):
             for portion in self._api.get(self._reads, key, options=options).stream(min_chunk_size=_STREAMED_BYTES):

@@ -18,13 +18,17 @@ from typing import Final
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
+    InvalidPathError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
 )
 
+from pipeline.contract.text import printable
+
 _status: Final = re.compile(r"status code: ([0-9]{3})").search
 _code: Final = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|\(code: ([A-Za-z]{1,60})\)").search
+_path: Final = re.compile(r'Path "([^"]{1,300})"').search
 # Where obstore asks for the credentials of a role.
 _METADATA: Final = ("169.254.169.254", "169.254.170.2", "latest/api/token")
 _AGAIN: Final = frozenset((408, 409, 429, *range(500, 600)))
@@ -68,7 +72,7 @@ class OvertakenError(ObjectStoreError):
     """Raised when another run committed first, so that this one has to begin again."""
 
 
-def explain(error: Exception, url: str, key: str) -> Exception:  # noqa: PLR0911 - one for each kind
+def explain(error: Exception, url: str, key: str) -> Exception:  # noqa: C901, PLR0911 - one for each kind
     """Return one of the errors above for one of obstore; a FileNotFoundError for an object that does not exist.
 
     Args:
@@ -97,6 +101,13 @@ def explain(error: Exception, url: str, key: str) -> Exception:  # noqa: PLR0911
         return AccessError(f"access to {where} is denied ({why}); check the AWS credentials and the bucket's policy")
     if status and status not in _AGAIN:
         return ObjectStoreError(f"the object store refuses {where} ({why})")
+    if isinstance(error, InvalidPathError):
+        named = _path(text)
+        which = f": {printable(named[1])}" if named else ""
+        return ObjectStoreError(
+            f"an object below {where} has a name that cannot be read, with a control character or a part that is empty,"
+            f" `.` or `..`{which}; rename it"
+        )
     if isinstance(error, BaseError):
         what = f"answers {why}" if why else "cannot be reached, or does not answer"
         return UnavailableError(f"the object store of {where} {what}; check USAGE_S3_ENDPOINT and the network")

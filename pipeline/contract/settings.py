@@ -162,6 +162,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the folder of members, accounts and API keys."""
         return self.data_dir / DIRECTORY
 
+    @property
+    def directory_address(self) -> str:
+        """Return the address of members, accounts and API keys on an object store; empty if they are in a folder."""
+        return (self.data / DIRECTORY).url if isinstance(self.data, Location) else ""
+
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: Any) -> "Settings":
         """Return the settings of `environ`. An override (from the command line) that is not None takes precedence.

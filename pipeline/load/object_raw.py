@@ -4,6 +4,7 @@ Lists and reads the objects below a location; writes a copy of each while it is 
 """
 
 import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from typing import Final
 
 from pipeline.contract.object_client import Client, Found
 from pipeline.contract.object_errors import AccessError, ChangedError, NoBucketError, ObjectStoreError
+from pipeline.load import checksums
 from pipeline.load.discovery import Part
 from pipeline.load.listing import Ignored, Listing, PathError, RawFile, RawFolderError, frequent
-from pipeline.load.raw_names import escape, is_raw, is_unfinished, suffix
-from pipeline.load.raw_source import Opened
+from pipeline.load.raw_names import escape, is_raw, is_unfinished, suffix, unescape
+from pipeline.load.raw_source import REBUILDING, Opened
 
 _PAUSE_STEPS: Final = 1000  # objects from one point where the listing can be stopped to the next
 _COPY: Final = "object"
@@ -81,11 +83,27 @@ class ObjectRaw:
 
     def state(self, name: str) -> tuple[int, int, int] | None:
         """Return what identifies an object, its size, and when it was stored (ns); None if it is gone."""
-        found = self._client.head(name)
+        found = self._client.head(_key(name))
         if found is None:
             return None
         raw = _raw_file(found)
         return raw.inode, raw.size, raw.mtime_ns
+
+    def checksum(self, name: str, size: int) -> int:
+        """Return the checksum of the first bytes of an object.
+
+        Raises:
+            OSError: it is gone.
+            ObjectStoreError: the store cannot be used.
+        """
+        checksum = checksums.EMPTY
+        for portion in self._client.stream(_key(name), size=size):
+            checksum = zlib.crc32(portion, checksum)
+        return checksum
+
+    def rereading(self, _: str) -> str:
+        """Return, for people, what makes a run read an object again that has not changed."""
+        return REBUILDING
 
     @contextmanager
     def opened(self, part: Part, folder: Callable[[], Path]) -> Iterator[Opened]:
@@ -109,6 +127,11 @@ class ObjectRaw:
             raise OSError(str(error)) from None
         finally:
             copy.unlink(missing_ok=True)
+
+
+def _key(name: str) -> str:
+    """Return the key of the object that has this name."""
+    return unescape(name).decode()
 
 
 def _raw_file(found: Found) -> RawFile:

@@ -48,12 +48,17 @@ def is_inside(name: str) -> bool:
 
 def path_of(raw: Path, name: str) -> Path:
     """Return the path of the file that has this name."""
-    return raw / os.fsdecode(_ESCAPED.sub(_unescaped, name.encode()))
+    return raw / os.fsdecode(unescape(name))
 
 
 def escape(name: bytes) -> str:
     r"""Return bytes as text: a backslash is doubled, and a byte that is no UTF-8 becomes `\xff`."""
     return name.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
+
+
+def unescape(name: str) -> bytes:
+    """Return the bytes that `escape` has made a text of."""
+    return _ESCAPED.sub(_unescaped, name.encode())
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

@@ -4,16 +4,19 @@ Reads the folder `raw/`; `load/object_raw` has the same for objects.
 """
 
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Final, NamedTuple, Protocol
 
-from pipeline.contract.settings import SettingError, Settings
-from pipeline.load import listing
+from pipeline.contract.settings import RAW, SettingError, Settings
+from pipeline.load import checksums, listing
 from pipeline.load.discovery import Part
 from pipeline.load.listing import Listing
-from pipeline.load.raw_names import path_of
+from pipeline.load.raw_names import is_inside, path_of
+
+REBUILDING: Final = "`usage run --rebuild` rebuilds it"
 
 
 class Opened(NamedTuple):
@@ -57,6 +60,16 @@ class RawSource(Protocol):
 
     def state(self, name: str) -> tuple[int, int, int] | None:
         """Return the inode, size and time of the last change (ns) of a file; 0 where unknown; None if it is gone."""
+
+    def checksum(self, name: str, size: int) -> int:
+        """Return the checksum of the first bytes of a file, by the name that the ledger has for it.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+    def rereading(self, name: str) -> str:
+        """Return, for people, what makes a run read a file again that has not changed."""
 
     def opened(self, part: Part, folder: Callable[[], Path]) -> AbstractContextManager[Opened]:
         """Open the file of a part.
@@ -107,6 +120,21 @@ class FolderRaw:
         """Return the inode, size and time of the last change (ns) of a file; 0 where unknown; None if it is gone."""
         path = path_of(self._root, name)
         return listing.state_of(path)[:3] if os.path.lexists(path) else None
+
+    def checksum(self, name: str, size: int) -> int:
+        """Return the checksum of the first bytes of a file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with path_of(self._root, name).open("rb") as file:
+            return checksums.of_beginning(file, size)
+
+    def rereading(self, name: str) -> str:
+        """Return, for people, what makes a run read a file again: one with a new time is read as a whole."""
+        if not is_inside(name) or "\\" in name:  # elsewhere, or a name that cannot be shown as it is
+            return REBUILDING
+        return f"`touch {shlex.quote(f'{RAW}/{name}')}`, and the next run reads that file again"
 
     @contextmanager
     def opened(self, part: Part, folder: Callable[[], Path]) -> Iterator[Opened]:  # noqa: ARG002 - needs no copy

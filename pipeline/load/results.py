@@ -144,8 +144,9 @@ class RunReport(msgspec.Struct, kw_only=True):
 
 
 def joined(reports: Sequence[RunReport]) -> RunReport:
-    """Return one report for all slices of a run; everything but numbers and reasons is that of the last slice."""
+    """Return one report for all slices of a run: all but numbers, reasons and warnings is that of the last slice."""
     report = msgspec.structs.replace(reports[-1])
+    report.warnings = list(dict.fromkeys(warning for part in reports for warning in part.warnings))
     for name in ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "workspaces", "partitions"):
         setattr(report, name, sum(getattr(part, name) for part in reports))
     for name in ("reasons", "seconds"):

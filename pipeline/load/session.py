@@ -121,7 +121,7 @@ class Session:
         """
         published = publish.publication(job, everything=everything)
         report = publish.report(job, published, results, self._seconds, remarks)
-        self.writer.commit(
+        remarks_of_store = self.writer.commit(
             publish.changes(
                 job,
                 published,
@@ -133,6 +133,7 @@ class Session:
                 unread=unread,
             )
         )
+        report.warnings = [*report.warnings, *remarks_of_store]
         return report
 
     def clear(self, folder: str) -> None:

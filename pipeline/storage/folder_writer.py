@@ -72,6 +72,9 @@ class FolderWriter:
         self.store.sync()  # tombstones and keys: an earlier command may have failed to
         self.state.carry_out(tombstones, "")
 
+    def pass_over_damage(self) -> None:
+        """Do nothing: a rebuild reads no manifest."""
+
     def trust_if_empty(self) -> None:
         """Trust the tables if there is no folder of events."""
         if not self.store.exists("events"):
@@ -79,8 +82,8 @@ class FolderWriter:
             if not catalog.published(self.store):
                 self.state.add_digests({})
 
-    def commit(self, changes: Changes) -> None:
-        """Publish changes, and record the raw files as read.
+    def commit(self, changes: Changes) -> list[str]:
+        """Publish changes, and record the raw files as read. Nothing can go wrong afterwards.
 
         Raises:
             OSError: a file cannot be published or deleted.
@@ -98,6 +101,7 @@ class FolderWriter:
             carried_out=changes.carried_out,
             unread=changes.unread,
         )
+        return []
 
     def clear(self, folder: str) -> None:
         """Remove a staging folder, unless a commit that has begun still needs it; the next run removes what is left."""

@@ -5,7 +5,7 @@ The one place that knows what kind of store an address names. Reads and writes n
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,17 +13,18 @@ import msgspec
 
 from pipeline.contract.location import Location
 from pipeline.contract.settings import DIRECTORY, SettingError, Settings
+from pipeline.storage.checked import CheckedTables
 from pipeline.storage.entries import Entry
 from pipeline.storage.folder import FolderStore
-from pipeline.storage.state import STATE, State, read_entries
-from pipeline.storage.store import Store
+from pipeline.storage.state import STATE, read_entries
+from pipeline.storage.store import DamagedError, Store
 from pipeline.storage.unread import Unread
-from pipeline.storage.writer import CheckedState, Writer
+from pipeline.storage.writer import Writer
 
 if TYPE_CHECKING:
     from pipeline.contract.object_client import Client
 
-UNREADABLE: Final = (sqlite3.DatabaseError, msgspec.MsgspecError)  # raised by a state that cannot be read
+UNREADABLE: Final = (sqlite3.DatabaseError, msgspec.MsgspecError, DamagedError)  # raised by a state that cannot be read
 
 
 @contextmanager
@@ -79,7 +80,8 @@ def open_directory(settings: Settings) -> Iterator[Path]:
 
     Raises:
         SettingError: they lie on an object store, and the package for that is not installed.
-        ObjectStoreError: the store cannot be used, or somebody else has changed the local keys.
+        BusyError: at the end: somebody else has changed the local keys on an object store; nothing was stored.
+        ObjectStoreError: the store cannot be used.
     """
     if isinstance(settings.data, Path):
         yield settings.directory.absolute()
@@ -93,32 +95,26 @@ def open_directory(settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(settings: Settings) -> Iterator[None]:
-    """Keep every run away.
+def open_checked(settings: Settings) -> Iterator[CheckedTables]:
+    """Open the tables for the check: in a folder, it keeps every run away.
 
     Raises:
         BusyError: a run is at work.
         FileNotFoundError: there is no data folder.
+        SettingError: the tables lie on an object store, and the package for that is not installed.
+        ObjectStoreError: the store cannot be used.
+        LayoutError: its root is damaged.
     """
-    from pipeline.storage import lock  # noqa: PLC0415 - takes 10 ms, and a command that only reads does without it
+    if isinstance(settings.data, Path):
+        from pipeline.storage import folder_check  # noqa: PLC0415 - takes 10 ms, and other commands do without it
 
-    with lock.locked(settings.data_dir.absolute()):
-        yield
-
-
-@contextmanager
-def open_state(settings: Settings) -> Iterator[CheckedState | None]:
-    """Yield the state, for a command that changes nothing and keeps runs away; None if there is none.
-
-    Raises:
-        sqlite3.DatabaseError: it cannot be read, which is one of `UNREADABLE`.
-    """
-    path = settings.data_dir.absolute() / STATE
-    if not path.exists():
-        yield None
+        with folder_check.opened(settings.data.absolute()) as tables:
+            yield tables
         return
-    with closing(State(path)) as state:
-        yield state
+    from pipeline.storage.objects import check as object_check  # noqa: PLC0415 - no folder needs it
+
+    with object_check.opened(_client(settings.data), settings.scratch) as held:
+        yield held
 
 
 def read_ledger(settings: Settings) -> tuple[dict[str, Entry], dict[str, Unread]]:

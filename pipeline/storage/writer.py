@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pipeline.storage.changes import Changes
-from pipeline.storage.digests import Digest
 from pipeline.storage.entries import Entry
 from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstone, Tombstones
@@ -41,19 +40,6 @@ class WriterState(StoredState, Protocol):
 
     def mended(self) -> None:
         """Record that these months are whole again."""
-
-
-class CheckedState(StoredState, Protocol):
-    """What the check needs of it besides. It may be damaged: each method may raise one of `opened.UNREADABLE`."""
-
-    def digests(self) -> dict[str, Digest]:
-        """Return the digests of published files by path; those that are unknown are left out."""
-
-    def unfinished(self, store: Store) -> str | None:
-        """Return the run whose commit has begun but not ended, deletes included; None if there is none."""
-
-    def refuse_damage(self) -> None:
-        """Look at the structure of the whole state."""
 
 
 class Writer(Protocol):
@@ -95,11 +81,17 @@ class Writer(Protocol):
             OSError: a sync failed.
         """
 
+    def pass_over_damage(self) -> None:
+        """Go on without what says which files are published, where that is damaged: all of them are to be rebuilt."""
+
     def trust_if_empty(self) -> None:
         """Trust the tables if there are none yet: no run can have left anything that the ledger has no record of."""
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes) -> list[str]:
         """Publish changes, and record the raw files as read.
+
+        Returns:
+            What went wrong afterwards and does no harm, for people.
 
         Raises:
             OSError: a file cannot be published or deleted.

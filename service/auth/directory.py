@@ -73,8 +73,9 @@ class DirectoryReader:
         data_dir: the data folder, or the folder in which copies of its files appear.
         monotonic: the clock that the interval is measured by, in seconds.
         check_interval_seconds: how long the files are trusted before the next look at them.
-        is_copied: whether the files are copies, which others make as soon as they can. Until then, and while one of the
-            first copies is broken, nobody's credential can be checked.
+        copied_from: the address of the folder that the files are copies of, which others make as soon as they can.
+            Until then, and while one of the first copies is broken, nobody's credential can be checked. Empty if they
+            are no copies.
 
     Raises:
         DirectoryError: a file is broken. At construction only, when there are no good rows to keep.
@@ -86,9 +87,9 @@ class DirectoryReader:
         monotonic: Callable[[], float] = time.monotonic,
         check_interval_seconds: float = 1.0,
         *,
-        is_copied: bool = False,
+        copied_from: str = "",
     ) -> None:
-        self._folder = data_dir / DIRECTORY
+        self._folder, self._copied_from = data_dir / DIRECTORY, copied_from
         self._kinds = {data_dir / DIRECTORY / name: kind for name, kind in FILES.items()}
         self._monotonic = monotonic
         self._check_interval_seconds = check_interval_seconds
@@ -98,7 +99,7 @@ class DirectoryReader:
         self._refused: dict[Path, tuple[Identity, str]] = {}  # what was logged last of a file that is refused now
         self._directory: Directory | None = None
         self._problem = ""  # why there are no rows yet
-        if is_copied:
+        if copied_from:
             self._try_to_begin()
         else:
             self._begin()
@@ -116,15 +117,16 @@ class DirectoryReader:
                 self._begin()
                 self.warn_of_empty_files()
         except DirectoryError as error:
-            if self._problem != str(error):
-                _log.error("directory file refused, and there is no good one yet", reason=str(error))
-            self._problem = str(error)
+            reason = self._reason(error)
+            if self._problem != reason:
+                _log.error("directory file refused, and there is no good one yet", reason=reason)
+            self._problem = reason
 
     def warn_of_empty_files(self) -> None:
         """Log which exports have no rows, as is right for the start of the service."""
         for path, rows in self._rows.items():
             if not rows and path.name in EXPORTS:
-                _log.warning("directory file without rows", reason=no_rows(path))
+                _log.warning("directory file without rows", reason=self._reason(no_rows(path)))
 
     def current(self) -> Directory:
         """Return the directory in force. It is the same object until a file changes.
@@ -154,9 +156,10 @@ class DirectoryReader:
         try:
             rows = self._read(path)
         except DirectoryError as error:
-            if self._refused.get(path) != (identity, str(error)):
-                _log.error("directory file refused, the last good one stays in force", reason=str(error))
-            self._refused[path] = identity, str(error)
+            reason = self._reason(error)
+            if self._refused.get(path) != (identity, reason):
+                _log.error("directory file refused, the last good one stays in force", reason=reason)
+            self._refused[path] = identity, reason
             if isinstance(error.__cause__, OSError):  # the unchanged file may be readable at the next look
                 self._identities[path] = None
             return False
@@ -173,8 +176,12 @@ class DirectoryReader:
         """
         rows = read_rows(path, self._kinds[path])
         if not rows and self._rows[path] and path.name in EXPORTS:
-            raise DirectoryError(f"{no_rows(path)}; to remove the last row, mark it as removed or revoked, or restart")
+            raise no_rows(path, "; to remove the last row, mark it as removed or revoked, or restart")
         return rows
+
+    def _reason(self, error: DirectoryError) -> str:
+        """Return why a file is refused, with the name of that which it may be a copy of."""
+        return str(error.of(self._copied_from))
 
     def _build(self) -> Directory:
         members, accounts, product_keys, local_keys = self._rows.values()

@@ -84,7 +84,9 @@ class FakeObstore:
                 raise NotModifiedError("status code: 304")
             if options.get("if_match", found.etag) != found.etag:
                 raise PreconditionError("status code: 412")
-            return _Result(self._meta(path), found.content[options.get("range", {"offset": 0})["offset"] :])
+            wanted = options.get("range", {"offset": 0})
+            start, end = wanted if isinstance(wanted, tuple) else (wanted["offset"], None)
+            return _Result(self._meta(path), found.content[start:end])
 
         return self._sent("get", path, answer)
 

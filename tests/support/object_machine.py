@@ -91,7 +91,8 @@ class Store(RuleBasedStateMachine):
         def sweep() -> None:
             grace = {"grace": 0} if is_immediate else {}
             if is_immediate:
-                self.world.released.update(key for _, _, keys in snapshot.superseded() for key in keys)
+                lists = [file for file, _ in snapshot.superseded()]
+                self.world.released.update(key for file in lists for key in snapshot.superseded_keys(file))
             swept.update(sweep_module.sweep(snapshot, now, **grace))
 
         self._guarded(one, planned, sweep)

@@ -17,7 +17,7 @@ from pipeline.contract.object_client import Client
 from pipeline.contract.object_errors import OvertakenError, UnavailableError
 from pipeline.contract.object_names import ROOT, object_key, object_name, shard_of
 from pipeline.contract.tables import Published, cube_path, events_path
-from pipeline.storage.objects.commit import Changes, commit, new_token
+from pipeline.storage.objects.commit import RootChanges, commit, new_token
 from pipeline.storage.objects.ledger import RawObject
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import GRACE
@@ -123,7 +123,8 @@ class World:
             counts[workspace_id, day[:7]] = counts.get((workspace_id, day[:7]), 0) + len(numbers)
         cubes = {path.rpartition("/")[0]: count for path, count in found.items() if path.startswith("cube/")}
         assert cubes == {cube_path(*month, "").rpartition("/")[0]: count for month, count in counts.items()}
-        snapshot.superseded()
+        for file, _ in snapshot.superseded():
+            snapshot.superseded_keys(file)
 
     def _expected(self) -> tuple[Numbers, set[str]]:
         expected: Numbers = {}
@@ -171,7 +172,7 @@ class Coordinator:
     def __init__(self, world: World, name: str) -> None:
         self._world, self._name, self._count = world, name, 0
         self.snapshot: Snapshot | None = None
-        self.changes: Changes | None = None
+        self.changes: RootChanges | None = None
 
     def begin(self) -> None:
         """Read the root, with which the run begins."""
@@ -205,7 +206,7 @@ class Coordinator:
             if count + more:
                 files[new] = self._put(new, run, attempt, count + more)
         self._world.effects[run] = Effect(list(raw), removed)
-        self.changes = Changes(
+        self.changes = RootChanges(
             run=run,
             attempt=attempt,
             published=self._published(run),
@@ -219,7 +220,7 @@ class Coordinator:
         self._count += 1
         run = f"{self._name}{self._count}"
         self._world.effects[run] = Effect([])
-        self.changes = Changes(run=run, attempt=new_token(), published=self._published(run))
+        self.changes = RootChanges(run=run, attempt=new_token(), published=self._published(run))
 
     def commit(self, swept: Iterable[str] = ()) -> None:
         """Publish what the run has put, and note what it was told."""

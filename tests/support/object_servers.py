@@ -20,6 +20,8 @@ BUCKET: Final = "usage-tests"
 # No other credentials or endpoints of the machine count.
 ENVIRONMENT: Final = {"AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1], "AWS_REGION": "us-east-1"}
 
+GETTER_KEYS: Final = ("getter", "secret-of-the-getter")  # may not even list
+
 _BIN: Final = Path(sys.executable).parent
 _IDENTITIES: Final = {
     "identities": [
@@ -31,6 +33,7 @@ _IDENTITIES: Final = {
         for name, (key, secret), actions in [
             ("writer", KEYS, ["Admin", "Read", "Write", "List", "Tagging"]),
             ("reader", READER_KEYS, ["Read", "List"]),
+            ("getter", GETTER_KEYS, ["Read"]),
         ]
     ]
 }

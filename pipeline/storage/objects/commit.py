@@ -31,8 +31,8 @@ from pipeline.storage.objects.snapshot import Snapshot, at_once
 _SECOND: Final = 1_000_000  # microseconds
 
 
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a commit changes.
+class RootChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a commit changes in what the root names.
 
     Attributes:
         run: the id of the run, or of whatever else commits.
@@ -43,6 +43,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
         rebuilt: whether all other records of the ledger are removed.
         is_complete: whether every raw file has now been read since the ledger was created; None: as before.
         swept: the lists of superseded objects, by the last part of their keys, that were swept meanwhile.
+        orphans_at: if the run looks for orphans next, when that is, in microseconds UTC by the store's clock.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     rebuilt: bool = False
     is_complete: bool | None = None
     swept: Collection[str] = frozenset()
+    orphans_at: int | None = None
 
 
 def new_token() -> str:
@@ -60,7 +62,7 @@ def new_token() -> str:
     return secrets.token_hex(8)
 
 
-def commit(before: Snapshot, changes: Changes) -> None:
+def commit(before: Snapshot, changes: RootChanges) -> None:
     """Publish the changes, all at once.
 
     Args:
@@ -88,7 +90,7 @@ def commit(before: Snapshot, changes: Changes) -> None:
 class _Draft:
     """The new shards and the new root, as long as nobody has seen them."""
 
-    def __init__(self, before: Snapshot, changes: Changes) -> None:
+    def __init__(self, before: Snapshot, changes: RootChanges) -> None:
         old = before.root
         self._before, self._changes, self._old = before, changes, old
         self._name = packed_name(changes.run, changes.attempt)
@@ -145,6 +147,7 @@ class _Draft:
             carried_out=self._single[CARRIED_OUT],
             is_complete=is_complete,
             superseded=tuple(self._lists()),
+            orphans_at=(0 if old is None else old.orphans_at) if changes.orphans_at is None else changes.orphans_at,
         )
 
     def write(self) -> None:

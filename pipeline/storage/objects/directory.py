@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.contract.directory import FILES, LOCAL_KEYS
+from pipeline.contract.directory import FILES, LOCAL_KEYS, DirectoryError
 from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import ChangedError
 from pipeline.contract.settings import DIRECTORY
+from pipeline.storage.lock import BusyError
 
 
 @contextmanager
@@ -22,7 +24,8 @@ def copied(client: Client, folder: Path) -> Iterator[Path]:
         folder: for the copies; created.
 
     Raises:
-        ChangedError: at the end: somebody else has changed the local keys; nothing was stored.
+        BusyError: at the end: somebody else has changed the local keys; nothing was stored.
+        DirectoryError: whatever was raised meanwhile, with the address of the file that the copy was made of.
         ObjectStoreError: the store cannot be used.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,8 +36,14 @@ def copied(client: Client, folder: Path) -> Iterator[Path]:
             (folder / name).write_bytes(content.bytes)
             if name == LOCAL_KEYS:
                 etag, before = content.found.etag, content.bytes
-    yield folder
+    try:
+        yield folder
+    except DirectoryError as error:
+        raise error.of((client.location / DIRECTORY).url) from error
     path = folder / LOCAL_KEYS
     after = path.read_bytes() if path.exists() else b""
     if after != before:
-        client.replace(f"{DIRECTORY}/{LOCAL_KEYS}", after, etag)
+        try:
+            client.replace(f"{DIRECTORY}/{LOCAL_KEYS}", after, etag)
+        except ChangedError as error:
+            raise BusyError(f"{error}; nothing was stored") from None

@@ -52,4 +52,4 @@ def _is_committed(client: Client, root: Root, etag: str | None) -> bool:
         # A later root no longer has the nonce, but still names the run.
         if current.nonce == root.nonce or (root.recent[-1:] and root.recent[-1] in current.recent):
             return True
-    raise OvertakenError(f"another run on {client.location.url} committed first; run again")
+    raise OvertakenError(f"another run on {client.location.url} committed first")

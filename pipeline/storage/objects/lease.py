@@ -78,7 +78,7 @@ class Lease:
             LostLeaseError: somebody else holds it, or may do so, since it could not be renewed in time.
         """
         if self._is_lost or self._clocks.elapsed() >= self._ends:
-            raise LostLeaseError(f"another run has taken over {self._client.location.url}; run again")
+            raise LostLeaseError(f"another run has taken over {self._client.location.url}")
 
     def renew(self) -> None:
         """Extend the lease from now; one that is lost stays lost, and one that cannot be renewed now may be later."""
@@ -113,9 +113,8 @@ class Lease:
         now = self._clocks.now()
         if current is not None and current.until > now:
             seconds = min(current.until - now, DURATION)
-            raise BusyError(
-                f"another run is at work on {self._client.location.url}; if it was killed, try again in {seconds:.0f} s"
-            )
+            where = self._client.location.url
+            raise BusyError(f"another run is at work on {where}; if it was killed, its lease ends in {seconds:.0f} s")
         state = LeaseState(self._owner, 1 if current is None else current.epoch + 1, now + DURATION)
         ends = self._clocks.elapsed() + DURATION
         try:

@@ -5,9 +5,20 @@ Reads the root, and the shards of the index and the ledger when somebody asks fo
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, TypeVar
 
-from pipeline.contract.layout import IndexShard, Root, StoredFile, SupersededKeys, decode_packed, decode_root
+import msgspec
+
+from pipeline.contract.layout import (
+    IndexShard,
+    LayoutError,
+    Root,
+    StoredFile,
+    SupersededKeys,
+    decode_packed,
+    decode_root,
+)
 from pipeline.contract.object_client import Client
 from pipeline.contract.object_names import (
     CARRIED_OUT,
@@ -84,6 +95,31 @@ class Snapshot:
         at_once(self.index, {shard for shard in index if shard not in self._index})
         at_once(self.ledger, {shard for shard in ledger if shard not in self._ledger})
 
+    def intact(self) -> tuple["Snapshot", list[LayoutError]]:
+        """Read all shards, and return the snapshot without those that are damaged, and what is wrong with them."""
+        if self.root is None:
+            return self, []
+        damage: dict[str, LayoutError] = {}
+
+        def read(read_shard: Callable[[str], object], shard: str) -> None:
+            try:
+                read_shard(shard)
+            except LayoutError as error:
+                damage[error.key] = error
+
+        at_once(partial(read, self.index), self.root.index)
+        at_once(partial(read, self.ledger), self.root.ledger)
+        root = msgspec.structs.replace(
+            self.root,
+            index={shard: file for shard, file in self.root.index.items() if index_key(shard, file.name) not in damage},
+            ledger={
+                shard: file for shard, file in self.root.ledger.items() if ledger_key(shard, file.name) not in damage
+            },
+        )
+        found = Snapshot(self.client, root, self.etag, self.stored)
+        found._index, found._ledger = self._index, self._ledger
+        return found, [error for _, error in sorted(damage.items())]
+
     def file(self, path: str) -> StoredFile | None:
         """Return the current file of a logical path; None if none is published."""
         if path in {TOMBSTONES, CARRIED_OUT}:
@@ -117,14 +153,13 @@ class Snapshot:
         self.load(ledger=self.root.ledger)
         return {name: record for shard in self.root.ledger for name, record in self.ledger(shard).objects.items()}
 
-    def superseded(self) -> list[tuple[StoredFile, int, list[str]]]:
-        """Return the lists of superseded objects: each with the instant until which a root named them, and the keys."""
-        return [
-            (one.keys, self.stored if one.at is None else one.at, self._superseded(one.keys))
-            for one in ([] if self.root is None else self.root.superseded)
-        ]
+    def superseded(self) -> list[tuple[StoredFile, int]]:
+        """Return the lists of superseded objects, each with the instant until which a root named these objects."""
+        lists = () if self.root is None else self.root.superseded
+        return [(one.keys, self.stored if one.at is None else one.at) for one in lists]
 
-    def _superseded(self, file: StoredFile) -> list[str]:
+    def superseded_keys(self, file: StoredFile) -> list[str]:
+        """Return the keys in a list of superseded objects."""
         key = superseded_key(file.name)
         return decode_packed(key, file, self.client.read(key, file), SupersededKeys).keys
 

@@ -6,14 +6,19 @@ before it can commit, so what was stored before that root and is not named by it
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
-from pipeline.contract.object_client import Client
+from pipeline.contract.layout import LayoutError, Root
+from pipeline.contract.object_client import Client, Found
 from pipeline.contract.object_names import LEASE, logical_path, object_key
 from pipeline.storage.objects.snapshot import Snapshot
 
 GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded
 ORPHANS: Final = 24 * 60 * 60 * 1_000_000  # microseconds after which an object is an orphan
+_INTERVAL: Final = (
+    24 * 60 * 60 * 1_000_000
+)  # microseconds from one look for orphans, which lists everything, to the next
 
 # Everything that runs put; neither raw logs nor the directory, which may be below the same prefix.
 _TABLES: Final = ("events", "cube", "actors", "quarantine", "runs", "tombstones", "carried_out")
@@ -43,11 +48,22 @@ def sweep(snapshot: Snapshot, now: int, grace: int = GRACE) -> set[str]:
         ObjectStoreError: the store cannot be used; what is left is deleted next time.
     """
     swept = set()
-    for file, until, keys in snapshot.superseded():
+    for file, until in snapshot.superseded():
         if not grace or until + grace < now:
-            snapshot.client.delete(keys)
+            with suppress(LayoutError):  # if the list is damaged, its objects are orphans by now
+                snapshot.client.delete(snapshot.superseded_keys(file))
             swept.add(file.name)
     return swept
+
+
+def is_due(root: Root | None, now: int) -> bool:
+    """Return whether it is time to look for orphans again.
+
+    Args:
+        root: the current one; None before the first commit, before which nothing is old enough.
+        now: by the store's clock.
+    """
+    return root is not None and root.orphans_at + _INTERVAL <= now
 
 
 def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
@@ -61,15 +77,9 @@ def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
     Raises:
         ObjectStoreError: the store cannot be used; what is left is deleted next time.
     """
-    before = min(snapshot.stored, now - age)
     count, pending = 0, []
-    kept = set() if snapshot.root is None else snapshot.root.keys()
-    kept.update(key for _, _, keys in snapshot.superseded() for key in keys)
-    if snapshot.root is not None:
-        snapshot.load(index=snapshot.root.index)
-    for key in _older(snapshot.client, before):
-        if key not in kept and not _is_current(snapshot, key):
-            pending.append(key)
+    for found in orphans(snapshot, now - age):
+        pending.append(found.key)
         if len(pending) == _PORTION:
             snapshot.client.delete(pending)
             count, pending = count + len(pending), []
@@ -77,11 +87,22 @@ def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
     return count + len(pending)
 
 
-def _older(client: Client, instant: int) -> Iterator[str]:
+def orphans(snapshot: Snapshot, before: int) -> Iterator[Found]:
+    """Yield what was put before an instant, and before the root, by runs that never committed it.
+
+    Raises:
+        ObjectStoreError: the store cannot be used, or not be listed.
+        LayoutError: it is unknown which objects readers may still need.
+    """
+    kept = set() if snapshot.root is None else snapshot.root.keys()
+    kept.update(key for file, _ in snapshot.superseded() for key in snapshot.superseded_keys(file))
+    if snapshot.root is not None:
+        snapshot.load(index=snapshot.root.index)
     for folder in _FOLDERS:
-        for found in client.list(folder):
-            if found.stored < instant:
-                yield found.key
+        for found in snapshot.client.list(folder):
+            is_old = found.stored < min(snapshot.stored, before)
+            if is_old and found.key not in kept and not _is_current(snapshot, found.key):
+                yield found
 
 
 def _is_current(snapshot: Snapshot, key: str) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from pipeline.contract.calendar import zone_data_version
-from pipeline.contract.layout import StoredFile
+from pipeline.contract.layout import LayoutError, StoredFile
 from pipeline.contract.object_client import Client
-from pipeline.contract.object_errors import OvertakenError
+from pipeline.contract.object_errors import ObjectStoreError, OvertakenError
 from pipeline.contract.object_names import CARRIED_OUT, object_key, object_name
 from pipeline.contract.tables import SCHEMA_VERSION, Published
 from pipeline.storage import catalog
@@ -26,8 +26,9 @@ from pipeline.storage.objects.scratch import Scratch, scratch
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.state import ObjectState
 from pipeline.storage.objects.store import ObjectStore
+from pipeline.storage.objects.sweep import is_due as is_due_for_orphans
 from pipeline.storage.objects.sweep import store_time, sweep, sweep_orphans
-from pipeline.storage.store import TABLES, Operation
+from pipeline.storage.store import TABLES, DamagedError, Operation
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, Tombstones, encoded
 from pipeline.storage.unread import Unread
 
@@ -45,16 +46,21 @@ class ObjectWriter:
     def __init__(self, client: Client, lease: Lease, scratch: Scratch, *, shared: bool = True) -> None:
         self._client, self._lease, self._scratch, self._shared = client, lease, scratch, shared
         self._swept: set[str] = set()
+        self._began = 0  # by the store's clock
         self._read()
 
     def _read(self) -> None:
-        self._snapshot = Snapshot.read(self._client)
+        self._use(Snapshot.read(self._client))
+
+    def _use(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self.store = ObjectStore(self._snapshot, self._scratch, shared=self._shared)
         self.state = ObjectState(self._snapshot)
 
     def recover(self) -> None:
         """Delete what commits superseded more than a grace ago; there is nothing else to recover."""
-        self._swept |= sweep(self._snapshot, store_time(self._client))
+        self._began = store_time(self._client)
+        self._swept |= sweep(self._snapshot, self._began)
 
     def tombstones(self) -> Tombstones:
         """Return the tombstones.
@@ -77,11 +83,18 @@ class ObjectWriter:
         self._publish_one(CARRIED_OUT, msgspec.json.encode(tombstones))
         self._sweep_all()
 
+    def pass_over_damage(self) -> None:
+        """Leave damaged shards of index and ledger out of what is published, for a rebuild of all tables."""
+        self._use(self._snapshot.intact()[0])
+
     def trust_if_empty(self) -> None:
         """Do nothing: ledger and tables are of the same root."""
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes) -> list[str]:
         """Publish changes, and record the raw objects as read; what was erased is gone when this returns.
+
+        Returns:
+            Why orphans were looked for in vain, for people.
 
         Raises:
             BusyError: another run is at work, or committed first; nothing was published.
@@ -89,13 +102,14 @@ class ObjectWriter:
         """
         files = _files(self.store, changes)
         attempt = commits.new_token()
-        record = (self.store.read(changes.record_uri) or b"") + changes.record
+        record = self._earlier_records(changes) + changes.record
         files[changes.record_uri] = self._put(changes.record_uri, record, changes.run, attempt)
         if changes.carried_out is not None:
             content = msgspec.json.encode(changes.carried_out)
             files[CARRIED_OUT] = self._put(CARRIED_OUT, content, changes.run, attempt)
+        is_due = is_due_for_orphans(self._snapshot.root, self._began)
         self._commit(
-            commits.Changes(
+            commits.RootChanges(
                 run=changes.run,
                 attempt=attempt,
                 published=changes.published,
@@ -104,10 +118,13 @@ class ObjectWriter:
                 rebuilt=changes.forget_others,
                 is_complete=True if changes.complete else None,
                 swept=frozenset(self._swept),
+                orphans_at=self._began if is_due else None,
             )
         )
         if changes.carried_out is not None:
             self._sweep_all()
+            return []
+        return self._sweep_orphans() if is_due else []
 
     def clear(self, folder: str) -> None:
         """Remove a folder of staged files."""
@@ -119,15 +136,23 @@ class ObjectWriter:
         self._swept |= sweep(self._snapshot, now, grace=0)
         sweep_orphans(self._snapshot, now, age=0)
 
+    def _sweep_orphans(self) -> list[str]:
+        """Delete what failed runs have left; if that fails, return why, since everything is published."""
+        try:
+            sweep_orphans(self._snapshot, self._began)
+        except (ObjectStoreError, LayoutError) as error:
+            return [f"what failed runs have left was not deleted, and is tried again in a day: {error}"]
+        return []
+
     def _publish_one(self, path: str, content: bytes) -> None:
         """Publish one file and nothing else."""
         run, attempt = commits.new_token(), commits.new_token()
         published = self.store.published() or Published(0, "", None, SCHEMA_VERSION, zone_data_version())
         files = {path: self._put(path, content, run, attempt)}
         swept = frozenset(self._swept)
-        self._commit(commits.Changes(run=run, attempt=attempt, published=published, files=files, swept=swept))
+        self._commit(commits.RootChanges(run=run, attempt=attempt, published=published, files=files, swept=swept))
 
-    def _commit(self, changes: commits.Changes) -> None:
+    def _commit(self, changes: commits.RootChanges) -> None:
         self._lease.refuse_loss()
         try:
             commits.commit(self._snapshot, changes)
@@ -135,6 +160,15 @@ class ObjectWriter:
             raise BusyError(str(error)) from None
         self._swept -= set(changes.swept)
         self._read()
+
+    def _earlier_records(self, changes: Changes) -> bytes:
+        """Return the records of earlier runs of the same day; a rebuild of everything gives up damaged ones."""
+        try:
+            return self.store.read(changes.record_uri) or b""
+        except DamagedError:
+            if changes.rebuilt is None or not changes.rebuilt.everything:
+                raise
+            return b""
 
     def _put(self, path: str, content: bytes, run: str, attempt: str) -> StoredFile:
         file = StoredFile.of(object_name(path, run, attempt), content)

@@ -23,7 +23,7 @@ class Directory:
     def __init__(self, folder: Any, tables: Any, replica: Any) -> None:
         self.folder, self.tables, self.replica = folder, tables, replica
         self._clock = ManualClock()
-        self.reader = DirectoryReader(replica.folder, self._clock, is_copied=True)
+        self.reader = DirectoryReader(replica.folder, self._clock, copied_from="s3://bucket/directory")
 
     def after_a_change(self, change: Callable[[], object] = lambda: None) -> Any:
         """Return the directory two looks after the files of the folder were changed and exported."""

@@ -4,6 +4,7 @@ import pytest
 from obstore.exceptions import (
     AlreadyExistsError,
     GenericError,
+    InvalidPathError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
@@ -58,6 +59,11 @@ METADATA = "Error performing PUT http://169.254.169.254/latest/api/token in 1s -
         (GenericError(answer(429, "TooManyRequests")), UnavailableError, "answers TooManyRequests"),
         (GenericError("HTTP error: error sending request"), UnavailableError, "cannot be reached, or does not answer"),
         (GenericError(METADATA), AccessError, "no AWS credentials were found: set AWS_ACCESS_KEY_ID and"),
+        (
+            InvalidPathError('Encountered Path "a/x//\x1b.jsonl"'),
+            ObjectStoreError,
+            r"`.` or `..`: a/x//\x1b.jsonl; rename",
+        ),
         (ValueError("Could not parse path"), ObjectStoreError, "is not a name that an object can have here"),
         (PermissionDeniedError(answer(403, "SignatureDoesNotMatch", SECRET)), AccessError, "AWS_SECRET_ACCESS_KEY is"),
     ],

@@ -15,7 +15,7 @@ from pipeline.contract.object_names import ROOT
 from pipeline.storage.objects import commit as commit_module
 from pipeline.storage.objects import flip as flip_module
 from pipeline.storage.objects import sweep as sweep_module
-from pipeline.storage.objects.commit import Changes
+from pipeline.storage.objects.commit import RootChanges
 from pipeline.storage.objects.snapshot import Snapshot
 from tests.support.object_machine import Store
 from tests.support.object_runs import SECOND
@@ -111,10 +111,10 @@ def lose_superseded_objects_of_others(patch: pytest.MonkeyPatch) -> None:
     """Keep only this commit's list of superseded objects, and sweep the others' at once."""
     commit = commit_module.commit
 
-    def committing(before: Snapshot, changes: Changes) -> None:
+    def committing(before: Snapshot, changes: RootChanges) -> None:
         swept = set()
-        for file, _, keys in before.superseded():
-            before.client.delete(keys)
+        for file, _ in before.superseded():
+            before.client.delete(before.superseded_keys(file))
             swept.add(file.name)
         commit(before, msgspec.structs.replace(changes, swept=swept))
 

@@ -42,8 +42,8 @@ def staged(writer: Writer, run: str, contents: dict[str, bytes]) -> list[Operati
     return writer.store.deliver(operations)
 
 
-def load(writer: Writer, number: int, workspace_id: str, months: list[str], **more: object) -> None:
-    """Commit a run that writes some months of a workspace, with a day of events each."""
+def load(writer: Writer, number: int, workspace_id: str, months: list[str], **more: object) -> list[str]:
+    """Commit a run that writes some months of a workspace, with a day of events each; return what is said of it."""
     run = f"RUN{number}"
     contents: dict[str, bytes] = {}
     for month in months:
@@ -53,7 +53,7 @@ def load(writer: Writer, number: int, workspace_id: str, months: list[str], **mo
     paths = {
         month: Month(cube_path(workspace_id, month, run), actors_path(workspace_id, month, run)) for month in months
     }
-    writer.commit(
+    return writer.commit(
         Changes(
             run=run,
             staging=f"staging/{run}",
@@ -182,7 +182,7 @@ def test_overtaken(client: Client) -> None:
     with object_writer.opened(client) as writer:
         load(writer, 1, W, ["2026-11"])
         before = Snapshot.read(client)
-        commit(before, commits.Changes(run="OTHER", attempt="a", published=Published(2, "OTHER", 7, 1, "2026f")))
+        commit(before, commits.RootChanges(run="OTHER", attempt="a", published=Published(2, "OTHER", 7, 1, "2026f")))
         with pytest.raises(BusyError, match="committed first"):
             load(writer, 3, V, ["2026-11"])
     assert Snapshot.read(client).root.run == "OTHER"  # type: ignore[union-attr]  # there is one
