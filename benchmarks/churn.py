@@ -1,6 +1,6 @@
-"""Change a data folder while a service reads it, and keep count of what it must contain.
+"""Change data while services read them, and keep count of what they must contain.
 
-Writes raw files and the directory of a data folder; runs `usage run`, `usage forget` and `usage retention` on it.
+Writes raw logs and the directory; runs `usage run`, `usage forget` and `usage retention`.
 """
 
 import subprocess
@@ -13,8 +13,11 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from benchmarks.atomic_batches import batch_lines
 from benchmarks.consistency_reader import WHOAMI, Client
+from benchmarks.sites import Site
 from pipeline.contract.calendar import utc_day
 from pipeline.contract.directory import (
     ACCOUNTS,
@@ -28,7 +31,7 @@ from pipeline.contract.directory import (
     sha256_hex,
 )
 from pipeline.contract.settings import DIRECTORY, RAW
-from pipeline.keys import new_secret, write_rows
+from pipeline.keys import new_secret
 
 WORKSPACES: Final = 6
 # Indexes of the workspace whose users are erased one by one, and of the one that is erased as a whole.
@@ -41,7 +44,11 @@ _USAGE: Final = str(Path(sys.executable).with_name("usage"))
 
 
 class Churn:
-    """Changes a data folder with the same commands that an operator runs.
+    """Changes data with the same commands that an operator runs.
+
+    Args:
+        site: where the data lie.
+        directory: whether the directory changes, too.
 
     Attributes:
         workspaces: their ids.
@@ -50,16 +57,15 @@ class Churn:
         commits: the number of commands that committed.
     """
 
-    def __init__(self, data: Path) -> None:
-        self._data, self._names, self._floor = data, count(), utc_day(_now()) - timedelta(days=220)
+    def __init__(self, site: Site, *, directory: bool = True) -> None:
+        self._site, self._directory = site, directory
+        self._names, self._floor = count(), utc_day(_now()) - timedelta(days=220)
         self._is_erased = False  # the workspace that is erased as a whole
         self.workspaces = [str(uuid.UUID(int=number)) for number in range(1, WORKSPACES + 1)]
         self.keys = [new_secret() for _ in self.workspaces]
         self.batches = dict.fromkeys(self.workspaces, 0)
         self.commits = 0
-        (data / DIRECTORY).mkdir(parents=True)
-        (data / RAW).mkdir()
-        write_rows(data / DIRECTORY / MEMBERS, [Member(w, USER, "Ada", "admin", "active") for w in self.workspaces])
+        self._write_rows(MEMBERS, [Member(w, USER, "Ada", "admin", "active") for w in self.workspaces])
         # Product keys, because erasing a workspace deletes its local keys, and its reader must go on querying.
         self._write_keys(list(zip(self.keys, self.workspaces, strict=True)), PRODUCT_KEYS)
         for workspace in self.workspaces:
@@ -88,26 +94,32 @@ class Churn:
                 self.batches[self.workspaces[ERASED]] = 0
             self._usage("run", "--rebuild")
 
-    def add_and_remove_key(self, url: str) -> None:
+    def add_and_remove_key(self, urls: Sequence[str]) -> None:
         """Check that a new key works, and stops working when it is removed, within the promised time.
 
+        Args:
+            urls: of the services.
+
         Raises:
-            AssertionError: the service did not notice in time.
+            AssertionError: a service did not notice in time.
         """
+        if not self._directory:
+            return
         secret = new_secret()
-        client = Client(url, secret, _PICKED_UP_SECONDS)
+        clients = [Client(url, secret, _PICKED_UP_SECONDS) for url in urls]
         for keys, status in (([(secret, self.workspaces[1])], 200), ([], 401)):
             self._write_keys(keys, LOCAL_KEYS)
             until = time.monotonic() + _PICKED_UP_SECONDS
-            while client.ask(WHOAMI, 401).status != status:
+            while any(client.ask(WHOAMI, 401).status != status for client in clients):
                 if time.monotonic() > until:
                     raise AssertionError(f"{_PICKED_UP_SECONDS} s after a key changed, its status is not {status}")
                 time.sleep(0.1)
-        client.close()
+        for client in clients:
+            client.close()
 
     def write_accounts(self, quota: int) -> None:
         """Write a valid accounts file."""
-        write_rows(self._data / DIRECTORY / ACCOUNTS, [Account(USER, None, quota, None)])
+        self._write_rows(ACCOUNTS, [Account(USER, None, quota, None)])
 
     def _new_batch(self, workspace: str, user: str, *, old: bool = False) -> bytes:
         self.batches[workspace] += not old
@@ -119,16 +131,15 @@ class Churn:
     def _deliver(self, batches: Sequence[bytes], *, append: bool = False) -> None:
         """Write batches to a new raw file, or append them to a growing one."""
         if append:
-            with (self._data / RAW / "live.jsonl").open("ab") as file:
-                file.writelines(batches)
-            return
-        path = self._data / RAW / f"{next(self._names)}.jsonl"
-        path.with_suffix(".tmp").write_bytes(b"".join(batches))
-        path.with_suffix(".tmp").replace(path)
+            self._site.append(f"{RAW}/live.jsonl", b"".join(batches))
+        else:
+            self._site.write(f"{RAW}/{next(self._names)}.jsonl", b"".join(batches))
 
     def _change_directory(self, number: int) -> None:
+        if not self._directory:
+            return
         if number % 3 == 2:  # noqa: PLR2004 - one step of three
-            (self._data / DIRECTORY / ACCOUNTS).write_text("{")  # rejected: the last valid file stays in force
+            self._site.write(f"{DIRECTORY}/{ACCOUNTS}", b"{")  # rejected: the last valid file stays in force
         else:
             self.write_accounts(quota=number)
 
@@ -138,10 +149,13 @@ class Churn:
             ApiKey(f"{file}-{number}", sha256_hex(secret), workspace, USER, (READ_SCOPE,))
             for number, (secret, workspace) in enumerate(keys)
         ]
-        write_rows(self._data / DIRECTORY / file, rows)
+        self._write_rows(file, rows)
+
+    def _write_rows(self, file: str, rows: Sequence[msgspec.Struct]) -> None:
+        self._site.write(f"{DIRECTORY}/{file}", msgspec.json.Encoder().encode_lines(rows))
 
     def _usage(self, *arguments: str) -> None:
-        command = [_USAGE, *arguments, "--data-dir", str(self._data)]
+        command = [_USAGE, *arguments, "--data-dir", self._site.address]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
         if done.returncode:
             raise AssertionError(f"{' '.join(arguments)} exited with {done.returncode}: {done.stderr[-500:]}")

@@ -51,7 +51,7 @@ class WatchedWorkspace(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True):
     """What to query."""
 
-    url: str
+    urls: list[str]  # of services; each thread asks one of them
     workspaces: list[WatchedWorkspace]
     threads: int
     seed: int
@@ -259,7 +259,7 @@ def main() -> None:
     def read(number: int) -> None:
         rng = random.Random(f"{task.seed}-{number}")  # noqa: S311 - not for cryptography
         workspace = task.workspaces[number % len(task.workspaces)]
-        client = Client(task.url, workspace.key, task.patience)
+        client = Client(task.urls[number % len(task.urls)], workspace.key, task.patience)
         reader = ConsistencyReader(client, workspace, rng, findings)
         while not over.is_set() and len(findings.errors) < _MOST_ERRORS:
             reader.check()

@@ -3,8 +3,8 @@
 import os
 import random
 import signal
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -18,12 +18,13 @@ class Restartable:
     """A service that keeps its address over restarts.
 
     Args:
-        data: its data folder.
+        data: its data folder, or its address.
         workers: number of its workers.
+        settings: environment variables.
     """
 
-    def __init__(self, data: Path, workers: int) -> None:
-        self._data, self._workers = data, workers
+    def __init__(self, data: str, workers: int, settings: Mapping[str, str]) -> None:
+        self._data, self._workers, self._settings = data, workers, settings
         self._running = ExitStack()
         self.url, self.pid = "", 0
         self.kills = self.restarts = 0
@@ -49,5 +50,6 @@ class Restartable:
         self.kills += 1
 
     def _start(self, port: int) -> None:
-        found = self._running.enter_context(served(self._data, None, workers=self._workers, port=port))
+        options = {"workers": self._workers, "port": port, "settings": self._settings}
+        found = self._running.enter_context(served(self._data, None, **options))
         self.url, self.pid = found.url, found.pid

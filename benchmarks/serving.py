@@ -5,13 +5,14 @@
 
 import http.client
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -50,13 +51,22 @@ class Process(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def served(data: Path, now: str | None, *, workers: int = 1, port: int = 0) -> Iterator[Process]:
-    """Run `usage serve` on a data folder; `now` fixes its clock at an instant, port 0 means any free one."""
+def served(
+    data: Path | str, now: str | None, *, workers: int = 1, port: int = 0, settings: Mapping[str, str] = {}
+) -> Iterator[Process]:
+    """Run `usage serve`.
+
+    Args:
+        data: the data folder, or its address.
+        now: fixes the clock of the service at an instant.
+        workers: how many processes answer.
+        port: 0 means any free one.
+        settings: environment variables, besides those of this process.
+    """
     usage = str(Path(sys.executable).with_name("usage"))
     clock = [] if now is None else ["--now", now]
-    with _listening(
-        [usage, "serve", "--data-dir", str(data), "--port", str(port), "--workers", str(workers), *clock]
-    ) as found:
+    options = ["--data-dir", str(data), "--port", str(port), "--workers", str(workers), *clock]
+    with _listening([usage, "serve", *options], settings) as found:
         yield found
 
 
@@ -68,10 +78,10 @@ def static(size: int, *, workers: int = 1) -> Iterator[Process]:
 
 
 @contextmanager
-def _listening(command: Sequence[str]) -> Iterator[Process]:
+def _listening(command: Sequence[str], settings: Mapping[str, str] = {}) -> Iterator[Process]:
     # The log goes to a file, as in production; reading it from a pipe would cost time that is measured.
     with tempfile.NamedTemporaryFile() as log, Path(log.name).open() as lines:
-        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | settings)  # noqa: S603 - our own
         try:
             while process.poll() is None:
                 if match := _LISTENING(lines.readline()):

@@ -1,25 +1,26 @@
 """Load a service for minutes while its data change; exit 1 on any error.
 
-    python -m benchmarks.soak [--minutes 5] [--workers 1] [--faults]
+    python -m benchmarks.soak [--minutes 5] [--workers 1] [--faults] [--replicas 2]
 
 Runs commit new logs every few seconds, including late and repeated records; users and a workspace are erased, the
 retention floor rises, keys are added and removed, the directory changes and breaks. Meanwhile `wrk`, if installed, adds
 load, and consistency readers check every answer. If root may mount it so, the service sees the data folder read-only.
 At the end all answers must equal those of a freshly started service. With `--faults` workers are killed and the service
-is restarted meanwhile; then readers may meet a broken connection, but never a wrong answer.
+is restarted meanwhile; then readers may meet a broken connection, but never a wrong answer. With `--replicas` the data
+lie on an object store, SeaweedFS on loopback, and so many services read them with a key that may not write.
 """
 
 import argparse
-import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from itertools import count, product
 from pathlib import Path
 from typing import Final
@@ -33,10 +34,12 @@ from benchmarks.consistency_reader import ACTIVITY, LANGUAGE, SUMMARY, Client, F
 from benchmarks.faults import Restartable
 from benchmarks.measuring import family, resident_kib
 from benchmarks.serving import Load, Process, load, served
+from benchmarks.sites import folder_site, object_site
 from pipeline.contract.calendar import RANGES, VIEWS
 
 _PAUSE_SECONDS: Final = 2.0  # between runs
-_DIRECTORY_SECONDS: Final = 1.5  # by then the last change of the directory is certainly in force
+_LOOK_SECONDS: Final = 0.05
+_FOLLOWED_SECONDS: Final = 30  # within which every service must have the last commit
 _THREADS: Final = 6
 _PRESSURE_CONNECTIONS: Final = 8
 _LEAK_FACTOR, _LEAK_MIB, _LEAK_FILES = 1.2, 24, 32  # growth from the middle to the end that counts as a leak
@@ -73,7 +76,7 @@ class Report(msgspec.Struct):
         """Yield the lines of the printed report."""
         ordered = sorted(self.milliseconds)
         checks = ", ".join(f"{number:,} {name}" for name, number in sorted(self.checks.items()))
-        yield f"{self.commits} commits in {self.seconds:.0f} s; data folder {'' if self.read_only else 'not '}read-only"
+        yield f"{self.commits} commits in {self.seconds:.0f} s; data {'' if self.read_only else 'not '}read-only"
         yield f"{self.kills} workers killed, {self.restarts} restarts"
         yield f"{len(ordered):,} answers checked ({len(ordered) / self.seconds:,.0f} per second); checks: {checks}"
         if ordered:
@@ -90,54 +93,70 @@ class Report(msgspec.Struct):
         yield f"{len(self.errors)} errors"
 
 
-def soak(seconds: float, workers: int, *, steps: int = 1, pressure: bool = True, faults: bool = False) -> Report:
+def soak(
+    seconds: float,
+    workers: int,
+    *,
+    steps: int = 1,
+    pressure: bool = True,
+    faults: bool = False,
+    replicas: int = 0,
+    directory: bool = True,
+) -> Report:
     """Load a service for some time while its data change.
 
     Args:
         seconds: the least time under load; preparation and comparison take about ten seconds more.
-        workers: the number of the service's workers.
+        workers: the number of the workers of each service.
         steps: the least number of times that the data change.
         pressure: add load from `wrk`, if it is installed.
         faults: kill workers and restart the service.
+        replicas: how many services there are of data on an object store; 0 for one service of a folder.
+        directory: change the directory, too.
     """
     report = Report()
-    with tempfile.TemporaryDirectory() as folder:
-        churn, over = Churn(Path(folder) / "data"), threading.Event()
-        with (
-            _read_only(Path(folder) / "data") as (seen, report.read_only),
-            Restartable(seen, workers) as server,
-        ):
-            sides = [
-                threading.Thread(target=_read, args=(server, churn, over, faults, report)),
-                threading.Thread(target=_measure_workers, args=(server, seconds, over, report)),
+    with object_site() if replicas else folder_site() as site, ExitStack() as stack:
+        churn, over = Churn(site, directory=directory), threading.Event()
+        report.read_only = site.is_read_only
+        servers = [
+            stack.enter_context(Restartable(site.seen, workers, site.settings(number)))
+            for number in range(max(1, replicas))
+        ]
+        sides = [threading.Thread(target=_read, args=(servers, churn, over, faults, report))]
+        sides.append(threading.Thread(target=_measure_workers, args=(servers[0], seconds, over, report)))
+        if pressure and shutil.which("wrk"):
+            sides += [
+                threading.Thread(target=_press, args=(one, churn, seconds, faults, report)) for one in servers[:1]
             ]
-            if pressure and shutil.which("wrk"):
-                sides.append(threading.Thread(target=_press, args=(server, churn, seconds, faults, report)))
-            start = time.monotonic()
-            for side in sides:
-                side.start()
-            _change(churn, server, start + seconds, steps, faults, report)
-            over.set()
-            for side in sides:
-                side.join()
-            report.seconds, report.commits = time.monotonic() - start, churn.commits
-            report.kills, report.restarts = server.kills, server.restarts
+        start = time.monotonic()
+        for side in sides:
+            side.start()
+        _change(churn, servers, start + seconds, steps, faults, report)
+        over.set()
+        for side in sides:
+            side.join()
+        report.seconds, report.commits = time.monotonic() - start, churn.commits
+        report.kills, report.restarts = sum(one.kills for one in servers), sum(one.restarts for one in servers)
+        if directory:
             churn.write_accounts(quota=1)
-            time.sleep(_DIRECTORY_SECONDS)
-            with served(seen, None) as fresh:
+            time.sleep(site.directory_seconds)
+        with served(site.seen, None, settings=site.settings(len(servers))) as fresh:
+            for server in servers:
+                _follow(server, fresh)
                 _compare(server, fresh, churn, report)
     if not faults:  # a worker that is new has not filled its caches
         _look_for_leaks(report)
     return report
 
 
-def _change(churn: Churn, server: Restartable, until: float, steps: int, faults: bool, report: Report) -> None:
+def _change(churn: Churn, servers: list[Restartable], until: float, steps: int, faults: bool, report: Report) -> None:
     for number in count():
         if number >= steps and time.monotonic() > until:
             return
         try:
             churn.step(number)
-            churn.add_and_remove_key(server.url)
+            churn.add_and_remove_key([server.url for server in servers])
+            server = servers[number % len(servers)]
             if faults and number % 3 == 1:
                 server.restart()
             elif faults and number % 3 == 0:  # in the third step the directory is broken, and nothing could start
@@ -148,16 +167,15 @@ def _change(churn: Churn, server: Restartable, until: float, steps: int, faults:
         time.sleep(max(0, min(_PAUSE_SECONDS, until - time.monotonic())))
 
 
-def _read(server: Restartable, churn: Churn, over: threading.Event, faults: bool, report: Report) -> None:
+def _read(servers: list[Restartable], churn: Churn, over: threading.Event, faults: bool, report: Report) -> None:
     """Run the consistency readers until `over`, and add their findings to the report."""
     workspaces = [WatchedWorkspace(key, k not in {USERS_ERASED, ERASED}) for k, key in enumerate(churn.keys)]
     command = [sys.executable, "-m", "benchmarks.consistency_reader"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=_ROOT) as reader:  # noqa: S603 - our own
         if reader.stdin is not None:
-            reader.stdin.write(
-                msgspec.json.encode(Task(server.url, workspaces, _THREADS, 1, _PATIENCE_SECONDS * faults)) + b"\n"
-            )
+            task = Task([one.url for one in servers], workspaces, _THREADS, 1, _PATIENCE_SECONDS * faults)
+            reader.stdin.write(msgspec.json.encode(task) + b"\n")
             reader.stdin.flush()
         over.wait()
         output, errors = reader.communicate()
@@ -200,6 +218,25 @@ def _look_for_leaks(report: Report) -> None:
         report.errors.append(f"open files grew from {middle.files} to {end.files}")
 
 
+def _follow(server: Restartable, fresh: Process) -> None:
+    """Wait until a service has the commit that a fresh one has.
+
+    Raises:
+        TimeoutError: it takes too long.
+    """
+    until = time.monotonic() + _FOLLOWED_SECONDS
+    while _sequence(server.url) != _sequence(fresh.url):
+        if time.monotonic() > until:
+            raise TimeoutError(f"{server.url} does not follow the commits")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _sequence(url: str) -> str:
+    """Return the number of the commit that a service answers from."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310 - http on loopback
+        return re.findall(r"(?m)^usage_published_sequence (.+)$", answer.read().decode())[0]
+
+
 def _compare(server: Restartable, fresh: Process, churn: Churn, report: Report) -> None:
     """Check that the service that was under load answers like a fresh one, and with what was loaded."""
     for key, workspace in zip(churn.keys, churn.workspaces, strict=True):
@@ -223,30 +260,15 @@ def _paths() -> list[str]:
     return [f"{path}&timezone={quote(zone)}" for path in paths for zone in _ZONES]
 
 
-@contextmanager
-def _read_only(data: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield a read-only mount of a folder and True, or the folder itself and False if it cannot be mounted."""
-    seen = data.with_name("seen")
-    seen.mkdir()
-    mount = shutil.which("mount")
-    if os.geteuid() or not mount or subprocess.run([mount, "--bind", data, seen], check=False).returncode:  # noqa: S603
-        yield data, False
-        return
-    try:
-        subprocess.run([mount, "-o", "remount,bind,ro", seen], check=True)  # noqa: S603 - a tool
-        yield seen, True
-    finally:
-        subprocess.run(["umount", "-l", seen], check=True)  # noqa: S603, S607 - a tool
-
-
 def main() -> None:
     """Run the soak test and print its report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--faults", action="store_true", help="kill workers and restart the service")
+    parser.add_argument("--replicas", type=int, default=0, help="services of data on an object store")
     asked = parser.parse_args()
-    report = soak(asked.minutes * 60, asked.workers, faults=asked.faults)
+    report = soak(asked.minutes * 60, asked.workers, faults=asked.faults, replicas=asked.replicas)
     print(*report.lines(), sep="\n")  # noqa: T201
     sys.exit(bool(report.errors))
 

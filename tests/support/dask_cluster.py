@@ -24,6 +24,8 @@ _SETTINGS = {
     "DASK_DISTRIBUTED__DIAGNOSTICS__NVML": "false",
     "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0",
 }
+# Without an address, the pages of the dashboard's server are on all addresses, even if there is no dashboard.
+_LOCAL = ("--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
 
 class Nowhere:
@@ -56,19 +58,19 @@ class Cluster:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder, self._environment = folder, {**os.environ, **_SETTINGS, **environment}
         self._file = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard")
+        self.scheduler = self._start("scheduler", "--port", "0", *_LOCAL)
         self.workers: list[subprocess.Popen[bytes]] = []
         with distributed.Client(
             scheduler_file=str(self._file), timeout=_SECONDS, set_as_default=False
         ) as client:  # waits for the file
             self.address: str = client.scheduler.address
 
-    def add_worker(self, **environment: str) -> subprocess.Popen[bytes]:
+    def add_worker(self, threads: int = 1, **environment: str) -> subprocess.Popen[bytes]:
         """Start one more worker, and wait until it has joined."""
         before = dict(self._environment)
         self._environment |= environment
         number = len(self.workers) + 1
-        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--memory-limit", "2GB")
+        options = ("--nthreads", str(threads), "--no-nanny", *_LOCAL, "--memory-limit", "2GB")
         worker = self._start(f"worker-{number}", self.address, *options, "--local-directory", str(self._folder))
         self._environment = before
         self.workers.append(worker)

@@ -40,8 +40,13 @@ _IDENTITIES: Final = {
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[str]:
-    """Yield the endpoint of a new SeaweedFS, whose data are in an empty folder. It creates buckets when written to."""
+def seaweedfs(folder: Path, metrics_port: int = 0) -> Iterator[str]:
+    """Yield the endpoint of a new SeaweedFS, whose data are in an empty folder. It creates buckets when written to.
+
+    Args:
+        folder: for its data.
+        metrics_port: where it counts requests; 0 for nowhere.
+    """
     identities = folder / "identities.json"
     identities.write_text(json.dumps(_IDENTITIES), "utf-8")
     ports = _free_ports(8)
@@ -54,6 +59,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
         "master.port.grpc": master_rpc,
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": 64,
+        "metricsPort": metrics_port,
         "volume.max": 100,
         "volume.port": volume,
         "volume.port.grpc": volume_rpc,

@@ -50,6 +50,19 @@ def test_results_in_order(running: Cluster) -> None:
         assert list(each(pool, operator.neg, range(30))) == [-number for number in range(30)]
 
 
+def test_ports(running: Cluster) -> None:
+    """Scheduler and workers that are told so, as in docs/scale.md, listen on no other address."""
+    psutil = pytest.importorskip("psutil")
+    listening = [
+        connection.laddr.ip
+        for process in (running.scheduler, *running.workers)
+        for connection in psutil.Process(process.pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3
+    assert set(listening) == {"127.0.0.1"}
+
+
 def test_the_same_pieces_again(running: Cluster) -> None:
     """A piece that is equal to an earlier one runs again: its result is not taken from that one."""
     with dask.connected(running.address) as (pool, _):
