@@ -19,9 +19,9 @@ from pipeline.storage.objects import snapshot as snapshots
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import sweep
 from pipeline.storage.tombstones import Tombstone, hashed
-from tests.storage.objects.test_commands import usage
 from tests.support.both import Both
 from tests.support.data_folder import USER, WORKSPACE, DataFolder, record
+from tests.support.object_commands import usage
 from tests.support.object_servers import GETTER_KEYS, READER_KEYS
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
