@@ -31,11 +31,13 @@ class Location(msgspec.Struct, frozen=True):
         bucket: its name.
         prefix: of all keys, without `/` at either end; may be empty.
         endpoint: e.g. `http://127.0.0.1:8333`; empty for AWS itself.
+        credentials: how the variables with its own credentials begin, e.g. `USAGE_RAW_`; empty for those of AWS.
     """
 
     bucket: str
     prefix: str = ""
     endpoint: str = ""
+    credentials: str = ""
 
     @property
     def url(self) -> str:
@@ -44,7 +46,7 @@ class Location(msgspec.Struct, frozen=True):
 
     def __truediv__(self, folder: str) -> "Location":
         """Return the location of a folder below this one."""
-        return Location(self.bucket, f"{self.prefix}/{folder}".lstrip("/"), self.endpoint)
+        return msgspec.structs.replace(self, prefix=f"{self.prefix}/{folder}".lstrip("/"))
 
     @property
     def is_plain(self) -> bool:

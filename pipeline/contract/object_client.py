@@ -20,6 +20,7 @@ from obstore.exceptions import BaseError, NotModifiedError
 
 from pipeline.contract.layout import LayoutError, StoredFile
 from pipeline.contract.location import Location
+from pipeline.contract.object_credentials import provider, variables
 from pipeline.contract.object_errors import ChangedError, ExistsError, UnavailableError, explain
 
 TRIES: Final = 5  # of a write, and of a delete
@@ -243,10 +244,10 @@ class Client:
         except NotModifiedError:
             raise
         except (BaseError, FileNotFoundError, ValueError) as error:
-            raise explain(error, self.location.url, key) from None
+            raise explain(error, self.location.url, key, variables(self.location)) from None
 
     def _connect(self, limit: timedelta, *, retries: int = 0, silence: timedelta | None = None) -> Any:
-        """Return the store as obstore has it; the credentials are those of the environment, or of the machine's role.
+        """Return the store as obstore has it; the credentials are the location's own, AWS variables, or a role.
 
         Args:
             limit: of the time that a request may take, with its answer.
@@ -267,6 +268,7 @@ class Client:
             prefix=location.prefix or None,
             config=config,
             client_options=options,
+            credential_provider=provider(location),
             retry_config={
                 "max_retries": retries,
                 "retry_timeout": timedelta(minutes=1),

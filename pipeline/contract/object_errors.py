@@ -37,10 +37,10 @@ _HINTS: Final = {
     "AccessDenied": "its policy does not allow it",
     "AuthorizationHeaderMalformed": "set AWS_REGION to the region of the bucket",
     "ExpiredToken": "the credentials have expired",
-    "InvalidAccessKeyId": "AWS_ACCESS_KEY_ID is unknown there",
+    "InvalidAccessKeyId": "{}ACCESS_KEY_ID is unknown there",
     "PermanentRedirect": "set AWS_REGION to the region of the bucket",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
-    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not that of the access key",
+    "SignatureDoesNotMatch": "{}SECRET_ACCESS_KEY is not that of the access key",
 }
 
 
@@ -72,19 +72,20 @@ class OvertakenError(ObjectStoreError):
     """Raised when another run committed first, so that this one has to begin again."""
 
 
-def explain(error: Exception, url: str, key: str) -> Exception:  # noqa: C901, PLR0911 - one for each kind
+def explain(error: Exception, url: str, key: str, variables: str = "AWS_") -> Exception:  # noqa: C901, PLR0911 - one for each kind
     """Return one of the errors above for one of obstore; a FileNotFoundError for an object that does not exist.
 
     Args:
         error: of obstore.
         url: of the data, e.g. `s3://bucket/prefix`.
         key: of the object; empty for all of them.
+        variables: how the variables with the credentials begin.
     """
     text = str(error)
     where = f"{url}/{key}" if key else url
     number, code = _found(_status(text)), _found(_code(text))
     status = int(number) if number else 0
-    why = ": ".join(part for part in (code or number, _HINTS.get(code, "")) if part)
+    why = ": ".join(part for part in (code or number, _HINTS.get(code, "").format(variables)) if part)
     if code == "NoSuchBucket":
         return NoBucketError(f"there is no bucket {url.split('/')[2]}: create it, or correct the address {url}")
     if isinstance(error, FileNotFoundError):

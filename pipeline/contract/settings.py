@@ -59,6 +59,7 @@ SETTINGS: Final = (
         "URL",
         "the object store of s3:// addresses, e.g. http://127.0.0.1:8333; else that of AWS_ENDPOINT_URL, else AWS",
     ),
+    Setting("raw_s3_endpoint", "", "URL", "the object store of `USAGE_RAW`, if it is another one"),
     Setting(
         "extra_actions",
         "",
@@ -105,6 +106,9 @@ SETTINGS: Final = (
 )
 
 _PLACES: Final = 2  # the first settings say where the data are
+# They stay in the environment, and so out of whatever shows or hands over settings.
+RAW_CREDENTIALS: Final = ("USAGE_RAW_ACCESS_KEY_ID", "USAGE_RAW_SECRET_ACCESS_KEY", "USAGE_RAW_SESSION_TOKEN")
+_BOTH: Final = RAW_CREDENTIALS[:2]
 _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _SIZE: Final = re.compile(r"([0-9]{1,18})(|[KMGT]i?)B?").fullmatch
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -123,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | Location
     raw: Path | Location
     s3_endpoint: str
+    raw_s3_endpoint: str
     extra_actions: tuple[str, ...]
     workers: int
     cluster: str
@@ -187,7 +192,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         data = _place(SETTINGS[0], given[0] or SETTINGS[0].default, environ, values["s3_endpoint"])
         raw = data / RAW
         if given[1]:
-            raw = _place(SETTINGS[1], given[1], environ, values["s3_endpoint"])
+            raw = _place(SETTINGS[1], given[1], environ, values["raw_s3_endpoint"] or values["s3_endpoint"])
+        if isinstance(raw, Location) and any(map(environ.get, _BOTH)):
+            if not all(map(environ.get, _BOTH)):
+                raise SettingError(f"{' and '.join(_BOTH)} go together: set both, or neither")
+            raw = msgspec.structs.replace(raw, credentials=f"{SETTINGS[1].variable}_")
         return cls(data=data, raw=raw, **values)
 
     def shown(self) -> dict[str, str]:

@@ -31,10 +31,6 @@ class Opened(NamedTuple):
 class RawSource(Protocol):
     """The raw files. It goes to other processes with the pieces of work."""
 
-    @property
-    def is_seekable(self) -> bool:
-        """Return whether several pieces of work can read different parts of one file."""
-
     def require(self) -> None:
         """Check that the files can be listed.
 
@@ -71,12 +67,20 @@ class RawSource(Protocol):
     def rereading(self, name: str) -> str:
         """Return, for people, what makes a run read a file again that has not changed."""
 
-    def opened(self, part: Part, folder: Callable[[], Path]) -> AbstractContextManager[Opened]:
+    def looked_at(self, part: Part) -> AbstractContextManager[IO[bytes]]:
+        """Open the file of a part to read a few bytes in some places, which makes no copy.
+
+        Raises:
+            OSError: it cannot be opened, or is another one than was listed; also from the methods of the file.
+        """
+
+    def opened(self, part: Part, folder: Callable[[], Path], ends: int) -> AbstractContextManager[Opened]:
         """Open the file of a part.
 
         Args:
             part: of the file.
             folder: returns a folder for a copy, if one is needed; what is put there is removed at the end.
+            ends: how many bytes are read at both ends of what is before the part, if that is a split.
 
         Raises:
             OSError: it cannot be opened, or is another one than was listed.
@@ -92,11 +96,6 @@ class FolderRaw:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-
-    @property
-    def is_seekable(self) -> bool:
-        """Return True: all processes of the machine see the same files."""
-        return True
 
     def require(self) -> None:
         """Check that the folder can be listed.
@@ -136,8 +135,16 @@ class FolderRaw:
             return REBUILDING
         return f"`touch {shlex.quote(f'{RAW}/{name}')}`, and the next run reads that file again"
 
+    def looked_at(self, part: Part) -> AbstractContextManager[IO[bytes]]:
+        """Open the file of a part.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return part.path.open("rb")
+
     @contextmanager
-    def opened(self, part: Part, folder: Callable[[], Path]) -> Iterator[Opened]:  # noqa: ARG002 - needs no copy
+    def opened(self, part: Part, folder: Callable[[], Path], ends: int) -> Iterator[Opened]:  # noqa: ARG002 - no copy
         """Open the file of a part where it is.
 
         Raises:

@@ -36,7 +36,7 @@ def read(part: Part, number: int, job: Job, shuffle: Shuffle) -> PartResult:
     reader = _Reader(part, number, job, shuffle)
     entry, prefix_bytes = None, job.limits.prefix_bytes
     try:
-        with job.raw.opened(part, lambda: job.store.folder(f"{job.staging}/raw")) as opened:
+        with job.raw.opened(part, lambda: job.store.folder(f"{job.staging}/raw"), prefix_bytes) as opened:
             file, end = opened.file, part.end or opened.size
             _refuse_another_file(file, part, prefix_bytes)
             try:

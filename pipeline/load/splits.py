@@ -13,6 +13,7 @@ import msgspec
 from pipeline.load import checksums
 from pipeline.load.discovery import Part, prefix_hash
 from pipeline.load.job import Job, Limits
+from pipeline.load.raw_source import RawSource
 from pipeline.load.rejects import QuarantineWriter
 from pipeline.load.results import PartResult
 from pipeline.storage.state import Entry
@@ -33,7 +34,7 @@ class ReadSplits(msgspec.Struct, frozen=True):
         return [operation.staged for operation in operations if operation.kind == "replace"]
 
 
-def split(part: Part, limits: Limits) -> list[Part]:
+def split(part: Part, raw: RawSource, limits: Limits) -> list[Part]:
     """Return the splits of a part, in order; the part itself if it is small, compressed or a single line.
 
     Each split begins where the one before ends, and has the hash of the bytes before it.
@@ -41,8 +42,8 @@ def split(part: Part, limits: Limits) -> list[Part]:
     if part.compression or part.bytes <= limits.split_bytes:
         return [part]
     try:
-        with part.path.open("rb") as file:
-            end = os.fstat(file.fileno()).st_size
+        with raw.looked_at(part) as file:
+            end = file.seek(0, os.SEEK_END)
             starts = _starts(file, part.offset, end, limits.split_bytes)
             hashes = [part.prefix_hash, *(prefix_hash(file, start, limits.prefix_bytes) for start in starts[1:])]
     except OSError:  # reading the part will fail the same way, and report it

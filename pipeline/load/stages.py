@@ -119,7 +119,7 @@ def _delete(uris: Iterable[str], job: Job) -> None:
 
 def _batches(parts: list[Part], job: Job) -> list[Batch]:
     """Return the parts in batches, the largest first, so that no process works alone on a large one at the end."""
-    splits = [split(part, job.limits) if job.raw.is_seekable else [part] for part in parts]
+    splits = [split(part, job.raw, job.limits) for part in parts]
     numbered = [(number, piece) for number, pieces in enumerate(splits) for piece in pieces]
     numbered.sort(key=lambda piece: -piece[1].bytes)
     most_bytes = max(job.limits.batch_bytes, sum(part.bytes for part in parts) // job.limits.batches)

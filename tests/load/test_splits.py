@@ -22,6 +22,7 @@ from pipeline.load import read, stages
 from pipeline.load.discovery import Part, Retry
 from pipeline.load.job import DEFAULT_LIMITS, Limits
 from pipeline.load.lines import Block, blocks
+from pipeline.load.raw_source import FolderRaw
 from pipeline.load.rebuild import Rebuild
 from pipeline.load.results import RunReport
 from pipeline.load.splits import split
@@ -144,7 +145,7 @@ def test_splits_touch(tmp_path: Path) -> None:
     """Splits end with a line and have about the wanted size. A longer line is in a single split."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"aaaa\n" * 3 + b"b" * 30 + b"\n" + b"\n" * 10 + b"c")
-    parts = split(Part("a.jsonl", path, None, path.stat().st_size), Limits(split_bytes=10))
+    parts = split(Part("a.jsonl", path, None, path.stat().st_size), FolderRaw(tmp_path), Limits(split_bytes=10))
     assert [(part.offset, part.end) for part in parts] == [(0, 15), (15, 46), (46, 57)]
     assert [part.bytes for part in parts] == [15, 31, 11]
 

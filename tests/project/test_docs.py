@@ -11,7 +11,7 @@ import typer
 
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands.app import app
-from pipeline.contract.settings import SETTINGS
+from pipeline.contract.settings import RAW_CREDENTIALS, SETTINGS
 from service.api.routes import ENDPOINTS, OPEN_ROUTES
 from service.auth.directory import DirectoryReader
 from tests.support.command import parse
@@ -39,7 +39,7 @@ def test_settings() -> None:
     rows = {row[0].strip("`"): row[1].strip("`") for row in cells(OPERATION) if row[0].startswith("`USAGE_")}
     assert rows == {setting.variable: setting.default for setting in SETTINGS}
     named = {name for page in PAGES for name in re.findall(r"USAGE_[A-Z0-9_]+", page.read_text("utf-8"))}
-    assert named == set(rows)
+    assert named == {*rows, *RAW_CREDENTIALS}
 
 
 def test_endpoints() -> None:

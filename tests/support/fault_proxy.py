@@ -36,6 +36,7 @@ class FaultProxy:
     def __init__(self, backend: str) -> None:
         self.endpoint = ""
         self.seen: list[tuple[str, str]] = []  # methods and paths
+        self.chance: Callable[[str, str], Fault | None] = lambda *_: None  # what strikes requests for which no rule is
         self._backend = urlsplit(backend).netloc
         self._rules: list[_Rule] = []
         self._late: list[Callable[[], _Answer]] = []
@@ -64,7 +65,7 @@ class FaultProxy:
                 if rule.method == method and rule.path.search(path):
                     self._rules.remove(rule)
                     return rule.fault
-        return None
+            return self.chance(method, path)
 
     def send(self, method: str, path: str, headers: Any, body: bytes) -> _Answer:
         """Send a request to the store."""

@@ -19,9 +19,9 @@ from pipeline.storage.objects import snapshot as snapshots
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import sweep
 from pipeline.storage.tombstones import Tombstone, hashed
-from tests.storage.objects.test_commands import usage
 from tests.support.both import Both
 from tests.support.data_folder import USER, WORKSPACE, DataFolder, record
+from tests.support.object_commands import usage
 from tests.support.object_servers import GETTER_KEYS, READER_KEYS
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -30,7 +30,7 @@ RAW = "a.jsonl"
 
 @pytest.fixture
 def both(folder: DataFolder, client: Client) -> Both:
-    """Return both after a load and an erasure."""
+    """Return both after a load."""
     both = Both(folder, client)
     usage_ = {"credits": 7, "languages": [{"locale": "de", "characters": 5}]}
     days = [f"2026-{month}-{day:02}T05:00:00Z" for month in ("10", "11") for day in (1, 2)]
@@ -39,7 +39,6 @@ def both(folder: DataFolder, client: Client) -> Both:
     both.drop(RAW, [*first, theirs, record("other", workspace_id=OTHER, usage=usage_)], bad=2)
     both.drop("b.jsonl", [record("a0", timestamp=days[0], recorded_at="2026-11-24T11:00:00Z")])
     both.run()
-    both.erase(Tombstone("user", "2026-11-24T12:00:00Z", hashed(USER)))
     return both
 
 
@@ -75,6 +74,7 @@ def flipped(content: bytes) -> bytes:
 
 def test_whole(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole tables are found to be so, with credentials that may only read; if they may not list, that is said."""
+    both.erase(Tombstone("user", "2026-11-24T12:00:00Z", hashed(USER)))
     before = {found.key: found.etag for found in both.client.list()}
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", READER_KEYS[0])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", READER_KEYS[1])
@@ -156,7 +156,7 @@ def test_raw_objects(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_damaged_shards(both: Both) -> None:
     """A shard that is damaged or missing is named, the rest is checked, and a rebuild mends it."""
-    for kind, change, rows in (("index", flipped, 1), ("ledger", None, 5)):
+    for kind, change, rows in (("index", flipped, 2), ("ledger", None, 6)):
         root = Snapshot.read(both.client).root
         assert root is not None
         key = index_key(shard_of(WORKSPACE), root.index[shard_of(WORKSPACE)].name)
@@ -197,7 +197,7 @@ def test_a_run_meanwhile(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
         sweep(Snapshot.read(both.client), 0, grace=0)
 
     report = check(both.settings[1], both.now, progress=_During(commit))
-    assert (wrong(report), report.replaced, report.events.rows) == ({}, 0, 5)
+    assert (wrong(report), report.replaced, report.events.rows) == ({}, 0, 6)
     both.drop("d.jsonl", [record("d", timestamp="2026-10-01T08:00:00Z")])
     report = check(both.settings[1], both.now, progress=_During(commit_and_sweep))
     assert (wrong(report), report.replaced) == ({}, 3)  # the day, and the cube and actors of its month
@@ -223,4 +223,4 @@ def test_shards_that_were_swept(both: Both, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(snapshots, "at_once", late)
     report = check(both.settings[1], both.now)
-    assert (wrong(report), report.replaced, report.events.rows) == ({}, 0, 6)
+    assert (wrong(report), report.replaced, report.events.rows) == ({}, 0, 7)

@@ -17,7 +17,7 @@ from tests.support.data_folder import WORKSPACE, DataFolder, record
 from tests.support.object_servers import ENVIRONMENT
 from tests.support.project import ROOT
 
-SMALL = Limits(processes_bytes=0, bucket_bytes=4000, batch_bytes=2000, group_rows_bytes=1)
+SMALL = Limits(processes_bytes=0, bucket_bytes=4000, batch_bytes=2000, split_bytes=1500, group_rows_bytes=1)
 
 
 class At(Progress):

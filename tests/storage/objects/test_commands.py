@@ -4,9 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from pipeline.commands.app import app
 from pipeline.contract.object_client import Client
 from pipeline.contract.object_names import LEASE
 from pipeline.contract.tables import Published
@@ -15,22 +13,11 @@ from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.writer import ObjectWriter, opened
 from tests.support.command import done
 from tests.support.data_folder import NOW, USER, WORKSPACE, record
+from tests.support.object_commands import put, usage
 
 LINE = json.dumps(record()).encode() + b"\n"
 MEMBER = {"workspace_id": WORKSPACE, "user_id": USER, "name": "Ada", "role": "admin", "status": "active"}
 CREATE = ("keys", "create", "--workspace", WORKSPACE, "--user", USER)
-
-
-def usage(client: Client, *arguments: str) -> Result:
-    """Run a command on a location."""
-    environ = {"USAGE_DATA_DIR": client.location.url, "USAGE_S3_ENDPOINT": client.location.endpoint}
-    return CliRunner().invoke(app, arguments, env=environ)
-
-
-def put(client: Client, key: str, content: bytes) -> None:
-    """Store an object, in place of another one."""
-    found = client.head(key)
-    client.replace(key, content, found.etag if found else None)
 
 
 def _commit_first(client: Client) -> None:

@@ -17,8 +17,8 @@ from pipeline.storage.lock import BusyError
 from pipeline.storage.objects import writer as object_writer
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import orphans
-from tests.storage.objects.test_writer import V, W, load, staged
 from tests.support.fake_obstore import FakeObstore
+from tests.support.object_writers import V, W, load, staged
 
 DAY = 86_400
 RUNS = itertools.count(1)

@@ -1,0 +1,18 @@
+"""Run commands on an object store in this process, and put objects there."""
+
+from typer.testing import CliRunner, Result
+
+from pipeline.commands.app import app
+from pipeline.contract.object_client import Client
+
+
+def usage(client: Client, *arguments: str) -> Result:
+    """Run a command on a location."""
+    environ = {"USAGE_DATA_DIR": client.location.url, "USAGE_S3_ENDPOINT": client.location.endpoint}
+    return CliRunner().invoke(app, arguments, env=environ)
+
+
+def put(client: Client, key: str, content: bytes) -> None:
+    """Store an object, in place of another one."""
+    found = client.head(key)
+    client.replace(key, content, found.etag if found else None)
