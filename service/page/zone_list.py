@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.contract.calendar import QUARTER_US, rfc3339, utc_offset
+from pipeline.contract.calendar import QUARTER_US, utc_offset
 from pipeline.contract.zones import PINNED
 
 _NO_PLACE: Final = frozenset({"Factory"})
@@ -25,10 +25,9 @@ _RENAMED: Final = {
 
 
 class Zones(msgspec.Struct, frozen=True):
-    """The content of `zones.json`: of each zone its name, its minutes east of UTC at that instant, and its aliases."""
+    """The content of `zones.json`: of each zone its name, its present minutes east of UTC, and its aliases."""
 
-    at: str
-    zones: list[tuple[str, int, tuple[str, ...]]]
+    zones: list[tuple[str | int, ...]]
 
 
 class ZoneList:
@@ -45,8 +44,8 @@ class ZoneList:
         if quarter != self._quarter:
             offsets = [utc_offset(name, quarter * QUARTER_US) // 60 for name in self._aliases]
             if offsets != self._offsets:
-                rows = zip(self._aliases, offsets, self._aliases.values(), strict=True)
-                self._content = msgspec.json.encode(Zones(rfc3339(quarter * QUARTER_US), list(rows)))
+                rows = zip(self._aliases.items(), offsets, strict=True)
+                self._content = msgspec.json.encode(Zones([(name, offset, *others) for (name, others), offset in rows]))
             self._quarter, self._offsets = quarter, offsets
         return self._content
 

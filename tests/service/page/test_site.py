@@ -106,10 +106,10 @@ def test_zones(folder: Any, send: Any) -> None:
     for now in ("2026-11-01T05:59:59Z", "2026-11-01T06:00:00Z"):  # New York's clock goes back at the latter
         content = send(folder.app(instant(now)), "/usage/zones.json").body
         zones = json.loads(content)["zones"]
-        names = [name for name, _, aliases in zones for name in (name, *aliases)]
+        names = [name for name, _, *aliases in zones for name in (name, *aliases)]
         assert sorted(names) == sorted(zone_names() - {"Factory"})
-        assert all(offset * 60 == utc_offset(name, instant(now)) for name, offset, _ in zones)
-        aliases = {alias: name for name, _, aliases in zones for alias in aliases}
+        assert all(offset * 60 == utc_offset(name, instant(now)) for name, offset, *_ in zones)
+        aliases = {alias: name for name, _, *aliases in zones for alias in aliases}
         assert aliases.items() >= {
             ("Asia/Katmandu", "Asia/Kathmandu"),
             ("Europe/Kiev", "Europe/Kyiv"),
