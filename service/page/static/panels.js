@@ -133,6 +133,7 @@ function tile(key, value, change, more = "", spoken = "") {
 /** @param {any} credits */
 export function showCredits(credits) {
   const { used, quota, percent, pace } = credits;
+  /** @type {Node[]} */
   const parts = [
     el(
       "p",
