@@ -13,6 +13,7 @@ folder.
 """
 
 import hashlib
+from datetime import date
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -126,7 +127,8 @@ class Published(msgspec.Struct, frozen=True):
     """The content of `published.json`: what the last successful run published.
 
     `data_as_of` is the instant at which the last run that read all of `raw/` listed it, in microseconds UTC. It is None
-    before the first such run. `extra_actions` are those that the last run accepted besides `ACTIONS`.
+    before the first such run. `extra_actions` are those that the last run accepted besides `ACTIONS`. `first_kept_day`
+    is the first UTC day that retention keeps; None if it keeps all.
     """
 
     sequence: int
@@ -135,6 +137,7 @@ class Published(msgspec.Struct, frozen=True):
     schema_version: int
     zone_data: str
     extra_actions: tuple[str, ...] = ()
+    first_kept_day: date | None = None
 
     @property
     def actions(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Reads what is published; writes nothing. `storage/compose` makes operations of t
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -40,6 +41,7 @@ def publication(job: Job, *, everything: bool) -> Published:
         schema_version=SCHEMA_VERSION,
         zone_data=zone_data_version(),
         extra_actions=_extra_actions(job, before),
+        first_kept_day=date.fromisoformat(floor) if (floor := job.tombstones.floor) else None,
     )
 
 

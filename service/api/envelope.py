@@ -26,6 +26,11 @@ class Question(msgspec.Struct, frozen=True):
         """Return the instant from which the same request means another question, in microseconds UTC."""
         return sys.maxsize
 
+    @property
+    def as_table(self) -> "Question":
+        """Return the question whose answer, as CSV, is the one to this question."""
+        return self
+
 
 class Answer(msgspec.Struct, Generic[_Data], frozen=True):
     """What a handler returns. For each request, `meta` is added to its bytes."""
@@ -60,6 +65,10 @@ def quotient(numerator: int, denominator: int, digits: int) -> float:
     be 0.28 by accident.
     """
     scale: int = 10**digits
-    whole, rest = divmod(numerator * scale, denominator)
-    whole += 2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1)
-    return whole / scale
+    return rounded(numerator * scale, denominator) / scale
+
+
+def rounded(numerator: int, denominator: int) -> int:
+    """Return `numerator / denominator` rounded half to even to an integer; neither is negative."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))

@@ -6,7 +6,7 @@ Reads the query string. The OpenAPI document takes its enums, bounds and default
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -19,6 +19,9 @@ from service.errors import Detail, InvalidParametersError
 
 LARGEST_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
+
+Part = Literal["comparison", "pace"]
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 _Parameters = TypeVar("_Parameters", bound="Parameters")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
@@ -49,6 +52,13 @@ def _timezone(text: str) -> str:
     if text not in zone_names():
         raise ValueError("must be an IANA time zone name such as Europe/Berlin (case-sensitive)")
     return text
+
+
+def _parts(text: str) -> tuple[Part, ...]:
+    names = text.split(",")
+    if not set(names) <= set(PARTS) or len(names) > len(set(names)):
+        raise ValueError(f"must be {' or '.join(PARTS)}, or both with a comma between them, each once")
+    return tuple(part for part in PARTS if part in names)
 
 
 def _uuid(text: str) -> str:
@@ -101,6 +111,13 @@ _TIMEZONE: Final = Rule(
     {"type": "string", "default": "UTC", "examples": ["UTC", "Asia/Kathmandu"]},
     "IANA name of the zone whose days are meant, case-sensitive.",
 )
+_INCLUDE: Final = Rule(
+    "include",
+    _parts,
+    (),
+    {"type": "array", "items": {"type": "string", "enum": list(PARTS)}, "minItems": 1, "uniqueItems": True},
+    "Parts that the answer has only if they are asked for, with a comma between them. CSV stays as it is.",
+)
 # The actions are those that the last run accepted: see `rules`.
 _TYPE: Final = Rule("type", _one_of(*ACTIONS), None, _enum(ACTIONS), "Only events of this action.")
 _USER: Final = Rule(
@@ -135,11 +152,12 @@ class Parameters(msgspec.Struct, frozen=True):
 class SummaryParameters(Parameters, frozen=True):
     """The parameters of `/usage/summary`."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _VIEW, _TIMEZONE)
+    rules: ClassVar[tuple[Rule, ...]] = (_RANGE, _VIEW, _TIMEZONE, _INCLUDE)
 
     range: Range
     activity_view: View
     timezone: str
+    include: tuple[Part, ...] = ()  # in the order of `PARTS`
 
 
 class LanguageParameters(Parameters, frozen=True):

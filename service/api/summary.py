@@ -1,5 +1,7 @@
 """`/usage/summary`: what a workspace used in a range, in buckets and by day, and the caller's own credits.
 
+A request may include a comparison with the range before, and the pace of the caller's billing period.
+
 Reads the cube of the workspace through `tables.windows`, and the actors of every workspace that lists the caller
 through `tables.billing`.
 """
@@ -10,12 +12,15 @@ from functools import lru_cache, partial
 from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pipeline.contract import calendar
-from pipeline.contract.calendar import Bucket, Range, View
+from pipeline.contract.calendar import QUARTER_US, Bucket, Range, View
 from pipeline.contract.tables import STATUSES
-from service.api import envelope
+from service.api import comparison, envelope
+from service.api.comparison import Comparison
 from service.api.envelope import Count, Instant, Period, boundary, quotient
+from service.api.pace import Pace, pace
 from service.api.parameters import SummaryParameters
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
@@ -32,7 +37,17 @@ _RANGE_LABELS: Final[dict[View, str]] = {
 }
 
 
-class Question(envelope.Question, frozen=True):
+class Included(msgspec.Struct, frozen=True):
+    """The parts that a request includes, and what they depend on."""
+
+    comparison: bool
+    pace: bool
+    quarter: int  # the start of the present UTC quarter-hour, in microseconds
+    renews: bool  # whether the caller's credits do
+
+
+# What is left out by default is not part of the entity tag either.
+class Question(envelope.Question, frozen=True, omit_defaults=True):
     """Everything that the answer depends on."""
 
     workspace_id: str
@@ -44,11 +59,18 @@ class Question(envelope.Question, frozen=True):
     user_workspaces: tuple[str, ...]
     quota: int | None
     billing_period: tuple[int, int]
+    included: Included | None = None
 
     @property
     def until(self) -> int:
-        """Return the start of the next local day or billing period, whichever comes first."""
-        return min(calendar.day_start(self.timezone, self.today + timedelta(days=1)), self.billing_period[1])
+        """Return the start of the next local day or billing period; of the next quarter-hour if that matters."""
+        ends = min(calendar.day_start(self.timezone, self.today + timedelta(days=1)), self.billing_period[1])
+        return ends if self.included is None else min(ends, self.included.quarter + QUARTER_US)
+
+    @property
+    def as_table(self) -> "Question":
+        """Return the question without the parts that CSV does not have."""
+        return self if self.included is None else msgspec.structs.replace(self, included=None)
 
 
 class Credits(msgspec.Struct, frozen=True):
@@ -60,6 +82,7 @@ class Credits(msgspec.Struct, frozen=True):
     used: Count
     quota: Count | None
     percent: float | None
+    pace: Pace | UnsetType | None = UNSET  # only if it is included; null if the credits do not renew
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -151,11 +174,13 @@ class Summary(msgspec.Struct, frozen=True):
     runs: Runs
     activity: Activity
     daily: list[Day]
+    comparison: Comparison | UnsetType = UNSET  # only if it is included
 
 
 def ask(parameters: SummaryParameters, caller: Caller, directory: Directory, now: int) -> Question:
     """Return the question of a request at one instant."""
     account = directory.accounts.get(caller.user_id)
+    anchor, renews = (account.anchor, account.renews) if account else (None, True)
     return Question(
         workspace_id=str(caller.workspace_id),
         range=parameters.range,
@@ -165,10 +190,14 @@ def ask(parameters: SummaryParameters, caller: Caller, directory: Directory, now
         user_id=caller.user_id,
         user_workspaces=directory.workspaces_of(caller.user_id),
         quota=account.quota if account else None,
-        billing_period=billing.period(account.anchor, now, renews=account.renews)
-        if account
-        else billing.period(None, now),
+        billing_period=billing.period(anchor, now, renews=renews),
+        included=_included(parameters, now, renews=renews),
     )
+
+
+def _included(parameters: SummaryParameters, now: int, *, renews: bool) -> Included | None:
+    parts = parameters.include
+    return Included("comparison" in parts, "pace" in parts, now - now % QUARTER_US, renews) if parts else None
 
 
 def answer(question: Question, snapshot: Snapshot) -> Summary:
@@ -176,7 +205,9 @@ def answer(question: Question, snapshot: Snapshot) -> Summary:
     boundaries = calendar.range_days(question.timezone, question.range, question.today)
     buckets = calendar.view_buckets(question.timezone, question.activity_view, question.today)
     starts = [*(bucket.start for bucket in buckets), buckets[-1].end]
-    days, used = snapshot.read(question.workspace_id, lambda workspace: windows.between(workspace, boundaries, starts))
+    compared = _compared(question, snapshot)
+    series = [boundaries, starts, *(compared.kept if compared else ())]
+    days, used, *others = snapshot.read(question.workspace_id, lambda workspace: windows.between(workspace, *series))
     characters, lines = days.totals["characters"], days.totals["lines"]
     return Summary(
         range=question.range,
@@ -191,7 +222,15 @@ def answer(question: Question, snapshot: Snapshot) -> Summary:
         runs=Runs(sum(days.runs), **{status: days.totals[f"runs_{status}"] for status in STATUSES}),
         activity=_activity(question.activity_view, buckets, used),
         daily=_daily(_dates(question.range, question.today), days),
+        comparison=comparison.compare(compared, others) if compared else UNSET,
     )
+
+
+def _compared(question: Question, snapshot: Snapshot) -> comparison.Compared | None:
+    included = question.included
+    if included is None or not included.comparison:
+        return None
+    return comparison.windows(question.timezone, question.range, question.today, included.quarter, snapshot.published)
 
 
 def _credits(question: Question, snapshot: Snapshot) -> Credits:
@@ -202,7 +241,14 @@ def _credits(question: Question, snapshot: Snapshot) -> Credits:
 
     used = sum(gathered(partial(used_in, workspace_id) for workspace_id in question.user_workspaces))
     percent = min(quotient(100 * used, question.quota, 2), 100.0) if question.quota else None
-    return Credits(used, question.quota, percent)
+    return Credits(used, question.quota, percent, _pace(question, used))
+
+
+def _pace(question: Question, used: int) -> Pace | UnsetType | None:
+    included = question.included
+    if included is None or not included.pace:
+        return UNSET
+    return pace(used, question.quota, question.billing_period, included.quarter) if included.renews else None
 
 
 def _daily(dates: Sequence[str], used: Windows) -> list[Day]:

@@ -55,6 +55,7 @@ class Request(NamedTuple):
     path: str
     query_string: bytes
     caller: Caller
+    is_csv: bool
 
 
 class _Answered(NamedTuple):
@@ -70,9 +71,9 @@ class _Answered(NamedTuple):
 class RequestCache:
     """The answers to recent requests, as long as these answers are in memory.
 
-    A request means the same question until the directory changes, or the local day or the billing period ends. The
-    question has the same answer until something is published. For how much this cache
-    saves, see docs/decisions/0010-what-was-tried-for-reading.md.
+    A request means the same question until the directory changes, or until the local day, the billing period or (if it
+    matters) the quarter-hour ends. The question has the same answer until something is published. For how much this
+    cache saves, see docs/decisions/0010-what-was-tried-for-reading.md.
     """
 
     def __init__(self) -> None:

@@ -187,7 +187,8 @@ def _csv(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _parameter(rule: Rule) -> dict[str, Any]:
-    return {"name": rule.name, "in": "query", "schema": rule.schema, "description": rule.description}
+    about = {"name": rule.name, "in": "query", "schema": rule.schema, "description": rule.description}
+    return {**about, "style": "form", "explode": False} if rule.schema["type"] == "array" else about
 
 
 def _refusals(codes: Iterable[str]) -> dict[str, Any]:
@@ -217,7 +218,8 @@ def _error(error: type[ApiError]) -> dict[str, Any]:
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    words = [" | ".join(schema["enum"])] if "enum" in schema else [str(schema.get("format", schema["type"]))]
+    values = schema.get("items", schema)
+    words = [" | ".join(values["enum"])] if "enum" in values else [str(schema.get("format", schema["type"]))]
     if "minimum" in schema:
         words.append(f"{schema['minimum']} to {schema['maximum']}")
     if "default" in schema:

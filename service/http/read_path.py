@@ -20,6 +20,7 @@ from service.auth.session_tokens import TokenVerifier
 from service.http import representations, subrequest
 from service.http.cache import AnswerCache, CachedAnswer, Request, RequestCache, etag, matches, question_digest
 from service.http.exchange import Exchange, Reply
+from service.http.negotiation import preference
 from service.http.rate_limit import RateLimiter
 from service.tables.snapshots import Snapshot, Snapshots
 from service.tables.source import NotFetchedError, StoreError
@@ -68,19 +69,22 @@ class ReadPath:
         problems = problems or missing_workspace(caller, endpoint.scope)
         snapshot, failure = self._current()
         tables = snapshot and snapshot.identity
-        request = Request(endpoint.path, exchange.query_string, caller)
+        preferred = preference(exchange.headers)
+        request = Request(endpoint.path, exchange.query_string, caller, preferred.csv)
         answer = None if problems else self._requests.get(request, directory, tables, exchange.now)
         exchange.cached = True if answer else None
         if answer is None:
             actions = snapshot.actions if snapshot else ACTIONS
             parameters = read(endpoint.parameters, exchange.query_string, problems, actions)
             question = endpoint.ask(parameters, caller, directory, exchange.now)
+            if preferred.csv and endpoint.csv_tables:
+                question = question.as_table
             if failure and endpoint.needs_tables:
                 raise failure
             answer, snapshot = await self._answer(question, snapshot, exchange)
             tables = snapshot and snapshot.identity
             self._requests.put(request, directory, tables, exchange.now, question.until, answer)
-        form = representations.choose(answer, endpoint.csv_tables, exchange.headers, exchange.query_string)
+        form = representations.choose(answer, endpoint.csv_tables, preferred, exchange.query_string)
         tag = etag(form.digest, caller)
         headers = [(b"etag", tag), *_CACHING]
         if matches(tag, exchange.headers.get(b"if-none-match", ())):

@@ -16,10 +16,10 @@ from service.api.activity import Pagination
 from service.api.csv_tables import CsvTable
 from service.api.envelope import Meta
 from service.api.parameters import FeedParameters
-from service.auth.authentication import Headers
-from service.http import compression, negotiation
+from service.http import compression
 from service.http.cache import AnswerCache, CachedAnswer, form_digest
 from service.http.exchange import JSON
+from service.http.negotiation import Preference
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -43,16 +43,15 @@ class _Paginated(msgspec.Struct, frozen=True):
     pagination: Pagination | None = None
 
 
-def choose(answer: CachedAnswer, available: Sequence[CsvTable], headers: Headers, query_string: bytes) -> Form:
+def choose(answer: CachedAnswer, available: Sequence[CsvTable], preference: Preference, query_string: bytes) -> Form:
     """Return the form that a client prefers.
 
     Args:
         answer: as JSON.
         available: the CSV tables of the endpoint; if there are two, the second is for requests that name a view.
-        headers: of the request.
+        preference: of the client.
         query_string: as received.
     """
-    preference = negotiation.preference(headers)
     if not (preference.csv and available):
         return Form(answer, None, preference.gzip, answer.digest)
     names_view = "activity_view" in query.parse(query_string, {"activity_view"})[0]

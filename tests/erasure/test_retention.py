@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_gone(loaded: DataFolder) -> None:
     assert (after.lines, after.accepted, after.duplicates, after.rejected) == (lines.lines, lines.accepted, 2, 1)
     published = FolderStore(loaded.root).load("published.json", Published)
     assert published is not None
-    assert (published.sequence, published.as_of) == (3, NOW)
+    assert (published.sequence, published.as_of, published.first_kept_day) == (3, NOW, date.fromisoformat(FLOOR))
     check_passes(loaded)
 
 
@@ -126,12 +127,21 @@ def test_the_floor_never_falls(loaded: DataFolder) -> None:
 
 
 def test_nothing_expired(loaded: DataFolder) -> None:
-    """If nothing has expired, only the floor is stored, so that no older data is loaded later; tables stay."""
+    """If nothing has expired, only the floor is stored, so that nothing older is loaded; the next run publishes it."""
     before = contents(loaded)
     done(usage(loaded, "retention", "--keep", "36500d", "--apply"))
     after = contents(loaded)
     assert after.pop(TOMBSTONES)
     assert after == before
+    assert _first_kept_day(loaded) is None
+    loaded.run()
+    assert _first_kept_day(loaded) == date(1926, 12, 20)
+
+
+def _first_kept_day(folder: DataFolder) -> date | None:
+    published = FolderStore(folder.root).published()
+    assert published is not None
+    return published.first_kept_day
 
 
 def test_a_line_that_grows(loaded: DataFolder) -> None:

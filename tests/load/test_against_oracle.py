@@ -86,6 +86,20 @@ def test_summary(world: World) -> None:
     compare(world, "summary", asked, expected)
 
 
+def test_comparison_and_pace(world: World) -> None:
+    """What a summary includes on request equals the oracle's, for every member, in many zones."""
+    callers, directory, asked, expected = world.callers(), world.delivery.directory, [], []
+    for number, zone in enumerate([*sorted(ZONES), *sorted(zone_names())[::7]]):
+        (workspace, user, token), range_ = callers[number % len(callers)], RANGES[number % 3]
+        asked.append((token, {"timezone": zone, "range": range_, "include": "pace,comparison"}))
+        data = world.oracle.summary(workspace, user, zone, range_, "daily", world.now, directory)
+        data["credits"]["pace"] = world.oracle.pace(user, world.now, directory)
+        data["comparison"] = world.oracle.comparison(workspace, zone, range_, world.now, world.now)
+        expected.append(data)
+    compare(world, "summary", asked, expected)
+    assert {data["credits"]["pace"] is None for data in expected} == {True, False}
+
+
 def test_by_language(world: World) -> None:
     """The usage by language equals the oracle's for many workspaces, zones, ranges and views."""
     callers, asked, expected = world.callers(), [], []

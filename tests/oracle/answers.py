@@ -9,10 +9,19 @@ from typing import Any
 
 from babel import Locale
 
-from tests.oracle.days import BUCKET_UNITS, RANGE_LABELS, Window, find_billing_period, list_buckets, list_days
+from tests.oracle.days import (
+    BUCKET_UNITS,
+    RANGE_LABELS,
+    Window,
+    find_billing_period,
+    list_buckets,
+    list_compared,
+    list_days,
+)
 from tests.oracle.events import STATUSES, Event
 from tests.oracle.instants import read_instant, write_instant
 from tests.oracle.loading import Log, read_log
+from tests.oracle.pace import project
 
 Row = Mapping[str, Any]
 _ENGLISH = Locale("en")
@@ -89,6 +98,26 @@ class Oracle:
             "activity": self._activity_chart(workspace, zone, view, now_us),
             "daily": [{"date": day.label, **self._point(workspace, day)} for day in days],
         }
+
+    def comparison(
+        self, workspace: str, zone: str, range_: str, now_us: int, as_of_us: int | None, kept_us: int = 0
+    ) -> dict[str, Any]:
+        """Return `data.comparison` of the summary, where everything before `kept_us` is erased."""
+        rows = [
+            {**_period([window]), **self._amounts(workspace, window)}
+            for window in list_compared(zone, range_, now_us, as_of_us)
+            if window.start_us >= kept_us
+        ]
+        return {"current": rows[0], "previous": rows[1] if len(rows) > 1 else None}
+
+    def pace(self, user: str, now_us: int, directory: Directory) -> dict[str, Any] | None:
+        """Return `data.credits.pace` of the summary."""
+        account = _find_account(user, directory)
+        if account.get("credits_renewal") == "one_time":
+            return None
+        start_us, end_us = _find_period(account, now_us)
+        used = self._own_credits(user, now_us, directory)["used"]
+        return project(used, account.get("quota"), start_us, end_us, now_us)
 
     def by_language(
         self, workspace: str, zone: str, range_: str | None, view: str | None, now_us: int
@@ -179,18 +208,13 @@ class Oracle:
             "runs": sum(totals.runs.values()),
         }
 
+    def _amounts(self, workspace: str, window: Window) -> dict[str, int]:
+        totals = self._total(workspace, window.start_us, window.end_us)
+        return {**vars(totals), "runs": sum(totals.runs.values())}
+
     def _own_credits(self, user: str, now_us: int, directory: Directory) -> dict[str, Any]:
-        user = user.lower()
-        account: Row = {}
-        for row in directory.accounts:
-            if row["user_id"].lower() == user:
-                account = row
-        anchor_text = account.get("period_anchor")
-        anchor_us = None if anchor_text is None else read_instant(anchor_text)
-        if account.get("credits_renewal") == "one_time":
-            start_us, end_us = anchor_us or 0, 2**63
-        else:
-            start_us, end_us = find_billing_period(anchor_us, now_us)
+        user, account = user.lower(), _find_account(user, directory)
+        start_us, end_us = _find_period(account, now_us)
         listed_in = {row["workspace_id"].lower() for row in directory.members if row["user_id"].lower() == user}
         used = sum(
             event.credits
@@ -206,6 +230,22 @@ class Oracle:
 def load(files: Mapping[str, bytes], run_start_us: int, forgotten: Collection[str] = ()) -> Oracle:
     """Load raw files into a fresh oracle, without some forgotten users."""
     return Oracle(read_log(files, run_start_us, forgotten))
+
+
+def _find_account(user: str, directory: Directory) -> Row:
+    found: Row = {}
+    for row in directory.accounts:
+        if row["user_id"].lower() == user.lower():
+            found = row
+    return found
+
+
+def _find_period(account: Row, now_us: int) -> tuple[int, int]:
+    anchor_text = account.get("period_anchor")
+    anchor_us = None if anchor_text is None else read_instant(anchor_text)
+    if account.get("credits_renewal") == "one_time":
+        return anchor_us or 0, 2**63
+    return find_billing_period(anchor_us, now_us)
 
 
 def _timestamp(event: Event) -> int:

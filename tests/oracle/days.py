@@ -85,6 +85,24 @@ def list_buckets(zone: str, view: str, now_us: int) -> list[Window]:
     return _join(zone, [date(year, month, 1) for year, month in firsts], [_MONTHS[month - 1] for _, month in firsts])
 
 
+def start_of_quarter(instant_us: int) -> int:
+    """Return the start of the UTC quarter-hour of an instant."""
+    moment = to_datetime(instant_us)
+    return from_datetime(moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0))
+
+
+def list_compared(zone: str, range_: str, now_us: int, as_of_us: int | None) -> list[Window]:
+    """Return the elapsed part of a range, and the same part of the range before it."""
+    today, count = find_today(zone, now_us), RANGE_DAYS[range_]
+    until_us = start_of_quarter(now_us if as_of_us is None else min(now_us, as_of_us))
+    elapsed_us = max(until_us, day_start(zone, today)) - day_start(zone, today)
+    windows = []
+    for last in (today, today - timedelta(days=count)):
+        first_us, last_us, end_us = (day_start(zone, last + timedelta(days=days)) for days in (1 - count, 0, 1))
+        windows.append(Window(last.isoformat(), first_us, min(last_us + elapsed_us, end_us)))
+    return windows
+
+
 def _join(zone: str, days: list[date], labels: list[str]) -> list[Window]:
     starts = [day_start(zone, day) for day in days]
     return [Window(label, *edges) for label, edges in zip(labels, itertools.pairwise(starts), strict=False)]

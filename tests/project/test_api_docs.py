@@ -87,7 +87,7 @@ def test_example(folder: ServiceFolder, command: str, shown: str) -> None:
 
 def test_every_endpoint_has_an_example() -> None:
     """The examples show the three usage endpoints, an error and a CSV table."""
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
     assert all(any(endpoint.path in command for command, _ in EXAMPLES) for endpoint in ENDPOINTS[:3])
 
 

@@ -9,11 +9,12 @@ from typing import Any, Final, get_args
 import pytest
 
 from pipeline.contract.actions import ACTIONS
-from pipeline.contract.calendar import DAY_US, days, rfc3339
+from pipeline.contract.calendar import DAY_US, QUARTER_US, Range, days, rfc3339, today
 from pipeline.contract.formats import instant
-from pipeline.contract.tables import STATUSES
+from pipeline.contract.tables import STATUSES, Published
 from pipeline.validation.records import Language, Reason, Record, Rejection, Resource, Row, Run, Usage, User
 from pipeline.validation.validate import validate
+from service.api import comparison
 from service.tables import billing
 from tests.support.data_folder import DataFolder, record
 from tests.support.project import ROOT
@@ -30,6 +31,7 @@ VERSIONS: Final = BLOCKS[1][2]
 EXAMPLES: Final = [(one[2], *other[1:]) for one, other in itertools.pairwise(BLOCKS[2:]) if one[0] == "jsonl"]
 BAD_LINES: Final = re.findall(r"(?m)^\| `([a-z_]+)` \| (.+) \| (.+) \|$", LOG.partition("## Bad lines")[2])
 LOCAL_DAYS: Final = re.findall(r"(?m)^\| `(\S+/\S+)` \| (\S+) \| (\S+) \| (\S+) \|$", NUMBERS)
+COMPARED: Final = re.findall(r"(?m)^\| `(\S+)` \| (\S+) \| `(\w+)` \| (\S+ – \S+) \| (\S+ – \S+) \|$", NUMBERS)
 PERIODS: Final = re.findall(r"(?m)^\| (none|\S+Z) \| (\S+Z) \| (\S+Z) \| (\S+Z) \|$", NUMBERS)
 
 
@@ -122,8 +124,8 @@ def test_example(folder: DataFolder, records: str, question: str, shown: str) ->
 
 def test_examples_are_found() -> None:
     """No example is skipped."""
-    assert len(EXAMPLES) == NUMBERS.count("```jsonl") == NUMBERS.count("```json ") == 5
-    assert (len(LOCAL_DAYS), len(PERIODS)) == (7, 4)
+    assert len(EXAMPLES) == NUMBERS.count("```jsonl") == NUMBERS.count("```json ") == 7
+    assert (len(LOCAL_DAYS), len(PERIODS), len(COMPARED)) == (7, 4, 4)
 
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours"), LOCAL_DAYS)
@@ -131,6 +133,15 @@ def test_local_day(zone: str, day: str, start: str, hours: str) -> None:
     """A local day has the start and the length in the table."""
     begins, ends = days(zone, date.fromisoformat(day), 1)
     assert (rfc3339(begins), (ends - begins) / (DAY_US / 24)) == (start, float(hours))
+
+
+@pytest.mark.parametrize(("zone", "now", "range_", "current", "previous"), COMPARED)
+def test_compared(zone: str, now: str, range_: Range, current: str, previous: str) -> None:
+    """The windows that are compared are those in the table."""
+    quarter = instant(now) // QUARTER_US * QUARTER_US
+    published = Published(1, "run", instant(now), 1, "2026.6")
+    found = comparison.windows(zone, range_, today(zone, quarter), quarter, published)
+    assert [" – ".join(map(rfc3339, window)) for window in found if window] == [current, previous]
 
 
 @pytest.mark.parametrize(("anchor", "now", "start", "end"), PERIODS)

@@ -63,10 +63,11 @@ class Both:
                     name for table in ("events/", "cube/", "actors/", "quarantine/") for name in store.names(table)
                 ]
                 rows = {_without_run(name): pl.read_parquet(store.local(name)).rows() for name in names}
-                stones = store.tombstones()
+                stones, published = store.tombstones(), store.published()
             entries, unread = read_ledger(settings)
             ledger = {name: (entry.counts, entry.tail, entry.size) for name, entry in entries.items()}
-            said.append((rows, stones, ledger, unread))
+            kept = published and published.first_kept_day
+            said.append((rows, stones, ledger, unread, kept))
         assert said[0] == said[1]
 
 

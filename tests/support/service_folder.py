@@ -110,8 +110,8 @@ class ServiceFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in self.directory[name]))
 
-    def publish(self, events: Sequence[Mapping[str, Any]] = (), row_group_rows: int = 10_000) -> None:
-        """Replace the tables by those of exactly these events, as a new run."""
+    def publish(self, events: Sequence[Mapping[str, Any]] = (), row_group_rows: int = 10_000, **published: Any) -> None:
+        """Replace the tables by those of exactly these events, as a new run; `published` are fields of its file."""
         self.runs += 1
         run = f"run{self.runs:04d}"
         by_workspace: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -128,8 +128,8 @@ class ServiceFolder:
                 self._write(months[month].cube, pa.Table.from_pylist(_cube(rows), CUBE))
                 self._write(months[month].actors, pa.Table.from_pylist(_actors(rows), ACTORS))
             self._replace(manifest_path(workspace_id), msgspec.json.encode(Manifest(workspace_id, run, months)))
-        published = Published(self.runs, run, self.now - 60_000_000, SCHEMA_VERSION, "2026.6")
-        self._replace(PUBLISHED, msgspec.json.encode(published))
+        current = Published(self.runs, run, self.now - 60_000_000, SCHEMA_VERSION, "2026.6")
+        self._replace(PUBLISHED, msgspec.json.encode(msgspec.structs.replace(current, **published)))
 
     def _write_events(self, workspace_id: str, events: Sequence[Mapping[str, Any]], row_group_rows: int) -> None:
         by_day: dict[str, list[Mapping[str, Any]]] = defaultdict(list)

@@ -26,6 +26,12 @@ def test_parameters(folder: Any, send: Any) -> None:
     )
     assert summary["range"] == {"type": "string", "enum": ["30d", "60d", "90d"], "default": "30d"}
     assert summary["activity_view"]["default"] == "daily"
+    assert summary["include"] == {
+        "type": "array",
+        "items": {"type": "string", "enum": ["comparison", "pace"]},
+        "minItems": 1,
+        "uniqueItems": True,
+    }
     assert "default" not in languages["activity_view"]
     assert summary["timezone"]["default"] == "UTC"
     assert activity["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
@@ -94,6 +100,11 @@ def test_answers_have_the_documented_keys(folder: Any, send: Any, event: Any) ->
             reply = folder.ask(path)
             schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             _check_keys(reply.json(), schema, document["components"]["schemas"])
+    everything = folder.ask("/api/v1/usage/summary", "include=comparison,pace").json()["data"]
+    summary = document["components"]["schemas"]["Summary"]
+    _check_keys(everything, summary, document["components"]["schemas"])
+    assert set(summary["properties"]) == set(everything)
+    assert set(summary["properties"]) - set(summary["required"]) == {"comparison"}
 
 
 def test_answers_have_the_documented_headers_and_types(folder: Any, send: Any, event: Any) -> None:
@@ -127,9 +138,9 @@ def _check_keys(value: Any, schema: dict[str, Any], components: dict[str, Any]) 
     elif "anyOf" in schema and value is not None:
         schema = schema["anyOf"][0]
     if "properties" in schema:
-        assert set(value) == set(schema["properties"])
-        for name, inner in schema["properties"].items():
-            _check_keys(value[name], inner, components)
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"])
+        for name, inner in value.items():
+            _check_keys(inner, schema["properties"][name], components)
     elif "items" in schema:
         for element in value:
             _check_keys(element, schema["items"], components)

@@ -19,11 +19,12 @@ REQUESTS = (
     ("activity", f"limit=2&{KATHMANDU}"),
     ("activity", f"user_id={OTHER_USER}"),
     ("summary", "range=31d"),
+    ("summary", f"include=comparison,pace&{KATHMANDU}"),
 )
-# Around two local midnights, and the end of a billing period that is not on a quarter-hour.
+# Around two local midnights, a quarter-hour, and the end of a billing period that is not on one.
 MOMENTS = [
     instant(text) + microseconds
-    for text in ("2026-11-24T00:00:00Z", "2026-11-24T18:15:00Z", "2026-11-24T09:00:13.5Z")
+    for text in ("2026-11-24T00:00:00Z", "2026-11-24T18:15:00Z", "2026-11-24T18:30:00Z", "2026-11-24T09:00:13.5Z")
     for microseconds in (-1, 0, 1)
 ]
 
