@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support.missing import skip
 
@@ -37,6 +37,7 @@ def chromium() -> Iterator[Browser]:
     """Yield a browser. While it runs, the thread has a running event loop, in which nothing else can run."""
     if not CHROMIUM.exists():
         skip("chromium is not installed")
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_OPTIONS))
         yield browser

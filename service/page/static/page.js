@@ -261,6 +261,8 @@ class Page {
     showCredits(summary.credits);
     this.days.show(summary, this.state.measure);
     this.buckets.show(summary);
+    byId("figures").classList.remove("bare");
+    byId("loading").hidden = true;
   }
 
   /** @param {any} languages */

@@ -33,6 +33,7 @@ export const TEXT = {
   zoneRecent: "Recent",
   zoneNone: "No zone has that name",
   zoneMore: (/** @type {number} */ n) => `${formatNumber(n)} more: type to narrow them down`,
+  loading: "Loading…",
   // Numbers
   totals: "In this range",
   credits: "Credits",
