@@ -6,11 +6,12 @@ Reads `service.page.site`. The headers let a page load nothing from elsewhere, a
 import asyncio
 from typing import Final
 
+from service.api.routes import PAGE
 from service.errors import ALLOWED_METHODS, MethodNotAllowedError
 from service.http.cache import matches
 from service.http.exchange import Exchange, Reply
 from service.http.negotiation import preference
-from service.page.site import PAGE, ZONES, Site
+from service.page.site import ZONES, Site
 
 _CACHING: Final = ((b"cache-control", b"no-cache"), (b"vary", b"Accept-Encoding"))
 

@@ -161,11 +161,11 @@ function held(x, text, left, width) {
 }
 
 /**
- * Two to four lines at round values, the highest of which is not below the most.
+ * Three to five lines at round values, the highest of which is not below the most.
  * @param {number} most
  */
 function scale(most) {
-  const least = Math.max(most, 1) / 3;
+  const least = Math.max(most, 1) / 4;
   const power = 10 ** Math.floor(Math.log10(least));
   const step = Math.max(1, [1, 2, 5, 10].map((n) => n * power).find((n) => n >= least) ?? 1);
   return { step, top: Math.max(Math.ceil(most / step), 1) * step };

@@ -30,7 +30,6 @@ export const TEXT = {
   zone: "Time zone",
   zoneHint: "Search by city or offset, such as Lisbon or +5:45",
   zoneBrowser: "This browser",
-  zoneRecent: "Recent",
   zoneNone: "No zone has that name",
   zoneMore: (/** @type {number} */ n) => `${formatNumber(n)} more: type to narrow them down`,
   loading: "Loading…",
@@ -209,19 +208,19 @@ export class Clock {
   constructor(zone) {
     this.known = true;
     try {
-      this.time = Clock.format(zone, {});
+      this.time = Clock.format(zone);
     } catch {
       this.known = false;
-      this.time = Clock.format("UTC", {});
+      this.time = Clock.format("UTC");
     }
     this.zone = this.known ? zone : "UTC";
     this.short = new Intl.DateTimeFormat("en-GB", { timeZone: this.zone, hour: "2-digit", minute: "2-digit" });
     this.day = new Intl.DateTimeFormat("en-GB", { timeZone: this.zone, day: "numeric", month: "short" });
   }
 
-  /** @param {string} timeZone @param {Intl.DateTimeFormatOptions} more */
-  static format(timeZone, more) {
-    return new Intl.DateTimeFormat("en-GB", { timeZone, dateStyle: "medium", timeStyle: "medium", ...more });
+  /** @param {string} timeZone */
+  static format(timeZone) {
+    return new Intl.DateTimeFormat("en-GB", { timeZone, dateStyle: "medium", timeStyle: "medium" });
   }
 
   /** @param {string} instant */
