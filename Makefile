@@ -31,7 +31,7 @@ serve: .venv/ready  ## keep the service running on the demo's data
 	USAGE_DATA_DIR=$(DEMO) $(BIN)/usage serve
 
 test: .venv/ready  ## all tests
-	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal --durations 10
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal --durations 10 -rs
 
 check: .venv/ready  ## lint and types
 	$(BIN)/ruff check .

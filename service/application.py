@@ -13,6 +13,7 @@ from service.http.front import Front
 from service.http.handlers import DEPENDENCIES, ROUTE_HANDLERS, ServiceState, raise_to_front
 from service.http.rate_limit import RateLimiter, open_store
 from service.http.stopping import Stopping
+from service.page.site import Site
 from service.tables.opened import open_source
 from service.tables.snapshots import Snapshots
 from service.telemetry.logs import RequestLog
@@ -68,6 +69,7 @@ def create_app(
         directory=directory,
         tokens=tokens,
         snapshots=snapshots,
+        site=Site(page=settings.page, origins=settings.embed_origins),
         clock=clock,
         limiter=RateLimiter(open_store(settings.rate_limit_store)),
         metrics=metrics,

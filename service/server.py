@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.contract.directory import DirectoryError
 from pipeline.contract.location import Location
 from pipeline.contract.settings import SettingError, Settings
+from service.api.routes import PAGE
 from service.application import create_app
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
@@ -42,7 +43,8 @@ def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -
             DirectoryReader(settings.data)
         TokenVerifier(settings)
         open_store(settings.rate_limit_store)
-        _run(listeners, settings.host, partial(_load, settings, now, CounterMemory(len(listeners)), shared))
+        page = PAGE if settings.page else None
+        _run(listeners, settings.host, page, partial(_load, settings, now, CounterMemory(len(listeners)), shared))
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -58,12 +60,15 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
         PortError: the address cannot be listened on.
     """
     listeners = open_listeners(host, port, workers)
-    _run(listeners, host, lambda place, link: Worker(load(), place, Stopping(), link, lambda: None))
+    _run(listeners, host, None, lambda place, link: Worker(load(), place, Stopping(), link, lambda: None))
 
 
-def _run(listeners: list[socket.socket], host: str, load: Callable[[int, Link], Worker]) -> None:
+def _run(listeners: list[socket.socket], host: str, page: str | None, load: Callable[[int, Link], Worker]) -> None:
     def announce() -> None:
-        sys.stderr.write(f"listening on {url(host, listeners[0])} (stop with Ctrl-C)\n")
+        address = url(host, listeners[0])
+        if page:
+            sys.stderr.write(f"usage page at {address}{page}\n")
+        sys.stderr.write(f"listening on {address} (stop with Ctrl-C)\n")
         sys.stderr.flush()
 
     Supervisor(listeners, load, announce).run()

@@ -129,6 +129,14 @@ def _today(zone: str, now: int) -> date:
     return day
 
 
+def utc_offset(zone: str, instant: int) -> int:
+    """Return by how many seconds the clock of `zone` is ahead of UTC at an instant (microseconds UTC)."""
+    offset = (_EPOCH + timedelta(microseconds=instant)).astimezone(_zone(zone)).utcoffset()
+    if offset is None:  # pragma: no cover - a ZoneInfo always knows its offset
+        raise UnknownZoneError(zone)
+    return offset // timedelta(seconds=1)
+
+
 def days(zone: str, first: date, count: int) -> tuple[int, ...]:
     """Return the boundaries of `count` local days from `first`: their starts, then the end of the last one."""
     ordinal = first.toordinal()

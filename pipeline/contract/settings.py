@@ -4,7 +4,7 @@ Reads the variables `USAGE_*`, and those of AWS that name an endpoint; writes no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.contract.actions import extra_actions
 from pipeline.contract.location import Location, LocationError, is_address, locate
+from pipeline.contract.origins import Origin, origins
 
 
 class SettingError(ValueError):
@@ -84,6 +85,13 @@ SETTINGS: Final = (
     Setting(
         "rate_limit_store", "memory://", "URI", "the store that counts the answers of API keys, e.g. redis://host:6379"
     ),
+    Setting("page", "true", "true or false", "whether the service has a page at `/usage/` that shows the figures"),
+    Setting(
+        "embed_origins",
+        "",
+        "comma-separated origins",
+        "applications that may show the page in a frame and pass it a token, e.g. https://app.example.com",
+    ),
     Setting("debug", "false", "true or false", "whether answers report in `Server-Timing` how long they took"),
     Setting("jwks", "", "path or URL", "the keys of session tokens; without it no session token is accepted"),
     Setting("jwt_issuer", "", "text", "the required `iss` of session tokens, if set"),
@@ -113,6 +121,10 @@ _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _SIZE: Final = re.compile(r"([0-9]{1,18})(|[KMGT]i?)B?").fullmatch
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+_LISTS: Final[dict[Any, tuple[Callable[[str], Any], str]]] = {
+    tuple[str, ...]: (extra_actions, "names of a-z, 0-9 and _"),
+    tuple[Origin, ...]: (origins, "origins such as https://app.example.com"),
+}
 # The parts of a URI that may hold a password: before the host, and the options.
 _SECRETS: Final = re.compile(r"(?<=://)[^/]*(?=@)|(?<=\?).*")
 
@@ -134,6 +146,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     rate_limit_store: str
+    page: bool
+    embed_origins: tuple[Origin, ...]
     debug: bool
     jwks: str
     jwt_issuer: str
@@ -254,7 +268,8 @@ def _read(kind: Any, setting: Setting, text: str) -> Any:
         return text
     if kind == Path | None:
         return Path(text) if text else None
+    read, elements = _LISTS[kind]
     try:
-        return extra_actions(text)
+        return read(text)
     except ValueError:
-        raise ValueError("names of a-z, 0-9 and _, with commas between them") from None
+        raise ValueError(f"{elements}, with commas between them") from None

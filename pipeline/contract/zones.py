@@ -67,6 +67,12 @@ class Release:
         lines = map(str.split, self._read("zoneinfo", "tzdata.zi").decode().splitlines())
         return {line[2]: line[1] for line in lines if line[:1] == ["L"]}
 
+    @cached_property
+    def cities(self) -> frozenset[str]:
+        """Return the names under which people look for their zone: those of `zone.tab`, one for each place."""
+        lines = self._read("zoneinfo", "zone.tab").decode().splitlines()
+        return frozenset(line.split("\t")[2] for line in lines if line[:1] != "#")
+
     def content(self, name: str) -> bytes:
         """Return the zone file of a name.
 

@@ -27,6 +27,7 @@ READY: Final = "/health/ready"
 METRICS: Final = "/metrics"
 SCHEMA_PAGE: Final = "/schema"
 SCHEMA: Final = "/schema/openapi.json"
+PAGE: Final = "/usage/"  # and its files
 
 # These need no credential and show nothing of any tenant.
 OPEN_ROUTES: Final = frozenset({LIVE, READY, METRICS, SCHEMA_PAGE, SCHEMA})

@@ -26,12 +26,13 @@ from service.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from service.http import subrequest
+from service.http import static_files, subrequest
 from service.http.exchange import Exchange, Reply, log_line, server_timing
 from service.http.rate_limit import RateLimiter
 from service.http.read_path import ReadPath
 from service.http.stopping import Stopping
 from service.lru import LruCache
+from service.page.site import Site
 from service.tables.snapshots import Snapshots
 from service.tables.source import StoreError
 from service.telemetry.logs import RequestLog
@@ -59,6 +60,7 @@ class Front:
         directory: the members, accounts and API keys.
         tokens: verifies session tokens.
         snapshots: the published tables.
+        site: the files of the pages.
         clock: returns the time in microseconds UTC; called once a request.
         limiter: counts the answers of limited API keys.
         metrics: count every request.
@@ -74,6 +76,7 @@ class Front:
         directory: DirectoryReader,
         tokens: TokenVerifier,
         snapshots: Snapshots,
+        site: Site,
         clock: Callable[[], int],
         limiter: RateLimiter,
         metrics: Metrics,
@@ -84,6 +87,7 @@ class Front:
         self._app = app
         self._read_path = ReadPath(app, directory, tokens, snapshots, limiter)
         self._snapshots = snapshots
+        self._site = site
         self._kept: LruCache[Reply] = LruCache(_KEPT_BYTES)
         self._clock = clock
         self._limiter = limiter
@@ -137,6 +141,8 @@ class Front:
 
     async def _route(self, exchange: Exchange) -> Reply:
         if exchange.path not in _ROUTES:
+            if exchange.path in self._site.paths:
+                return await static_files.answer(self._site, exchange)
             raise NotFoundError
         exchange.route = exchange.path
         if exchange.method == "OPTIONS":
@@ -156,6 +162,7 @@ class Front:
         kept = self._kept.get(key)
         if kept is None:
             kept = await subrequest.ask(self._app, exchange.scope)
+            kept.headers += self._site.headers
             self._kept.put(key, kept, len(kept.body))
         return Reply(kept.status, [*kept.headers], kept.body)
 

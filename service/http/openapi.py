@@ -114,10 +114,12 @@ def page(actions: tuple[str, ...] = ACTIONS) -> str:
     info = described["info"]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(info["title"])}</title>'
-        "<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-        "td,th{text-align:left;padding:.2em 1em .2em 0;vertical-align:top}</style>"
+        '<meta name="viewport" content="width=device-width">'
+        # Relative, because a proxy may serve everything below a path of its own.
+        '<link rel="stylesheet" href="schema/schema.css"><link rel="icon" href="schema/icon.svg">'
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
-        f'<p>For programs: <a href="{SCHEMA}">{SCHEMA}</a> (OpenAPI 3.1)</p>{"".join(sections)}</html>'
+        f'<p>For programs: <a href="{SCHEMA.removeprefix("/")}">{SCHEMA}</a> (OpenAPI 3.1)</p>'
+        f"{''.join(sections)}</html>"
     )
 
 

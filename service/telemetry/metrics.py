@@ -17,14 +17,14 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from pipeline.contract.calendar import SECOND_US
-from service.api.routes import ENDPOINTS, OPEN_ROUTES
+from service.api.routes import ENDPOINTS, OPEN_ROUTES, PAGE
 from service.errors import ApiError
 from service.tables.snapshots import Snapshots
 from service.tables.source import StoreError
 from service.telemetry.shared_counters import CounterMemory, SharedCounters
 
 _OTHER: Final = "other"
-_ROUTES: Final = (*(endpoint.path for endpoint in ENDPOINTS), *sorted(OPEN_ROUTES), _OTHER)
+_ROUTES: Final = (*(endpoint.path for endpoint in ENDPOINTS), *sorted(OPEN_ROUTES), PAGE, _OTHER)
 _METHODS: Final = ("GET", "HEAD", "OPTIONS", _OTHER)
 _SUCCESSES: Final = {200, 204, 304}
 

@@ -35,6 +35,40 @@ def test_numbers_have_bounds(text: str) -> None:
     assert Settings.read({"USAGE_PORT": "65535", "USAGE_WORKERS": "512"}).port == 65_535
 
 
+def test_origins() -> None:
+    """Origins become what a browser sends: in lower case, without the port that the scheme implies, each once."""
+    text = "https://App.example.com:443, http://localhost:3000,http://h:80,https://h:80,http://h"
+    settings = Settings.read({"USAGE_EMBED_ORIGINS": text})
+    listed = ("https://app.example.com", "http://localhost:3000", "http://h", "https://h:80")
+    assert settings.embed_origins == listed
+    assert settings.shown()["USAGE_EMBED_ORIGINS"] == ",".join(listed)
+    assert Settings.read({}).embed_origins == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "*",
+            "null",
+            "https://*.example.com",
+            "https://a.example/",
+            "https://a.example/path",
+            "a.example",
+            "https://",
+        ),
+        *("https://a.example;script-src *", "https://a.example https://b.example", "https://a.example,", ",", " "),
+        *("ftp://a.example", "https://user@a.example", "https://a.example:", "https://a.example:0", "https://a:65536"),
+        *("https://a.example?x", "https://a.example#x", "https://b\u00fccher.example", "https://a..b", "https://-a.b"),
+        *("'self'", "https:", "https://a.example\nhttps://b.example", f"https://{'a' * 64}.example"),
+    ],
+)
+def test_what_is_no_origin(text: str) -> None:
+    """Whatever a browser would not send as an origin, or what would say more in the policy, is refused."""
+    with pytest.raises(SettingError, match=r"USAGE_EMBED_ORIGINS=.* must be origins such as"):
+        Settings.read({"USAGE_EMBED_ORIGINS": text})
+
+
 def test_secrets_are_not_shown() -> None:
     """The shown settings have no passwords, wherever a URI contains them."""
     settings = Settings.read(

@@ -88,7 +88,7 @@ def library_in(wheel: Path) -> str | None:
 
 
 def test_the_systems_compiler_first(build: Build) -> None:
-    """If `cc` works, nothing more is required, and the wheel is for this platform."""
+    """If `cc` works, nothing more is required, and the wheel is for this platform, with every file of the page."""
     build.compiler("cc", WORKING)
     build.ziglang(WORKING)
     assert build.required() == []
@@ -97,6 +97,11 @@ def test_the_systems_compiler_first(build: Build) -> None:
     assert not wheel.name.endswith("-any.whl")
     assert wheel.name.startswith("workspace_usage-0.1.0-py3-none-")
     assert "no C compiler" not in output
+    with zipfile.ZipFile(wheel) as archive:  # the files of the page are in it, as they are
+        folder = "service/page/static/"
+        packed = {name.removeprefix(folder): archive.read(name) for name in archive.namelist() if folder in name}
+    assert packed == {path.name: path.read_bytes() for path in (ROOT / folder).iterdir()}
+    assert {"index.html", "page.js", "page.css", "icon.svg"} <= packed.keys()
 
 
 def test_the_named_compiler(build: Build) -> None:

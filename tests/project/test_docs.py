@@ -12,7 +12,7 @@ import typer
 import service.commands  # noqa: F401 - adds `serve`
 from pipeline.commands.app import app
 from pipeline.contract.settings import RAW_CREDENTIALS, SETTINGS
-from service.api.routes import ENDPOINTS, OPEN_ROUTES
+from service.api.routes import ENDPOINTS, OPEN_ROUTES, PAGE
 from service.auth.directory import DirectoryReader
 from tests.support.command import parse
 from tests.support.project import PAGES, ROOT
@@ -46,7 +46,7 @@ def test_endpoints() -> None:
     """docs/api.md lists every route and no other; README and all other pages name only routes that exist."""
     endpoints = {endpoint.path for endpoint in ENDPOINTS}
     listed = {path for row in cells(API) for path in re.findall(r"`(/[a-z0-9/.-]+)`", row[0])}
-    assert listed == endpoints | OPEN_ROUTES
+    assert listed == endpoints | OPEN_ROUTES | {PAGE}
     named = {page: set(re.findall(r"/api/v1/[a-z/-]+", page.read_text("utf-8"))) for page in PAGES}
     assert set().union(*named.values()) == named[ROOT / "README.md"] == endpoints
 

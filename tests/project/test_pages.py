@@ -7,12 +7,14 @@ from typing import Final
 
 import pytest
 
+from tests.support.page_pictures import PICTURES
 from tests.support.project import PAGES, ROOT
 
 # Pages name modules by their path in the project, or without the package: `load/merge` is pipeline/load/merge.py.
 FOLDERS: Final = {name: ROOT / name for name in ("pipeline", "service", "tests", "docs", "benchmarks", "deploy")}
 ROOMS: Final = {path.parent.name: path.parent for path in ROOT.glob("*/*/__init__.py") if path.parts[-3] in FOLDERS}
 ROOTS: Final = ROOMS | FOLDERS
+LARGEST_PICTURE_BYTES: Final = 150_000
 SUFFIXES: Final = ("", ".py", ".sql", ".c")
 
 
@@ -90,3 +92,11 @@ def test_every_page_of_docs_is_in_the_index() -> None:
             (index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)\)", index.read_text("utf-8"))
         }
         assert {page.resolve() for page in index.parent.glob("*.md")} - {index} <= linked
+
+
+def test_pictures_of_the_page() -> None:
+    """docs/page.md shows every picture that is made for it, and pictures are small."""
+    folder = ROOT / "docs/page"
+    shown = re.findall(r"\]\(page/([a-z]+)\.png\)", (ROOT / "docs/page.md").read_text("utf-8"))
+    assert sorted(shown) == sorted(PICTURES) == sorted(path.stem for path in folder.iterdir())
+    assert all(path.stat().st_size < LARGEST_PICTURE_BYTES for path in folder.iterdir())

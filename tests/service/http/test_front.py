@@ -15,11 +15,13 @@ Maker = Callable[..., dict[str, Any]]
 SUMMARY = "/api/v1/usage/summary"
 ACTIVITY = "/api/v1/usage/activity"
 WHOAMI = "/api/v1/auth/whoami"
-KNOWN = (SUMMARY, "/api/v1/usage/by-language", ACTIVITY, WHOAMI, "/health/live", "/health/ready", "/schema")
+KNOWN = (SUMMARY, "/api/v1/usage/by-language", ACTIVITY, WHOAMI, "/health/live", "/health/ready", "/schema", "/usage/")
 ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}").fullmatch
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/usage", SUMMARY + "/", SUMMARY.upper(), "/api/v1/usage/../auth/whoami"])
+@pytest.mark.parametrize(
+    "path", ["/usage/nothing", "/api/v1/usage", SUMMARY + "/", SUMMARY.upper(), "/api/v1/../usage/"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_unknown_route(folder: Any, send: Any, path: str, method: str) -> None:
     """An unknown route is 404 before any other check."""
