@@ -105,7 +105,7 @@ def _refresh(root: Path) -> None:
         if is_current(root):
             return
         try:
-            build(root / _STAGED, root)
+            build(root / _STAGED, str(root))
             status = (root / _STAGED).stat()
             record = msgspec.json.encode(BuildRecord(inputs_hash(root), status.st_size, status.st_mtime_ns))
             staged = [store.staged(_STAGED, DATABASE), store.stage(_STAGED_RECORD, _BUILD_RECORD, record)]
@@ -116,13 +116,17 @@ def _refresh(root: Path) -> None:
                 (root / leftover).unlink(missing_ok=True)
 
 
-def escaped_glob(root: Path) -> str:
+def escaped_glob(folder: str) -> str:
     """Return the glob that matches a data folder and nothing else."""
-    return re.sub(r"([*?\[])", r"[\1]", str(root))
+    return re.sub(r"([*?\[])", r"[\1]", folder)
 
 
-def build(path: Path, root: Path) -> None:
-    """Write a database at `path` over the tables of the data folder `root`.
+def build(path: Path, folder: str) -> None:
+    """Write a database over the tables of a data folder.
+
+    Args:
+        path: of the database.
+        folder: the path of the data folder, or whatever DuckDB knows it by.
 
     Raises:
         OSError: the file cannot be written.
@@ -132,21 +136,21 @@ def build(path: Path, root: Path) -> None:
     path.unlink(missing_ok=True)
     try:
         with duckdb.connect(path, config={"default_block_size": str(_BLOCK_BYTES)}) as connection:
-            _create_objects(connection, root)
+            _create_objects(connection, folder)
     except duckdb.Error as error:
         raise OSError(f"{path}: {error}") from None
 
 
-def _create_objects(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
+def _create_objects(connection: "duckdb.DuckDBPyConnection", folder: str) -> None:
     # DuckDB binds a view when it is created, which would list the files of the whole data folder.
-    _set_folder(connection, Path("/nowhere"))
+    _set_folder(connection, "/nowhere")
     connection.execute("create schema internal")
     for name, schema in _COLUMNS.items():
         _create_table(connection, name, _view_schema(name, schema).empty_table())
     _create_table(connection, "spans", pa.Table.from_pylist([span._asdict() for span in spans()]))
     for name in _STATEMENTS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text())
-    _set_folder(connection, root)
+    _set_folder(connection, folder)
 
 
 def _create_table(connection: "duckdb.DuckDBPyConnection", name: str, rows: pa.Table) -> None:
@@ -161,12 +165,12 @@ def _view_schema(name: str, schema: pa.Schema) -> pa.Schema:
     return pa.schema([*partitions.items(), *schema])
 
 
-def _set_folder(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
+def _set_folder(connection: "duckdb.DuckDBPyConnection", folder: str) -> None:
     """Define `data_folder()` as the data folder, and `data_pattern()` as the glob that matches it alone.
 
     This is the only place that builds SQL from strings: `create macro` accepts no bound parameter, and the file
     functions accept only a constant, or a session variable, which a client could change.
     """
-    for name, text in (("data_folder", str(root)), ("data_pattern", escaped_glob(root))):
+    for name, text in (("data_folder", folder), ("data_pattern", escaped_glob(folder))):
         literal = text.replace("'", "''")
         connection.execute(f"create or replace macro {name}() as '{literal}'")

@@ -21,7 +21,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import create_output
 
 from pipeline.analysis.database import SCALAR_MACROS, TABLE_MACROS, VIEWS
-from pipeline.analysis.session import QueryError, Session
+from pipeline.analysis.session import Session
+from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import StatementError, statements
 from pipeline.analysis.writers import TRUNCATED, terminal_width, write_plan, write_table
 

@@ -55,6 +55,11 @@ class ObjectStore:
         """Return what speaks to the store."""
         return self.snapshot.client
 
+    def latest(self) -> "ObjectStore":
+        """Return the store as of the root that is current now; itself if that is still the same."""
+        snapshot = self.snapshot.latest()
+        return self if snapshot is self.snapshot else ObjectStore(snapshot, self._scratch, shared=self._shared)
+
     @contextmanager
     def moved(self, parent: Path | None) -> Iterator["ObjectStore"]:
         """Yield the same store with a scratch folder of this machine, which is removed at the end."""
@@ -65,7 +70,7 @@ class ObjectStore:
 
     def exists(self, uri: str) -> bool:
         """Return whether a file is published."""
-        return self._file(uri) is not None
+        return self.snapshot.file(uri) is not None
 
     def size(self, uri: str) -> int:
         """Return the size of a published file in bytes.
@@ -81,7 +86,7 @@ class ObjectStore:
         Raises:
             DamagedError: it is not as it was written.
         """
-        file = self._file(uri)
+        file = self.snapshot.file(uri)
         try:
             return None if file is None else self.client.read(object_key(uri, file.name), file)
         except LayoutError as error:
@@ -137,7 +142,7 @@ class ObjectStore:
     def digests(self, uris: Collection[str]) -> dict[str, Digest]:
         """Return the digests of published files by path; all are known."""
         self._load(uris)
-        files = ((uri, self._file(uri)) for uri in uris)
+        files = ((uri, self.snapshot.file(uri)) for uri in uris)
         return {uri: Digest(file.size, file.checksum) for uri, file in files if file is not None}
 
     def workspaces(self) -> list[str]:
@@ -260,11 +265,8 @@ class ObjectStore:
         packed.unlink()
         return unfinished.rename(path)
 
-    def _file(self, uri: str) -> StoredFile | None:
-        return self.snapshot.file(uri)
-
     def _known(self, uri: str) -> StoredFile:
-        file = self._file(uri)
+        file = self.snapshot.file(uri)
         if file is None:
             raise FileNotFoundError(uri)
         return file
