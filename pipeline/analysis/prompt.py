@@ -42,7 +42,7 @@ where schema_name = 'main' and not internal
 union all
 select function_name, array_to_string(parameters, ', ')
 from duckdb_functions()
-where schema_name = 'main' and not internal and function_name not like 'data\\_%' escape '\\'
+where schema_name = 'main' and not internal and not regexp_matches(function_name, '^(data|listed)_')
 order by parameters is not null, name"""
 
 

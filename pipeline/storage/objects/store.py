@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -48,7 +49,7 @@ class ObjectStore:
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the shards behind that were read: another process reads those that it needs."""
         bare = Snapshot(self.snapshot.client, self.snapshot.root, self.snapshot.etag, self.snapshot.stored)
-        return _restored, (bare, self._scratch, self._shared)
+        return partial(ObjectStore, shared=self._shared), (bare, self._scratch)
 
     @property
     def client(self) -> Client:
@@ -79,6 +80,10 @@ class ObjectStore:
             FileNotFoundError: it is not published.
         """
         return self._known(uri).size
+
+    def address(self, uri: str) -> str:
+        """Return the URL of the object of a published file, e.g. `s3://bucket/prefix/…`."""
+        return f"{self.client.location.url}/{object_key(uri, self._known(uri).name)}"
 
     def read(self, uri: str) -> bytes | None:
         """Return the content of a small published file, or None if there is none.
@@ -141,7 +146,7 @@ class ObjectStore:
 
     def digests(self, uris: Collection[str]) -> dict[str, Digest]:
         """Return the digests of published files by path; all are known."""
-        self._load(uris)
+        self.snapshot.load(index=map(shard_of_path, uris))
         files = ((uri, self.snapshot.file(uri)) for uri in uris)
         return {uri: Digest(file.size, file.checksum) for uri, file in files if file is not None}
 
@@ -271,9 +276,6 @@ class ObjectStore:
             raise FileNotFoundError(uri)
         return file
 
-    def _load(self, uris: Iterable[str]) -> None:
-        self.snapshot.load(index=map(shard_of_path, uris))
-
     def _shards(self, folder: str) -> list[IndexShard]:
         """Return the shards of the index that may have files below a folder."""
         root = self.snapshot.root
@@ -284,10 +286,6 @@ class ObjectStore:
         wanted = {shard_of(parts[1].partition("=")[2])} if of_workspace else set(root.index)
         self.snapshot.load(index=wanted)
         return [self.snapshot.index(shard) for shard in sorted(wanted)]
-
-
-def _restored(snapshot: Snapshot, scratch: Scratch, shared: bool) -> ObjectStore:
-    return ObjectStore(snapshot, scratch, shared=shared)
 
 
 def _months(workspace_id: str, workspace: StoredWorkspace) -> dict[str, Month]:

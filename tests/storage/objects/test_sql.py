@@ -37,6 +37,7 @@ QUESTIONS = [
     "select * exclude (run, seconds) from runs order by all",
     "select count(*) from calendar",
     *(f"from workspace_{table}('{OTHER}') order by all" for table in ("cube", "actors", "events", "event_languages")),
+    "select count(*) from read_parquet(data_folder() || '/events/*/*/*.parquet')",
     "from local_days('Asia/Kathmandu', 3)",
     "select local_today('Asia/Kathmandu'), instant()",
     f"from usage_daily('{WORKSPACE}', 'Asia/Kathmandu', 60)",
