@@ -9,6 +9,7 @@ Both files can be rebuilt at any time and are not part of a commit.
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,7 +47,14 @@ TABLE_MACROS: Final = (
 SCALAR_MACROS: Final = ("instant", "local_today")
 # What the public objects are made of; each comes after the ones it uses.
 _INTERNAL: Final = (
-    *("internal_share", "internal_workspace", "internal_manifest", "internal_current_cube"),
+    *(
+        "internal_share",
+        "internal_workspace",
+        "internal_files",
+        "internal_may_be_none",
+        "internal_manifest",
+        "internal_current_cube",
+    ),
     *("internal_current_actors", "internal_cube_rows", "internal_actors_rows", "internal_events_rows"),
     *("internal_languages_rows", "internal_directory_lines", "internal_member", "internal_is_uuid"),
     *("internal_is_one_of",),
@@ -55,10 +63,26 @@ _STATEMENTS: Final = (*_INTERNAL, *VIEWS, *SCALAR_MACROS, "internal_buckets", *T
 # The columns of the views, for when there is no file to read yet.
 _COLUMNS: Final = {"cube": CUBE, "actors": ACTORS, "events": EVENTS, "quarantine": QUARANTINE}
 _PARTITIONS: Final = {"cube": {"month": pa.string()}, "actors": {"month": pa.string()}, "events": {"day": pa.date32()}}
+# The files that a database may have a list of, one macro for each; there is a pattern for those without.
+LISTED: Final = ("events", "cube", "actors", "quarantine", "runs")
+# The columns of `internal.months`, which stands for the manifests if files are listed.
+_MONTHS: Final = pa.schema([("workspace_id", pa.string()), ("cube", pa.string()), ("actors", pa.string())])
 # Much smaller than DuckDB's default of 256 KiB, because the file holds little.
 _BLOCK_BYTES: Final = 16_384
 # How long to wait for another process that is building the file, which takes a second or two.
 _LOCK_TIMEOUT_SECONDS: Final = 20
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """The files of one snapshot, for a database that reads these and no others.
+
+    Attributes:
+        files: the addresses of the files for each of `LISTED`.
+        months: the workspace, and the files of cube and actors relative to the data folder, of each month.
+    """
+
+    files: Mapping[str, Sequence[str]]
+    months: Sequence[tuple[str, str, str]]
 
 
 class BuildRecord(msgspec.Struct, frozen=True):
@@ -105,7 +129,7 @@ def _refresh(root: Path) -> None:
         if is_current(root):
             return
         try:
-            build(root / _STAGED, root)
+            build(root / _STAGED, str(root))
             status = (root / _STAGED).stat()
             record = msgspec.json.encode(BuildRecord(inputs_hash(root), status.st_size, status.st_mtime_ns))
             staged = [store.staged(_STAGED, DATABASE), store.stage(_STAGED_RECORD, _BUILD_RECORD, record)]
@@ -116,13 +140,18 @@ def _refresh(root: Path) -> None:
                 (root / leftover).unlink(missing_ok=True)
 
 
-def escaped_glob(root: Path) -> str:
+def escaped_glob(folder: str) -> str:
     """Return the glob that matches a data folder and nothing else."""
-    return re.sub(r"([*?\[])", r"[\1]", str(root))
+    return re.sub(r"([*?\[])", r"[\1]", folder)
 
 
-def build(path: Path, root: Path) -> None:
-    """Write a database at `path` over the tables of the data folder `root`.
+def build(path: Path, folder: str, listed: Listed | None = None) -> None:
+    """Write a database over the tables of a data folder.
+
+    Args:
+        path: of the database.
+        folder: the path of the data folder, or whatever DuckDB knows it by.
+        listed: the files to read; None: those that there are in the folder when somebody asks.
 
     Raises:
         OSError: the file cannot be written.
@@ -132,21 +161,23 @@ def build(path: Path, root: Path) -> None:
     path.unlink(missing_ok=True)
     try:
         with duckdb.connect(path, config={"default_block_size": str(_BLOCK_BYTES)}) as connection:
-            _create_objects(connection, root)
+            _create_objects(connection, folder, listed)
     except duckdb.Error as error:
         raise OSError(f"{path}: {error}") from None
 
 
-def _create_objects(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
+def _create_objects(connection: "duckdb.DuckDBPyConnection", folder: str, listed: Listed | None) -> None:
     # DuckDB binds a view when it is created, which would list the files of the whole data folder.
-    _set_folder(connection, Path("/nowhere"))
+    _set_folder(connection, "/nowhere")
     connection.execute("create schema internal")
     for name, schema in _COLUMNS.items():
         _create_table(connection, name, _view_schema(name, schema).empty_table())
+    months = [dict(zip(_MONTHS.names, month, strict=True)) for month in listed.months] if listed else []
+    _create_table(connection, "months", pa.Table.from_pylist(months, _MONTHS))
     _create_table(connection, "spans", pa.Table.from_pylist([span._asdict() for span in spans()]))
     for name in _STATEMENTS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text())
-    _set_folder(connection, root)
+    _set_folder(connection, folder, listed)
 
 
 def _create_table(connection: "duckdb.DuckDBPyConnection", name: str, rows: pa.Table) -> None:
@@ -161,12 +192,17 @@ def _view_schema(name: str, schema: pa.Schema) -> pa.Schema:
     return pa.schema([*partitions.items(), *schema])
 
 
-def _set_folder(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
-    """Define `data_folder()` as the data folder, and `data_pattern()` as the glob that matches it alone.
+def _set_folder(connection: "duckdb.DuckDBPyConnection", folder: str, listed: Listed | None = None) -> None:
+    """Define where the files are.
+
+    `data_folder()` is the data folder, `data_pattern()` the glob that matches it alone, and `listed_cube()` and so on
+    are lists of files, one on each line, or null.
 
     This is the only place that builds SQL from strings: `create macro` accepts no bound parameter, and the file
     functions accept only a constant, or a session variable, which a client could change.
     """
-    for name, text in (("data_folder", str(root)), ("data_pattern", escaped_glob(root))):
-        literal = text.replace("'", "''")
-        connection.execute(f"create or replace macro {name}() as '{literal}'")
+    texts: dict[str, str | None] = {"data_folder": folder, "data_pattern": escaped_glob(folder)}
+    texts |= {f"listed_{name}": "\n".join(listed.files[name]) if listed else None for name in LISTED}
+    for name, text in texts.items():
+        literal = "null::varchar" if text is None else "'" + text.replace("'", "''") + "'"
+        connection.execute(f"create or replace macro {name}() as {literal}")

@@ -21,7 +21,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import create_output
 
 from pipeline.analysis.database import SCALAR_MACROS, TABLE_MACROS, VIEWS
-from pipeline.analysis.session import QueryError, Session
+from pipeline.analysis.session import Session
+from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import StatementError, statements
 from pipeline.analysis.writers import TRUNCATED, terminal_width, write_plan, write_table
 
@@ -41,7 +42,7 @@ where schema_name = 'main' and not internal
 union all
 select function_name, array_to_string(parameters, ', ')
 from duckdb_functions()
-where schema_name = 'main' and not internal and function_name not like 'data\\_%' escape '\\'
+where schema_name = 'main' and not internal and not regexp_matches(function_name, '^(data|listed)_')
 order by parameters is not null, name"""
 
 

@@ -1,11 +1,10 @@
-"""Run statements over one data folder's `usage.duckdb` in a session that can only read, and only the tables.
+"""Run statements over the views and macros in a session that can only read, and only the tables.
 
 Reads the tables, the members and the accounts. Writes only what does not fit into memory, to a temporary folder that is
 deleted with the session. API keys, the writer's state, other files, the network and extensions are out of reach.
 """
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -17,21 +16,13 @@ import msgspec
 import pyarrow as pa
 
 from pipeline.analysis import database
-from pipeline.analysis.statements import Statement, error_text
-from pipeline.contract.directory import ACCOUNTS, MEMBERS
-from pipeline.contract.settings import DIRECTORY
-from pipeline.storage.folder import FolderStore
+from pipeline.analysis.source import QueryError, Source
+from pipeline.analysis.statements import Statement
 
 _BATCH_ROWS: Final = 10_000
 _FOLDERS: Final = ("events", "cube", "actors", "quarantine", "runs", "manifests")
-_FILES: Final = (f"{DIRECTORY}/{MEMBERS}", f"{DIRECTORY}/{ACCOUNTS}")
 _ATTEMPTS: Final = 5
-# Error texts which show that a run committed after the files were listed and before they were read: a manifest names a
-# file that was not listed, or a listed file is gone.
-_OVERTAKEN: Final = ("a run published new files", "No such file or directory", "No files found that match")
 _REPEAT: Final = "a run published new files: repeat the statement"
-# What a statement may have begun before and still see: clocks of file systems are coarse, and may be those of a server.
-_CLOCK_SLACK_NS: Final = 2_000_000_000
 # Types that Arrow has not: their values would be cut or become bytes. As text they are whole.
 _AS_TEXT: Final = frozenset(("UHUGEINT", "BIGNUM", "BIT", "TIME WITH TIME ZONE", "GEOMETRY", "VARIANT"))
 # How often DuckDB is asked to stop: it forgets what it was asked before a statement begins.
@@ -39,10 +30,6 @@ _INTERRUPT_SECONDS: Final = 0.05
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-
-class QueryError(RuntimeError):
-    """Raised when a statement fails; the message is for its author."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -60,11 +47,11 @@ class Session:
 
     Args:
         connection: to the database, already restricted.
-        store: the data folder.
+        source: of the tables.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, store: FolderStore) -> None:
-        self._connection, self._store = connection, store
+    def __init__(self, connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+        self._connection, self._source = connection, source
 
     def run(
         self,
@@ -84,27 +71,16 @@ class Session:
         """
         self._connection.execute("set variable statement = ?", [statement.select])
         for attempt in range(1, _ATTEMPTS + 1):
-            start = time.time_ns() - _CLOCK_SLACK_NS
+            self._source.begin()
             try:
                 return self._attempt(statement, consume)
             except duckdb.Error as error:
-                text = error_text(error)
-                if not self._is_overtaken(error, start):
+                text = self._source.text(error)
+                if not self._source.is_overtaken(error):
                     raise QueryError(text) from None
                 if attempt == _ATTEMPTS or not may_repeat():
                     raise QueryError(text if _REPEAT in text else f"{_REPEAT} ({text})") from None
         raise AssertionError
-
-    def _is_overtaken(self, error: duckdb.Error, start: int) -> bool:
-        """Return whether a statement failed because files changed under it.
-
-        A file that is replaced while DuckDB reads it looks damaged, in words of many kinds. Only the next attempt shows
-        whether it is.
-        """
-        if any(words in str(error) for words in _OVERTAKEN):
-            return True
-        is_reading = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error or ".parquet" in str(error)
-        return is_reading and self._store.changed_since(start)
 
     def _attempt(self, statement: Statement, consume: Callable[[pa.RecordBatchReader], _T]) -> _T:
         """Run a statement; DuckDB works in another thread, so that this one, which takes rows, notices signals."""
@@ -139,11 +115,11 @@ def _projected(number: int, column: tuple[str, object]) -> str:
 
 
 @contextmanager
-def open_session(root: Path, now: int | None, limits: Limits = _LIMITS) -> Iterator[Session]:
+def open_session(source: Source, now: int | None, limits: Limits = _LIMITS) -> Iterator[Session]:
     """Open a session.
 
     Args:
-        root: the data folder, as an absolute path.
+        source: of the tables.
         now: the instant that decides what today is, in microseconds UTC; None for the clock.
         limits: what the statements may take.
 
@@ -152,23 +128,12 @@ def open_session(root: Path, now: int | None, limits: Limits = _LIMITS) -> Itera
     """
     with ExitStack() as stack:
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="usage-sql-")))
-        connection = stack.enter_context(_connected(_current(root, temporary), temporary, limits))
+        connection = stack.enter_context(_connected(source.database(temporary), temporary, limits))
         if now is not None:
             connection.execute("set variable now = make_timestamp(?)", [now])
-        _restrict(connection, root)
-        yield Session(connection, FolderStore(root))
-
-
-def _current(root: Path, temporary: Path) -> Path:
-    """Return a current database: the data folder's own, rebuilt if necessary, or else one for this session alone."""
-    path = root / database.DATABASE
-    try:
-        database.refresh(root)
-        duckdb.connect(path, read_only=True).close()
-    except (OSError, duckdb.Error):  # the folder is read-only, or the file was damaged after it was built
-        path = temporary / database.DATABASE
-        database.build(path, root)
-    return path
+        source.connect(connection)
+        _restrict(connection, source)
+        yield Session(connection, source)
 
 
 def _connected(path: Path, temporary: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
@@ -187,15 +152,13 @@ def _connected(path: Path, temporary: Path, limits: Limits) -> duckdb.DuckDBPyCo
     )
 
 
-def _restrict(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+def _restrict(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Allow only the files of the tables, and lock the configuration so that no statement can undo it."""
-    roots = {str(root), database.escaped_glob(root)}
-    # A pipe in the place of a file would never end, and a folder would look like an empty file: they stay forbidden.
-    files = [name for name in _FILES if not (root / name).exists() or (root / name).is_file()]
+    roots = {source.address, database.escaped_glob(source.address)}
     connection.execute("set timezone = 'UTC'")
     connection.execute("set enable_progress_bar = false")  # it would mix with the data on stdout
     connection.execute("set python_enable_replacements = false")  # else this program's variables are tables
     connection.execute("set allowed_directories = ?", [[f"{at}/{name}/" for at in roots for name in _FOLDERS]])
-    connection.execute("set allowed_paths = ?", [[f"{at}/{name}" for at in roots for name in files]])
+    connection.execute("set allowed_paths = ?", [[f"{at}/{name}" for at in roots for name in source.files]])
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

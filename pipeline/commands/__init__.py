@@ -5,4 +5,4 @@ entry point is `app.app`; `service.commands` adds `usage serve` to it.
 """
 
 # Each module adds its command to `app`. A command imports what it needs only when it is called.
-from pipeline.commands import check, forget, keys, quarantine, retention, run, sample, sql, status, tz_diff  # noqa: F401
+from pipeline.commands import check, files, forget, keys, quarantine, retention, run, sample, sql, status, tz_diff  # noqa: F401

@@ -58,8 +58,8 @@ def sql(
     reads the rows wants no more.
     """
     found = settings(data_dir=data_dir)
-    if not found.data_dir.is_dir():
-        refuse(f"{found.data_dir}: no such folder")
+    if isinstance(found.data, Path) and not found.data.is_dir():
+        refuse(f"{found.data}: no such folder")
     moment = None if now is None else instant(now)
     output = _target(output, format_, force=force)
     with interruptible():
@@ -128,17 +128,18 @@ def _opened(found: "Settings", moment: int | None) -> "Iterator[Session]":
     import pyarrow as pa
 
     from pipeline.analysis import session
+    from pipeline.analysis.source import QueryError, open_source
 
     for variable, size in (("USAGE_SQL_MEMORY", found.sql_memory), ("USAGE_SQL_SPILL", found.sql_spill)):
         if not _is_size(size):
             refuse(f"{variable}={size!r} must be a size such as 500MB or 1GB")
     limits = session.Limits(found.sql_memory, found.sql_spill)
     try:
-        with session.open_session(found.data_dir.absolute(), moment, limits) as running:
+        with open_source(found) as source, session.open_session(source, moment, limits) as running:
             yield running
     except BrokenPipeError:
         raise
-    except (session.QueryError, OSError, pa.ArrowException) as error:
+    except (QueryError, OSError, pa.ArrowException) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from None
 

@@ -94,6 +94,10 @@ class FolderStore(msgspec.Struct, frozen=True):
         """
         return self.path(uri).stat().st_size
 
+    def address(self, uri: str) -> str:
+        """Return the path of a file."""
+        return str(self.path(uri))
+
     def read(self, uri: str) -> bytes | None:
         """Return the content of a small file, or None if it does not exist."""
         try:
@@ -102,11 +106,7 @@ class FolderStore(msgspec.Struct, frozen=True):
             return None
 
     def load(self, uri: str, kind: type[_Value], digest: Digest | None = None) -> _Value | None:
-        """Decode a small JSON file, or return None if it does not exist; the arguments are those of `Store.load`.
-
-        Raises:
-            DamagedError: the content is not JSON of this type, or not what was written.
-        """
+        """Decode a small JSON file, or return None if it does not exist; arguments and errors are those of `Store`."""
         return decoded(uri, self.read(uri), kind, digest)
 
     def stage(self, staged: str, final: str, content: bytes) -> Operation:

@@ -73,6 +73,9 @@ class Store(Protocol):
             FileNotFoundError: it is not published.
         """
 
+    def address(self, uri: str) -> str:
+        """Return where other programs find a published file: its path, or a URL."""
+
     def read(self, uri: str) -> bytes | None:
         """Return the content of a small published file, or None if there is none."""
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.analysis.session import QueryError, Session, open_session
+from pipeline.analysis.session import Session
+from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import StatementError
-from tests.support.asking import rows
+from tests.support.asking import open_folder, rows
 from tests.support.data_folder import DataFolder, record
 
 SECRET = "op_live_secret"
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 @pytest.fixture(scope="module")
 def session(folder: DataFolder) -> Iterator[Session]:
     """Return an open session, in which each refused statement must leave everything as it was."""
-    with open_session(folder.root, folder.now) as session:
+    with open_folder(folder.root, folder.now) as session:
         yield session
 
 
@@ -199,7 +200,7 @@ def test_allowed(folder: DataFolder, session: Session, text: str) -> None:
 def test_spilling_leaves_nothing(folder: DataFolder) -> None:
     """Data that do not fit into memory spill to a folder that is deleted with the session."""
     before = set(folder.root.iterdir())
-    with open_session(folder.root, folder.now) as session:
+    with open_folder(folder.root, folder.now) as session:
         ((spilled,),) = rows(session, "select current_setting('temp_directory')")
         assert not spilled.startswith(str(folder.root))
         assert rows(session, "select current_setting('memory_limit')") == [("953.6 MiB",)]

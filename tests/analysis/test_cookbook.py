@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 
 from pipeline.analysis import database
-from pipeline.analysis.session import Session, open_session
+from pipeline.analysis.session import Session
 from pipeline.contract.calendar import rfc3339
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import write
 from service.auth.directory import DirectoryReader
 from service.tables.billing import period
-from tests.support.asking import records, rows
+from tests.support.asking import open_folder, records, rows
 from tests.support.data_folder import DataFolder
 from tests.support.project import ROOT
 
@@ -44,7 +44,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 @pytest.fixture(scope="module")
 def session(sample: Sample) -> Iterator[Session]:
     """Return a session over the sample."""
-    with open_session(sample.root, sample.now) as session:
+    with open_folder(sample.root, sample.now) as session:
         yield session
 
 

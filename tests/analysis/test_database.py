@@ -12,12 +12,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline.analysis import database
-from pipeline.analysis.session import open_session
 from pipeline.analysis.statements import statements
 from pipeline.contract.tables import manifest_path
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.store import Operation
-from tests.support.asking import ask, rows
+from tests.support.asking import ask, open_folder, rows
 from tests.support.command import done, usage
 from tests.support.data_folder import DAY_US, WORKSPACE, DataFolder, record
 from tests.support.project import ROOT
@@ -65,7 +64,7 @@ def connect(folder: DataFolder) -> duckdb.DuckDBPyConnection:
 
 def test_views_of_nothing(folder: DataFolder) -> None:
     """Before anything is loaded, every view is empty but already has its final columns and types."""
-    with open_session(folder.root, folder.now) as session:
+    with open_folder(folder.root, folder.now) as session:
         before = {view: rows(session, f"describe {view}") for view in database.VIEWS}
         for view in set(database.VIEWS) - {"calendar"}:
             assert rows(session, f"select count(*) from {view}") == [(0,)]
@@ -73,7 +72,7 @@ def test_views_of_nothing(folder: DataFolder) -> None:
         assert rows(session, f"from usage_activity('{WORKSPACE}', 'UTC', 30)") == []
     folder.drop("a.jsonl", [record(usage={"credits": 1, "languages": [{"locale": "de", "characters": 1}]}), {"id": 1}])
     folder.run()
-    with open_session(folder.root, folder.now) as session:
+    with open_folder(folder.root, folder.now) as session:
         assert {view: rows(session, f"describe {view}") for view in database.VIEWS} == before
         for view in set(database.VIEWS) - {"members", "accounts"}:
             assert rows(session, f"select count(*) > 0 from {view}") == [(True,)], view
@@ -105,7 +104,7 @@ def test_one_workspace(loaded: DataFolder) -> None:
     """Macros of one workspace accept its id in any case, and reject anything else, such as a pattern."""
     assert ask(loaded, f"select count(*) from workspace_events('{WORKSPACE.upper()}')") == [(2,)]
     for macro in ("cube", "actors", "events", "event_languages"):
-        with open_session(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="to UUID"):
+        with open_folder(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="to UUID"):
             rows(session, f"from workspace_{macro}('*')")
 
 
@@ -113,9 +112,9 @@ def test_one_workspace(loaded: DataFolder) -> None:
 def test_unknown_zone(loaded: DataFolder, zone: str) -> None:
     """An unknown zone is an error, not an empty result."""
     for asked in (f"usage_daily('{WORKSPACE}', '{zone}', 30)", f"usage_buckets('{WORKSPACE}', '{zone}', 'daily')"):
-        with open_session(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="unknown time zone"):
+        with open_folder(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="unknown time zone"):
             rows(session, f"from {asked}")
-    with open_session(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="known time zone"):
+    with open_folder(loaded.root, loaded.now) as session, pytest.raises(RuntimeError, match="known time zone"):
         rows(session, f"from usage_by_language('{WORKSPACE}', '{zone}', date '2026-11-01', date '2026-11-02')")
 
 
@@ -162,7 +161,7 @@ def test_old_and_new_files_together(loaded: DataFolder, monkeypatch: pytest.Monk
 def test_the_session_repeats_a_statement(loaded: DataFolder) -> None:
     """If a run publishes in the meantime, the statement runs again and returns the new state."""
     calls: list[int] = []
-    with open_session(loaded.root, loaded.now) as session:
+    with open_folder(loaded.root, loaded.now) as session:
         (statement,) = statements("select sum(credits) as credits from cube")
 
         def consume(reader: pa.RecordBatchReader) -> list[int]:

@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from pipeline.analysis import database
-from pipeline.analysis.session import QueryError, open_session
+from pipeline.analysis.source import QueryError
 from pipeline.contract.directory import ACCOUNTS, MEMBERS, Account, DirectoryError, Member, read_rows
-from tests.support.asking import rows
+from tests.support.asking import open_folder, rows
 from tests.support.data_folder import DataFolder
 
 ID: Final = "0B5E1C3A-0000-4000-8000-00000000000F"
@@ -160,5 +160,5 @@ def test_no_file(folder: DataFolder, kind: str) -> None:
     (folder.root / "directory").mkdir(parents=True)
     path = folder.root / "directory" / MEMBERS
     path.mkdir() if kind == "folder" else os.mkfifo(path)
-    with open_session(folder.root, folder.now) as session, pytest.raises(QueryError, match=r"members\.jsonl"):
+    with open_folder(folder.root, folder.now) as session, pytest.raises(QueryError, match=r"members\.jsonl"):
         rows(session, "from members")

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.analysis.session import Session, open_session
+from pipeline.analysis.session import Session
 from pipeline.analysis.spans import LAST, spans
 from pipeline.contract.calendar import day_start, utc_day_start
 from tests.hostile import ZONES
-from tests.support.asking import records, rows
+from tests.support.asking import open_folder, records, rows
 from tests.support.world import RANGES, VIEWS, World
 from tests.support.zone_walk import EPOCH_DAY, FIRST, read_zone_file, walk_day_starts
 
@@ -34,7 +34,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def session(world: World) -> Iterator[Session]:
     """Return a session over the same folder at the same instant."""
-    with open_session(world.folder.root, world.now) as session:
+    with open_folder(world.folder.root, world.now) as session:
         yield session
 
 

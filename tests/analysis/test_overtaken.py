@@ -8,8 +8,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipeline.analysis.session import QueryError, open_session
+from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import statements
+from tests.support.asking import open_folder
 from tests.support.data_folder import DataFolder, record
 
 # What DuckDB says of a file that was replaced while it was read.
@@ -45,7 +46,7 @@ def attempts(
         assert reader.read_all()["credits"].to_pylist() == [8]
         return seen
 
-    with open_session(folder.root, folder.now) as session:
+    with open_folder(folder.root, folder.now) as session:
         return session.run(statement, consume, lambda: may_repeat)
 
 
@@ -88,7 +89,7 @@ def test_a_vanished_file(loaded: DataFolder) -> None:
             hidden.rename(second)
         return True
 
-    with open_session(loaded.root, loaded.now) as session:
+    with open_folder(loaded.root, loaded.now) as session:
         assert session.run(statement, lambda reader: reader.read_all()["n"].to_pylist(), back_at_the_third) == [8]
         second.unlink()
         with pytest.raises(QueryError, match="repeat the statement"):

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.analysis.session import open_session
 from pipeline.analysis.statements import statements
 from pipeline.analysis.writers import write_table
 from pipeline.commands.app import app
+from tests.support.asking import open_folder
 from tests.support.data_folder import NOW, DataFolder, Once, record
 from tests.support.process import wait_until
 from tests.support.project import ROOT
@@ -117,7 +117,7 @@ def test_wide_tables(loaded: DataFolder) -> None:
     """A table that is too wide is cut in its widest columns; if that is not enough, each row becomes a record."""
     (statement,) = statements("select repeat('x', 100) as long, 'kept' as short, 7 as n")
     shown = {}
-    with open_session(loaded.root, loaded.now) as session:
+    with open_folder(loaded.root, loaded.now) as session:
         for width in (80, 20):
             file = io.BytesIO()
             assert session.run(statement, partial(write_table, file=file, width=width))
@@ -139,7 +139,7 @@ def test_more_rows_than_are_shown(loaded: DataFolder) -> None:
 def test_order_is_kept(loaded: DataFolder) -> None:
     """Rows keep the statement's order."""
     rows = json.loads(usage(loaded, "select i from range(300000) r(i) order by hash(i), i", "--format", "json").stdout)
-    with open_session(loaded.root, None) as session:
+    with open_folder(loaded.root, None) as session:
         (statement,) = statements("select hash(i) as h from range(300000) r(i) order by i")
         hashes = session.run(statement, lambda reader: reader.read_all()["h"].to_pylist())
     assert [row["i"] for row in rows] == sorted(range(300_000), key=lambda i: (hashes[i], i))

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.analysis.session import Limits, QueryError, open_session
+from pipeline.analysis.session import Limits
+from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import statements
 from pipeline.commands.app import app
-from tests.support.asking import rows
+from tests.support.asking import open_folder, rows
 from tests.support.data_folder import DataFolder
 from tests.support.forked_command import command
 from tests.support.process import COMMAND, ENVIRONMENT, wait_until
@@ -66,7 +67,7 @@ def test_stopped_while_nobody_reads(folder: DataFolder, temporary: Path) -> None
 def test_the_spill(folder: DataFolder) -> None:
     """What a statement may write to the temporary folder is limited, and the message says by which setting."""
     asked = "select md5(range::varchar) || repeat('x', 500) || range as m from range(300000) order by m"
-    with open_session(folder.root, None, Limits("50MB", "10MB")) as session, pytest.raises(QueryError) as failed:
+    with open_folder(folder.root, None, Limits("50MB", "10MB")) as session, pytest.raises(QueryError) as failed:
         rows(session, asked)
     assert "USAGE_SQL_SPILL" in str(failed.value)
 
@@ -82,7 +83,7 @@ def test_sizes(folder: DataFolder, size: str) -> None:
 def test_rows_come_as_they_are_made(folder: DataFolder) -> None:
     """A result of any length takes little memory: its first rows are there before its last ones are made."""
     (statement,) = statements("from range(1000000000000)")
-    with open_session(folder.root, None) as session:
+    with open_folder(folder.root, None) as session:
         assert session.run(statement, lambda reader: next(iter(reader)).num_rows) > 0
 
 
@@ -95,7 +96,7 @@ def test_a_reader_that_wants_no_more(folder: DataFolder) -> None:
 def test_no_threads_are_left(folder: DataFolder) -> None:
     """A session leaves no thread behind, whether its statement ended or not."""
     before = threading.active_count()
-    with open_session(folder.root, None) as session:
+    with open_folder(folder.root, None) as session:
         rows(session, "select 1")
         with pytest.raises(QueryError):
             rows(session, "select error('x')")

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pipeline.analysis.session import open_session
-from tests.support.asking import rows
+from tests.support.asking import open_folder, rows
 from tests.support.data_folder import DataFolder
 
 INSTANTS = [
@@ -40,7 +39,7 @@ INSTANTS = [
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, object]]:
     """Return what each expression is, as a column of its own and in a list."""
-    with open_session(tmp_path_factory.mktemp("values"), None) as session:
+    with open_folder(tmp_path_factory.mktemp("values"), None) as session:
         (plain,) = rows(session, "select " + ", ".join(text for text, _ in INSTANTS))
         (listed,) = rows(session, "select " + ", ".join(f"[{text}]" for text, _ in INSTANTS))
     return list(zip(plain, listed, strict=True))
@@ -64,7 +63,7 @@ def test_nested(folder: DataFolder) -> None:
           union_value(a := timestamp '-infinity'), [[{'a': time '24:00:00'}], null, []]
         union all
         select null, null, null, null, null, null"""
-    with open_session(folder.root, None) as session:
+    with open_folder(folder.root, None) as session:
         full, empty = rows(session, asked)
     assert full == (
         *(["infinity", None], [1, 2], {"a": "infinity", "b": None}, {"infinity": [1]}),
@@ -76,7 +75,7 @@ def test_nested(folder: DataFolder) -> None:
 def test_mixed_batches(folder: DataFolder) -> None:
     """Ordinary instants are the same, alone or beside infinity."""
     moments = "select timestamp '2026-01-01' + to_microseconds(i * 123456) from range(50) r(i)"
-    with open_session(folder.root, None) as session:
+    with open_folder(folder.root, None) as session:
         alone = rows(session, moments)
         beside = rows(session, f"{moments} union all select timestamp 'infinity'")
     assert beside == [*alone, ("infinity",)]

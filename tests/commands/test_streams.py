@@ -38,6 +38,8 @@ COMMANDS: Final = {
     "sql explain": ["sql", "explain from events"],
     "sql error": ["sql", "from nowhere"],
     "sql of several": ["sql", "select 1; select 2"],
+    "files": ["files"],
+    "files --json": ["files", "--table", "cube", "--json"],
     "sample": ["sample", "--events", "1", "--workspaces", "1", "--out", "sample", "--force"],
     "tz-diff": ["tz-diff", "installed", "installed"],
     "keys create": ["keys", "create", "--workspace", WORKSPACE, "--user", USER],

@@ -2,8 +2,8 @@
 create macro internal.cube_rows(workspaces) as table
 with stored as (
   from read_parquet(
-    data_pattern() || '/cube/workspace_id=' || workspaces || '/*/*.parquet',
-    allow_empty := true,
+    internal.files(listed_cube(), data_pattern() || '/cube/workspace_id=' || workspaces || '/*/*.parquet', workspaces),
+    allow_empty := internal.may_be_none(listed_cube(), workspaces),
     filename := true,
     hive_partitioning := true,
     hive_types := {workspace_id: varchar, month: varchar},

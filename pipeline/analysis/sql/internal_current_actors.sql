@@ -6,5 +6,7 @@ select
     when listed.file is null then error('a run published new files: repeat the statement')
     else listed.file
   end as file
-from glob(data_pattern() || '/actors/workspace_id=' || workspaces || '/*/*.parquet') as listed
+from glob(
+  internal.files(listed_actors(), data_pattern() || '/actors/workspace_id=' || workspaces || '/*/*.parquet', workspaces)
+) as listed
 right join internal.manifest(workspaces) as named on listed.file = data_folder() || '/' || named.actors;

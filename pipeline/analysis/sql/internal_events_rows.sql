@@ -2,8 +2,8 @@
 create macro internal.events_rows(workspaces) as table
 with stored as (
   from read_parquet(
-    data_pattern() || '/events/workspace_id=' || workspaces || '/*/*.parquet',
-    allow_empty := true,
+    internal.files(listed_events(), data_pattern() || '/events/workspace_id=' || workspaces || '/*/*.parquet', workspaces),
+    allow_empty := internal.may_be_none(listed_events(), workspaces),
     hive_partitioning := true,
     hive_types := {workspace_id: varchar, day: date},
     hive_types_autocast := false

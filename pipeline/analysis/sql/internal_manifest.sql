@@ -1,8 +1,13 @@
--- one row per (workspace, month) of one workspace, or with `*` of all: the current files
+-- one row per (workspace, month) of one workspace, or with `*` of all: the current files, relative to the data folder.
+-- Manifests name them, or `internal.months` where the files are listed
 create macro internal.manifest(workspaces) as table
 with manifests as (
   from read_json(
-    data_pattern() || '/manifests/' || workspaces || '.json',
+    internal.files(
+      if(listed_cube() is null, null, ''),
+      data_pattern() || '/manifests/' || workspaces || '.json',
+      workspaces
+    ),
     allow_empty := true,
     format := 'newline_delimited',
     columns := {workspace_id: 'varchar', months: 'map(varchar, struct(cube varchar, actors varchar))'}
@@ -11,4 +16,8 @@ with manifests as (
   select null::varchar as workspace_id, null::map(varchar, struct(cube varchar, actors varchar)) as months where false
 )
 select workspace_id, unnest(map_values(months), recursive := true)
-from manifests;
+from manifests
+union all by name
+select workspace_id, cube, actors
+from internal.months
+where workspaces in ('*', workspace_id);

@@ -1,7 +1,10 @@
 -- one row per rejected line
 create view quarantine as
 with stored as (
-  from read_parquet(data_pattern() || '/quarantine/*.parquet', allow_empty := true)
+  from read_parquet(
+    internal.files(listed_quarantine(), data_pattern() || '/quarantine/*.parquet', '*'),
+    allow_empty := internal.may_be_none(listed_quarantine(), '*')
+  )
   union all by name
   from internal.quarantine
 )

@@ -1,7 +1,10 @@
 -- one row per published slice of a run; most runs have one slice
 create view runs as
 with lines as (
-  from read_ndjson_objects(data_pattern() || '/runs/*.jsonl', allow_empty := true)
+  from read_ndjson_objects(
+    internal.files(listed_runs(), data_pattern() || '/runs/*.jsonl', '*'),
+    allow_empty := internal.may_be_none(listed_runs(), '*')
+  )
   union all by name
   select null::json as json where false
 )

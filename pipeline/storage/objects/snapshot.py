@@ -76,6 +76,13 @@ class Snapshot:
             return cls(client)
         return cls(client, decode_root(content.bytes), content.found.etag, content.found.stored)
 
+    def latest(self) -> "Snapshot":
+        """Return what is published now: this snapshot, unless the root is another one."""
+        content = self.client.get(ROOT, unless=self.etag or "")
+        if content is None:
+            return self
+        return Snapshot(self.client, decode_root(content.bytes), content.found.etag, content.found.stored)
+
     def index(self, shard: str) -> IndexShard:
         """Return a shard of the index; an empty one if there is none."""
         if shard not in self._index:

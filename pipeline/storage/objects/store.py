@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -48,12 +49,17 @@ class ObjectStore:
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the shards behind that were read: another process reads those that it needs."""
         bare = Snapshot(self.snapshot.client, self.snapshot.root, self.snapshot.etag, self.snapshot.stored)
-        return _restored, (bare, self._scratch, self._shared)
+        return partial(ObjectStore, shared=self._shared), (bare, self._scratch)
 
     @property
     def client(self) -> Client:
         """Return what speaks to the store."""
         return self.snapshot.client
+
+    def latest(self) -> "ObjectStore":
+        """Return the store as of the root that is current now; itself if that is still the same."""
+        snapshot = self.snapshot.latest()
+        return self if snapshot is self.snapshot else ObjectStore(snapshot, self._scratch, shared=self._shared)
 
     @contextmanager
     def moved(self, parent: Path | None) -> Iterator["ObjectStore"]:
@@ -65,7 +71,7 @@ class ObjectStore:
 
     def exists(self, uri: str) -> bool:
         """Return whether a file is published."""
-        return self._file(uri) is not None
+        return self.snapshot.file(uri) is not None
 
     def size(self, uri: str) -> int:
         """Return the size of a published file in bytes.
@@ -75,13 +81,17 @@ class ObjectStore:
         """
         return self._known(uri).size
 
+    def address(self, uri: str) -> str:
+        """Return the URL of the object of a published file, e.g. `s3://bucket/prefix/…`."""
+        return f"{self.client.location.url}/{object_key(uri, self._known(uri).name)}"
+
     def read(self, uri: str) -> bytes | None:
         """Return the content of a small published file, or None if there is none.
 
         Raises:
             DamagedError: it is not as it was written.
         """
-        file = self._file(uri)
+        file = self.snapshot.file(uri)
         try:
             return None if file is None else self.client.read(object_key(uri, file.name), file)
         except LayoutError as error:
@@ -136,8 +146,8 @@ class ObjectStore:
 
     def digests(self, uris: Collection[str]) -> dict[str, Digest]:
         """Return the digests of published files by path; all are known."""
-        self._load(uris)
-        files = ((uri, self._file(uri)) for uri in uris)
+        self.snapshot.load(index=map(shard_of_path, uris))
+        files = ((uri, self.snapshot.file(uri)) for uri in uris)
         return {uri: Digest(file.size, file.checksum) for uri, file in files if file is not None}
 
     def workspaces(self) -> list[str]:
@@ -260,17 +270,11 @@ class ObjectStore:
         packed.unlink()
         return unfinished.rename(path)
 
-    def _file(self, uri: str) -> StoredFile | None:
-        return self.snapshot.file(uri)
-
     def _known(self, uri: str) -> StoredFile:
-        file = self._file(uri)
+        file = self.snapshot.file(uri)
         if file is None:
             raise FileNotFoundError(uri)
         return file
-
-    def _load(self, uris: Iterable[str]) -> None:
-        self.snapshot.load(index=map(shard_of_path, uris))
 
     def _shards(self, folder: str) -> list[IndexShard]:
         """Return the shards of the index that may have files below a folder."""
@@ -282,10 +286,6 @@ class ObjectStore:
         wanted = {shard_of(parts[1].partition("=")[2])} if of_workspace else set(root.index)
         self.snapshot.load(index=wanted)
         return [self.snapshot.index(shard) for shard in sorted(wanted)]
-
-
-def _restored(snapshot: Snapshot, scratch: Scratch, shared: bool) -> ObjectStore:
-    return ObjectStore(snapshot, scratch, shared=shared)
 
 
 def _months(workspace_id: str, workspace: StoredWorkspace) -> dict[str, Month]:

@@ -1,0 +1,140 @@
+"""`usage files`: list the current files of the tables, so that other tools read exactly one snapshot.
+
+Writes paths or URLs to stdout, or a DuckDB database over them to a file.
+"""
+
+import re
+import tempfile
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.app import app
+from pipeline.commands.exit_codes import FAILED
+from pipeline.commands.interrupts import interruptible
+from pipeline.commands.options import DataDir, refuse, settings
+
+if TYPE_CHECKING:
+    from pipeline.analysis.current import Selection
+    from pipeline.storage.store import Store
+
+
+class Table(StrEnum):
+    """The tables."""
+
+    EVENTS = "events"
+    CUBE = "cube"
+    ACTORS = "actors"
+    QUARANTINE = "quarantine"
+
+
+_days = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?", re.ASCII).fullmatch
+
+
+@app.command()
+def files(
+    table: Annotated[
+        list[Table] | None, typer.Option("--table", help="A table; repeat for more.", show_default="events")
+    ] = None,
+    workspace: Annotated[
+        list[str] | None, typer.Option(help="UUID of a workspace; repeat for more.", show_default="all")
+    ] = None,
+    days: Annotated[
+        str | None,
+        typer.Option(metavar="FROM..TO", help="UTC days, such as 2026-11-01..2026-11-30.", show_default="all"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    duckdb: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a DuckDB database over the files instead.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --duckdb replace an existing file.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List the current files of the tables, for tools that read Parquet.
+
+    All files are of one snapshot. On an object store, they stay as they are until 15 minutes after a later commit
+    replaced them. In a data folder, a later run replaces them at once.
+
+    Exit codes: 0 done; 1 a run published something meanwhile, or the files cannot be listed; 2 wrong options.
+    """
+    from pipeline.storage.opened import open_store
+
+    found = settings(data_dir=data_dir)
+    wanted = _selection(workspace, days)
+    tables = table or [Table.EVENTS]
+    if duckdb is None and force:
+        refuse("--force needs --duckdb")
+    if (workspace or days) and Table.QUARANTINE in tables:
+        refuse("--workspace and --days cannot select files of the quarantine, which has the lines of whole raw files")
+    if isinstance(found.data, Path):
+        if not found.data.is_dir():
+            refuse(f"{found.data}: no such folder")
+        if duckdb is not None:
+            refuse("--duckdb is for an object store: in a data folder, usage.duckdb is kept up to date by every run")
+    if duckdb is not None and (table or as_json):
+        refuse("--duckdb takes no --table and no --json: the database has all tables")
+    with interruptible():
+        try:
+            with open_store(found) as store:
+                if duckdb is not None and not isinstance(found.data, Path):
+                    _write(duckdb, store, found.data.url, wanted, force=force)
+                else:
+                    _print(store, tables, wanted, as_json=as_json)
+        except FileNotFoundError:
+            typer.echo("error: a run published new files: run this again", err=True)
+            raise typer.Exit(FAILED) from None
+
+
+def _selection(workspace: list[str] | None, days: str | None) -> "Selection":
+    from pipeline.analysis.current import Selection
+    from pipeline.contract import formats
+
+    try:
+        workspaces = sorted({formats.uuid(text) for text in workspace or ()})
+    except formats.FormatError as error:
+        refuse(f"--workspace must be a UUID, not {str(error)!r}")
+    if days is None:
+        return Selection(workspaces)
+    try:
+        first, last = (date.fromisoformat(day).isoformat() for day in _bounds(days))
+    except ValueError:
+        refuse(f"--days must be a UTC day, or two such as 2026-11-01..2026-11-30, not {days!r}")
+    return Selection(workspaces, first, last)
+
+
+def _bounds(days: str) -> tuple[str, str]:
+    """Return the first and the last day.
+
+    Raises:
+        ValueError: the text is neither a day nor two.
+    """
+    found = _days(days)
+    if found is None:
+        raise ValueError(days)
+    return found[1], found[2] or found[1]
+
+
+def _print(store: "Store", tables: list[Table], wanted: "Selection", *, as_json: bool) -> None:
+    import msgspec
+
+    from pipeline.analysis.current import current_files
+
+    for table in dict.fromkeys(tables):
+        for file in current_files(store, table, wanted):
+            typer.echo(msgspec.json.encode(file) if as_json else file.path)
+
+
+def _write(path: Path, store: "Store", address: str, wanted: "Selection", *, force: bool) -> None:
+    from pipeline.analysis.current import write_database
+    from pipeline.commands import target
+    from pipeline.storage import destination
+
+    target.check(path, force=force)
+    with tempfile.TemporaryDirectory(prefix="usage-files-") as folder, destination.opened(path) as file:
+        written = Path(folder) / "usage.duckdb"
+        write_database(written, store, address, wanted)
+        file.write(written.read_bytes())
