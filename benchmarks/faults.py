@@ -50,6 +50,6 @@ class Restartable:
         self.kills += 1
 
     def _start(self, port: int) -> None:
-        options = {"workers": self._workers, "port": port, "settings": self._settings}
-        found = self._running.enter_context(served(self._data, None, **options))
+        service = served(self._data, None, workers=self._workers, port=port, settings=self._settings)
+        found = self._running.enter_context(service)
         self.url, self.pid = found.url, found.pid

@@ -234,7 +234,7 @@ def _follow(server: Restartable, fresh: Process) -> None:
 def _sequence(url: str) -> str:
     """Return the number of the commit that a service answers from."""
     with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310 - http on loopback
-        return re.findall(r"(?m)^usage_published_sequence (.+)$", answer.read().decode())[0]
+        return str(re.findall(r"(?m)^usage_published_sequence (.+)$", answer.read().decode())[0])
 
 
 def _compare(server: Restartable, fresh: Process, churn: Churn, report: Report) -> None:

@@ -108,13 +108,13 @@ class _Load:
             parts = self._list(paths, retry, accept)
         if rebuild:
             refuse_loss(rebuild, self._known - {part.source_file for part in parts})
-        slices = [parts] if rebuild else list(grouped(parts, lambda part: part.bytes, limits.slice_bytes)) or [[]]
         is_large = sum(part.bytes for part in parts) > limits.processes_bytes
         workers = max(session.workers, 2 if session.settings.cluster else 1) if is_large else 1
         complete = not paths and not retry and (rebuild is None or rebuild.everything)
         reports = []
         try:
             with self._executor(workers) as (pool, at_once):
+                slices = [parts] if rebuild else self._slices(parts, at_once)
                 for number, part in enumerate(slices, start=1):
                     # Only the last slice completes what was there when the files were listed.
                     everything = complete and number == len(slices)
@@ -122,6 +122,12 @@ class _Load:
         finally:
             session.clear("staging")  # leftovers of pieces of work that still ran when the run was stopped
         return results.joined(reports)
+
+    def _slices(self, parts: list[Part], at_once: int) -> list[list[Part]]:
+        """Return what each commit is to load; nothing if nothing is new."""
+        limits = self._limits
+        times = max(1, at_once // limits.slice_slots) if self._session.settings.cluster else 1
+        return list(grouped(parts, lambda part: part.bytes, limits.slice_bytes * times)) or [[]]
 
     @contextmanager
     def _executor(self, workers: int) -> Iterator[tuple[Executor, int]]:

@@ -44,6 +44,18 @@ def write(job: Job, uri: str, table: pa.Table) -> StagedFile:
     return file.close()
 
 
+def handed_over(job: Job, files: dict[int, StagedFile]) -> dict[int, StagedFile]:
+    """Let other pieces of work read complete files; return them with the names by which they are found."""
+    names = job.store.hand_over([file.uri for file in files.values()])
+    return {key: StagedFile(name, file.bytes) for name, (key, file) in zip(names, files.items(), strict=True)}
+
+
+def read_all(job: Job, files: list[StagedFile], schema: pa.Schema) -> pa.Table:
+    """Return the rows of several files."""
+    job.store.gather([file.uri for file in files])
+    return pa.concat_tables([schema.empty_table(), *(read(job, file.uri, schema) for file in files)])
+
+
 def read(job: Job, uri: str, schema: pa.Schema) -> pa.Table:
     """Return a table whose file is mapped into memory: only the parts that are used are read."""
     with pa.memory_map(str(job.store.local(uri))) as file, pa.ipc.open_stream(file) as stream:

@@ -18,6 +18,9 @@ class Limits(msgspec.Struct, frozen=True):
     """How much is done at once. With these limits, all processes of a run together stay below 1 GiB."""
 
     slice_bytes: int = 4_000_000_000  # of logs in one commit: its staged files must fit on the disk
+    # On a cluster, where each machine has only its share of them, so much for each so many slots: with less, most slots
+    # would wait for the last pieces of each step.
+    slice_slots: int = 16
     bucket_bytes: int = 48_000_000  # of logs in a bucket: its rows must fit into memory
     buckets: int = 256  # a shuffle keeps a file open for each
     processes_bytes: int = 8_000_000  # with fewer bytes of logs, a run ends before other processes have started

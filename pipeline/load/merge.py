@@ -123,8 +123,7 @@ def _stage(table: str, number: int, rows: pa.Table, instants: str, job: Job) -> 
         group: arrow_files.write(job, f"{job.staging}/{table}/{number}-{group}.arrow", found)
         for group, found in month_groups.dealt(rows.combine_chunks(), instants, job.groups)
     }
-    job.store.hand_over([file.uri for file in staged.values()])
-    return staged
+    return arrow_files.handed_over(job, staged)
 
 
 def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
@@ -162,7 +161,7 @@ def _passes(bucket: Bucket, job: Job) -> Iterator[tuple[pa.Table, list[_Day]]]:
 
 def _read(bucket: Bucket, job: Job) -> pa.Table:
     """Return the versions that were read from raw files, with the columns of `ROWS`."""
-    read = pa.concat_tables([ROWS.empty_table(), *(arrow_files.read(job, file.uri, ROWS) for file in bucket.rows)])
+    read = arrow_files.read_all(job, bucket.rows, ROWS)
     if bucket.without:
         read = read.filter(pc.invert(pc.is_in(read["source"], pa.array(bucket.without, pa.int32()))))
     return read

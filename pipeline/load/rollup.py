@@ -102,6 +102,7 @@ def _write(
     written: dict[_Month, Operation] = {}
     uris = list(stored_files.values())
     known = job.store.digests([uri for uri in uris if uri is not None])
+    job.store.gather([file.uri for file in day_files])
     for part, stored in portions(job.store, uris, schema, threads, job.limits.stored_month_bytes, known):
         months = keys[part]
         new = (_between(arrow_files.read(job, file.uri, columns), months[0][0], months[-1][0]) for file in day_files)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from pipeline.contract.calendar import DAY_US, utc_day
-from pipeline.load.arrow_files import ArrowFile
+from pipeline.load.arrow_files import ArrowFile, handed_over
 from pipeline.load.job import Job
 from pipeline.load.redaction import redact
 from pipeline.load.results import StagedFile
@@ -38,6 +38,7 @@ def divide(large: LargeBucket, job: Job) -> list[list[StagedFile]]:
     """Shuffle the rows of one bucket into several; return the files of each."""
     # Hashes that are equal modulo `buckets` have `pieces` different values modulo the product.
     shuffle = Shuffle(job, job.buckets * large.pieces)
+    job.store.gather([staged.uri for staged in large.rows])
     for staged in large.rows:
         with pa.OSFile(str(job.store.local(staged.uri))) as file, pa.ipc.open_stream(file) as stream:
             for rows in stream:
@@ -101,9 +102,7 @@ class Shuffle:
         """Write the remaining rows; return the files by bucket."""
         self._deal_approved()
         self._deal_waiting()
-        staged = {bucket: file.close() for bucket, file in self._files.items()}
-        self._job.store.hand_over([file.uri for file in staged.values()])
-        return staged
+        return handed_over(self._job, {bucket: file.close() for bucket, file in self._files.items()})
 
     def _deal_approved(self) -> None:
         if len(self._approval):

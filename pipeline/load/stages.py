@@ -129,9 +129,8 @@ def _batches(parts: list[Part], job: Job) -> list[Batch]:
 def _read(batch: Batch, job: Job) -> BatchResult:
     shuffle = Shuffle(job, job.buckets)
     results = [(read if part.retry is None else retry)(part, number, job, shuffle) for number, part in batch.parts]
+    # Splits are of files of this machine, so what they staged is at hand for `join`.
     splits = {number for number, part in batch.parts if part.end}
-    of_splits = [operation for result in results if result.number in splits for operation in result.operations]
-    job.store.hand_over([operation.staged for operation in of_splits if operation.kind == "replace"])
     whole = [result for result in results if result.number not in splits]
     delivered = iter(job.store.deliver([operation for result in whole for operation in result.operations]))
     for result in whole:

@@ -71,8 +71,12 @@ class FolderStore(msgspec.Struct, frozen=True):
         """Return the path at which a file is staged."""
         return self.path(uri)
 
-    def hand_over(self, uris: list[str]) -> None:
-        """Let other pieces of work read files that this one staged; on a folder, they can already."""
+    def hand_over(self, uris: list[str]) -> list[str]:
+        """Return the names as they are: on a folder, other pieces of work find what was staged."""
+        return uris
+
+    def gather(self, uris: list[str]) -> None:
+        """Do nothing: the files are at hand."""
 
     def deliver(self, operations: list[Operation]) -> list[Operation]:
         """Return the operations as they are: on a folder, a commit finds what was staged."""
@@ -224,11 +228,10 @@ class FolderStore(msgspec.Struct, frozen=True):
         if digest is None:
             return
         try:
-            found = digests.of_file(self.path(uri))
+            if digests.of_file(self.path(uri)) != digest:
+                raise DamagedError(uri, digests.WHY)
         except OSError as error:
             raise DamagedError(uri, error.strerror or str(error)) from None
-        if found != digest:
-            raise DamagedError(uri, digests.WHY)
 
     def folder(self, uri: str) -> Path:
         """Return the path of a folder on disk, which is created where it is absent."""

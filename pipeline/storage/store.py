@@ -176,8 +176,11 @@ class Store(Protocol):
             FileNotFoundError: there is no file at `staged`.
         """
 
-    def hand_over(self, uris: list[str]) -> None:
-        """Let other pieces of work read files that this one staged."""
+    def hand_over(self, uris: list[str]) -> list[str]:
+        """Let other pieces of work read files that this one staged; return the names by which they find them."""
+
+    def gather(self, uris: list[str]) -> None:
+        """Prepare to read files that other pieces of work handed over, all of which `local` will be asked for."""
 
     def deliver(self, operations: list[Operation]) -> list[Operation]:
         """Bring the files that a piece of work staged to where a commit can publish them.

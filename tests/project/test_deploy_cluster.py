@@ -33,7 +33,7 @@ RUN_CODE: Final = {"scheduler": 8786, "worker": 8788}  # ports whose peers can r
 MIB: Final = {"Mi": 1, "Gi": 1024}
 
 
-def of_file(parts: list[tuple[str, Any]]) -> Any:
+def of_file(parts: list[tuple[str, Any]]) -> pytest.MarkDecorator:
     """Return a decorator that runs a test for each part, named by its file."""
     return pytest.mark.parametrize(("file", "part"), parts, ids=[file for file, _ in parts])
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks import churn, faults, soak
+from benchmarks.consistency_reader import ACTIVITY, LANGUAGE, SUMMARY
 from benchmarks.serving import Process
 from tests.support.forked_command import command
 from tests.support.missing import skip
@@ -21,7 +22,7 @@ from tests.support.process import service
 from tests.support.victim import Victim
 
 # What is compared of each workspace at the end, where there is little time.
-PATHS = [f"{soak.SUMMARY}?range=90d&activity_view=monthly", f"{soak.LANGUAGE}?range=60d", f"{soak.ACTIVITY}?limit=100"]
+PATHS = [f"{SUMMARY}?range=90d&activity_view=monthly", f"{LANGUAGE}?range=60d", f"{ACTIVITY}?limit=100"]
 
 
 def run_forked(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice, takewhile
 from time import monotonic
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from pipeline.load.piece import Slot
 
 _CONNECT_SECONDS: Final = 10
 _WORKERS_SECONDS: Final = 30
+_AT_ONCE: Final = 64  # results fetched together: one at a time would take as long as a small piece
 _LOOK_SECONDS: Final = 5  # how often it is looked for workers while a piece is waited for
 # How often a piece may end with the death of its worker. Dask's own limit of 3 is reached by machines that go away;
 # this one only by a piece that kills its workers, such as by its memory.
@@ -94,16 +96,20 @@ class _Pool(Pieces):
     def _results(self, futures: list[Any]) -> Iterator[Any]:
         try:
             while futures:
-                yield self._result(futures.pop())
+                ready = list(islice(takewhile(_is_finished, reversed(futures)), _AT_ONCE)) or futures[-1:]
+                results = self._gathered(ready)
+                del futures[-len(ready) :], ready
+                yield from results
         finally:
             if futures:
                 self._client.cancel(futures, force=True)
 
-    def _result(self, future: Any) -> Any:
+    def _gathered(self, futures: list[Any]) -> Any:
+        """Return the results of pieces that have finished, or wait for that of one piece."""
         since = monotonic()
         while True:
             try:
-                return future.result(timeout=min(_LOOK_SECONDS, self._patience))
+                return self._client.sync(self._gather, futures, callback_timeout=min(_LOOK_SECONDS, self._patience))
             except distributed.KilledWorker as error:
                 raise ClusterError(
                     f"a piece of work ended {error.allowed_failures + 1} workers, the last one at"
@@ -112,12 +118,19 @@ class _Pool(Pieces):
             except (CancelledError, OSError) as error:  # a time-out is an OSError, too
                 if self._client.status != "running" or isinstance(error, CancelledError):
                     raise ClusterError(f"the scheduler at {self._address} is gone; nothing was published") from None
-                if future.done():
+                if any(future.status == "error" for future in futures):
                     raise
             if self._client.nthreads():
                 since = monotonic()
             elif monotonic() - since >= self._patience:
                 raise ClusterError(f"all workers of the scheduler at {self._address} are gone; nothing was published")
+
+    async def _gather(self, futures: list[Any]) -> Any:
+        return await self._client.gather(futures, asynchronous=True)
+
+
+def _is_finished(future: Any) -> bool:
+    return bool(future.status == "finished")
 
 
 def _here() -> Worker:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-import pyarrow as pa
 
 from pipeline.contract.layout import IndexShard, LayoutError, StoredFile, StoredWorkspace
 from pipeline.contract.object_client import Client
@@ -21,6 +20,7 @@ from pipeline.contract.object_names import object_key, object_name, shard_of, sh
 from pipeline.contract.tables import Month, Published
 from pipeline.storage import digests
 from pipeline.storage.digests import EMPTY, Digest
+from pipeline.storage.objects import handover
 from pipeline.storage.objects.scratch import Scratch, scratch
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.store import TABLES, DamagedError, Operation, decoded
@@ -29,8 +29,7 @@ from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 _Value = TypeVar("_Value", bound=msgspec.Struct)
 
 _STAGING: Final = "staging/"
-_THREADS: Final = 8  # files that a piece of work puts at a time
-_PORTION_BYTES: Final = 4 << 20
+_THREADS: Final = 8  # files that a piece of work puts or fetches at a time
 
 
 class ObjectStore:
@@ -109,7 +108,7 @@ class ObjectStore:
             DamagedError: it is not as it was written.
         """
         if uri.startswith(_STAGING):
-            return self._staged_copy(uri)
+            return self.scratch(uri) if self._shared else handover.fetch(self.client, self._scratch, uri)
         file = self._known(uri)
         try:
             return self._scratch.fetch(object_key(uri, file.name), file)
@@ -213,18 +212,15 @@ class ObjectStore:
         known = digests.of_file(self.scratch(staged)) if digest is None else digest
         return Operation("replace", final, staged, known.size, known.checksum)
 
-    def hand_over(self, uris: list[str]) -> None:
-        """Put staged files where other machines find them, compressed, unless all pieces share the scratch folder."""
-        if self._shared:
-            return
-        for uri in uris:
-            packed = self.scratch(f"{uri}.zst")
-            with self.scratch(uri).open("rb") as file, pa.CompressedOutputStream(str(packed), "zstd") as target:
-                while portion := file.read(_PORTION_BYTES):
-                    target.write(portion)
-            known = digests.of_file(packed)
-            self.client.create(uri, packed, StoredFile(uri, known.size, known.checksum))
-            packed.unlink()
+    def hand_over(self, uris: list[str]) -> list[str]:
+        """Put staged files where other machines find them, unless all pieces share the scratch folder."""
+        return uris if self._shared else handover.hand_over(self.client, self._scratch, uris)
+
+    def gather(self, uris: list[str]) -> None:
+        """Fetch what other pieces of work handed over, several files at a time."""
+        if not self._shared:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                list(pool.map(self.local, uris))
 
     def deliver(self, operations: list[Operation]) -> list[Operation]:
         """Put the files that a piece of work staged, each under a name that nobody else uses.
@@ -254,21 +250,6 @@ class ObjectStore:
         self.client.create(object_key(operation.final, name), path, stored)
         path.unlink()
         return Operation("replace", operation.final, name, digest.size, digest.checksum)
-
-    def _staged_copy(self, uri: str) -> Path:
-        path = self.scratch(uri)
-        if self._shared or path.exists():
-            return path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        packed = self.scratch(f"{uri}.zst")
-        with packed.open("wb") as file:
-            file.writelines(self.client.stream(uri))
-        unfinished = self.scratch(f"{uri}.part")
-        with pa.CompressedInputStream(pa.OSFile(str(packed)), "zstd") as source, unfinished.open("wb") as target:
-            while portion := source.read(_PORTION_BYTES):
-                target.write(portion)
-        packed.unlink()
-        return unfinished.rename(path)
 
     def _known(self, uri: str) -> StoredFile:
         file = self.snapshot.file(uri)

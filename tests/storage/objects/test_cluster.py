@@ -10,6 +10,7 @@ pytest.importorskip("distributed")
 from pipeline.contract.object_client import Client
 from pipeline.load.job import Limits
 from pipeline.load.progress import Progress
+from pipeline.run import run
 from pipeline.storage.opened import open_store
 from tests.support.both import Both
 from tests.support.dask_cluster import Cluster, cluster
@@ -70,6 +71,13 @@ def test_tables(both: Both) -> None:
     both.run(limits=SMALL)
     both.compare()
     assert list(both.client.list("staging")) == []
+
+
+def test_slices(both: Both) -> None:
+    """A commit loads the more, the more slots the cluster has."""
+    largest = max(found.size for found in both.client.list("raw"))
+    limits = msgspec.structs.replace(SMALL, slice_bytes=largest, slice_slots=1)  # of three objects, for two slots
+    assert run(both.settings[1], both.now, limits=limits).sequence == 2
 
 
 @pytest.mark.parametrize("stage", ["validate", "merge", "rollup"])

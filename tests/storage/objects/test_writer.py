@@ -155,11 +155,16 @@ def test_other_machine(client: Client) -> None:
     with object_writer.opened(client, shared=False) as writer:
         store = writer.store
         store.folder("staging/RUN1/a")
-        store.scratch("staging/RUN1/a/rows").write_bytes(b"rows" * 1000)
-        store.hand_over(["staging/RUN1/a/rows"])
+        contents = {f"staging/RUN1/a/{name}": name.encode() * 1000 for name in ("rows", "", "more")}
+        for uri, content in contents.items():
+            store.scratch(uri + "-").write_bytes(content)
+        names = store.hand_over([uri + "-" for uri in contents])
+        (pack,) = client.list("staging")
+        assert {name.rpartition("/")[0] for name in names} == {pack.key}
         with pickle.loads(pickle.dumps(store)).moved(None) as there:
             assert there.scratch("x") != store.scratch("x")
-            assert there.local("staging/RUN1/a/rows").read_bytes() == b"rows" * 1000
+            there.gather(names[:2])
+            assert [there.local(name).read_bytes() for name in names] == [*contents.values()]
             (operation,) = there.deliver([there.stage("staging/RUN1/b/0", events_path(W, "2026-11-05"), b"events")])
         writer.clear("staging/RUN1")
         assert [found.key for found in client.list("staging")] == []
