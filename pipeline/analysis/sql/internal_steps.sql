@@ -69,5 +69,5 @@ select
   least(ends, closes) as ends
 from steps, asked
 -- A day that the zone skipped has no length, and is in the window if its start is.
-where starts < closes and (ends > opens or starts >= opens)
+where opens < closes and starts < closes and (ends > opens or starts >= opens)
 order by 2, 1;
