@@ -1,7 +1,7 @@
 """Measure the read path against its references; needs `wrk`, minutes, and a few GB in the temporary folder.
 
-    python -m benchmarks.read [summary] [language] [feed] [unmodified] [zones] [uncached] [filtered] [cold] [history]
-        [memory] [workers] [engine] [--data DIR] [--events 375000] [--seconds 5] [--times 3]
+    python -m benchmarks.read [summary] [included] [language] [feed] [unmodified] [zones] [uncached] [filtered] [cold]
+        [history] [memory] [workers] [engine] [--data DIR] [--events 375000] [--seconds 5] [--times 3]
 
 Uses one worker and 16 connections. `--data` is a folder that `usage sample --now 2026-11-24T00:00:00Z` filled and
 `usage run` loaded; without it one is made. Rates are answers per second. They alternate with those of a Litestar
@@ -53,6 +53,28 @@ class Figures:
     def summary(self) -> str:
         """One summary, repeated ÷ the static route."""
         return self._beside([SUMMARY])
+
+    def included(self) -> str:
+        """Summaries with comparison and pace ÷ those without: one, repeated; then others that are new, one by one."""
+        data, key = self._sample(), self._key()
+        more = "include=comparison,pace"
+        paths = [path for path in random.Random(1).sample(EVERYTHING, 2000) if path.startswith(SUMMARY)]  # noqa: S311
+        with served(data, NOW) as server:
+            pairs = [
+                (self._load(server, [f"{SUMMARY}?{more}"], key).rate, self._load(server, [SUMMARY], key).rate)
+                for _ in range(self._times)
+            ]
+            # Different questions, because what the first one leaves in memory helps the second.
+            taken = [
+                (ask(server, path, key)[0], ask(server, f"{other}&{more}", key)[0])
+                for path, other in zip(paths[::2], paths[1::2], strict=False)
+            ]
+        rates = statistics.median(plain / included for included, plain in pairs)
+        plain, included = (statistics.median(times) for times in zip(*taken, strict=True))
+        return (
+            f"repeated: {pairs[0][1]:,.0f} ÷ {pairs[0][0]:,.0f} a second = {rates:.2f} times as long\n"
+            f"new, {len(taken)} of each: {included:.2f} ÷ {plain:.2f} ms = {included / plain:.2f} times as long"
+        )
 
     def language(self) -> str:
         """One usage by language, repeated ÷ the static route."""
@@ -231,6 +253,7 @@ def _spread(taken: Sequence[float]) -> str:
 
 _NAMES = (
     "summary",
+    "included",
     "language",
     "feed",
     "unmodified",

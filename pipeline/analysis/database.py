@@ -18,6 +18,7 @@ import msgspec
 import pyarrow as pa
 from filelock import FileLock
 
+from pipeline.analysis.offsets import offsets
 from pipeline.analysis.spans import spans
 from pipeline.contract.calendar import zone_data_version
 from pipeline.contract.tables import ACTORS, CUBE, EVENTS, QUARANTINE
@@ -43,8 +44,9 @@ VIEWS: Final = (
 TABLE_MACROS: Final = (
     *("workspace_cube", "workspace_actors", "workspace_events", "workspace_event_languages"),
     *("local_days", "usage_daily", "usage_buckets", "usage_by_language", "usage_activity"),
+    *("usage_between", "usage_by_user", "usage_by_resource"),
 )
-SCALAR_MACROS: Final = ("instant", "local_today")
+SCALAR_MACROS: Final = ("instant", "local_today", "local_start")
 # What the public objects are made of; each comes after the ones it uses.
 _INTERNAL: Final = (
     *(
@@ -59,7 +61,11 @@ _INTERNAL: Final = (
     *("internal_languages_rows", "internal_directory_lines", "internal_member", "internal_is_uuid"),
     *("internal_is_one_of",),
 )
-_STATEMENTS: Final = (*_INTERNAL, *VIEWS, *SCALAR_MACROS, "internal_buckets", *TABLE_MACROS)
+_STATEMENTS: Final = (
+    *(*_INTERNAL, *VIEWS, *SCALAR_MACROS),
+    *("internal_buckets", "internal_steps", "internal_event_amounts"),
+    *TABLE_MACROS,
+)
 # The columns of the views, for when there is no file to read yet.
 _COLUMNS: Final = {"cube": CUBE, "actors": ACTORS, "events": EVENTS, "quarantine": QUARANTINE}
 _PARTITIONS: Final = {"cube": {"month": pa.string()}, "actors": {"month": pa.string()}, "events": {"day": pa.date32()}}
@@ -175,6 +181,7 @@ def _create_objects(connection: "duckdb.DuckDBPyConnection", folder: str, listed
     months = [dict(zip(_MONTHS.names, month, strict=True)) for month in listed.months] if listed else []
     _create_table(connection, "months", pa.Table.from_pylist(months, _MONTHS))
     _create_table(connection, "spans", pa.Table.from_pylist([span._asdict() for span in spans()]))
+    _create_table(connection, "offsets", pa.Table.from_pylist([offset._asdict() for offset in offsets()]))
     for name in _STATEMENTS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text())
     _set_folder(connection, folder, listed)

@@ -12,9 +12,11 @@ import pytest
 
 from pipeline.analysis.session import Session
 from pipeline.analysis.spans import LAST, spans
-from pipeline.contract.calendar import day_start, utc_day_start
+from pipeline.contract.calendar import DAY_US, QUARTER_US, day_start, rfc3339, utc_day_start
+from pipeline.contract.formats import instant
 from tests.hostile import ZONES
 from tests.support.asking import open_folder, records, rows
+from tests.support.data_folder import WORKSPACE, DataFolder, record
 from tests.support.world import RANGES, VIEWS, World
 from tests.support.zone_walk import EPOCH_DAY, FIRST, read_zone_file, walk_day_starts
 
@@ -105,6 +107,97 @@ def test_languages(world: World, session: Session) -> None:
         assert [
             {"locale_code": row["locale"], **{name: row[name] for name in names}} for row in theirs if row["locale"]
         ] == [{name: row[name] for name in ("locale_code", *names)} for row in data["languages"]], (zone, range_)
+
+
+def test_any_window(world: World, session: Session) -> None:
+    """`usage_between` counts what the oracle counts in each of its steps, and in all days as `usage_daily` does."""
+    measures = ("credits", "characters", "lines", "runs", "corrected", "audio_ms")
+    for number, (workspace, _, zone, range_, _) in enumerate(list(cases(world))[::2]):
+        step, back = ("15 minutes", "hour", "day", "week", "month")[number % 5], (3, 9, 40, 100, 200)[number % 5]
+        end = world.now - world.now % QUARTER_US - number * QUARTER_US
+        start, hour = end - back * DAY_US, number % 7
+        window = f"timestamp '{rfc3339(start)[:-1]}', timestamp '{rfc3339(end)[:-1]}'"
+        found = records(
+            session, f"from usage_between('{workspace.upper()}', '{zone}', {window}, '{step}', day_begins := {hour})"
+        )
+        for row in found:
+            used = world.oracle.amounts(workspace, instant(row["starts"]), instant(row["ends"]))
+            assert {name: row[name] for name in measures} == {name: used[name] for name in measures}, (zone, row)
+        assert sum(row["credits"] for row in found) == world.oracle.amounts(workspace, start, end)["credits"]
+        if step == "day":
+            first, last = (f"local_start('{zone}', local_today('{zone}') + {days})" for days in (1 - DAYS[range_], 1))
+            days = records(session, f"from usage_between('{workspace}', '{zone}', {first}, {last}, 'day')")
+            daily = records(session, f"from usage_daily('{workspace}', '{zone}', {DAYS[range_]})")
+            assert days == [{name: day[name] for name in days[0]} for day in daily]
+
+
+def test_users_and_resources(world: World, session: Session) -> None:
+    """Users and resources with the rest add up to the summary's totals, and each counts its own events."""
+    measures = ("credits", "characters", "lines", "runs", "corrected", "audio_ms")
+    asked = list(cases(world))[::2]
+    found = answers(world, "summary", [(token, {"timezone": zone, "range": r}) for _, token, zone, r, _ in asked])
+    for number, ((workspace, _, zone, range_, _), answer) in enumerate(zip(asked, found, strict=True)):
+        data = answer["data"]
+        totals = {
+            "credits": sum(day["credits"] for day in data["daily"]),
+            **{name: data[name]["total"] for name in ("characters", "lines", "runs", "corrected")},
+            "audio_ms": data["audio"]["total_ms"],
+        }
+        start, end = (instant(data["period"][name]) for name in ("start", "end"))
+        events = world.oracle.list_events(workspace, start, end)
+        for macro, keys in (("user", ("user_id",)), ("resource", ("resource_type", "resource_id"))):
+            most = number % 4 * 2 if number % 5 else 1000
+            days = f"local_today('{zone}') - {DAYS[range_] - 1}, local_today('{zone}')"
+            rows_ = records(session, f"from usage_by_{macro}('{workspace}', '{zone}', {days}, most := {most})")
+            assert {name: sum(row[name] for row in rows_) for name in measures} == totals, (macro, zone)
+            assert sum(row["events"] for row in rows_) == len(events)
+            own = [row for row in rows_ if row["part"] == macro]
+            assert len(own) <= most
+            credits_ = Counter[Any]()
+            for event in events:
+                if macro == "resource" or event.user_id is not None:
+                    credits_[tuple(getattr(event, key) for key in keys)] += event.credits
+            assert [row["credits"] for row in own] == sorted(credits_.values(), reverse=True)[:most]
+            assert all(credits_[tuple(row[key] for key in keys)] == row["credits"] for row in own)
+            rest = [row["part"] for row in rows_ if row["part"] != macro]
+            others = ["others"] if len(credits_) > most else []
+            system = macro == "user" and any(event.user_id is None for event in events)
+            assert rest == [*others, *(["no user"] if system else [])]
+
+
+def test_names_are_the_latest(folder: DataFolder) -> None:
+    """A user or resource that was renamed has its latest name; a resource without an id is one of its type."""
+    user = "c0000000-0000-4000-8000-00000000000a"
+    folder.drop(
+        "a.jsonl",
+        [
+            record(
+                str(number),
+                timestamp=f"2026-11-2{number}T10:00:00Z",
+                user={"id": user, "name": f"Name {number}"},
+                resource={"type": "voice", "id": id_, "name": f"Voice {number}"},
+                usage={"credits": number},
+            )
+            for number, id_ in enumerate(["v1", None, "v1", None])
+        ],
+    )
+    folder.run()
+    days = f"'{WORKSPACE}', 'UTC', '2026-11-20', '2026-11-24'"
+    with open_folder(folder.root, folder.now) as session:
+        assert rows(session, f"select user_id, user_name, events, credits from usage_by_user({days})") == [
+            (user, "Name 3", 4, 6)
+        ]
+        named = "select resource_type, resource_id, resource_name, events, credits"
+        assert rows(session, f"{named} from usage_by_resource({days})") == [
+            ("voice", None, "Voice 3", 2, 4),
+            ("voice", "v1", "Voice 2", 2, 2),
+        ]
+        for macro in ("user", "resource"):
+            for wrong in ("-1", "null"):
+                with pytest.raises(RuntimeError, match="most must be 0 or more"):
+                    rows(session, f"from usage_by_{macro}({days}, most := {wrong})")
+            with pytest.raises(RuntimeError, match="no days of a known time zone"):
+                rows(session, f"from usage_by_{macro}('{WORKSPACE}', 'Mars', '2026-11-20', '2026-11-24')")
 
 
 def test_activity(world: World, session: Session) -> None:

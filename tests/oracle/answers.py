@@ -60,14 +60,15 @@ class Oracle:
         for event in sorted(self.events, key=_timestamp):
             self._by_workspace.setdefault(event.workspace_id, []).append(event)
 
-    def _list_events(self, workspace: str, start_us: int, end_us: int) -> list[Event]:
+    def list_events(self, workspace: str, start_us: int, end_us: int) -> list[Event]:
+        """Return the events of a window, oldest first."""
         events = self._by_workspace.get(workspace.lower(), [])
         first, end = (bisect_left(events, edge_us, key=_timestamp) for edge_us in (start_us, end_us))
         return events[first:end]
 
     def _total(self, workspace: str, start_us: int, end_us: int) -> Totals:
         totals = Totals()
-        for event in self._list_events(workspace, start_us, end_us):
+        for event in self.list_events(workspace, start_us, end_us):
             totals.credits += event.credits
             totals.audio_ms += event.counted_audio_ms
             for amounts in event.languages.values():
@@ -99,12 +100,17 @@ class Oracle:
             "daily": [{"date": day.label, **self._point(workspace, day)} for day in days],
         }
 
+    def amounts(self, workspace: str, start_us: int, end_us: int) -> dict[str, int]:
+        """Return what was used in a window, with all runs as one number."""
+        totals = self._total(workspace, start_us, end_us)
+        return {**vars(totals), "runs": sum(totals.runs.values())}
+
     def comparison(
         self, workspace: str, zone: str, range_: str, now_us: int, as_of_us: int | None, kept_us: int = 0
     ) -> dict[str, Any]:
         """Return `data.comparison` of the summary, where everything before `kept_us` is erased."""
         rows = [
-            {**_period([window]), **self._amounts(workspace, window)}
+            {**_period([window]), **self.amounts(workspace, window.start_us, window.end_us)}
             for window in list_compared(zone, range_, now_us, as_of_us)
             if window.start_us >= kept_us
         ]
@@ -126,7 +132,7 @@ class Oracle:
         range_ = None if view else range_ or "30d"
         windows = list_buckets(zone, view, now_us) if view else list_days(zone, str(range_), now_us)
         by_locale: dict[str | None, Totals] = {None: Totals()}
-        for event in self._list_events(workspace, windows[0].start_us, windows[-1].end_us):
+        for event in self.list_events(workspace, windows[0].start_us, windows[-1].end_us):
             for locale, credits_ in event.share_credits().items():
                 by_locale.setdefault(locale, Totals()).credits += credits_
             for locale, amounts in event.languages.items():
@@ -175,7 +181,7 @@ class Oracle:
     ) -> list[dict[str, Any]]:
         """Return all matching events of GET /api/v1/usage/activity, newest first. A page is a slice of the list."""
         days = list_days(zone, range_, now_us)
-        events = self._list_events(workspace, days[0].start_us, days[-1].end_us)
+        events = self.list_events(workspace, days[0].start_us, days[-1].end_us)
         events = [event for event in events if action is None or event.action == action]
         events = [event for event in events if user_id is None or event.user_id == user_id.lower()]
         events.sort(key=lambda event: (event.timestamp, event.id), reverse=True)
@@ -208,10 +214,6 @@ class Oracle:
             "runs": sum(totals.runs.values()),
         }
 
-    def _amounts(self, workspace: str, window: Window) -> dict[str, int]:
-        totals = self._total(workspace, window.start_us, window.end_us)
-        return {**vars(totals), "runs": sum(totals.runs.values())}
-
     def _own_credits(self, user: str, now_us: int, directory: Directory) -> dict[str, Any]:
         user, account = user.lower(), _find_account(user, directory)
         start_us, end_us = _find_period(account, now_us)
@@ -219,7 +221,7 @@ class Oracle:
         used = sum(
             event.credits
             for workspace in listed_in
-            for event in self._list_events(workspace, start_us, end_us)
+            for event in self.list_events(workspace, start_us, end_us)
             if event.user_id == user
         )
         quota = account.get("quota")

@@ -72,6 +72,15 @@ def test_answers_without_it_stay(filled: ServiceFolder, accept: str, query: str)
         assert (reply.headers["etag"], digest[:32]) == RECORDED[accept, query]
 
 
+def test_one_query_in_both_forms(filled: ServiceFolder) -> None:
+    """The same query asked for as JSON and as CSV, in turn, is answered in each form as by a fresh service."""
+    app = filled.app()
+    for accept in ("application/json", "text/csv") * 2:
+        ours, fresh = (filled.ask(SUMMARY, BOTH, one, accept=accept) for one in (app, filled.app()))
+        assert ours.headers["etag"] == fresh.headers["etag"]
+        assert ours.body.partition(b',"meta":')[0] == fresh.body.partition(b',"meta":')[0]
+
+
 def test_entity_tags_without_it_stay(folder: ServiceFolder) -> None:
     """The entity tag of a caller whose credits are not renewed is that of before, too."""
     folder.account(folder.user, quota=1000, period_anchor="2026-01-24T09:00:13.5Z", credits_renewal="one_time")

@@ -23,6 +23,7 @@ def questions() -> list[tuple[str, str]]:
     zones = ("UTC", "America/St_Johns", "Pacific/Apia")
     asked = [(SUMMARY, f"range={r}&activity_view={v}&timezone={z}") for r in RANGES for v in VIEWS for z in zones]
     asked += [("/api/v1/usage/by-language", f"range={r}&timezone={z}") for r in RANGES for z in zones]
+    asked += [(SUMMARY, f"range={r}&include=comparison,pace&timezone={z}") for r in RANGES for z in zones]
     return [*asked, (ACTIVITY, "limit=7&range=90d"), (ACTIVITY, "limit=100"), (ACTIVITY, "type=workflow_run&limit=3")]
 
 
