@@ -60,6 +60,12 @@ SETTINGS: Final = (
         "the object store of s3:// addresses, e.g. http://127.0.0.1:8333; else that of AWS_ENDPOINT_URL, else AWS",
     ),
     Setting(
+        "delta_log",
+        "false",
+        "true or false",
+        "whether commits on an object store are also written to a Delta log of the events, for other engines",
+    ),
+    Setting(
         "extra_actions",
         "",
         "comma-separated names",
@@ -123,6 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | Location
     raw: Path | Location
     s3_endpoint: str
+    delta_log: bool
     extra_actions: tuple[str, ...]
     workers: int
     cluster: str

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline.contract.object_client import Client
-from pipeline.contract.object_names import LEASE, logical_path, object_key
+from pipeline.contract.object_names import DELTA_LOG, LEASE, logical_path, object_key
 from pipeline.storage.objects.snapshot import Snapshot
 
 GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded
@@ -80,7 +80,7 @@ def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
 def _older(client: Client, instant: int) -> Iterator[str]:
     for folder in _FOLDERS:
         for found in client.list(folder):
-            if found.stored < instant:
+            if found.stored < instant and not found.key.startswith(f"{DELTA_LOG}/"):
                 yield found.key
 
 
