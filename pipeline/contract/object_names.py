@@ -8,6 +8,7 @@ name of its own, made of the run and its attempt, so nobody ever replaces one; `
     ledger/<k>/<run>-<attempt>.json.zst             shard k of the ledger; only writers read it
     superseded/<run>-<attempt>.json.zst             the keys that a commit replaced, which are deleted after a grace
     lease.json                                      who is writing; the only other object that is replaced
+    events/_delta_log/                              a log of the events for other engines, if it is wanted
 
     logical path                                    key of its object
     events/workspace_id=W/day=D/events.parquet      events/workspace_id=W/day=D/<run>-<attempt>.parquet
@@ -29,6 +30,7 @@ ROOT: Final = PUBLISHED
 LEASE: Final = "lease.json"
 TOMBSTONES: Final = "tombstones.jsonl"
 CARRIED_OUT: Final = "carried_out.json"
+DELTA_LOG: Final = "events/_delta_log"
 SHARDS: Final = 256
 
 _TABLE_FILE: Final = re.compile(

@@ -62,6 +62,12 @@ SETTINGS: Final = (
     ),
     Setting("raw_s3_endpoint", "", "URL", "the object store of `USAGE_RAW`, if it is another one"),
     Setting(
+        "delta_log",
+        "false",
+        "true or false",
+        "whether commits on an object store are also written to a Delta log of the events, for other engines",
+    ),
+    Setting(
         "extra_actions",
         "",
         "comma-separated names",
@@ -140,6 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     raw: Path | Location
     s3_endpoint: str
     raw_s3_endpoint: str
+    delta_log: bool
     extra_actions: tuple[str, ...]
     workers: int
     cluster: str

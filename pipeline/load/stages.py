@@ -129,13 +129,24 @@ def _batches(parts: list[Part], job: Job) -> list[Batch]:
 def _read(batch: Batch, job: Job) -> BatchResult:
     shuffle = Shuffle(job, job.buckets)
     results = [(read if part.retry is None else retry)(part, number, job, shuffle) for number, part in batch.parts]
-    # Splits are of files of this machine, so what they staged is at hand for `join`.
     splits = {number for number, part in batch.parts if part.end}
+    _hand_over([result for result in results if result.number in splits], job)
     whole = [result for result in results if result.number not in splits]
     delivered = iter(job.store.deliver([operation for result in whole for operation in result.operations]))
     for result in whole:
         result.operations = [next(delivered) for _ in result.operations]
     return BatchResult(results, shuffle.close())
+
+
+def _hand_over(splits: list[PartResult], job: Job) -> None:
+    """Let `join` read the rejected lines of splits."""
+    operations = [operation for result in splits for operation in result.operations]
+    names = iter(job.store.hand_over([operation.staged for operation in operations if operation.kind == "replace"]))
+    for result in splits:
+        result.operations = [
+            msgspec.structs.replace(operation, staged=next(names)) if operation.kind == "replace" else operation
+            for operation in result.operations
+        ]
 
 
 def _joined(parts: list[Part], batches: list[BatchResult], job: Job, pool: Executor) -> list[PartResult]:

@@ -70,7 +70,9 @@ def open_storage(settings: Settings, *, shared: bool = True) -> Iterator[Writer]
         return
     from pipeline.storage.objects import writer as object_writer  # noqa: PLC0415 - no folder needs it
 
-    with object_writer.opened(_client(settings.data), settings.scratch, shared=shared) as held:
+    with object_writer.opened(
+        _client(settings.data), settings.scratch, shared=shared, delta_log=settings.delta_log
+    ) as held:
         yield held
 
 

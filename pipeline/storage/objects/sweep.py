@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline.contract.layout import LayoutError, Root
 from pipeline.contract.object_client import Client, Found
-from pipeline.contract.object_names import LEASE, logical_path, object_key
+from pipeline.contract.object_names import DELTA_LOG, LEASE, logical_path, object_key
 from pipeline.storage.objects.snapshot import Snapshot
 
 GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded
@@ -100,6 +100,8 @@ def orphans(snapshot: Snapshot, before: int) -> Iterator[Found]:
         snapshot.load(index=snapshot.root.index)
     for folder in _FOLDERS:
         for found in snapshot.client.list(folder):
+            if found.key.startswith(f"{DELTA_LOG}/"):
+                continue
             is_old = found.stored < min(snapshot.stored, before)
             if is_old and found.key not in kept and not _is_current(snapshot, found.key):
                 yield found

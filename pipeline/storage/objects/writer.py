@@ -19,6 +19,7 @@ from pipeline.storage import catalog
 from pipeline.storage.changes import Changes, Extent
 from pipeline.storage.lock import BusyError
 from pipeline.storage.objects import commit as commits
+from pipeline.storage.objects.delta import DeltaLog, delete_log
 from pipeline.storage.objects.lease import Lease, leased
 from pipeline.storage.objects.ledger import RawObject
 from pipeline.storage.objects.probe import refuse_unsuitable
@@ -41,10 +42,13 @@ class ObjectWriter:
         lease: that is held.
         scratch: for local copies and staged files.
         shared: whether all pieces of work use this scratch folder.
+        log: that is written after each commit, if one is wanted.
     """
 
-    def __init__(self, client: Client, lease: Lease, scratch: Scratch, *, shared: bool = True) -> None:
-        self._client, self._lease, self._scratch, self._shared = client, lease, scratch, shared
+    def __init__(
+        self, client: Client, lease: Lease, scratch: Scratch, *, shared: bool = True, log: DeltaLog | None = None
+    ) -> None:
+        self._client, self._lease, self._scratch, self._shared, self._log = client, lease, scratch, shared, log
         self._swept: set[str] = set()
         self._began = 0  # by the store's clock
         self._read()
@@ -58,8 +62,13 @@ class ObjectWriter:
         self.state = ObjectState(self._snapshot)
 
     def recover(self) -> None:
-        """Delete what commits superseded more than a grace ago; there is nothing else to recover."""
+        """Delete what commits superseded more than a grace ago; complete the log if the last run did not.
+
+        In that case, nothing is deleted yet: readers of the log have only now come to know that files are superseded.
+        """
         self._began = store_time(self._client)
+        if self._log is not None and self._log.sync():
+            return
         self._swept |= sweep(self._snapshot, self._began)
 
     def tombstones(self) -> Tombstones:
@@ -132,6 +141,10 @@ class ObjectWriter:
 
     def _sweep_all(self) -> None:
         """Delete what is not current, at once: what was erased may also be in what failed runs have left."""
+        if self._log is None:
+            delete_log(self._client)  # that of runs which wanted one: it names what was erased
+        else:
+            self._log.forget_earlier()
         now = store_time(self._client)
         self._swept |= sweep(self._snapshot, now, grace=0)
         sweep_orphans(self._snapshot, now, age=0)
@@ -154,12 +167,15 @@ class ObjectWriter:
 
     def _commit(self, changes: commits.RootChanges) -> None:
         self._lease.refuse_loss()
+        before = self._snapshot
         try:
-            commits.commit(self._snapshot, changes)
+            commits.commit(before, changes)
         except OvertakenError as error:
             raise BusyError(str(error)) from None
         self._swept -= set(changes.swept)
         self._read()
+        if self._log is not None:
+            self._log.sync(before)
 
     def _earlier_records(self, changes: Changes) -> bytes:
         """Return the records of earlier runs of the same day; a rebuild of everything gives up damaged ones."""
@@ -223,13 +239,16 @@ def _stored(operation: Operation) -> StoredFile | None:
 
 
 @contextmanager
-def opened(client: Client, parent: Path | None = None, *, shared: bool = True) -> Iterator[ObjectWriter]:
+def opened(
+    client: Client, parent: Path | None = None, *, shared: bool = True, delta_log: bool = False
+) -> Iterator[ObjectWriter]:
     """Hold the tables on an object store, and keep every other run away.
 
     Args:
         client: of the store.
         parent: the folder in which the scratch folder is created; that for temporary files if it is None.
         shared: whether all pieces of work of the command run on this machine.
+        delta_log: whether a Delta log of the events is written after each commit.
 
     Raises:
         BusyError: another run is at work.
@@ -238,4 +257,4 @@ def opened(client: Client, parent: Path | None = None, *, shared: bool = True) -
     """
     refuse_unsuitable(client)
     with leased(client, commits.new_token()) as lease, scratch(client, parent) as local:
-        yield ObjectWriter(client, lease, local, shared=shared)
+        yield ObjectWriter(client, lease, local, shared=shared, log=DeltaLog(client) if delta_log else None)
