@@ -103,7 +103,7 @@ class ObjectWriter:
         """Publish changes, and record the raw objects as read; what was erased is gone when this returns.
 
         Returns:
-            Why orphans were looked for in vain, for people.
+            What failed although everything is published, for people: to write the log, or to look for orphans.
 
         Raises:
             BusyError: another run is at work, or committed first; nothing was published.
@@ -116,7 +116,7 @@ class ObjectWriter:
         if changes.carried_out is not None:
             content = msgspec.json.encode(changes.carried_out)
             files[CARRIED_OUT] = self._put(CARRIED_OUT, content, changes.run, attempt)
-        is_due = is_due_for_orphans(self._snapshot.root, self._began)
+        before, is_due = self._snapshot, is_due_for_orphans(self._snapshot.root, self._began)
         self._commit(
             commits.RootChanges(
                 run=changes.run,
@@ -133,7 +133,7 @@ class ObjectWriter:
         if changes.carried_out is not None:
             self._sweep_all()
             return []
-        return self._sweep_orphans() if is_due else []
+        return self._write_log(before) + (self._sweep_orphans() if is_due else [])
 
     def clear(self, folder: str) -> None:
         """Remove a folder of staged files."""
@@ -167,15 +167,21 @@ class ObjectWriter:
 
     def _commit(self, changes: commits.RootChanges) -> None:
         self._lease.refuse_loss()
-        before = self._snapshot
         try:
-            commits.commit(before, changes)
+            commits.commit(self._snapshot, changes)
         except OvertakenError as error:
             raise BusyError(str(error)) from None
         self._swept -= set(changes.swept)
         self._read()
-        if self._log is not None:
-            self._log.sync(before)
+
+    def _write_log(self, before: Snapshot) -> list[str]:
+        """Write the log, if one is wanted; if that fails, return why, since everything is published."""
+        try:
+            if self._log is not None:
+                self._log.sync(before)
+        except (ObjectStoreError, LayoutError) as error:
+            return [f"the Delta log is behind, until the next run completes it: {error}"]
+        return []
 
     def _earlier_records(self, changes: Changes) -> bytes:
         """Return the records of earlier runs of the same day; a rebuild of everything gives up damaged ones."""

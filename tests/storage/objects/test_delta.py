@@ -11,6 +11,8 @@ from deltalake.exceptions import DeltaError
 
 from pipeline.contract.layout import LayoutError
 from pipeline.contract.object_client import Client
+from pipeline.contract.object_errors import UnavailableError
+from pipeline.run import run
 from pipeline.storage.objects import delta
 from pipeline.storage.objects.delta import DeltaLog
 from pipeline.storage.objects.snapshot import Snapshot
@@ -117,6 +119,22 @@ def test_the_log(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
         write_deltalake(_table(both.client), pl.DataFrame(_rows(_table(both.client))[:1]), mode="append")
     snapshot = Snapshot.read(both.client)
     sweep(snapshot, snapshot.stored + 2 * GRACE)
+    _compare(both)
+
+
+def test_a_log_that_cannot_be_written(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit stays a commit: the run says that the log is behind, and the next one completes it."""
+
+    def refused(*_: object) -> None:
+        raise UnavailableError("the store is away")
+
+    both.drop("a.jsonl", _records(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaLog, "_write", refused)
+        _, report = (run(settings, both.now) for settings in both.settings)
+    assert report.accepted == 6
+    assert report.warnings == ["the Delta log is behind, until the next run completes it: the store is away"]
+    both.run()
     _compare(both)
 
 
