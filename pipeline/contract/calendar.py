@@ -209,6 +209,11 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()[: -len("+00:00")]
 
 
+def local_time(zone: str, instant: int) -> datetime:
+    """Return an instant by the clock of a zone, to be shown."""
+    return (_EPOCH + timedelta(microseconds=instant)).astimezone(_zone(zone))
+
+
 def microseconds(moment: datetime) -> int:
     """Return an aware datetime as microseconds since the epoch."""
     return (moment - _EPOCH) // timedelta(microseconds=1)

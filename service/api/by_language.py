@@ -4,7 +4,7 @@ Reads the cube of one workspace through `tables.windows`.
 """
 
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from service.api.parameters import LanguageParameters
 from service.auth.authentication import Caller
 from service.auth.directory import Directory
 from service.tables import windows
-from service.tables.snapshots import Snapshot
+from service.tables.snapshots import Snapshot, Workspace
 from service.tables.windows import LanguageUsage
 
 _NOTHING = LanguageUsage(0, 0, 0, 0)
@@ -51,6 +51,14 @@ class LanguageRow(msgspec.Struct, frozen=True):
     allocation_basis: Literal["characters"] = "characters"
 
 
+class Languages(NamedTuple):
+    """Usage by language. The credits of the rows and the untagged credits add up to the total."""
+
+    rows: list[LanguageRow]
+    total_credits: int
+    untagged_credits: int
+
+
 class ByLanguage(msgspec.Struct, frozen=True):
     """The whole answer. The credits of the rows and the untagged credits add up to the total."""
 
@@ -77,7 +85,21 @@ def ask(parameters: LanguageParameters, caller: Caller, directory: Directory, no
 def answer(question: Question, snapshot: Snapshot) -> ByLanguage:
     """Compute the answer from the tables."""
     start, end = _window(question)
-    used = snapshot.read(question.workspace_id, lambda workspace: windows.by_locale(workspace, start, end))
+    found = snapshot.read(question.workspace_id, lambda workspace: languages(workspace, start, end))
+    return ByLanguage(
+        range=question.range,
+        activity_view=question.activity_view,
+        timezone=question.timezone,
+        period=Period.of(start, end),
+        languages=found.rows,
+        total_credits=found.total_credits,
+        untagged_credits=found.untagged_credits,
+    )
+
+
+def languages(workspace: Workspace, start: int, end: int) -> Languages:
+    """Return what each language used in `[start, end)`, the most credits first."""
+    used = windows.by_locale(workspace, start, end)
     all_credits = sum(row.credits for row in used.values())
     all_characters = sum(row.characters for row in used.values())
     untagged = used.pop(None, _NOTHING)
@@ -92,15 +114,7 @@ def answer(question: Question, snapshot: Snapshot) -> ByLanguage:
         for locale, row in used.items()
         if locale is not None and any(row)
     ]
-    return ByLanguage(
-        range=question.range,
-        activity_view=question.activity_view,
-        timezone=question.timezone,
-        period=Period.of(start, end),
-        languages=sorted(rows, key=lambda row: (-row.credits, row.locale_code)),
-        total_credits=all_credits,
-        untagged_credits=untagged.credits,
-    )
+    return Languages(sorted(rows, key=lambda row: (-row.credits, row.locale_code)), all_credits, untagged.credits)
 
 
 def _window(question: Question) -> tuple[int, int]:

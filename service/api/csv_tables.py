@@ -6,7 +6,7 @@ name that is not ASCII. An apostrophe is put before text that a spreadsheet woul
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Final, NamedTuple
 
@@ -42,11 +42,16 @@ _EVENTS: Final = msgspec.json.Decoder(Answer[list[_Event]])
 
 
 def write(csv_table: CsvTable, data: bytes) -> bytes:
-    """Return the CSV of an answer, given its JSON. Null is an empty cell."""
+    """Return the CSV of an answer, given its JSON."""
+    return encode(csv_table.columns, csv_table.rows(data))
+
+
+def encode(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as CSV. None is an empty cell."""
     text = StringIO(newline="")
     writer = csv.writer(text)  # the default dialect is RFC 4180's
-    writer.writerow(csv_table.columns)
-    writer.writerows(map(_cell, row) for row in csv_table.rows(data))
+    writer.writerow(columns)
+    writer.writerows(map(_cell, row) for row in rows)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -63,15 +68,18 @@ def _buckets(data: bytes) -> Iterator[Sequence[object]]:
 
 
 def _languages(data: bytes) -> Iterator[Sequence[object]]:
-    """Yield the languages, then the untagged credits, so that credits and shares add up.
-
-    The answer has no other untagged numbers, so those cells are empty.
-    """
     answer = _BY_LANGUAGE.decode(data).data
-    yield from map(msgspec.structs.astuple, answer.languages)
-    untagged = answer.untagged_credits
+    return language_rows(answer.languages, answer.total_credits, answer.untagged_credits)
+
+
+def language_rows(languages: Sequence[LanguageRow], total: int, untagged: int) -> Iterator[Sequence[object]]:
+    """Yield the languages, then the untagged credits, so that credits and shares add up to the total.
+
+    Answers have no other untagged numbers, so those cells are empty.
+    """
+    yield from map(msgspec.structs.astuple, languages)
     if untagged:
-        yield None, "Untagged", quotient(untagged, answer.total_credits, 6), untagged, None, None, None, None
+        yield None, "Untagged", quotient(untagged, total, 6), untagged, None, None, None, None
 
 
 def _events(data: bytes) -> Iterator[Sequence[object]]:

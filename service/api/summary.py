@@ -9,7 +9,7 @@ through `tables.billing`.
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache, partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -208,22 +208,34 @@ def answer(question: Question, snapshot: Snapshot) -> Summary:
     compared = _compared(question, snapshot)
     series = [boundaries, starts, *(compared.kept if compared else ())]
     days, used, *others = snapshot.read(question.workspace_id, lambda workspace: windows.between(workspace, *series))
-    characters, lines = days.totals["characters"], days.totals["lines"]
     return Summary(
         range=question.range,
         activity_view=question.activity_view,
         timezone=question.timezone,
         period=Period.of(boundaries[0], boundaries[-1]),
         credits=_credits(question, snapshot),
-        characters=Total(characters),
-        corrected=Total(days.totals["corrected"]),
-        lines=Lines(lines, quotient(characters, lines, 1) if lines else None),
-        audio=Audio(days.totals["audio_ms"]),
-        runs=Runs(sum(days.runs), **{status: days.totals[f"runs_{status}"] for status in STATUSES}),
+        **totals(days),
         activity=_activity(question.activity_view, buckets, used),
-        daily=_daily(_dates(question.range, question.today), days),
+        daily=daily(_dates(question.range, question.today), days),
         comparison=comparison.compare(compared, others) if compared else UNSET,
     )
+
+
+def totals(days: Windows) -> dict[str, Any]:
+    """Return the fields `characters`, `corrected`, `lines`, `audio` and `runs` of an answer, over all days."""
+    characters, lines = days.totals["characters"], days.totals["lines"]
+    return {
+        "characters": Total(characters),
+        "corrected": Total(days.totals["corrected"]),
+        "lines": Lines(lines, quotient(characters, lines, 1) if lines else None),
+        "audio": Audio(days.totals["audio_ms"]),
+        "runs": Runs(sum(days.runs), **{status: days.totals[f"runs_{status}"] for status in STATUSES}),
+    }
+
+
+def daily(dates: Sequence[str], used: Windows) -> list[Day]:
+    """Return the field `daily` of an answer: what was used on each date."""
+    return [Day(*row) for row in zip(dates, used.credits, used.characters, used.lines, used.runs, strict=True)]
 
 
 def _compared(question: Question, snapshot: Snapshot) -> comparison.Compared | None:
@@ -249,10 +261,6 @@ def _pace(question: Question, used: int) -> Pace | UnsetType | None:
     if included is None or not included.pace:
         return UNSET
     return pace(used, question.quota, question.billing_period, included.quarter) if included.renews else None
-
-
-def _daily(dates: Sequence[str], used: Windows) -> list[Day]:
-    return [Day(*row) for row in zip(dates, used.credits, used.characters, used.lines, used.runs, strict=True)]
 
 
 @lru_cache(maxsize=64)  # the few dates that are “today” in some zone, in all ranges

@@ -57,6 +57,11 @@ class Mirror:
         self._denied: set[str] = set()  # keys to which access is denied
         self._stopping = threading.Event()
 
+    @property
+    def reason(self) -> str | None:
+        """Return why the last look of this worker failed; None if it did not."""
+        return self._reason
+
     def away_since(self) -> int | None:
         """Return when the store answered last, in microseconds UTC, if that was long ago; None if it was not."""
         try:

@@ -96,8 +96,7 @@ class ObjectSource:
 
     def __init__(self, mirror: Mirror, cache: ObjectCache) -> None:
         self._mirror, self._cache = mirror, cache
-        published = PublishedFile(mirror.folder, Root)
-        self.identity, self.published = published.identity, published.read
+        self._published = PublishedFile(mirror.folder, Root)
         self._shards: LruCache[Shard] = LruCache(_SHARDS_BYTES)
         self._workspaces: LruCache[ObjectFiles] = LruCache(_WORKSPACES_BYTES)
         self._threads = ThreadPoolExecutor(_THREADS, "fetch")
@@ -107,6 +106,27 @@ class ObjectSource:
     def loaded_workspaces(self) -> int:
         """Return how many workspaces are in memory."""
         return len(self._workspaces)
+
+    def identity(self) -> Identity:
+        """Return the identity of the root."""
+        try:
+            return self._published.identity()
+        except FileNotFoundError:
+            self._raise_if_away()
+            raise
+
+    def published(self) -> tuple[Published, Identity]:
+        """Return the root, and its identity."""
+        try:
+            return self._published.read()
+        except FileNotFoundError:
+            self._raise_if_away()
+            raise
+
+    def _raise_if_away(self) -> None:
+        """Raise an error if there is no copy of a root because the store could not be read."""
+        if self._mirror.reason is not None:
+            raise StoreError(self._mirror.reason)
 
     def files(self, workspace_id: str, published: Published, identity: Identity, fetched: Fetched) -> ObjectFiles:  # noqa: ARG002 - the root names all there is
         """Return the files of a workspace, all of one root."""

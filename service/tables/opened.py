@@ -57,12 +57,13 @@ def shared_folder(settings: Settings) -> Iterator[Path]:
             folder.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def open_source(settings: Settings, shared: Path) -> Source:
+def open_source(settings: Settings, shared: Path, *, following: bool = True) -> Source:
     """Return the source of the tables; called in each worker.
 
     Args:
         settings: where the data are, and how much copies may take.
         shared: the folder that the workers share.
+        following: whether what is published later is read, too.
     """
     if not isinstance(settings.data, Location):
         return FolderSource(settings.data)
@@ -76,7 +77,10 @@ def open_source(settings: Settings, shared: Path) -> Source:
     objects = _own_folder(settings) / _OBJECTS
     cache = ObjectCache(Client(settings.data, reads=_FETCHES, limit=_FETCH), objects, settings.cache_bytes)
     mirror = Mirror(Client(settings.data, reads=0, limit=_LOOK), shared, Preparation(cache))
-    mirror.start()
+    if following:
+        mirror.start()
+    else:
+        mirror.look(first=True)
     return ObjectSource(mirror, cache)
 
 

@@ -46,6 +46,11 @@ class Workspace:
         self._files = files
         self._blocks = blocks
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the tables have nothing of this workspace."""
+        return not self._files.months
+
     def totals(self, start: int, end: int) -> list[Totals]:
         """Return the running totals of every month that `[start, end)` touches, oldest first."""
         return self._read([month.cube for month in self._touched(start, end)], read_totals)

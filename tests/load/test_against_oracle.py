@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.contract.calendar import zone_names
+from pipeline.contract.calendar import add_months, rfc3339, today, zone_names
+from service.report.files import content
+from service.report.report import Question, compute
+from service.tables.opened import open_source
+from service.tables.snapshots import Snapshots
 from tests.hostile import ZONES
 from tests.oracle import Event
+from tests.oracle.days import list_compared_months, list_month
 from tests.support.world import RANGES, VIEWS, World
 
 # The second instant is just after the clock changes of St John's and Lord Howe; in Apia it is still the day before.
@@ -98,6 +103,31 @@ def test_comparison_and_pace(world: World) -> None:
         expected.append(data)
     compare(world, "summary", asked, expected)
     assert {data["credits"]["pace"] is None for data in expected} == {True, False}
+
+
+def test_months(world: World) -> None:
+    """Reports of this month and of months before it equal the oracle's, in many zones."""
+    snapshots = Snapshots(open_source(world.folder.settings, world.folder.root))
+    for number, zone in enumerate(sorted(ZONES)):
+        workspace, _, _ = world.callers()[number % len(world.callers())]
+        month = add_months(today(zone, world.now).replace(day=1), -(number % 3))
+        report = compute(Question(workspace, zone, None, month, None), snapshots.current(), world.folder.root)
+        name = month.isoformat()[:7]
+        days = list_month(zone, name, world.now)
+        compared = list_compared_months(zone, name, world.now, world.now)
+        expected = {
+            "workspace_id": workspace,
+            "timezone": zone,
+            "range": None,
+            "month": name,
+            "timestamp": rfc3339(world.now),
+            "data_as_of": rfc3339(world.now),
+            "first_kept_day": None,
+            "comparison": world.oracle.compare(workspace, compared),
+            **world.oracle.used(workspace, days),
+            **world.oracle.languages(workspace, days),
+        }
+        assert json.loads(content(report, "json"), parse_float=decimal) == plain(expected), (zone, name)
 
 
 def test_by_language(world: World) -> None:

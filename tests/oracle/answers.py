@@ -83,20 +83,25 @@ class Oracle:
         self, workspace: str, user: str, zone: str, range_: str, view: str, now_us: int, directory: Directory
     ) -> dict[str, Any]:
         """Return `data` of GET /api/v1/usage/summary."""
-        days = list_days(zone, range_, now_us)
-        whole = self._total(workspace, days[0].start_us, days[-1].end_us)
         return {
             "range": range_,
             "activity_view": view,
             "timezone": zone,
-            "period": _period(days),
             "credits": self._own_credits(user, now_us, directory),
+            "activity": self._activity_chart(workspace, zone, view, now_us),
+            **self.used(workspace, list_days(zone, range_, now_us)),
+        }
+
+    def used(self, workspace: str, days: list[Window]) -> dict[str, Any]:
+        """Return the totals of adjacent days, and each of the days."""
+        whole = self._total(workspace, days[0].start_us, days[-1].end_us)
+        return {
+            "period": _period(days),
             "characters": {"total": whole.characters},
             "corrected": {"total": whole.corrected},
             "lines": {"total": whole.lines, "avg_chars_per_line": _divide(whole.characters, whole.lines, 1)},
             "audio": {"total_ms": whole.audio_ms},
             "runs": {"total": sum(whole.runs.values()), **whole.runs},
-            "activity": self._activity_chart(workspace, zone, view, now_us),
             "daily": [{"date": day.label, **self._point(workspace, day)} for day in days],
         }
 
@@ -109,9 +114,13 @@ class Oracle:
         self, workspace: str, zone: str, range_: str, now_us: int, as_of_us: int | None, kept_us: int = 0
     ) -> dict[str, Any]:
         """Return `data.comparison` of the summary, where everything before `kept_us` is erased."""
+        return self.compare(workspace, list_compared(zone, range_, now_us, as_of_us), kept_us)
+
+    def compare(self, workspace: str, windows: list[Window], kept_us: int = 0) -> dict[str, Any]:
+        """Return what was used in two windows, the second of which may be erased."""
         rows = [
             {**_period([window]), **self.amounts(workspace, window.start_us, window.end_us)}
-            for window in list_compared(zone, range_, now_us, as_of_us)
+            for window in windows
             if window.start_us >= kept_us
         ]
         return {"current": rows[0], "previous": rows[1] if len(rows) > 1 else None}
@@ -131,6 +140,11 @@ class Oracle:
         """Return `data` of GET /api/v1/usage/by-language. If there is a view, the range does not matter."""
         range_ = None if view else range_ or "30d"
         windows = list_buckets(zone, view, now_us) if view else list_days(zone, str(range_), now_us)
+        found = self.languages(workspace, windows)
+        return {"range": range_, "activity_view": view, "timezone": zone, "period": _period(windows), **found}
+
+    def languages(self, workspace: str, windows: list[Window]) -> dict[str, Any]:
+        """Return what each language used in adjacent windows."""
         by_locale: dict[str | None, Totals] = {None: Totals()}
         for event in self.list_events(workspace, windows[0].start_us, windows[-1].end_us):
             for locale, credits_ in event.share_credits().items():
@@ -159,15 +173,7 @@ class Oracle:
             for locale, totals in sorted(by_locale.items(), key=lambda item: (-item[1].credits, str(item[0])))
             if totals.credits or totals.characters or totals.corrected or totals.lines
         ]
-        return {
-            "range": range_,
-            "activity_view": view,
-            "timezone": zone,
-            "period": _period(windows),
-            "languages": rows,
-            "total_credits": total_credits,
-            "untagged_credits": untagged_credits,
-        }
+        return {"languages": rows, "total_credits": total_credits, "untagged_credits": untagged_credits}
 
     def activity(
         self,

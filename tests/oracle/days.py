@@ -103,6 +103,33 @@ def list_compared(zone: str, range_: str, now_us: int, as_of_us: int | None) -> 
     return windows
 
 
+def list_month(zone: str, month: str, now_us: int) -> list[Window]:
+    """Return the days of a month `YYYY-MM` that have begun, labelled by date."""
+    today = find_today(zone, now_us)
+    days = [day for day in _dates(month) if day <= today]
+    return _join(zone, [*days, days[-1] + timedelta(days=1)], [day.isoformat() for day in days])
+
+
+def list_compared_months(zone: str, month: str, now_us: int, as_of_us: int | None) -> list[Window]:
+    """Return a month, or its elapsed part, and the month before it, or the same part of that."""
+    today, dates = find_today(zone, now_us), _dates(month)
+    before = _dates((dates[0] - timedelta(days=1)).isoformat()[:7])
+    ends_us = [day_start(zone, part[-1] + timedelta(days=1)) for part in (dates, before)]
+    if today in dates:
+        until_us = start_of_quarter(now_us if as_of_us is None else min(now_us, as_of_us))
+        elapsed_us = max(until_us - day_start(zone, today), 0)
+        ends_us[0] = day_start(zone, today) + elapsed_us
+        for same in before:
+            if same.day == today.day:
+                ends_us[1] = min(day_start(zone, same) + elapsed_us, day_start(zone, same + timedelta(days=1)))
+    return [Window(month, day_start(zone, part[0]), end) for part, end in zip((dates, before), ends_us, strict=True)]
+
+
+def _dates(month: str) -> list[date]:
+    days = (date.fromisoformat(f"{month}-01") + timedelta(days=number) for number in range(31))
+    return [day for day in days if day.isoformat().startswith(month)]
+
+
 def _join(zone: str, days: list[date], labels: list[str]) -> list[Window]:
     starts = [day_start(zone, day) for day in days]
     return [Window(label, *edges) for label, edges in zip(labels, itertools.pairwise(starts), strict=False)]

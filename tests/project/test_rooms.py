@@ -20,7 +20,7 @@ ROOMS: Final = {
         *("tz_diff", "sample", "analysis", "commands"),
     ),
     "service": (
-        *("lru", "errors", "auth", "tables", "api", "telemetry", "page", "http", "serving"),
+        *("lru", "errors", "auth", "tables", "api", "report", "telemetry", "page", "http", "serving"),
         *("application", "server", "commands", "demo"),
     ),
 }
