@@ -36,7 +36,7 @@ addEventListener("submit", () => { start = performance.now(); }, true);
 const watch = (type, take) =>
   new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({type, buffered: true});
 watch("paint", (one) => { if (one.name === "first-contentful-paint") seen.painted = one.startTime; });
-watch("layout-shift", (one) => { seen.moved += one.value; });
+watch("layout-shift", (one) => { seen.moved += one.hadRecentInput ? 0 : one.value; });
 watch("longtask", (one) => { seen.longest = Math.max(seen.longest, one.duration); });
 new MutationObserver(() => {
   if (!seen.panel && document.querySelector("#tile-credits")) seen.panel = performance.now() - start;

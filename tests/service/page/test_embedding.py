@@ -10,13 +10,15 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.issuer import claims, jwks, rsa_key, sign
+from tests.support.issuer import claims, ec_key, jwks, sign
 from tests.support.process import running
 from tests.support.project import ROOT
 from tests.support.service_folder import ServiceFolder, make_event
 
 EXAMPLE: Final = (ROOT / "docs/embedding/host.html").read_text("utf-8")
 STANDARD: Final = "http://127.0.0.1:8080"  # where the example expects the service
+
+HTML: Final = {"Content-Type": "text/html; charset=utf-8"}  # without the policy
 
 
 class Host:
@@ -76,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ServiceFolder:
             make_event("2026-11-24T10:00:00Z", credits=22, workspace_id=folder.other_workspace),
         ]
     )
-    (folder.root / "jwks.json").write_bytes(jwks(k=rsa_key("k")))
+    (folder.root / "jwks.json").write_bytes(jwks(k=ec_key("k")))
     return folder
 
 
@@ -89,7 +91,7 @@ def opened(browser: Browser, url: str) -> Page:
 
 def test_the_example(folder: ServiceFolder, browser: Browser) -> None:
     """The host's token and workspace are used, are in memory only, and are asked for once more after a 401."""
-    good, expired = (sign(rsa_key("k"), "k", claims(exp=claims()["exp"] + more)) for more in (0, -600))
+    good, expired = (sign(ec_key("k"), "k", claims(exp=claims()["exp"] + more)) for more in (0, -600))
     with (
         host() as application,
         running(
@@ -145,6 +147,18 @@ def test_strangers(folder: ServiceFolder, browser: Browser) -> None:
         page.wait_for_timeout(0)
         assert "chrome-error" in page.frames[1].url or not page.frames[1].locator("body *").count()
         assert stranger.asked == 0
+        # Even in a browser that would show it there, the page asks for nothing, and takes nothing.
+        page.route(
+            "**/usage/?range=30d", lambda route: route.fulfill(status=200, headers=HTML, body=route.fetch().text())
+        )
+        page.goto(stranger.url)
+        notice = page.frame_locator("#usage").locator("#notice")
+        expect(notice).to_contain_text("Waiting for the application")
+        page.evaluate(f"frames[0].postMessage({message}, '*')")
+        page.frames[1].evaluate("new Promise(done => setTimeout(done))")
+        expect(notice).to_contain_text("Waiting for the application")
+        assert stranger.asked == 0
+        page.unroute("**/usage/?range=30d")
 
         listed.page = f'<iframe id="usage" src="{url}/usage/"></iframe><iframe id="other" src="/blank"></iframe>'
         page.goto(listed.url)
