@@ -139,14 +139,14 @@ def build(path: Path, root: Path) -> None:
 
 def _create_objects(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
     # DuckDB binds a view when it is created, which would list the files of the whole data folder.
-    _set_folder(connection, Path("/nowhere"))
+    set_folder(connection, Path("/nowhere"))
     connection.execute("create schema internal")
     for name, schema in _COLUMNS.items():
         _create_table(connection, name, _view_schema(name, schema).empty_table())
     _create_table(connection, "spans", pa.Table.from_pylist([span._asdict() for span in spans()]))
     for name in _STATEMENTS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text())
-    _set_folder(connection, root)
+    set_folder(connection, root)
 
 
 def _create_table(connection: "duckdb.DuckDBPyConnection", name: str, rows: pa.Table) -> None:
@@ -161,7 +161,7 @@ def _view_schema(name: str, schema: pa.Schema) -> pa.Schema:
     return pa.schema([*partitions.items(), *schema])
 
 
-def _set_folder(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
+def set_folder(connection: "duckdb.DuckDBPyConnection", root: Path) -> None:
     """Define `data_folder()` as the data folder, and `data_pattern()` as the glob that matches it alone.
 
     This is the only place that builds SQL from strings: `create macro` accepts no bound parameter, and the file
