@@ -12,6 +12,7 @@ import pytest
 from tests.support.data_folder import DataFolder, Once
 from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
+from tests.support.views import copy_views
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile(
@@ -32,9 +33,10 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_syncs() -> Iterator[None]:
+def _quick() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         skip_syncs(patch)
+        copy_views(patch)
         yield
 
 

@@ -174,7 +174,7 @@ def build(path: Path, folder: str, listed: Listed | None = None) -> None:
 
 def _create_objects(connection: "duckdb.DuckDBPyConnection", folder: str, listed: Listed | None) -> None:
     # DuckDB binds a view when it is created, which would list the files of the whole data folder.
-    _set_folder(connection, "/nowhere")
+    set_folder(connection, "/nowhere")
     connection.execute("create schema internal")
     for name, schema in _COLUMNS.items():
         _create_table(connection, name, _view_schema(name, schema).empty_table())
@@ -184,7 +184,7 @@ def _create_objects(connection: "duckdb.DuckDBPyConnection", folder: str, listed
     _create_table(connection, "offsets", pa.Table.from_pylist([offset._asdict() for offset in offsets()]))
     for name in _STATEMENTS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text())
-    _set_folder(connection, folder, listed)
+    set_folder(connection, folder, listed)
 
 
 def _create_table(connection: "duckdb.DuckDBPyConnection", name: str, rows: pa.Table) -> None:
@@ -199,7 +199,7 @@ def _view_schema(name: str, schema: pa.Schema) -> pa.Schema:
     return pa.schema([*partitions.items(), *schema])
 
 
-def _set_folder(connection: "duckdb.DuckDBPyConnection", folder: str, listed: Listed | None = None) -> None:
+def set_folder(connection: "duckdb.DuckDBPyConnection", folder: str, listed: Listed | None = None) -> None:
     """Define where the files are.
 
     `data_folder()` is the data folder, `data_pattern()` the glob that matches it alone, and `listed_cube()` and so on

@@ -15,12 +15,12 @@ Since 2011 every such instant lies on a UTC quarter-hour. That is why one cube o
 """
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
-from pipeline.contract.zones import PINNED, UnknownZoneError
+from pipeline.contract.zones import PINNED
 
 Range = Literal["30d", "60d", "90d"]
 View = Literal["daily", "weekly", "monthly"]
@@ -37,6 +37,8 @@ FIRST_DAY: Final = date(2011, 1, 1)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_MIDNIGHT: Final = time()
+_REPEATED: Final = time(fold=1)
 _RANGE_DAYS: Final[dict[Range, int]] = {"30d": 30, "60d": 60, "90d": 90}
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -88,31 +90,21 @@ def _day_start(zone: str, ordinal: int) -> int:
 
 
 def _first_instant(info: ZoneInfo, ordinal: int) -> int:
-    midnight = datetime.combine(date.fromordinal(ordinal), datetime.min.time(), info)
-    instant = midnight.astimezone(UTC)  # fold=0: the earlier one where midnight occurs twice
-    if instant.astimezone(info).replace(tzinfo=None) != midnight.replace(tzinfo=None):
-        instant = _gap_end(info, midnight)
-    start = (instant - _EPOCH) // timedelta(microseconds=1)
-    if start % QUARTER_US:
-        raise OffGridError(f"{date.fromordinal(ordinal)} in {info.key} starts at {instant}, off the quarter-hours")
-    return start
-
-
-def _gap_end(info: ZoneInfo, midnight: datetime) -> datetime:
-    """Return the transition that skips `midnight`, found by bisection between the offsets before and after it."""
-    before = midnight.utcoffset()
-    after = midnight.replace(fold=1).utcoffset()
-    if before is None or after is None:  # pragma: no cover - a ZoneInfo always knows its offset
-        raise UnknownZoneError(info.key)
-    low = (midnight.replace(tzinfo=timezone(after)) - _EPOCH) // timedelta(seconds=1)
-    high = (midnight.replace(tzinfo=timezone(before)) - _EPOCH) // timedelta(seconds=1)
-    while high - low > 1:  # offset(low) == before, offset(high) == after
-        middle = (low + high) // 2
-        if datetime.fromtimestamp(middle, info).utcoffset() == before:
+    day = date.fromordinal(ordinal)
+    # Where midnight occurs twice, `second` is the first one. Where the clock skips it, the day starts later than `low`.
+    low = int(datetime.combine(day, _REPEATED, info).timestamp())
+    second = int(datetime.combine(day, _MIDNIGHT, info).timestamp())
+    while second - low > 1:  # the local date is an earlier one at `low`, and `day` or a later one at `second`
+        middle = (low + second) // 2
+        if datetime.fromtimestamp(middle, info).date() < day:
             low = middle
         else:
-            high = middle
-    return datetime.fromtimestamp(high, UTC)
+            second = middle
+    start = second * SECOND_US
+    if start % QUARTER_US:
+        instant = datetime.fromtimestamp(second, UTC)
+        raise OffGridError(f"{day} in {info.key} starts at {instant}, off the quarter-hours")
+    return start
 
 
 def today(zone: str, now: int) -> date:

@@ -20,6 +20,7 @@ from tests.support.asking import ask, open_folder, rows
 from tests.support.command import done, usage
 from tests.support.data_folder import DAY_US, WORKSPACE, DataFolder, record
 from tests.support.project import ROOT
+from tests.support.views import build, copied
 
 OVERTAKEN = "a run published new files: repeat the statement"
 
@@ -234,3 +235,18 @@ def test_it_is_small(loaded: DataFolder) -> None:
     assert (loaded.root / "usage.duckdb").stat().st_size < 1_000_000
     with connect(loaded) as connection:
         assert connection.execute("select count(distinct time_zone) from calendar").fetchall() == [(598,)]
+
+
+def test_a_copy_equals_the_original(tmp_path: Path) -> None:
+    """The copies that the tests use have all objects and rows of a file that is built, with the folder's own path."""
+    root = tmp_path / "it's"
+    root.mkdir()
+    found = []
+    for name, function in (("built", build), ("copied", copied)):
+        function(tmp_path / name, root)
+        with duckdb.connect(tmp_path / name, read_only=True) as connection:
+            objects = "select view_name, sql from duckdb_views() union all select function_name, macro_definition "
+            objects += "from duckdb_functions() where not internal order by all"
+            found.append((connection.execute(objects).fetchall(), connection.execute("from internal.spans").fetchall()))
+    assert found[0] == found[1]
+    assert str(root).replace("'", "''") in str(found[0])

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import pytest
+
 from tests.support.forks import SERVER, start_server
 
 TIMEOUT_SECONDS: Final = 60
@@ -57,7 +59,10 @@ def command(
 
 
 def _run(arguments: list[str], kinds: dict[int, str], folder: str, settings: dict[str, str]) -> None:
-    from service.commands import main  # noqa: PLC0415 - the server has it already
+    from service.commands import main  # noqa: PLC0415 - the server has them already
+    from tests.support.views import copy_views  # noqa: PLC0415
+
+    copy_views(pytest.MonkeyPatch())
 
     os.chdir(folder)
     os.environ.update(settings)

@@ -14,14 +14,15 @@ from pipeline.analysis.spans import spans
 from pipeline.commands import progress
 from pipeline.commands.app import app
 from service import server
-from tests.support import victim
+from tests.support import victim, views
 
 # The command-line library imports more modules when it parses arguments.
 typer.main.get_command(app).make_context("usage", ["run"])
 spans()
+views.built()
 # A forked process need neither look through all this for garbage nor copy it.
 gc.freeze()
 # The engine complains about its own objects when the interpreter shuts down.
 atexit.register(os._exit, 0)
 
-__all__ = ["database", "numpy", "progress", "pyarrow", "server", "victim"]
+__all__ = ["database", "numpy", "progress", "pyarrow", "server", "victim", "views"]

@@ -22,6 +22,7 @@ from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import State
 from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
+from tests.support.views import copy_views
 
 When = Literal["before", "after", "halt"]
 
@@ -105,6 +106,7 @@ def _run(
         os.dup2(saying.fileno(), descriptor)
     patch = pytest.MonkeyPatch()
     skip_syncs(patch)
+    copy_views(patch)
     counter = _Counter(step, when, control)
     replace_operations(patch, counter.counted, operation)
     app(arguments)
