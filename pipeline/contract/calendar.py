@@ -124,8 +124,7 @@ def _today(zone: str, now: int) -> date:
 def utc_offset(zone: str, instant: int) -> int:
     """Return by how many seconds the clock of `zone` is ahead of UTC at an instant (microseconds UTC)."""
     offset = (_EPOCH + timedelta(microseconds=instant)).astimezone(_zone(zone)).utcoffset()
-    if offset is None:  # pragma: no cover - a ZoneInfo always knows its offset
-        raise UnknownZoneError(zone)
+    assert offset is not None  # noqa: S101 - a ZoneInfo always knows its offset
     return offset // timedelta(seconds=1)
 
 

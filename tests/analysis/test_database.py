@@ -243,7 +243,7 @@ def test_a_copy_equals_the_original(tmp_path: Path) -> None:
     root.mkdir()
     found = []
     for name, function in (("built", build), ("copied", copied)):
-        function(tmp_path / name, root)
+        function(tmp_path / name, str(root))
         with duckdb.connect(tmp_path / name, read_only=True) as connection:
             objects = "select view_name, sql from duckdb_views() union all select function_name, macro_definition "
             objects += "from duckdb_functions() where not internal order by all"
