@@ -42,7 +42,8 @@ def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -
             DirectoryReader(settings.data)
         TokenVerifier(settings)
         open_store(settings.rate_limit_store)
-        _run(listeners, settings.host, partial(_load, settings, now, CounterMemory(len(listeners)), shared))
+        memory = CounterMemory(len(listeners))
+        _run(listeners, settings.host, partial(_load, settings, now, memory, shared), memory.count_restart)
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -58,15 +59,17 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
         PortError: the address cannot be listened on.
     """
     listeners = open_listeners(host, port, workers)
-    _run(listeners, host, lambda place, link: Worker(load(), place, Stopping(), link, lambda: None))
+    _run(listeners, host, lambda place, link: Worker(load(), place, Stopping(), link, lambda: None), lambda _: None)
 
 
-def _run(listeners: list[socket.socket], host: str, load: Callable[[int, Link], Worker]) -> None:
+def _run(
+    listeners: list[socket.socket], host: str, load: Callable[[int, Link], Worker], replaced: Callable[[int], None]
+) -> None:
     def announce() -> None:
         sys.stderr.write(f"listening on {url(host, listeners[0])} (stop with Ctrl-C)\n")
         sys.stderr.flush()
 
-    Supervisor(listeners, load, announce).run()
+    Supervisor(listeners, load, announce, replaced).run()
 
 
 def _load(settings: Settings, now: int | None, memory: CounterMemory, shared: Path, place: int, link: Link) -> Worker:
