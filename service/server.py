@@ -43,8 +43,10 @@ def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -
             DirectoryReader(settings.data)
         TokenVerifier(settings)
         open_store(settings.rate_limit_store)
-        page = PAGE if settings.page else None
-        _run(listeners, settings.host, page, partial(_load, settings, now, CounterMemory(len(listeners)), shared))
+        memory = CounterMemory(len(listeners))
+        load = partial(_load, settings, now, memory, shared)
+        announce = partial(_announce, url(settings.host, listeners[0]), page=settings.page)
+        Supervisor(listeners, load, announce, memory.count_restart).run()
 
 
 def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., Any]]) -> None:
@@ -60,18 +62,19 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
         PortError: the address cannot be listened on.
     """
     listeners = open_listeners(host, port, workers)
-    _run(listeners, host, None, lambda place, link: Worker(load(), place, Stopping(), link, lambda: None))
+    announce = partial(_announce, url(host, listeners[0]), page=False)
+
+    def loaded(place: int, link: Link) -> Worker:
+        return Worker(load(), place, Stopping(), link, lambda: None)
+
+    Supervisor(listeners, loaded, announce, lambda _: None).run()
 
 
-def _run(listeners: list[socket.socket], host: str, page: str | None, load: Callable[[int, Link], Worker]) -> None:
-    def announce() -> None:
-        address = url(host, listeners[0])
-        if page:
-            sys.stderr.write(f"usage page at {address}{page}\n")
-        sys.stderr.write(f"listening on {address} (stop with Ctrl-C)\n")
-        sys.stderr.flush()
-
-    Supervisor(listeners, load, announce).run()
+def _announce(address: str, *, page: bool) -> None:
+    if page:
+        sys.stderr.write(f"usage page at {address}{PAGE}\n")
+    sys.stderr.write(f"listening on {address} (stop with Ctrl-C)\n")
+    sys.stderr.flush()
 
 
 def _load(settings: Settings, now: int | None, memory: CounterMemory, shared: Path, place: int, link: Link) -> Worker:

@@ -1,7 +1,7 @@
 """What the commands that load or erase share: they show progress, report failures, and print a run's numbers."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from pipeline.commands.signals import Stop, stoppable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pipeline.commands.run_metrics import RunMetrics
     from pipeline.contract.settings import Settings
     from pipeline.load.listing import Ignored
     from pipeline.load.results import FileError, RunReport
@@ -24,7 +25,15 @@ WHAT_TO_DO: Final = (
 )
 
 
-def load(settings: "Settings", now: int, *, strict: bool = False, as_json: bool = False, **what: Any) -> None:
+def load(
+    settings: "Settings",
+    now: int,
+    *,
+    strict: bool = False,
+    as_json: bool = False,
+    metrics: "RunMetrics | None" = None,
+    **what: Any,
+) -> None:
     """Run the pipeline, print its numbers, and exit as documented.
 
     Args:
@@ -32,27 +41,41 @@ def load(settings: "Settings", now: int, *, strict: bool = False, as_json: bool 
         now: when the run starts, in microseconds UTC.
         strict: exit 3 if lines were rejected.
         as_json: print the report as one line of JSON.
+        metrics: gets the figures of the run; None if nobody wants them.
         what: further arguments of `pipeline.run.run`.
     """
     with stoppable() as stop:
-        run_once(settings, now, stop, strict=strict, as_json=as_json, **what)
+        run_once(settings, now, stop, strict=strict, as_json=as_json, metrics=metrics, **what)
 
 
 def run_once(
-    settings: "Settings", now: int, stop: Stop, *, strict: bool = False, as_json: bool = False, **what: Any
+    settings: "Settings",
+    now: int,
+    stop: Stop,
+    *,
+    strict: bool = False,
+    as_json: bool = False,
+    metrics: "RunMetrics | None" = None,
+    **what: Any,
 ) -> None:
     """Do the same as `load`, with signals handled by the caller: `stop` ends the run at a safe point."""
     from pipeline import run as pipeline_run
     from pipeline.commands.progress import show_progress
 
-    with reporting_failures(*what.get("paths", ())), show_progress() as progress:
-        report = pipeline_run.run(settings, now, progress=progress, pause=stop.pause, **what)
-    _print_report(report, as_json=as_json)
-    _refresh_views(settings)
-    if report.errors:
-        raise typer.Exit(UNREADABLE)
-    if strict and report.rejected:
-        raise typer.Exit(REJECTED)
+    with nullcontext(_ignore) if metrics is None else metrics.recorded() as record:
+        with reporting_failures(*what.get("paths", ())), show_progress() as progress:
+            report = pipeline_run.run(settings, now, progress=progress, pause=stop.pause, **what)
+        record(report)
+        _print_report(report, as_json=as_json)
+        _refresh_views(settings)
+        if report.errors:
+            raise typer.Exit(UNREADABLE)
+        if strict and report.rejected:
+            raise typer.Exit(REJECTED)
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 def _refresh_views(settings: "Settings") -> None:

@@ -12,6 +12,7 @@ from pipeline.commands.outcome import load
 from pipeline.commands.schedule import IntervalError, parse_interval, repeat
 
 if TYPE_CHECKING:
+    from pipeline.commands.run_metrics import RunMetrics
     from pipeline.contract.settings import Settings
     from pipeline.load.rebuild import Rebuild
 
@@ -58,6 +59,12 @@ def run(
         str | None,
         typer.Option(metavar="30s|5m|1h", help="Run now, then at this interval by the clock.", show_default=False),
     ] = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the figures of runs to this file, for Prometheus.", show_default=False
+        ),
+    ] = None,
     now: Now = None,
 ) -> None:
     """Load new raw logs and publish the results.
@@ -71,14 +78,17 @@ def run(
     if every is not None:
         if paths or rebuilt or strict or accept or now is not None:
             refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict, --accept and --now")
-        repeat(_settings(data_dir, workers, cluster), _interval(every), as_json=as_json)
+        interval, found = _interval(every), _settings(data_dir, workers, cluster)
+        repeat(found, interval, as_json=as_json, metrics=_metrics(metrics, found))
     if accept and (paths or rebuilt):
         refuse("--accept goes with a run of all of raw/: leave out PATH and --rebuild")
+    found = _settings(data_dir, workers, cluster)
     load(
-        _settings(data_dir, workers, cluster),
+        found,
         instant(now),
         strict=strict,
         as_json=as_json,
+        metrics=_metrics(metrics, found),
         paths=paths or (),
         rebuild=rebuilt,
         accept=accept or (),
@@ -101,6 +111,17 @@ def _settings(data_dir: str | None, workers: int | None, cluster: str | None) ->
     if address.warning:
         typer.echo(f"warning: {address.warning}", err=True)
     return found
+
+
+def _metrics(path: Path | None, found: "Settings") -> "RunMetrics | None":
+    """Return what writes the figures of runs; exit 2 if there is no folder for them."""
+    if path is None:
+        return None
+    from pipeline.commands.run_metrics import RunMetrics
+
+    if not path.parent.is_dir() or path.is_dir():
+        refuse(f"--metrics must be a file in a folder that exists, not {str(path)!r}")
+    return RunMetrics(path, found)
 
 
 def _interval(text: str) -> int:

@@ -18,6 +18,7 @@ from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.startup import bound_free_memory, release_free_memory
 
 if TYPE_CHECKING:
+    from pipeline.commands.run_metrics import RunMetrics
     from pipeline.contract.settings import Settings
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])", re.ASCII).fullmatch
@@ -50,13 +51,14 @@ def next_tick(now: int, interval: int) -> int:
     return (now // interval + 1) * interval
 
 
-def repeat(settings: "Settings", interval: int, *, as_json: bool) -> NoReturn:
+def repeat(settings: "Settings", interval: int, *, as_json: bool, metrics: "RunMetrics | None" = None) -> NoReturn:
     """Run at once, then at every tick. A run that fails is reported, and the next tick tries again.
 
     Args:
         settings: where the data folder is.
         interval: the time from tick to tick, in microseconds.
         as_json: print each report as one line of JSON.
+        metrics: gets the figures of each run; None if nobody wants them.
 
     Raises:
         typer.Exit: a signal stopped the command.
@@ -66,7 +68,7 @@ def repeat(settings: "Settings", interval: int, *, as_json: bool) -> NoReturn:
         while True:
             due = next_tick(instant(None), interval)
             try:
-                run_once(settings, instant(None), stop, as_json=as_json)
+                run_once(settings, instant(None), stop, as_json=as_json, metrics=metrics)
             except typer.Exit as ended:
                 typer.echo(f"the run ended with exit code {ended.exit_code}", err=True)
             release_free_memory()

@@ -56,9 +56,16 @@ class Supervisor(MPServer):
         listeners: accept the connections, one for each worker.
         load: returns the application, given the place of a worker and its link; called in each worker.
         announce: called once, as soon as the first worker serves.
+        replaced: called with the place of each worker that died, before the next one starts.
     """
 
-    def __init__(self, listeners: list[socket.socket], load: Load, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        listeners: list[socket.socket],
+        load: Load,
+        announce: Callable[[], None],
+        replaced: Callable[[int], None],
+    ) -> None:
         multiprocessing.set_start_method("fork", force=True)  # workers inherit the link
         super().__init__(
             "usage",
@@ -76,6 +83,7 @@ class Supervisor(MPServer):
         )
         self._load = load
         self._announce = announce
+        self._replaced = replaced
         self._serves = threading.Event()
         self._at_once = False
         self._ready, ready = os.pipe()
@@ -136,6 +144,7 @@ class Supervisor(MPServer):
                 del self.interrupt_children[0]
                 if self.wrks[place].inner.exitcode == 1:
                     self._leave_to_others(place)
+                self._replaced(place)
                 self._respawn_workers([place], spawn_target, target_loader)
 
     def _leave_to_others(self, place: int) -> None:

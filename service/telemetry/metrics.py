@@ -118,6 +118,8 @@ class Metrics(Collector):
         workspaces, size_bytes = (totals[slot] for slot in self._gauges.values())
         yield GaugeMetricFamily("usage_loaded_workspaces", "Workspaces in memory, summed over workers.", workspaces)
         yield GaugeMetricFamily("usage_block_cache_bytes", "Months in memory, summed over workers.", size_bytes)
+        restarts = self._shared.restarts
+        yield CounterMetricFamily("usage_worker_restarts", "Workers that died and were replaced.", restarts)
         yield InfoMetricFamily("usage_build", "The version that runs.", self._build)
         yield from self._published()
 

@@ -69,7 +69,9 @@ def test_a_killed_worker_is_replaced(folder: Any) -> None:
                 os.kill(pid, signal.SIGKILL)
             eventually(partial(_others, process, before))
             eventually(lambda: httpx.get(url + READY).status_code == 200)
-        assert 'route="/health/ready",status="200"} 3' in httpx.get(url + "/metrics").text
+        metrics = httpx.get(url + "/metrics").text
+        assert 'route="/health/ready",status="200"} 3' in metrics
+        assert "usage_worker_restarts_total 4.0\n" in metrics
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(WAIT_SECONDS) == 0
