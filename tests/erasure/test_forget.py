@@ -19,7 +19,6 @@ from tests.support.command import contents, done, ledger, published, total, usag
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder
 from tests.support.forgetting import ADA, BOB, FORGET, OTHER, by, files_with, never_kept
 from tests.support.naming import NIL
-from tests.support.world import EVENTS
 
 
 @pytest.mark.parametrize("who", FORGET)
@@ -172,7 +171,7 @@ class Hostile(NamedTuple):
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
     """Return a loaded folder of a hostile delivery where everybody names the first person."""
     folder = DataFolder(tmp_path_factory.mktemp("hostile") / "data")
-    delivery = deliver(3, folder.now, events=EVENTS)
+    delivery = deliver(3, folder.now, events=100, edges=10)
     user, workspace = delivery.cast.people[0].id, delivery.cast.busy_workspaces[0]
     spellings = [user, user.upper(), user.replace("-", ""), f"by {user}/{user.replace('-', '').upper()}"]
     naming = [
@@ -209,7 +208,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
 def test_against_the_oracle(hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """Exactly the events of everybody else stay, without the ids of the forgotten, however many are merged at once."""
     folder, left = hostile.template.copy(tmp_path / "data"), hostile.left
-    folder.limits = Limits(processes_days=-1, rerun_days=60, stored_bytes=60_000)
+    folder.limits = Limits(processes_days=-1, rerun_days=20, stored_bytes=20_000)
     monkeypatch.setenv("USAGE_WORKERS", str(workers))
     result = usage(folder, *hostile.command)
     done(result)

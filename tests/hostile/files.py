@@ -28,15 +28,26 @@ class Delivery:
     tokens: Mapping[tuple[str, str], str]
 
 
-def deliver(seed: int, now_us: int, *, events: int = 2000, files: int = 7, hostile: bool = True) -> Delivery:
-    """Make a delivery for a run that starts at `now_us`. The same seed and instant give the same bytes."""
+def deliver(
+    seed: int, now_us: int, *, events: int = 2000, files: int = 7, hostile: bool = True, edges: int = 1
+) -> Delivery:
+    """Make a delivery for a run that starts at `now_us`. The same seed and instant give the same bytes.
+
+    Args:
+        seed: chooses everything that varies.
+        now_us: when the run starts.
+        events: how many of them are ordinary.
+        files: how many there are, besides those that have no line.
+        hostile: whether there is anything else than ordinary events.
+        edges: one of so many events at the edges of awkward zones: 1,200 on 300 days, for tests of the calendar.
+    """
     rng = random.Random(seed)
     cast = make_cast(rng)
     directory, tokens = make_directory(rng, cast)
     records = list(ordinary_records(rng, cast, now_us, events))
     raw = [write_line(record) for record in records]
     if hostile:
-        records += edge_records(rng, cast, now_us, now_us)
+        records += list(edge_records(rng, cast, now_us, now_us))[::edges]
         records += awkward_records(rng, cast, now_us)
         records += competing_versions(rng, cast, rng.sample(records, len(records) // 10))
         raw = [write_line(record, rng) for record in records]

@@ -127,8 +127,8 @@ def test_growing_files(*, growing: list[list[bytes]], split_bytes: int, boms: li
 @pytest.mark.usefixtures("forked_workers")
 def test_hostile_files(tmp_path: Path) -> None:
     """Hostile files, some compressed, give the same results in splits, slices and several processes."""
-    twins = Twins(tmp_path, 20_000, Limits(processes_bytes=0, slice_bytes=2_000_000, bucket_bytes=500_000))
-    files = deliver(1, twins.whole.now, events=50).files
+    twins = Twins(tmp_path, 10_000, Limits(processes_bytes=0, slice_bytes=400_000, bucket_bytes=100_000))
+    files = deliver(1, twins.whole.now, events=50, edges=10).files
     for number, (name, content) in enumerate(files):
         plain = name.endswith(".jsonl")
         twins.whole.drop(name, content[: len(content) * (1 + number % 2) // 2] if plain else content)

@@ -159,7 +159,7 @@ def test_the_plain_validator_hands_back_every_line() -> None:
 @NEEDS_LIBRARY
 def test_the_same_tables_without_the_library(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a library a run gives the same numbers, tables and quarantine."""
-    delivery = deliver(12, folder.now, events=300, files=6)
+    delivery = deliver(12, folder.now, events=300, files=6, edges=10)
     plain = DataFolder(folder.root.parent / "plain")
     for name, content in delivery.files:
         folder.drop(name, content)

@@ -179,6 +179,8 @@ def files() -> dict[str, list[Record]]:
             found[OLD] += [{**item, "workspace_id": workspace} for item in (*_used(day), *_ran(day))][::5]
     found[NEW] += [record("more", timestamp="2026-11-02T23:59:59.999999Z", user={"id": ADA, "name": "Ada"})]
     found[OLD] += [{**version(f"o{number}", "2026-10-31"), "workspace_id": OTHER} for number in range(3)]
+    # Its other day of that month has changes in WORKSPACE alone.
+    found[NEW] += [{**record("before", timestamp="2026-10-30T10:00:00Z"), "workspace_id": OTHER}]
     found[OLD] += [version("ada", "2026-11-06", user_id=ADA)]  # all of a day
     found[NEWER] += [{**record("other", timestamp="2026-11-03T10:00:00Z"), "workspace_id": OTHER}]
     found[NEWER] += [*_used("2026-11-03"), *_ran("2026-11-03")]

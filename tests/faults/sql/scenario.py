@@ -7,6 +7,7 @@ time or hides a wrong row. An erasure merges days again that have no new rows.
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ class Scenario:
     """Old records that are stored, and new ones to merge with them."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = DataFolder(root)
+        self._folder, self._attempts = DataFolder(root), count()
         lines = {name: [json.dumps(record).encode() for record in records] for name, records in files().items()}
         contents = {name: b"\n".join(found) + b"\n" for name, found in lines.items()}
         self._folder.drop(OLD, contents[OLD])
@@ -96,7 +97,9 @@ class Scenario:
         now = self._folder.now
         root = self._folder.root
         store = FolderStore(root, recorded=DigestReader(root / "state.sqlite"))
-        return Job(store, FolderRaw(root / "raw"), "run", now, now + DAY_US, 1, tombstones)
+        # No file of one attempt is overwritten by another, of which the statement may be wrong.
+        attempt = f"{next(self._attempts)}"
+        return Job(store, FolderRaw(root / "raw"), "run", now, now + DAY_US, 1, tombstones, attempt=attempt)
 
 
 def expected(log: Log, days: Collection[Day]) -> Tables:
@@ -171,13 +174,17 @@ def _merged(result: BucketResult, job: Job) -> Iterator[tuple[str, Any]]:
 
 
 def _rolled_up(merged: BucketResult, job: Job) -> Iterator[tuple[str, Any]]:
-    """Yield what the roll-up stages, in two groups that divide a workspace's months."""
+    """Yield what the roll-up stages, in two groups: the last month of the last workspace, then all others.
+
+    The others have days of that month, in another workspace, whose rows would replace what the first group staged.
+    """
     months = sorted({(workspace_id, day[:7]) for workspace_id, day in merged.days})
     operations: list[Operation] = []
-    for part in (months[:2], months[2:]):
+    for part in (months[-1:], months[:-1]):
         days = [(workspace_id, day) for workspace_id, day in merged.days if (workspace_id, day[:7]) in part]
         result = roll_up(MonthGroup(days, [merged.cube[0]], [merged.actors[0]]), job)
         operations += [operation for found in result.operations.values() for operation in found]
+    operations.sort(key=lambda operation: operation.final)
     for name in ("cube", "actors"):
         tables = [_read(operation, job) for operation in operations if operation.final.startswith(f"{name}/")]
         yield name, [row for table in tables for row in _plain(table)]
