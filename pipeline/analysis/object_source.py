@@ -112,6 +112,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec has no typ
         self._store, self._most = store, most
         self._small: dict[str, bytes] = {}  # what statements read that is no object of the tables
         self._copies: OrderedDict[Path, int] = OrderedDict()  # with their sizes, that used last at the end
+        self._bytes = 0  # of all of them
         self._lock = Lock()
         self.failure: Exception | None = None  # of the current statement
 
@@ -198,11 +199,17 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc] # fsspec has no typ
             # Another thread may remove the copy before it is open; afterwards it may.
             with self._lock, suppress(FileNotFoundError):
                 file = _Copy(FileIO(path))
-                self._copies[path] = self._store.size(uri)
-                self._copies.move_to_end(path)
-                while sum(self._copies.values()) > self._most and len(self._copies) > 1:
-                    self._copies.popitem(last=False)[0].unlink(missing_ok=True)
+                self._keep(path, self._store.size(uri))
                 return file
+
+    def _keep(self, path: Path, size: int) -> None:
+        """Note that a copy is used, and remove those that were not used for longest if there are too many bytes."""
+        self._bytes += size - self._copies.pop(path, 0)
+        self._copies[path] = size
+        while self._bytes > self._most and len(self._copies) > 1:
+            oldest, bytes_ = self._copies.popitem(last=False)
+            self._bytes -= bytes_
+            oldest.unlink(missing_ok=True)
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

@@ -77,16 +77,11 @@ def files(
             refuse("--duckdb is for an object store: in a data folder, usage.duckdb is kept up to date by every run")
     if duckdb is not None and (table or as_json):
         refuse("--duckdb takes no --table and no --json: the database has all tables")
-    with interruptible():
-        try:
-            with open_store(found) as store:
-                if duckdb is not None and not isinstance(found.data, Path):
-                    _write(duckdb, store, found.data.url, wanted, force=force)
-                else:
-                    _print(store, tables, wanted, as_json=as_json)
-        except FileNotFoundError:
-            typer.echo("error: a run published new files: run this again", err=True)
-            raise typer.Exit(FAILED) from None
+    with interruptible(), open_store(found) as store:
+        if duckdb is not None and not isinstance(found.data, Path):
+            _write(duckdb, store, found.data.url, wanted, force=force)
+        else:
+            _print(store, tables, wanted, as_json=as_json)
 
 
 def _selection(workspace: list[str] | None, days: str | None) -> "Selection":
@@ -123,9 +118,13 @@ def _print(store: "Store", tables: list[Table], wanted: "Selection", *, as_json:
 
     from pipeline.analysis.current import current_files
 
-    for table in dict.fromkeys(tables):
-        for file in current_files(store, table, wanted):
-            typer.echo(msgspec.json.encode(file) if as_json else file.path)
+    try:
+        for table in dict.fromkeys(tables):
+            for file in current_files(store, table, wanted):
+                typer.echo(msgspec.json.encode(file) if as_json else file.path)
+    except FileNotFoundError:
+        typer.echo("error: a run published new files: run this again", err=True)
+        raise typer.Exit(FAILED) from None
 
 
 def _write(path: Path, store: "Store", address: str, wanted: "Selection", *, force: bool) -> None:

@@ -43,6 +43,10 @@ _OTHER_OBJECT: Final = re.compile(
     r"((?:quarantine|runs)/[^/.]+|tombstones|carried_out)/[^-/.]+-[^-/.]+(\.[a-z]+)"
 ).fullmatch
 _EVENTS: Final = "events.parquet"
+# What runs put besides published files; `staging/` and `probe/` are folders of this program alone.
+_PACKED_OBJECT: Final = re.compile(
+    r"(?:(?:index|ledger)/[0-9a-f]{2}|superseded)/[^/]+-[^/]+\.json\.zst|(?:staging|probe)/.+"
+)
 
 
 class TableFile(NamedTuple):
@@ -91,6 +95,11 @@ def logical_path(key: str) -> str | None:
         return table_path(*found)
     other = _OTHER_OBJECT(key)
     return other[1] + other[2] if other else None
+
+
+def is_of_run(key: str) -> bool:
+    """Return whether the key of an object is one that runs give."""
+    return logical_path(key) is not None or _PACKED_OBJECT.fullmatch(key) is not None
 
 
 def run_of(name: str) -> str:

@@ -7,8 +7,8 @@ the log short.
 
 import json
 import re
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, TypeVar
 
 from pipeline.contract.layout import LayoutError, StoredFile
 from pipeline.contract.object_client import Client
@@ -27,7 +27,10 @@ CHECKPOINTS: Final = 20  # versions from one to the next
 _TRIES: Final = 3
 _EVENTS: Final = "events/"
 _HINT: Final = f"{DELTA_LOG}/_last_checkpoint"
+_REMEDY: Final = f"delete {DELTA_LOG}, and the next run writes it from scratch"
 _name: Final = re.compile(rf"{DELTA_LOG}/([0-9]{{20}})\.(json|checkpoint\.parquet)").fullmatch
+
+_Decoded = TypeVar("_Decoded")
 
 Files = dict[str, int]  # sizes in bytes by path relative to `events/`
 
@@ -101,24 +104,23 @@ class DeltaLog:
                 (self._versions if match[2] == "json" else self._checkpoints).add(int(match[1]))
 
     def _read(self, version: int) -> Version:
-        key = _version_key(version)
-        try:
-            return decode_version(self._content(key))
-        except ValueError as error:
-            raise LayoutError(key, f"{error}; delete {DELTA_LOG}, and the next run writes it from scratch") from None
+        return self._decoded(_version_key(version), decode_version)
 
-    def _content(self, key: str) -> bytes:
+    def _decoded(self, key: str, decode: Callable[[bytes], _Decoded]) -> _Decoded:
         content = self._client.get(key)
         if content is None:
-            raise LayoutError(key, "it does not exist")
-        return content.bytes
+            raise LayoutError(key, f"it does not exist; {_REMEDY}")
+        try:
+            return decode(content.bytes)
+        except ValueError as error:
+            raise LayoutError(key, f"{error}; {_REMEDY}") from None
 
     def _files(self, last: int) -> Files:
         """Return the files that the log names in its last version."""
         start = max(self._checkpoints, default=-1)
         files: Files = {}
         if start >= 0:
-            files = decode_checkpoint(self._content(_checkpoint_key(start)))
+            files = self._decoded(_checkpoint_key(start), decode_checkpoint)
         for number in range(start + 1, last + 1):
             version = self._read(number)
             for path in version.removed:

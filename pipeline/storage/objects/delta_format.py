@@ -7,8 +7,10 @@ folders. Other programs must not write it: it asks writers for a feature that no
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -18,6 +20,7 @@ _ENGINE: Final = "workspace-usage"
 _READER: Final = ["timestampNtz"]  # instants are UTC without a zone
 _WRITER: Final = [*_READER, "workspaceUsage"]
 _PARTITIONS: Final = ["workspace_id", "day"]
+_PORTION: Final = 100_000  # rows of a checkpoint that are composed together
 _PROTOCOL: Final = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": _READER, "writerFeatures": _WRITER}
 _TYPES: Final[Mapping[pa.DataType, str]] = {
     pa.string(): "string",
@@ -81,13 +84,13 @@ def encode_version(version: Version, stored: int, table: str | None) -> bytes:
         table: the address of the table, in its first version; None in others.
     """
     info = {"timestamp": stored, "operation": "WRITE", "engineInfo": _ENGINE, "root": version.root}
-    actions: list[dict[str, Any]] = [{"commitInfo": info}]
+    first: list[dict[str, Any]] = [{"commitInfo": info}]
     if table is not None:
-        actions += [{"protocol": _PROTOCOL}, {"metaData": _metadata(table)}]
+        first += [{"protocol": _PROTOCOL}, {"metaData": _metadata(table)}]
     removed = ({"path": path, "deletionTimestamp": stored, "dataChange": True} for path in sorted(version.removed))
-    actions += [{"remove": remove} for remove in removed]
-    actions += [{"add": add} for add in _adds(version.added, stored)]
-    return b"".join(json.dumps(action, separators=(",", ":")).encode() + b"\n" for action in actions)
+    removes = ({"remove": remove} for remove in removed)
+    adds = ({"add": add} for add in _adds(version.added, stored))
+    return b"".join(msgspec.json.encode(action) + b"\n" for action in chain(first, removes, adds))
 
 
 def decode_version(content: bytes) -> Version:
@@ -96,14 +99,14 @@ def decode_version(content: bytes) -> Version:
     Raises:
         ValueError: this program did not write it.
     """
-    actions = [json.loads(line) for line in content.splitlines()]
     try:
+        actions = [msgspec.json.decode(line) for line in content.splitlines()]
         return Version(
             next(action["commitInfo"]["root"] for action in actions if "commitInfo" in action),
             {action["add"]["path"]: action["add"]["size"] for action in actions if "add" in action},
             [action["remove"]["path"] for action in actions if "remove" in action],
         )
-    except (KeyError, TypeError, StopIteration):
+    except (msgspec.MsgspecError, KeyError, TypeError, StopIteration):
         raise ValueError("another program wrote it") from None
 
 
@@ -115,31 +118,64 @@ def encode_checkpoint(files: Mapping[str, int], stored: int, table: str) -> byte
         stored: when the root was stored, in milliseconds since 1970.
         table: the address of the table.
     """
-    metadata = _metadata(table)
-    rows: list[dict[str, Any]] = [{"protocol": _PROTOCOL}, {"metaData": metadata}]
-    rows += [{"add": add | {"partitionValues": list(add["partitionValues"].items())}} for add in _adds(files, stored)]
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, _CHECKPOINT), sink)
+    with pq.ParquetWriter(sink, _CHECKPOINT) as writer:
+        writer.write_table(pa.Table.from_pylist([{"protocol": _PROTOCOL}, {"metaData": _metadata(table)}], _CHECKPOINT))
+        paths = sorted(files)
+        for start in range(0, len(paths), _PORTION):
+            writer.write_table(_added(paths[start : start + _PORTION], files, stored))
     return bytes(sink.getvalue())
 
 
 def decode_checkpoint(content: bytes) -> dict[str, int]:
-    """Return the sizes of the files of a checkpoint by path."""
-    adds = pq.read_table(pa.BufferReader(content), columns=["add"])["add"].to_pylist()
-    return {add["path"]: add["size"] for add in adds if add is not None and add["path"] is not None}
+    """Return the sizes of the files of a checkpoint by path.
+
+    Raises:
+        ValueError: this program did not write it.
+    """
+    try:
+        found = pq.read_table(pa.BufferReader(content), columns=["add"]).flatten()
+        sizes = dict(zip(found["add.path"].to_pylist(), found["add.size"].to_pylist(), strict=True))
+    except (pa.ArrowException, OSError, KeyError):
+        raise ValueError("it is damaged, or another program wrote it") from None
+    sizes.pop(None, None)  # of the rows that are no files
+    return sizes
+
+
+def _added(paths: list[str], files: Mapping[str, int], stored: int) -> pa.Table:
+    """Return the rows of a checkpoint for some files; column by column, which takes a tenth of the time."""
+    values = [value for path in paths for value in _values(path).values()]
+    ends = range(0, len(values) + 1, len(_PARTITIONS))
+    keys = pa.array(_PARTITIONS * len(paths), pa.string())
+    adds = pa.StructArray.from_arrays(
+        [
+            pa.array(paths, pa.string()),
+            pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, pa.array(values, pa.string())),
+            pa.array(map(files.__getitem__, paths), pa.int64()),
+            pa.repeat(pa.scalar(stored, pa.int64()), len(paths)),
+            pa.repeat(pa.scalar(True), len(paths)),
+        ],
+        fields=list(_CHECKPOINT.field("add").type),
+    )
+    others = {name: pa.nulls(len(paths), _CHECKPOINT.field(name).type) for name in ("protocol", "metaData")}
+    return pa.table(others | {"add": adds}, _CHECKPOINT)
 
 
 def _adds(files: Mapping[str, int], stored: int) -> Iterator[dict[str, Any]]:
     for path, size in sorted(files.items()):
-        folders = (part.partition("=") for part in path.split("/")[:-1])
-        values = {name: value for name, _, value in folders}
         yield {
             "path": path,
-            "partitionValues": values,
+            "partitionValues": _values(path),
             "size": size,
             "modificationTime": stored,
             "dataChange": True,
         }
+
+
+def _values(path: str) -> dict[str, str]:
+    """Return the values of `_PARTITIONS`, in their order, of a file."""
+    folders = (part.partition("=") for part in path.split("/")[:-1])
+    return {name: value for name, _, value in folders}
 
 
 def _metadata(table: str) -> dict[str, Any]:

@@ -5,13 +5,13 @@ A key is used once, so what a root has superseded is never named again; and once
 before it can commit, so what was stored before that root and is not named by it never will be.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Final
 
 from pipeline.contract.layout import LayoutError, Root
 from pipeline.contract.object_client import Client, Found
-from pipeline.contract.object_names import DELTA_LOG, LEASE, logical_path, object_key
+from pipeline.contract.object_names import LEASE, is_of_run, logical_path, object_key
 from pipeline.storage.objects.snapshot import Snapshot
 
 GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded
@@ -66,19 +66,21 @@ def is_due(root: Root | None, now: int) -> bool:
     return root is not None and root.orphans_at + _INTERVAL <= now
 
 
-def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
+def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS, swept: Collection[str] = frozenset()) -> int:
     """Delete what was put by runs that never committed it, and return how many objects that were.
 
     Args:
         snapshot: of a root that the caller has just flipped, and has read again.
         now: by the store's clock.
         age: for which objects are kept in any case; with 0, those that were stored before the root are deleted.
+        swept: the lists of superseded objects that `sweep` has returned: no reader needs what they name.
 
     Raises:
         ObjectStoreError: the store cannot be used; what is left is deleted next time.
+        LayoutError: it is unknown which objects readers may still need.
     """
     count, pending = 0, []
-    for found in orphans(snapshot, now - age):
+    for found in orphans(snapshot, now - age, swept):
         pending.append(found.key)
         if len(pending) == _PORTION:
             snapshot.client.delete(pending)
@@ -87,23 +89,24 @@ def sweep_orphans(snapshot: Snapshot, now: int, age: int = ORPHANS) -> int:
     return count + len(pending)
 
 
-def orphans(snapshot: Snapshot, before: int) -> Iterator[Found]:
+def orphans(snapshot: Snapshot, before: int, swept: Collection[str] = frozenset()) -> Iterator[Found]:
     """Yield what was put before an instant, and before the root, by runs that never committed it.
+
+    Objects with names that no run gives are not looked at: somebody else may have put them.
 
     Raises:
         ObjectStoreError: the store cannot be used, or not be listed.
         LayoutError: it is unknown which objects readers may still need.
     """
     kept = set() if snapshot.root is None else snapshot.root.keys()
-    kept.update(key for file, _ in snapshot.superseded() for key in snapshot.superseded_keys(file))
+    lists = [file for file, _ in snapshot.superseded() if file.name not in swept]
+    kept.update(key for file in lists for key in snapshot.superseded_keys(file))
     if snapshot.root is not None:
         snapshot.load(index=snapshot.root.index)
     for folder in _FOLDERS:
         for found in snapshot.client.list(folder):
-            if found.key.startswith(f"{DELTA_LOG}/"):
-                continue
             is_old = found.stored < min(snapshot.stored, before)
-            if is_old and found.key not in kept and not _is_current(snapshot, found.key):
+            if is_old and is_of_run(found.key) and found.key not in kept and not _is_current(snapshot, found.key):
                 yield found
 
 

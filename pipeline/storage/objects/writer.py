@@ -51,6 +51,7 @@ class ObjectWriter:
         self._client, self._lease, self._scratch, self._shared, self._log = client, lease, scratch, shared, log
         self._swept: set[str] = set()
         self._began = 0  # by the store's clock
+        self._is_whole = True  # no shard is left out
         self._read()
 
     def _read(self) -> None:
@@ -65,9 +66,10 @@ class ObjectWriter:
         """Delete what commits superseded more than a grace ago; complete the log if the last run did not.
 
         In that case, nothing is deleted yet: readers of the log have only now come to know that files are superseded.
+        From a damaged index the log cannot be completed: the rebuild that goes on without it writes the log.
         """
         self._began = store_time(self._client)
-        if self._log is not None and self._log.sync():
+        if self._log is not None and self._is_whole and self._log.sync():
             return
         self._swept |= sweep(self._snapshot, self._began)
 
@@ -85,16 +87,18 @@ class ObjectWriter:
         if not tombstones:
             return
         content = (self.store.read(TOMBSTONES) or b"") + encoded(tombstones)
-        self._publish_one(TOMBSTONES, content)
+        self._publish({TOMBSTONES: content})
 
     def carry_out(self, tombstones: Tombstones) -> None:
-        """Record by a commit of its own that nothing is stored that these tombstones cover."""
-        self._publish_one(CARRIED_OUT, msgspec.json.encode(tombstones))
-        self._sweep_all()
+        """Delete what is not current, and record by a commit that nothing is stored that these tombstones cover."""
+        self._publish({})  # so that no run that began earlier can commit what it has put
+        self._finish_erasure(tombstones)
 
     def pass_over_damage(self) -> None:
         """Leave damaged shards of index and ledger out of what is published, for a rebuild of all tables."""
-        self._use(self._snapshot.intact()[0])
+        snapshot, damage = self._snapshot.intact()
+        self._use(snapshot)
+        self._is_whole = not damage
 
     def trust_if_empty(self) -> None:
         """Do nothing: ledger and tables are of the same root."""
@@ -113,9 +117,6 @@ class ObjectWriter:
         attempt = commits.new_token()
         record = self._earlier_records(changes) + changes.record
         files[changes.record_uri] = self._put(changes.record_uri, record, changes.run, attempt)
-        if changes.carried_out is not None:
-            content = msgspec.json.encode(changes.carried_out)
-            files[CARRIED_OUT] = self._put(CARRIED_OUT, content, changes.run, attempt)
         before, is_due = self._snapshot, is_due_for_orphans(self._snapshot.root, self._began)
         self._commit(
             commits.RootChanges(
@@ -131,7 +132,7 @@ class ObjectWriter:
             )
         )
         if changes.carried_out is not None:
-            self._sweep_all()
+            self._finish_erasure(changes.carried_out)
             return []
         return self._write_log(before) + (self._sweep_orphans() if is_due else [])
 
@@ -139,15 +140,29 @@ class ObjectWriter:
         """Remove a folder of staged files."""
         self.store.clear(folder)
 
+    def _finish_erasure(self, tombstones: Tombstones) -> None:
+        """Delete what is not current, and then record that these tombstones are carried out.
+
+        If this is interrupted, the next run sees that they are not, and comes here again.
+        """
+        self._sweep_all()
+        self._publish({CARRIED_OUT: msgspec.json.encode(tombstones)})
+        self._sweep_at_once()  # the lists of what was deleted have names of it
+
     def _sweep_all(self) -> None:
         """Delete what is not current, at once: what was erased may also be in what failed runs have left."""
         if self._log is None:
             delete_log(self._client)  # that of runs which wanted one: it names what was erased
         else:
             self._log.forget_earlier()
+        now = self._sweep_at_once()
+        sweep_orphans(self._snapshot, now, age=0, swept=self._swept)
+
+    def _sweep_at_once(self) -> int:
+        """Delete what was superseded, without the grace, and return the time by the store's clock."""
         now = store_time(self._client)
         self._swept |= sweep(self._snapshot, now, grace=0)
-        sweep_orphans(self._snapshot, now, age=0)
+        return now
 
     def _sweep_orphans(self) -> list[str]:
         """Delete what failed runs have left; if that fails, return why, since everything is published."""
@@ -157,11 +172,11 @@ class ObjectWriter:
             return [f"what failed runs have left was not deleted, and is tried again in a day: {error}"]
         return []
 
-    def _publish_one(self, path: str, content: bytes) -> None:
-        """Publish one file and nothing else."""
+    def _publish(self, contents: Mapping[str, bytes]) -> None:
+        """Publish these files by their logical paths, and nothing else."""
         run, attempt = commits.new_token(), commits.new_token()
         published = self.store.published() or Published(0, "", None, SCHEMA_VERSION, zone_data_version())
-        files = {path: self._put(path, content, run, attempt)}
+        files = {path: self._put(path, content, run, attempt) for path, content in contents.items()}
         swept = frozenset(self._swept)
         self._commit(commits.RootChanges(run=run, attempt=attempt, published=published, files=files, swept=swept))
 

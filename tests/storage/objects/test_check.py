@@ -10,7 +10,7 @@ import pytest
 from pipeline.check.check import check
 from pipeline.check.report import CheckReport
 from pipeline.contract.object_client import Client
-from pipeline.contract.object_names import index_key, ledger_key, object_key, shard_of
+from pipeline.contract.object_names import index_key, ledger_key, object_key, shard_of, superseded_key
 from pipeline.contract.tables import quarantine_path
 from pipeline.load.progress import Progress
 from pipeline.load.rebuild import Rebuild
@@ -18,6 +18,7 @@ from pipeline.run import run
 from pipeline.storage.objects import snapshot as snapshots
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import sweep
+from pipeline.storage.opened import open_checked
 from pipeline.storage.tombstones import Tombstone, hashed
 from tests.support.both import Both
 from tests.support.data_folder import USER, WORKSPACE, DataFolder, record
@@ -224,3 +225,24 @@ def test_shards_that_were_swept(both: Both, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(snapshots, "at_once", late)
     report = check(both.settings[1], both.now)
     assert (wrong(report), report.replaced, report.events.rows) == ({}, 0, 7)
+
+
+def test_lists_of_superseded_objects_that_are_gone(both: Both) -> None:
+    """If a run deletes what the check's root has superseded, that is no fault; a damaged list is noted."""
+    both.drop(RAW, [record("later")])
+    both.run()
+    with open_checked(both.settings[1]) as tables:
+        assert tables.leftovers() == []
+        both.erase(Tombstone("user", "2026-11-24T12:00:00Z", hashed(USER)))
+        assert tables.leftovers() == [
+            "it is unknown whether objects are left that nothing names: runs have replaced the root"
+        ]
+    both.drop(RAW, [record("last")])
+    both.run()
+    root = Snapshot.read(both.client).root
+    assert root is not None
+    content(both.client, superseded_key(root.superseded[-1].keys.name), flipped)
+    report = check(both.settings[1], both.now)
+    assert wrong(report) == {}
+    assert len(report.notes) == 1
+    assert "is damaged: its bytes are not those that were written" in report.notes[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
@@ -12,11 +13,15 @@ from deltalake.exceptions import DeltaError
 from pipeline.contract.layout import LayoutError
 from pipeline.contract.object_client import Client
 from pipeline.contract.object_errors import UnavailableError
+from pipeline.contract.object_names import index_key, shard_of
+from pipeline.erasure.erase import erase
+from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage.objects import delta
 from pipeline.storage.objects.delta import DeltaLog
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import GRACE, sweep
+from pipeline.storage.objects.writer import ObjectWriter
 from pipeline.storage.tombstones import Tombstone, hashed
 from tests.support.both import Both
 from tests.support.data_folder import USER, WORKSPACE, DataFolder, record
@@ -191,3 +196,62 @@ def test_two_writers(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert DeltaLog(both.client).sync() is True
     _compare(both)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_erasure_that_is_interrupted(both: Both, monkeypatch: pytest.MonkeyPatch, *, wanted: bool) -> None:
+    """What was erased is deleted before that is recorded: if the command is killed in between, the next run goes on.
+
+    At the end, no object but the raw logs names what was erased: neither the log, nor its files, nor lists of them.
+    """
+    both.drop("a.jsonl", _records(1))
+    both.run()
+    both.settings[1] = msgspec.structs.replace(both.settings[1], delta_log=wanted)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    stone = Tombstone("workspace", "2026-11-24T12:00:00Z", hashed(OTHER))
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectWriter, "_sweep_all", killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(both.settings[1], both.now, [stone], dry=False)
+    run(both.settings[1], both.now)
+    for found in both.client.list():
+        if not found.key.startswith("raw/"):
+            content = both.client.get(found.key)
+            assert content is not None
+            with pa.input_stream(pa.py_buffer(content.bytes), "zstd" if found.key.endswith(".zst") else None) as stream:
+                assert OTHER.encode() not in found.key.encode() + stream.read(), found.key
+    assert bool(_log(both.client)) == wanted
+    both.settings[1] = msgspec.structs.replace(both.settings[1], delta_log=True)
+    both.drop("b.jsonl", _records(2))
+    run(both.settings[1], both.now)
+    assert {row["workspace_id"] for row in _rows(_table(both.client))} == {WORKSPACE}
+
+
+def test_damage(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged checkpoint is named with what to do. A rebuild mends a damaged index while the log is behind."""
+    monkeypatch.setattr(delta, "CHECKPOINTS", 1)
+    both.drop("a.jsonl", _records(1))
+    both.run()
+    both.drop("b.jsonl", _records(2, DAYS[:1]))
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaLog, "sync", lambda *_: False)
+        both.run()
+    root = Snapshot.read(both.client).root
+    assert root is not None
+    shard = shard_of(OTHER)
+    both.client.delete([index_key(shard, root.index[shard].name)])
+    with pytest.raises(LayoutError):
+        run(both.settings[1], both.now)
+    both.run(rebuild=Rebuild())
+    _compare(both)
+    checkpoint = next(found for found in both.client.list("events/_delta_log") if found.key.endswith(".parquet"))
+    both.client.replace(checkpoint.key, b"damaged", checkpoint.etag)
+    both.drop("c.jsonl", _records(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaLog, "sync", lambda *_: False)
+        both.run()
+    with pytest.raises(LayoutError, match=r"parquet is damaged: .*; delete events/_delta_log"):
+        DeltaLog(both.client).sync()

@@ -91,6 +91,9 @@ def test_lists(both: Both, tmp_path: Path) -> None:
         with pytest.raises(duckdb.Error):
             _answers(database, both, f"select count(*) from {view}")
     assert _listed(both, "--duckdb", str(database)).exit_code == 2
+    nowhere = _listed(both, "--duckdb", str(tmp_path / "none" / "usage.duckdb"))
+    assert nowhere.exit_code == 1
+    assert nowhere.stderr.endswith("none/usage.duckdb: No such file or directory\n")
     assert _lines(both, "--duckdb", str(database), "--force") == []
     assert _answers(database, both)[0] == (618,)
 

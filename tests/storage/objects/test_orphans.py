@@ -17,6 +17,7 @@ from pipeline.storage.lock import BusyError
 from pipeline.storage.objects import writer as object_writer
 from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.sweep import orphans
+from pipeline.storage.tombstones import Tombstones, hashed
 from tests.support.fake_obstore import FakeObstore
 from tests.support.object_writers import V, W, load, staged
 
@@ -119,6 +120,34 @@ def test_no_permission_to_list(place: Place) -> None:
     assert place.run() == []
     place.seconds += DAY
     assert len(place.run()) == 1
+
+
+def test_what_others_put(place: Place) -> None:
+    """Objects with names that no run gives stay, even in folders of the tables: the bucket may be shared."""
+    place.run()
+    theirs = ["index/page.html", "runs/7/metrics.json", "ledger/2026/book.csv", "events/README.md", "superseded/x"]
+    for key in theirs:
+        place.client.replace(key, b"theirs", None)
+    place.seconds += 2 * DAY
+    assert place.run() == []
+    with object_writer.opened(place.client) as writer:
+        writer.carry_out(Tombstones(frozenset([hashed(W)])))
+    assert place.store.objects.keys() >= set(theirs)
+
+
+def test_a_damaged_list_at_an_erasure(place: Place) -> None:
+    """An erasure deletes what is not current even if the list that names it is damaged: no reader has to be spared."""
+    place.run()
+    place.run()
+    root = Snapshot.read(place.client).root
+    assert root is not None
+    damaged = superseded_key(root.superseded[-1].keys.name)
+    place.store.objects[damaged] = place.store.objects[damaged]._replace(content=b"damaged")
+    place.seconds += 1
+    with object_writer.opened(place.client) as writer:
+        writer.carry_out(Tombstones(frozenset([hashed(V)])))
+    assert len([key for key in place.store.objects if key.startswith("events/")]) == 1
+    assert len(place.named()) == 6
 
 
 def test_a_damaged_list(place: Place) -> None:

@@ -196,6 +196,14 @@ def test_few_copies_are_kept(both: Both, tmp_path: Path) -> None:
             assert rows(session, "select count(*) from events") == [(12,)]
             assert rows(session, "select count(*) from cube") != [(0,)]
         assert len(list(tmp_path.rglob("*.parquet"))) == 1
+        path = f"events/workspace_id={WORKSPACE}/day=2026-11-02/events.parquet"
+        other = path.replace(WORKSPACE, OTHER)
+        files = object_source.ObjectFiles(store, most=store.size(path) + store.size(other))
+        for uri in (path, other, path, path, other):  # both have room, however often they are opened
+            files.open(uri).close()
+        assert len(list(tmp_path.rglob("events/*/*/*.parquet"))) == 2
+        files.open(path.replace("-02", "-23")).close()
+        assert [found for found in (path, other) if list(tmp_path.rglob(found.rpartition("/")[0] + "/*"))] == [other]
 
 
 def test_the_command(both: Both) -> None:
