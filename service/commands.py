@@ -144,12 +144,15 @@ def _question(workspace: str, zone: str, range_: "Range | None", month: str | No
         refuse(f"--zone must be an IANA time zone name such as Europe/Berlin (case-sensitive), not {zone!r}")
     if month is not None and (not _is_month(month) or month < _FIRST_MONTH):
         refuse(f"--month must be a month such as 2026-10, from {_FIRST_MONTH} on, not {month!r}")
+    moment = None if now is None else instant(now)
+    if now is not None and not "2011" <= now[:4] < "3000":  # far from the ends of what dates can be
+        refuse(f"--now must be in the years 2011 to 2999, not {now!r}")
     return Question(
         workspace_id=workspace_id,
         timezone=zone,
         range=None if month else range_ or "30d",
         month=date.fromisoformat(f"{month}-01") if month else None,
-        now=None if now is None else instant(now),
+        now=moment,
     )
 
 

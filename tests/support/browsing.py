@@ -1,6 +1,7 @@
 """The Usage page in Debian's Chromium: one browser for a module of tests, a new profile for each visit."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support.missing import skip
+from tests.support.service_folder import ServiceFolder
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 _OPTIONS: Final = (
@@ -30,6 +33,13 @@ class Hostile(NamedTuple):
     url: str
     key: str
     workspace: str
+
+
+class Ground(NamedTuple):
+    """A data folder that a test may change, and a service on it."""
+
+    folder: ServiceFolder
+    url: str
 
 
 @contextmanager
@@ -109,3 +119,15 @@ def cells(rows: Locator) -> list[list[str]]:
 def shown_date(day: date) -> str:
     """Return a date as the page shows it."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def notice(page: Page) -> Locator:
+    """Return the place where the page says what is wrong."""
+    return page.locator("#notice")
+
+
+def await_status(ground: Ground, key: str, status: int) -> None:
+    """Wait until the service has read the directory again."""
+    headers, deadline = {"Authorization": f"Bearer {key}"}, time.monotonic() + 60
+    while httpx.get(f"{ground.url}/api/v1/auth/whoami", headers=headers).status_code != status:
+        assert time.monotonic() < deadline

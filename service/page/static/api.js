@@ -8,6 +8,13 @@
 const API = "../api/v1/"; // relative, because a proxy may serve everything below a path of its own
 const KEY = "usage-key";
 
+/**
+ * A text as a header can carry it. What no key, token or id has becomes a question mark: the browser would refuse it,
+ * while the service says what is wrong.
+ * @param {string} text
+ */
+const sendable = (text) => text.trim().replace(/[^ -~]/g, "?");
+
 /** An answer that is an error. */
 export class Refusal extends Error {
   /** @param {number} status @param {Fault} fault @param {number} wait seconds @param {string} id of the request */
@@ -25,8 +32,8 @@ export class Api {
   /** @param {string} token @param {string} [workspace] */
   constructor(token, workspace) {
     /** @type {Record<string, string>} */
-    this.headers = { Authorization: `Bearer ${token}` };
-    if (workspace) this.headers["X-Workspace-Id"] = workspace;
+    this.headers = { Authorization: `Bearer ${sendable(token)}` };
+    if (workspace) this.headers["X-Workspace-Id"] = sendable(workspace);
     /** @type {Map<string, { etag: string, answer: Answer }>} */
     this.kept = new Map();
   }

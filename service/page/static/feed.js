@@ -77,6 +77,14 @@ export class Feed {
     this.#begin(answer);
   }
 
+  /** Take away all events, and who they are of. */
+  clear() {
+    this.#reset();
+    this.people.clear();
+    this.more.hidden = true;
+    this.end.hidden = true;
+  }
+
   /** The filters, which can be used before there are events. @param {Question} question */
   showFilters({ type, user_id }) {
     const types = [...new Set([...this.types, ...(type ? [type] : [])])];
@@ -89,12 +97,16 @@ export class Feed {
   /** @param {Answer} answer */
   #begin(answer) {
     if (!this.question) return;
+    this.#reset();
+    this.#add(answer, this.parameters(this.question));
+  }
+
+  #reset() {
     this.newer = null;
     this.note.hidden = true;
     this.events = [];
     this.pages = [];
     this.list.replaceChildren();
-    this.#add(answer, this.parameters(this.question));
   }
 
   #showNewer() {

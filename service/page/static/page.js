@@ -97,12 +97,22 @@ class Page {
     this.load();
   }
 
+  /** Take away what somebody else, or another workspace, was shown. */
+  #empty() {
+    this.shown = "";
+    this.summary = this.byLanguage = null;
+    this.head.clear();
+    this.feed.clear();
+    byId("figures").classList.add("bare");
+    byId("figures").setAttribute("aria-busy", "true");
+    byId("loading").hidden = false;
+  }
+
   /** @param {string} fault why the last one does not do */
   #askForKey(fault) {
     byId("figures").hidden = true;
     byId("facts").hidden = true;
     byId("forget").hidden = true;
-    byId("old").hidden = true;
     byId("sign-in").hidden = false;
     byId("sign-in-fault").textContent = fault;
     const input = /** @type {HTMLInputElement} */ (byId("key"));
@@ -115,8 +125,9 @@ class Page {
     this.key.forget();
     this.api = null;
     this.who = null;
-    this.shown = "";
+    this.token = "";
     this.loading.abort();
+    this.#empty();
     clearTimeout(this.timer);
     this.#notice("");
     /** @type {HTMLInputElement} */ (byId("key")).value = "";
@@ -209,13 +220,18 @@ class Page {
   /** @param {any} who */
   #welcome(who) {
     this.who = who;
+    const seen = `${who.user_id} ${who.workspace_id}`;
+    if (seen !== this.seen) this.#empty();
+    this.seen = seen;
     if (!this.framed) this.key.keep(this.token ?? "");
     this.head.who(who.workspace_id);
+    const signedIn = !byId("sign-in").hidden;
     byId("sign-in").hidden = true;
     byId("sign-in-fault").textContent = "";
     byId("facts").hidden = false;
     byId("forget").hidden = this.framed;
     byId("figures").hidden = false;
+    if (signedIn) byId("figures").focus(); // where the form was, there is nothing to have it
     this.feed.know(who.user_id, this.types ?? []);
     this.feed.showFilters(this.state);
     if (!this.types) this.#learnTypes();
@@ -233,21 +249,23 @@ class Page {
 
   /** @param {Record<string, string>} parameters */
   async #older(parameters) {
+    const { signal } = this.loading;
     try {
       if (!this.api) throw new Error("no credential");
-      return await this.api.get("usage/activity", parameters, this.loading.signal);
+      return await this.api.get("usage/activity", parameters, signal);
     } catch (error) {
-      if (!this.loading.signal.aborted) this.#fail(error);
+      if (!signal.aborted) this.#fail(error);
       throw error;
     }
   }
 
   /** @param {string} path @param {Record<string, string>[]} pages */
   async #save(path, pages) {
+    const { api } = this;
     try {
-      await this.api?.download(path, pages);
+      await api?.download(path, pages);
     } catch (error) {
-      this.#fail(error);
+      if (api === this.api) this.#fail(error);
     }
   }
 
@@ -308,7 +326,9 @@ class Page {
       this.#showControls();
       return void this.load();
     }
-    return this.#notice(fault.message, "error");
+    byId("loading").hidden = true;
+    this.#notice(fault.message, "error");
+    this.#again(REFRESH_SECONDS); // a table that could not be saved, or a member who is away, ends nothing
   }
 
   /** @param {string} message */

@@ -42,6 +42,13 @@ export class Head {
     place.replaceChildren(`${TEXT.workspace} `, id, button);
   }
 
+  /** Take away what is said of a workspace and its data. */
+  clear() {
+    this.last = null;
+    for (const id of ["workspace", "span", "fresh"]) byId(id).replaceChildren();
+    byId("old").hidden = true;
+  }
+
   /** @param {Meta} meta @param {text.Clock} clock */
   when(meta, clock) {
     this.last = { meta, received: performance.now() };
@@ -174,7 +181,8 @@ class ChartPanel {
     this.panel = byId(id);
     this.title = byId(`${id}-title`);
     this.panel.append(this.chart.element, this.table.element);
-    this.title.after(csvButton(this.title.textContent || name, save));
+    this.csv = csvButton(this.title.textContent || name, save);
+    this.title.after(this.csv);
   }
 }
 
@@ -241,6 +249,7 @@ export class BucketChart extends ChartPanel {
       label: unit === "week" ? bucket.label.replace(/\D+/, "") : bucket.label,
     }));
     this.title.textContent = `${TEXT.credits}, ${activity.range_label.toLowerCase()}`;
+    this.csv.setAttribute("aria-label", TEXT.csvOf(this.title.textContent));
     const place = peak ? buckets.findIndex((/** @type {any} */ bucket) => bucket.start === peak.start) : undefined;
     const most = peak ? TEXT.most(formatNumber(peak.value), rows[place ?? 0].name) : `. ${TEXT.noneUsed}`;
     const average = peak ? `, ${TEXT.average} ${text.formatDecimal(activity.avg)}` : "";

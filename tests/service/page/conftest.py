@@ -8,9 +8,11 @@ from playwright.sync_api import Browser
 
 from pipeline.contract.formats import instant
 from tests.hostile import deliver
-from tests.support.browsing import Hostile, chromium
+from tests.support.browsing import Ground, Hostile, chromium
 from tests.support.data_folder import DataFolder
+from tests.support.extreme import MOST, extreme_events
 from tests.support.process import running
+from tests.support.service_folder import ServiceFolder
 
 NOW = "2026-11-01T14:31:00Z"  # today has 25 hours in New York, and the clocks of Cairo went back three days ago
 
@@ -41,3 +43,13 @@ def hostile(_hostile_folder: tuple[Path, str, str]) -> Iterator[Hostile]:
     root, key, workspace = _hostile_folder
     with running(root, now=NOW) as url:
         yield Hostile(url, key, workspace)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Yield a service on extreme events."""
+    folder = ServiceFolder(tmp_path_factory.mktemp("states"))
+    folder.account(folder.user, quota=MOST)
+    folder.publish(extreme_events())
+    with running(folder.root) as url:
+        yield Ground(folder, url)

@@ -74,8 +74,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> ServiceFolder:
     folder.member(folder.other_workspace, folder.user)
     folder.publish(
         [
-            make_event("2026-11-24T10:00:00Z", credits=11),
-            make_event("2026-11-24T10:00:00Z", credits=22, workspace_id=folder.other_workspace),
+            make_event("2026-11-24T10:00:00Z", credits=11, user_name="Ann"),
+            make_event("2026-11-24T10:00:00Z", credits=22, user_name="Bo", workspace_id=folder.other_workspace),
         ]
     )
     (folder.root / "jwks.json").write_bytes(jwks(k=ec_key("k")))
@@ -116,6 +116,14 @@ def test_the_example(folder: ServiceFolder, browser: Browser) -> None:
         usage.get_by_label("60 days").check()
         expect(usage.locator("#span")).to_contain_text("26 Sept")
         assert page.evaluate("history.length") == entries
+
+        # The application may show another workspace at any time; then nothing of the one before stays.
+        expect(usage.locator(".feed .who")).to_have_text("Bo")
+        message = json.dumps({"type": "usage-token", "token": good, "workspace": folder.workspace})
+        page.evaluate(f"frames[0].postMessage({message}, '*')")
+        expect(usage.locator("#tile-credits .value")).to_have_text("11")
+        expect(usage.locator(".feed .who")).to_have_text("Ann")
+        expect(usage.locator(".newer")).to_be_hidden()
 
         application.tokens = [{"token": expired}, {"token": good, "workspace": folder.workspace}]
         application.asked = 0

@@ -2,119 +2,17 @@
 
 import json
 import re
-import time
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.browsing import cells, refresh, visit
+from tests.support.browsing import Ground, await_status, cells, notice, refresh, visit
+from tests.support.extreme import LONG, METADATA, RIGHT_TO_LEFT, extreme_events
 from tests.support.process import running
 from tests.support.service_folder import ServiceFolder, make_event
 
 QUIET: Final = "e0000000-0000-4000-8000-00000000000e"
-MOST: Final = 10**12
-LONG: Final = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
-RIGHT_TO_LEFT: Final = "\u202eمحمد <b>علي</b> العربية"
-METADATA: Final = '{"z":1.0,"a":[12345678901234567890,1e400,{}],"":"<img src=x onerror=alert(1)>","metadata":{"b":[]}}'
-REFUSED: Final = "This API key is not valid"
-
-
-class Ground(NamedTuple):
-    """A data folder that a test may change, and a service on it."""
-
-    folder: ServiceFolder
-    url: str
-
-
-def extreme_events() -> list[dict[str, Any]]:
-    """Return events with the largest numbers, and with names that are long, from the right, or look like markup."""
-    languages = [
-        {"locale": locale, "characters": MOST, "lines": MOST, "corrected": MOST} for locale in ("ar", "he", None)
-    ]
-    fields: dict[str, Any] = {
-        "action": "workflow_run",
-        "run_id": "r",
-        "run_status": "completed",
-        "credits": MOST,
-        "audio_ms": MOST,
-        "languages": languages,
-        "metadata": METADATA,
-        "ip": "2001:db8::1",
-    }
-    names = (LONG, RIGHT_TO_LEFT, "<script>alert(1)</script>", "")
-    return [
-        make_event(f"2026-11-{24 - k % 20:02}T08:{k % 60:02}:00Z", id=f"evt_{k}", user_name=names[k // 20 % 4],
-                   resource_name=names[(k // 20 + 1) % 4], **fields)
-        for k in range(150)
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """Yield a service on extreme events."""
-    folder = ServiceFolder(tmp_path_factory.mktemp("states"))
-    folder.account(folder.user, quota=MOST)
-    folder.publish(extreme_events())
-    with running(folder.root) as url:
-        yield Ground(folder, url)
-
-
-def notice(page: Page) -> Any:
-    """Return the place where the page says what is wrong."""
-    return page.locator("#notice")
-
-
-def await_status(ground: Ground, key: str, status: int) -> None:
-    """Wait until the service has read the directory again."""
-    headers, deadline = {"Authorization": f"Bearer {key}"}, time.monotonic() + 60
-    while httpx.get(f"{ground.url}/api/v1/auth/whoami", headers=headers).status_code != status:
-        assert time.monotonic() < deadline
-
-
-def test_the_key(ground: Ground, browser: Browser) -> None:
-    """Without a key there is a form. A wrong key is refused, a good one stays in the tab until forgotten or revoked."""
-    with visit(browser, ground.url) as page:
-        kept = "JSON.stringify([sessionStorage, localStorage, location.search, document.cookie])"
-        field = page.get_by_label("API key")
-        expect(field).to_have_attribute("type", "password")
-        expect(page.locator("#figures")).to_be_hidden()
-        field.fill("op_live_wrong")
-        page.keyboard.press("Enter")
-        expect(page.locator("#sign-in-fault")).to_contain_text(REFUSED)
-        assert "op_live_" not in page.evaluate(kept)
-        field.fill(f" {ground.folder.token} ")
-        page.get_by_role("button", name="Show usage").click()
-        expect(page.locator(".feed li").first).to_be_visible()
-        expect(page.locator("#sign-in")).to_be_hidden()
-        assert page.evaluate(kept) == json.dumps(
-            [{"usage-key": ground.folder.token}, {}, "", ""], separators=(",", ":")
-        )
-        page.reload()
-        expect(page.locator(".feed li").first).to_be_visible()
-        page.get_by_role("button", name="Forget key").click()
-        expect(field).to_be_focused()
-        expect(page.locator("#figures")).to_be_hidden()
-        assert page.evaluate(kept) == '[{},{},"",""]'
-        assert field.input_value() == ""
-
-
-def test_a_key_that_is_revoked(ground: Ground, browser: Browser) -> None:
-    """If a key is revoked while the page is open, the page forgets it and says so."""
-    key = ground.folder.key()
-    await_status(ground, key, 200)
-    with visit(browser, ground.url, key=key) as page:
-        expect(page.locator(".feed li").first).to_be_visible()
-        ground.folder.key(id="another")  # writes the file again, with the change
-        rows = ground.folder.directory["api_keys"]
-        rows[-2]["revoked_at"] = "2026-11-24T00:00:00Z"
-        ground.folder.key()
-        await_status(ground, key, 401)
-        refresh(page)
-        expect(page.locator("#sign-in-fault")).to_contain_text("not valid any more")
-        assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_refusals(ground: Ground, browser: Browser) -> None:
@@ -202,6 +100,36 @@ def test_asking_again(ground: Ground, browser: Browser) -> None:
         assert answered.value.status == 304
 
 
+def test_a_table_that_cannot_be_saved(ground: Ground, browser: Browser) -> None:
+    """The page says why, and asks again a minute later as ever."""
+    refused = json.dumps({"error": {"code": "NOT_FOUND", "message": "There is no such table.", "details": []}})
+    with visit(browser, ground.url) as page:
+        page.clock.install()
+        page.add_init_script(f"sessionStorage.setItem('usage-key', '{ground.folder.token}')")
+        page.reload()
+        expect(page.locator("#figures")).to_have_attribute("aria-busy", "false")
+        page.route("**/by-language?*", lambda route: route.fulfill(status=404, body=refused))
+        page.get_by_role("button", name="Download as CSV: Languages").click()
+        expect(notice(page)).to_contain_text("There is no such table.")
+        page.unroute("**/by-language?*")
+        with page.expect_request("**/auth/whoami"):
+            page.clock.fast_forward(61_000)
+        expect(notice(page)).to_be_hidden()
+
+
+def test_older_events_that_are_superseded(ground: Ground, browser: Browser) -> None:
+    """If the page asks again while older events are on their way, that is no fault: they can be asked for again."""
+    with visit(browser, ground.url, key=ground.folder.token) as page:
+        page.route("**/activity?*cursor=*", lambda _: None)  # never answered
+        older = page.locator("#activity .more")
+        older.scroll_into_view_if_needed()
+        expect(older).to_have_text("Loading…")
+        expect(page.locator("#figures")).to_have_attribute("aria-busy", "false")
+        refresh(page)
+        expect(older).to_have_text("Older events")
+        expect(notice(page)).to_be_hidden()
+
+
 def test_no_connection(ground: Ground, browser: Browser) -> None:
     """Without a connection the last figures stay, and the page says so until the connection is back."""
     with visit(browser, ground.url, key=ground.folder.token) as page:
@@ -266,3 +194,9 @@ def test_a_quiet_workspace_and_old_data(tmp_path_factory: pytest.TempPathFactory
         expect(page.locator("#days .chart")).to_have_attribute("aria-label", re.compile("Nothing in this"))
         expect(page.locator("#fresh")).to_have_text("Data as of 11:59 (3 h 6 min ago)")
         expect(page.locator("#old")).to_contain_text("These figures are 3 h 6 min old")
+        page.clock.install()
+        page.reload()
+        expect(page.locator("#old")).to_be_visible()
+        page.get_by_role("button", name="Forget key").click()
+        page.clock.fast_forward(16_000)
+        expect(page.locator("#old")).to_be_hidden()

@@ -39,6 +39,8 @@ def usage(folder: ServiceFolder, *arguments: str) -> Result:
         (("--month", "2026-09"), "nothing of that time is kept: the first day that is kept is 2026-10-15"),
         (("--month", "2026-10", "--range", "30d"), "--month and --range exclude each other"),
         (("--now", "now"), "--now must be an RFC 3339 date-time"),
+        (("--now", "9999-12-31T00:00:00Z"), "--now must be in the years 2011 to 2999, not '9999-12-31T00:00:00Z'"),
+        (("--now", "0001-01-31T00:00:00Z"), "--now must be in the years 2011 to 2999"),
         (("--force",), "--force needs --output"),
         (("--format", "csv"), "--format csv needs --output, the folder of its files"),
     ],
