@@ -183,14 +183,14 @@ def _show_next_steps(console: Console, folder: Path, sample: Sample, timezone: s
     summary = f"'{url}/api/v1/usage/summary?timezone={timezone}'"
     console.rule("next steps", align="left")
     for what, text in (
+        ("serve", serve),  # first, because the others ask what it serves
+        *((("page", f"{url}{PAGE} (asks for the key)"),) if settings.page else ()),
+        ("key", f"{sample.key} (kept in {folder / KEY_FILE})"),
         ("URL", url),
         ("OpenAPI", f"{url}/schema"),
         ("curl", f'curl -H "Authorization: Bearer {key}" {summary}'),
         ("CLI", f'{_program("onepin")} login --key "{key}" --base-url {url}'),
         ("", f"{_program('onepin')} usage by-language --timezone {timezone}"),
-        ("key", f"{sample.key} (kept in {folder / KEY_FILE})"),
-        ("serve", serve),
-        *((("page", f"{url}{PAGE} (asks for the key)"),) if settings.page else ()),
     ):
         console.print(f"{what:9}{text}", markup=False, soft_wrap=True)
 
