@@ -63,7 +63,7 @@ _INTERNAL: Final = (
 )
 _STATEMENTS: Final = (
     *(*_INTERNAL, *VIEWS, *SCALAR_MACROS),
-    *("internal_buckets", "internal_steps", "internal_event_amounts"),
+    *("internal_utc", "internal_buckets", "internal_steps", "internal_event_amounts"),
     *TABLE_MACROS,
 )
 # The columns of the views, for when there is no file to read yet.

@@ -6,8 +6,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+import duckdb
 import pytest
 
+from pipeline.analysis import database
 from pipeline.analysis.offsets import offsets
 from pipeline.analysis.session import Session
 from pipeline.analysis.source import QueryError
@@ -110,6 +112,18 @@ def test_a_window_without_length(session: Session) -> None:
     for zone, moment in (("UTC", "2026-11-24T00:00:00Z"), ("Pacific/Apia", "2011-12-30T10:00:00Z")):
         for step in STEPS:
             assert between(session, zone, instant(moment), instant(moment), step) == []
+
+
+def test_instants_with_an_offset(folder: DataFolder) -> None:
+    """An instant may be a timestamp with time zone, whatever the zone of the client is, or a text with an offset."""
+    (folder.root / "raw").mkdir(exist_ok=True)
+    database.refresh(folder.root)
+    with duckdb.connect(folder.root / database.DATABASE, read_only=True) as client:
+        client.execute("set timezone = 'America/New_York'")
+        for start in ("timestamptz '2026-10-24 22:00:00+00'", "'2026-10-25 00:00:00+02:00'", "'2026-10-24T22:00:00Z'"):
+            window = f"{start}, timestamp '2026-10-24 23:00:00'"
+            asked = f"select starts::varchar, ends::varchar from usage_between('{WORKSPACE}', 'UTC', {window}, 'hour')"
+            assert client.execute(asked).fetchall() == [("2026-10-24 22:00:00", "2026-10-24 23:00:00")]
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,10 @@ def test_errors() -> None:
 
 
 def test_metrics(folder: ServiceFolder) -> None:
-    """The operator's table lists every metric."""
+    """The operator's table lists every metric of the service."""
     app = folder.app()
     folder.ask("/api/v1/usage/summary", app=app)
     real = set(re.findall(r"(?m)^# HELP (\w+)", call(app, "/metrics").body.decode()))
-    listed = {name for row in re.findall(r"(?m)^\| (`usage_.+?) \|", OPERATION) for name in re.findall(r"`(\w+)", row)}
+    section = OPERATION.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    listed = {name for row in re.findall(r"(?m)^\| (`usage_.+?) \|", section) for name in re.findall(r"`(\w+)", row)}
     assert listed == real

@@ -1,23 +1,26 @@
 -- one row per step of a window, oldest first: its local day (of several the first), start and end, cut at the window
 create macro internal.steps(zone, from_instant, to_instant, step, week_begins, day_begins) as table
-with asked as materialized ( -- one row
+with given as materialized ( -- one row
+  select internal.utc(from_instant) as opens, internal.utc(to_instant) as closes
+),
+asked as materialized ( -- likewise
   select
     case
       when not exists (select 1 from internal.offsets where time_zone = zone)
         then error('unknown time zone: ' || coalesce(zone, 'null'))
       when coalesce(step, '') not in ('15 minutes', 'hour', 'day', 'week', 'month')
         then error('step must be 15 minutes, hour, day, week or month, not ' || coalesce(step, 'null'))
-      when coalesce(epoch_us(from_instant::timestamp) % 900000000, 1) <> 0
-        then error('from_instant must be a quarter-hour of UTC, not ' || coalesce(from_instant::varchar, 'null'))
-      when coalesce(epoch_us(to_instant::timestamp) % 900000000, 1) <> 0
-        then error('to_instant must be a quarter-hour of UTC, not ' || coalesce(to_instant::varchar, 'null'))
-      when to_instant::timestamp < from_instant::timestamp then error('to_instant must not be before from_instant')
-      when from_instant::timestamp < timestamp '2010-01-01' or to_instant::timestamp > timestamp '2038-01-01'
+      when coalesce(epoch_us(given.opens) % 900000000, 1) <> 0
+        then error('from_instant must be a quarter-hour of UTC, not ' || coalesce(given.opens::varchar, 'null'))
+      when coalesce(epoch_us(given.closes) % 900000000, 1) <> 0
+        then error('to_instant must be a quarter-hour of UTC, not ' || coalesce(given.closes::varchar, 'null'))
+      when given.closes < given.opens then error('to_instant must not be before from_instant')
+      when given.opens < timestamp '2010-01-01' or given.closes > timestamp '2038-01-01'
         then error('from_instant and to_instant must be of the years 2010 to 2037')
       when not coalesce(day_begins between 0 and 23, false) then error('day_begins must be 0 to 23')
-      else from_instant::timestamp
+      else given.opens
     end as opens,
-    to_instant::timestamp as closes,
+    given.closes,
     coalesce(
       list_position(
         ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'],
@@ -26,6 +29,7 @@ with asked as materialized ( -- one row
       error('week_begins must be monday, tuesday, … or sunday, not ' || coalesce(week_begins, 'null'))
     ) as first_weekday,
     case step when '15 minutes' then interval 15 minutes when 'hour' then interval 1 hour end as part
+  from given
 ),
 days as ( -- one row per local day that may begin a step
   select unnest(generate_series((opens - interval 40 days)::date, (closes + interval 40 days)::date, interval 1 day))::date as day

@@ -20,7 +20,7 @@ used as ( -- one row per step with usage
     sum(cube.audio_ms)::bigint as audio_ms
   from workspace_cube(workspace) as cube
   asof join (select day, starts from steps where ends > starts) as started on cube.quarter >= started.starts
-  where cube.quarter >= from_instant::timestamp and cube.quarter < to_instant::timestamp
+  where cube.quarter >= internal.utc(from_instant) and cube.quarter < internal.utc(to_instant)
   group by started.day, started.starts
 )
 select
