@@ -11,8 +11,7 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +19,9 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from pipeline.contract.layout import LayoutError, StoredFile
-from pipeline.contract.object_client import Client, Found
+from pipeline.contract.object_client import Client
 
 _PREFIX: Final = "usage-scratch-"
-_THREADS: Final = 8  # files fetched at a time
 _TRIES: Final = 2  # a file that arrives damaged is fetched once more
 
 
@@ -72,43 +70,9 @@ class Scratch:
                 raise LayoutError(key, "it does not exist") from None
         raise AssertionError("the last try returns or raises")
 
-    def fetch_all(self, files: Mapping[str, StoredFile]) -> dict[str, Path]:
-        """Return the paths of copies of several objects by key, of which some are fetched at a time.
-
-        Raises:
-            LayoutError: an object does not exist, or is not as it was written.
-            ObjectStoreError: the store cannot be used.
-            OSError: a copy cannot be written.
-        """
-        with ThreadPoolExecutor(min(_THREADS, len(files) or 1)) as pool:
-            return dict(zip(files, pool.map(self.fetch, files.keys(), files.values()), strict=True))
-
-    def fetch_raw(self, name: str, found: Found, start: int = 0) -> Path:
-        """Return the path of a new copy of a raw object, or of its bytes from an offset on.
-
-        Args:
-            name: the key of the object below the client's location.
-            found: what was listed; an object that was replaced since then is refused.
-            start: the first byte, less than the object's size.
-
-        Raises:
-            FileNotFoundError: the object does not exist any more.
-            ChangedError: it is another one by now.
-            LayoutError: the store sent another number of bytes.
-            ObjectStoreError: the store cannot be used.
-            OSError: the copy cannot be written.
-        """
-        path = self._temporary("raw")
-        with _removed_on_failure(path), path.open("xb") as copy:
-            for portion in self._client.stream(name, start=start, etag=found.etag):
-                copy.write(portion)
-            if copy.tell() != found.size - start:
-                raise LayoutError(name, f"{copy.tell()} bytes arrived instead of {found.size - start}")
-        return path
-
     def _fetch(self, key: str, path: Path, file: StoredFile) -> Path:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary, size, checksum = self._temporary("part"), 0, 0
+        temporary, size, checksum = self.root / f".part-{secrets.token_hex(8)}", 0, 0
         with _removed_on_failure(temporary):
             with temporary.open("xb") as copy:
                 for portion in self._client.stream(key):
@@ -118,9 +82,6 @@ class Scratch:
                 raise LayoutError(key, "its bytes are not those that were written")
             temporary.replace(path)
         return path
-
-    def _temporary(self, kind: str) -> Path:
-        return self.root / f".{kind}-{secrets.token_hex(8)}"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from pipeline.contract.layout import LayoutError, StoredFile
 from pipeline.contract.object_client import Client
-from pipeline.contract.object_errors import ChangedError, UnavailableError
+from pipeline.contract.object_errors import UnavailableError
 from pipeline.storage.objects.scratch import Scratch, scratch
 from tests.support.fault_proxy import Fault, FaultProxy
 
@@ -36,11 +36,10 @@ def test_copies(client: Client, tmp_path: Path) -> None:
     wanted = {KEY: put(client), "cube/x/a-b.parquet": put(client, "cube/x/a-b.parquet", large)}
     with scratch(client, tmp_path) as found:
         assert stat.S_IMODE(found.root.stat().st_mode) == 0o700
-        paths = found.fetch_all(wanted)
+        paths = {key: found.fetch(key, file) for key, file in wanted.items()}
         assert {key: path.read_bytes() for key, path in paths.items()} == {KEY: b"content", "cube/x/a-b.parquet": large}
         client.delete(wanted)
         assert found.fetch(KEY, wanted[KEY]) == paths[KEY] == pickle.loads(pickle.dumps(found)).fetch(KEY, wanted[KEY])
-        assert found.fetch_all({}) == {}
         assert files(found.root) == sorted(wanted)
     assert list(tmp_path.iterdir()) == []
 
@@ -80,23 +79,6 @@ def test_copies_at_the_same_time(client: Client, tmp_path: Path) -> None:
     with scratch(client, tmp_path) as found, ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: found.fetch(KEY, file).read_bytes(), range(16))) == {b"content"}
         assert files(found.root) == [KEY]
-
-
-def test_raw_objects(client: Client, tmp_path: Path) -> None:
-    """A raw object is fetched as it was listed, from an offset on if wanted; one that was replaced is refused."""
-    client.replace("raw/a b.jsonl", b"1\n2\n", None)
-    (listed,) = client.list("raw")
-    with scratch(client, tmp_path) as found:
-        assert found.fetch_raw("raw/a b.jsonl", listed).read_bytes() == b"1\n2\n"
-        assert found.fetch_raw("raw/a b.jsonl", listed, start=2).read_bytes() == b"2\n"
-        there = files(found.root)
-        client.replace("raw/a b.jsonl", b"3\n4\n", listed.etag)
-        with pytest.raises(ChangedError):
-            found.fetch_raw("raw/a b.jsonl", listed, start=2)
-        client.delete(["raw/a b.jsonl"])
-        with pytest.raises(FileNotFoundError):
-            found.fetch_raw("raw/a b.jsonl", listed)
-        assert files(found.root) == there
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../a", "a/../../b", "..", ".", "a/./b", "a//b", "a/"])
