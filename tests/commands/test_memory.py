@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from pipeline.commands import schedule
+from pipeline.commands.run_metrics import RunMetrics
 from pipeline.commands.signals import Stop
 from pipeline.contract.settings import Settings
 from tests.support.project import ROOT
@@ -52,9 +53,10 @@ def test_after_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """The process is bounded before its first run, and releases memory after each one, a failed one too."""
     happened: list[str] = []
 
-    def run_once(_: Settings, now: int, stop: Stop, *, as_json: bool) -> None:
+    def run_once(_: Settings, now: int, stop: Stop, *, as_json: bool, metrics: RunMetrics | None) -> None:
         assert now
         assert not as_json
+        assert metrics is None
         happened.append("run")
         if len(happened) > 4:
             stop.ask(15)
