@@ -38,6 +38,7 @@ from benchmarks.sites import folder_site, object_site
 from pipeline.contract.calendar import RANGES, VIEWS
 
 _PAUSE_SECONDS: Final = 2.0  # between runs
+_KEY_STEPS: Final = 3  # a new key is tried in one step of so many, since services take seconds to notice it
 _LOOK_SECONDS: Final = 0.05
 _FOLLOWED_SECONDS: Final = 30  # within which every service must have the last commit
 _THREADS: Final = 6
@@ -155,7 +156,8 @@ def _change(churn: Churn, servers: list[Restartable], until: float, steps: int, 
             return
         try:
             churn.step(number)
-            churn.add_and_remove_key([server.url for server in servers])
+            if number % _KEY_STEPS == 0:
+                churn.add_and_remove_key([server.url for server in servers])
             server = servers[number % len(servers)]
             if faults and number % 3 == 1:
                 server.restart()
