@@ -35,7 +35,7 @@ def commit(place: Place, rounds: int) -> list[Commit]:
 
     def once() -> Commit:
         run, attempt = f"run{next(numbers)}", commits.new_token()
-        changes = commits.Changes(
+        changes = commits.RootChanges(
             run=run,
             attempt=attempt,
             published=Published(1, run, None, 1, "2026.6"),
