@@ -94,7 +94,8 @@ def test_stdout(loaded: DataFolder, usually: Callable[[str], Ended], tmp_path: P
     usual = usually(name)
     assert b"Traceback" not in usual.stderr
     assert bool(usual.stdout) is (name not in NOTHING_ON_STDOUT)
-    for kind in KINDS:
+    # Each command meets a pipe and one of the other kinds.
+    for kind in ("broken", ("closed", "full")[list(COMMANDS).index(name) % 2]):
         ended = command(tmp_path, arguments, stdout=kind)
         assert b"Traceback" not in ended.stderr
         assert b"Exception ignored" not in ended.stderr

@@ -98,7 +98,7 @@ CONTENT = st.builds(
 FILES = 5  # that grow in each example; a run over five files takes as long as a run over one
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(
     growing=st.lists(st.lists(CONTENT, min_size=1, max_size=3), min_size=FILES, max_size=FILES),
     split_bytes=st.integers(1, 1500),

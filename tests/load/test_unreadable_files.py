@@ -39,10 +39,14 @@ class Failing:
         return self._file.read(min(size, 400))
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
-@pytest.mark.parametrize("at", ["open", "read"])
-def test_cannot_be_read(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, suffix: str, number: int, at: str) -> None:
+@pytest.mark.parametrize(
+    ("at", "number", "suffix"),
+    [
+        ("open", errno.EACCES, ".jsonl"),
+        *((at, errno.EIO, suffix) for at in ("open", "read") for suffix in (".jsonl", ".jsonl.gz", ".jsonl.zst")),
+    ],
+)
+def test_cannot_be_read(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, at: str, number: int, suffix: str) -> None:
     """A file that cannot be opened or read is reported and tried again. No line of it is loaded."""
     folder.drop("a.jsonl", lines("a"))
     bad = folder.drop(f"b{suffix}", compress(suffix, lines(*"bcdefghij")))

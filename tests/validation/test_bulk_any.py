@@ -11,6 +11,7 @@ CHANGES = st.tuples(st.integers(0, len(FULL)), st.integers(0, 4), st.sampled_fro
 pytestmark = NEEDS_LIBRARY
 
 
+@settings(max_examples=50)
 @given(st.lists(LINES | st.sampled_from(SHORT) | NOISE, min_size=1, max_size=12), st.data())
 def test_any_block(block: list[bytes], data: st.DataObject) -> None:
     """The order of a block's lines does not change which of them are approved."""
@@ -19,7 +20,7 @@ def test_any_block(block: list[bytes], data: st.DataObject) -> None:
     assert sorted(other[number] for number in approved(other)) == sorted(found)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(st.lists(CHANGES, max_size=2).map(changed), min_size=1, max_size=8))
 def test_any_change(block: list[bytes]) -> None:
     """Whatever is changed in a record, and wherever, only good lines are approved."""
