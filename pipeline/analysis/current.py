@@ -1,4 +1,4 @@
-"""The current files of the tables: those of one snapshot, for whatever tool reads Parquet files by itself.
+"""The current files of the tables, for whatever tool reads Parquet files by itself.
 
 Asks the catalog and the store for names; reads no file.
 """

@@ -1,4 +1,4 @@
-"""`usage files`: list the current files of the tables, so that other tools read exactly one snapshot.
+"""`usage files`: list the current files of the tables, for tools that read Parquet by themselves.
 
 Writes paths or URLs to stdout, or a DuckDB database over them to a file.
 """
@@ -56,8 +56,8 @@ def files(
 ) -> None:
     """List the current files of the tables, for tools that read Parquet.
 
-    All files are of one snapshot. On an object store, they stay as they are until 15 minutes after a later commit
-    replaced them. In a data folder, a later run replaces them at once.
+    On an object store, all files are of one snapshot, and stay until 15 minutes after a later commit replaced them. In
+    a data folder, a run replaces them at once, so list and read them between two runs.
 
     Exit codes: 0 done; 1 a run published something meanwhile, or the files cannot be listed; 2 wrong options.
     """
