@@ -98,6 +98,8 @@ def _selection(workspace: list[str] | None, days: str | None) -> "Selection":
         first, last = (date.fromisoformat(day).isoformat() for day in _bounds(days))
     except ValueError:
         refuse(f"--days must be a UTC day, or two such as 2026-11-01..2026-11-30, not {days!r}")
+    if last < first:
+        refuse(f"--days must name the first day first, not {days!r}")
     return Selection(workspaces, first, last)
 
 

@@ -64,6 +64,12 @@ def find_today(zone: str, now_us: int) -> date:
     return today
 
 
+def knows_today(zone: str, now_us: int) -> bool:
+    """Return whether the local date of now is today: not if the clock fell back over midnight."""
+    today = to_datetime(now_us).astimezone(read_zone(zone)).date()
+    return day_start(zone, today) <= now_us < day_start(zone, today + timedelta(days=1))
+
+
 def list_days(zone: str, range_: str, now_us: int) -> list[Window]:
     """Return the days of a range, labelled by date, oldest first."""
     today = find_today(zone, now_us)

@@ -12,7 +12,7 @@ from pipeline.erasure.erase import erase
 from pipeline.run import run
 from pipeline.storage.opened import open_store, read_ledger
 from pipeline.storage.tombstones import Tombstone
-from tests.support.data_folder import DataFolder
+from tests.support.data_folder import WORKSPACE, DataFolder, record
 
 
 class Both:
@@ -30,6 +30,19 @@ class Both:
         path.write_bytes(path.read_bytes() + b"{}\n" * bad)
         found = self.client.head(f"raw/{name}")
         self.client.replace(f"raw/{name}", path.read_bytes(), found.etag if found else None)
+
+    def drop_several(self) -> None:
+        """Write three raw files with events of four workspaces in two months, so that there is work for a cluster."""
+        for number in range(3):
+            days = [f"2026-{month}-{day:02}" for month in ("10", "11") for day in range(number + 1, number + 4)]
+            self.drop(
+                f"{number}.jsonl",
+                [
+                    record(f"e{place}", workspace_id=f"{place % 4}{WORKSPACE[1:]}", timestamp=f"{day}T00:00:00Z")
+                    for place, day in enumerate(days * 3)
+                ],
+                bad=1,
+            )
 
     def run(self, **what: Any) -> None:
         """Load, and compare what the run reports."""

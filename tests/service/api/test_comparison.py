@@ -12,7 +12,7 @@ from pipeline.contract.calendar import DAY_US, QUARTER_US, RANGES, Range, day_st
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import SCHEMA_VERSION, Published
 from service.api.comparison import Compared, windows
-from tests.oracle.days import find_today, list_compared
+from tests.oracle.days import knows_today, list_compared
 from tests.oracle.instants import read_instant
 from tests.oracle.local_days import LOCAL_DAYS
 
@@ -93,17 +93,9 @@ def test_around_clock_changes(range_: Range, lag: int | None) -> None:
     for zone, start in EDGES:
         later = day_start(zone, calendar.today(zone, start) + timedelta(days=days))
         for now in (start, start + 23 * HOUR_US + QUARTER_US, later, later + 23 * HOUR_US + QUARTER_US - 1):
-            if _oracle_knows_today(zone, now):
+            if knows_today(zone, now):
                 as_of = None if lag is None else now - lag
                 assert compared(zone, range_, now, as_of) == expected(zone, range_, now, as_of), (zone, rfc3339(now))
-
-
-def _oracle_knows_today(zone: str, now: int) -> bool:
-    try:
-        find_today(zone, now)
-    except AssertionError:  # the clock fell back over midnight
-        return False
-    return True
 
 
 @given(

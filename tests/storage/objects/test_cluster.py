@@ -14,7 +14,7 @@ from pipeline.run import run
 from pipeline.storage.opened import open_store
 from tests.support.both import Both
 from tests.support.dask_cluster import Cluster, cluster
-from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.data_folder import DataFolder, record
 from tests.support.object_servers import ENVIRONMENT
 from tests.support.project import ROOT
 
@@ -50,16 +50,7 @@ def both(folder: DataFolder, client: Client, running: Cluster) -> Both:
     """Return a folder, and objects on which the cluster works, with logs in many files."""
     both = Both(folder, client)
     both.settings[1] = msgspec.structs.replace(both.settings[1], cluster=running.address)
-    for number in range(3):
-        days = [f"2026-{month}-{day:02}" for month in ("10", "11") for day in range(number + 1, number + 4)]
-        both.drop(
-            f"{number}.jsonl",
-            [
-                record(f"e{place}", workspace_id=f"{place % 4}{WORKSPACE[1:]}", timestamp=f"{day}T00:00:00Z")
-                for place, day in enumerate(days * 3)
-            ],
-            bad=1,
-        )
+    both.drop_several()
     return both
 
 

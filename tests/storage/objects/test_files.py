@@ -127,6 +127,7 @@ def _answers(database: Path, both: Both, *asked: str) -> list[Any]:
     [
         (["--days", "yesterday"], "UTC day"),
         (["--days", "2026-02-30"], "UTC day"),
+        (["--days", "2026-11-30..2026-11-01"], "the first day first"),
         (["--workspace", "x"], "UUID"),
         (["--table", "quarantine", "--days", "2026-11-01"], "quarantine"),
         (["--duckdb", "x.duckdb"], "in a data folder"),

@@ -15,7 +15,7 @@ from pipeline.contract.object_client import Client
 from pipeline.load.job import Limits
 from pipeline.load.rebuild import Rebuild
 from tests.support.both import Both
-from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.data_folder import DataFolder, record
 from tests.support.object_servers import ENVIRONMENT
 from tests.support.project import ROOT
 from tests.support.ray_cluster import ray_cluster
@@ -38,16 +38,7 @@ def test_tables(folder: DataFolder, client: Client, running: str) -> None:
     """Loads and a rebuild on the cluster give the tables of a folder, and nothing stays in the staging folder."""
     both = Both(folder, client)
     both.settings[1] = msgspec.structs.replace(both.settings[1], cluster=running)
-    for number in range(3):
-        days = [f"2026-{month}-{day:02}" for month in ("10", "11") for day in range(number + 1, number + 4)]
-        both.drop(
-            f"{number}.jsonl",
-            [
-                record(f"e{place}", workspace_id=f"{place % 4}{WORKSPACE[1:]}", timestamp=f"{day}T00:00:00Z")
-                for place, day in enumerate(days * 3)
-            ],
-            bad=1,
-        )
+    both.drop_several()
     both.run(limits=SMALL)
     both.compare()
     both.drop("late.jsonl", [record("late", timestamp="2026-11-05T00:00:00Z")], bad=2)
