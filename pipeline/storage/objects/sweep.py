@@ -16,9 +16,7 @@ from pipeline.storage.objects.snapshot import Snapshot
 
 GRACE: Final = 15 * 60 * 1_000_000  # microseconds for which readers may still read what was superseded
 ORPHANS: Final = 24 * 60 * 60 * 1_000_000  # microseconds after which an object is an orphan
-_INTERVAL: Final = (
-    24 * 60 * 60 * 1_000_000
-)  # microseconds from one look for orphans, which lists everything, to the next
+_INTERVAL: Final = 24 * 60 * 60 * 1_000_000  # microseconds between two looks for orphans, each of which lists all
 
 # Everything that runs put; neither raw logs nor the directory, which may be below the same prefix.
 _TABLES: Final = ("events", "cube", "actors", "quarantine", "runs", "tombstones", "carried_out")
