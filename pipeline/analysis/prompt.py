@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import typer
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.filters import Condition
@@ -25,6 +24,7 @@ from pipeline.analysis.session import Session
 from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import StatementError, statements
 from pipeline.analysis.writers import TRUNCATED, terminal_width, write_plan, write_table
+from pipeline.streams import note, show
 
 _HELP: Final = """\
 SELECT … ;        runs when a line ends with a semicolon; Ctrl-C stops it
@@ -77,9 +77,9 @@ def answer(session: Session, text: str) -> None:
         else:
             _run(session, text)
     except KeyboardInterrupt:
-        typer.echo("stopped", err=True)
+        note("stopped")
     except (QueryError, StatementError, OSError, pa.ArrowException) as error:
-        typer.echo(f"error: {error}", err=True)
+        note(f"error: {error}")
 
 
 def _run_command(session: Session, text: str) -> None:
@@ -88,10 +88,10 @@ def _run_command(session: Session, text: str) -> None:
         _run(session, _TABLES)
     elif command == ".schema":
         for view in [name] if name else VIEWS:
-            typer.echo(view)
+            show(view)
             _run(session, f"describe {view}")
     else:
-        typer.echo(_HELP)
+        show(_HELP)
 
 
 def _run(session: Session, text: str) -> None:
@@ -106,9 +106,9 @@ def _run(session: Session, text: str) -> None:
             return write_plan(reader, rows) if explained else write_table(reader, rows, terminal_width())
 
         is_complete = session.run(statement, consume)
-        typer.echo(rows.getvalue(), nl=False)
+        show(rows.getvalue().decode(), end="")
         if not is_complete:
-            typer.echo(TRUNCATED, err=True)
+            note(TRUNCATED)
 
 
 def _is_done(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Write the rows of a result as CSV, JSON or Parquet, one batch at a time, or as a table for people.
+"""Write the rows of a result as CSV, JSON, Markdown or Parquet, one batch at a time, or as a table for people.
 
 Reads Arrow batches; writes to an open binary file. `width` is the number of columns of the terminal that shows it, None
 where there is none: a terminal gets no character that it would interpret, files and pipes get all bytes as they are.
@@ -8,7 +8,7 @@ import csv
 import io
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
@@ -73,6 +73,31 @@ def write_json(rows: pa.RecordBatchReader, file: Sink, width: int | None) -> boo
     return True
 
 
+def write_ndjson(rows: pa.RecordBatchReader, file: Sink, width: int | None) -> bool:
+    """Write one object per line, as JSON Lines."""
+    names = rows.schema.names
+    for batch in rows:
+        for row in values.rows(batch):
+            found = values.json(dict(zip(names, row, strict=True)))
+            file.write((found if width is None else printable_json(found.decode()).encode()) + b"\n")
+    return True
+
+
+def write_markdown(rows: pa.RecordBatchReader, file: Sink, _: int | None) -> bool:
+    """Write a Markdown table; a bar in a text is escaped, and white space is one space."""
+    file.write(_markdown(rows.schema.names))
+    file.write(_markdown(["--:" if _is_number(field.type) else "---" for field in rows.schema]))
+    for batch in rows:
+        for row in values.rows(batch):
+            file.write(_markdown(["" if value is None else values.text(value) for value in row]))
+    return True
+
+
+def _markdown(cells: Iterable[str]) -> bytes:
+    shown = (printable(" ".join(cell.split())).replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(shown)} |\n".encode()
+
+
 def write_parquet(rows: pa.RecordBatchReader, file: Sink, _: int | None) -> bool:
     """Write a Parquet file.
 
@@ -133,6 +158,8 @@ def write_plan(rows: pa.RecordBatchReader, file: Sink) -> bool:
 WRITERS: Final[dict[str, Callable[[pa.RecordBatchReader, Sink, int | None], bool]]] = {
     "csv": write_csv,
     "json": write_json,
+    "md": write_markdown,
+    "ndjson": write_ndjson,
     "parquet": write_parquet,
     "table": write_table,
 }

@@ -1,30 +1,42 @@
 """`usage check`: recompute the published numbers from the events, and account for every raw line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.commands.app import app
+from pipeline.commands.as_json import show_json
 from pipeline.commands.exit_codes import BUSY, FAILED
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import (
+    add_data_dir,
+    add_json,
+    add_now,
+    add_workspaces,
+    instant,
+    refuse,
+    settings,
+    workspace_ids,
+)
+from pipeline.commands.parser import Parser, whole_number
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from pipeline.check.check import CheckReport
 
 
-@app.command()
-def check(
-    workspace: Annotated[
-        list[str] | None, typer.Option(help="UUID of a workspace; repeat for more.", show_default="all")
-    ] = None,
-    days: Annotated[
-        int | None, typer.Option(min=1, help="Check only this many UTC days, today included.", show_default="all")
-    ] = None,
-    data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
-    now: Now = None,
-) -> None:
+def options(parser: Parser) -> None:
+    """Add the options of `usage check`."""
+    add_workspaces(parser)
+    parser.add_argument(
+        "--days",
+        type=whole_number(1),
+        metavar="N",
+        help="Check only this many UTC days, today included (default: all).",
+    )
+    add_data_dir(parser)
+    add_json(parser)
+    add_now(parser)
+
+
+def command(*, workspaces: list[str], days: int | None, data_dir: str | None, as_json: bool, now: str | None) -> None:
     """Check every published number and raw line.
 
     Every published number is recomputed from the events and compared. Every raw line is accounted for. Without
@@ -33,40 +45,34 @@ def check(
     Exit codes: 0 all right; 1 something is wrong, or could not be checked; 2 wrong options; 75 a run is at work, or has
     replaced files of an object store before they were checked.
     """
-    import msgspec
-
     from pipeline.check import check as checking
     from pipeline.commands.progress import show_progress
-    from pipeline.contract import formats
     from pipeline.storage.lock import BusyError
 
-    try:
-        workspaces = [formats.uuid(text) for text in workspace or ()]
-    except formats.FormatError as error:
-        refuse(f"--workspace must be a UUID, not {str(error)!r}")
+    wanted = workspace_ids(workspaces)
     found = settings(data_dir=data_dir)
     if isinstance(found.data, Path) and not found.data.is_dir():
         refuse(f"{found.data}: no such folder")
     when = instant(now)
     try:
         with show_progress() as progress:
-            report = checking.check(found, when, workspaces=workspaces, days=days, progress=progress)
+            report = checking.check(found, when, workspaces=wanted, days=days, progress=progress)
     except BusyError as error:
-        typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(BUSY) from None
+        note(f"{error}; try again when it is done")
+        raise SystemExit(BUSY) from None
     except (OSError, RuntimeError) as error:
-        typer.echo(f"error: {error}\nnot everything could be checked", err=True)
-        raise typer.Exit(FAILED) from None
+        note(f"error: {error}\nnot everything could be checked")
+        raise SystemExit(FAILED) from None
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(report)))
+        show_json(report)
     else:
         _show(report)
     if not report.agrees:
-        typer.echo("`usage run --rebuild` rebuilds tables that are wrong from the raw files", err=True)
-        raise typer.Exit(FAILED)
+        note("`usage run --rebuild` rebuilds tables that are wrong from the raw files")
+        raise SystemExit(FAILED)
     if report.replaced:
-        typer.echo("not everything could be checked; try again, with --days or --workspace if it takes long", err=True)
-        raise typer.Exit(BUSY)
+        note("not everything could be checked; try again, with --days or --workspace if it takes long")
+        raise SystemExit(BUSY)
 
 
 def _show(report: "CheckReport") -> None:
@@ -87,11 +93,11 @@ def _show(report: "CheckReport") -> None:
     }
     for name, result in report.results().items():
         what, wrong = looked_at[name]
-        typer.echo(f"{name}: {what} agree" if not result.wrong else f"{name}: {what}: {result.wrong:,} {wrong}")
+        show(f"{name}: {what} agree" if not result.wrong else f"{name}: {what}: {result.wrong:,} {wrong}")
         for text in result.first:
-            typer.echo(f"  {text}")
+            show(f"  {text}")
         if result.wrong > len(result.first):
-            typer.echo(f"  and {result.wrong - len(result.first):,} more")
+            show(f"  and {result.wrong - len(result.first):,} more")
     _show_remarks(report)
 
 
@@ -101,23 +107,21 @@ def _show_remarks(report: "CheckReport") -> None:
     from pipeline.contract.text import printable
 
     if report.waiting.files:
-        typer.echo(
-            f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run"
-        )
+        show(f"waiting: {report.waiting.files:,} raw files, about {report.waiting.bytes:,} bytes, for the next run")
     if report.unread:
-        typer.echo(f"unread: {len(report.unread):,} {WHAT_TO_DO}")
+        show(f"unread: {len(report.unread):,} {WHAT_TO_DO}")
     for failure in report.unread:
-        typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}")
+        show(f"  {printable(failure.file)}: {printable(failure.error)}")
     if report.moved.ids:
-        typer.echo(f"warning: {report.moved.ids:,} ids occur on several UTC days, and count as separate events")
+        show(f"warning: {report.moved.ids:,} ids occur on several UTC days, and count as separate events")
         for moved in report.moved.first:
-            typer.echo(
+            show(
                 f"  workspace {moved.workspace_id}, id {moved.id!r}: {moved.rows:,} events"
                 f" from {moved.first_day} to {moved.last_day}"
             )
     if report.replaced:
-        typer.echo(f"replaced: {report.replaced:,} files, by runs, before they were checked")
+        show(f"replaced: {report.replaced:,} files, by runs, before they were checked")
     for problem in report.problems:
-        typer.echo(f"problem: {printable(problem)}")
-    for note in report.notes:
-        typer.echo(f"note: {note}")
+        show(f"problem: {printable(problem)}")
+    for remark in report.notes:
+        show(f"note: {remark}")

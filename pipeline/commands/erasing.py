@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from pipeline.commands.options import refuse
 from pipeline.commands.outcome import reporting_failures
 from pipeline.commands.signals import stoppable
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from pipeline.contract.settings import Settings
@@ -27,9 +26,9 @@ def erase(settings: "Settings", now: int, tombstones: Sequence["Tombstone"], *, 
         plan = erase.erase(settings, now, tombstones, progress, stop.pause, dry=not apply)
     _show(plan)
     for warning in plan.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        note(f"warning: {warning}")
     if not apply:
-        typer.echo("nothing was changed; add --apply to erase this for good", err=True)
+        note("nothing was changed; add --apply to erase this for good")
     return plan
 
 
@@ -51,4 +50,4 @@ def _show(plan: "ErasurePlan") -> None:
         ("quarantine", f"{plan.lines:,}", "", "", f"{len(plan.rejected):,}"),
         ("keys", f"{plan.keys:,}", "", "", ""),
     ]
-    typer.echo("\n".join(line.rstrip() for line in aligned(rows, "<>>>>")))
+    show("\n".join(line.rstrip() for line in aligned(rows, "<>>>>")))

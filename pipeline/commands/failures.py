@@ -10,33 +10,15 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
-
-import typer
-from typer.core import TyperGroup
+from typing import Final
 
 from pipeline.commands.exit_codes import FAILED, SIGNALLED, WRONG_USAGE
-from pipeline.commands.streams import OutputError
-from pipeline.contract.settings import SettingError
+from pipeline.streams import OutputError, note
 
 # Packages whose errors have messages for people: this one, and the libraries that read and write files for it.
 _EXPECTED: Final = frozenset(("pipeline", "service", "sqlite3", "pyarrow", "duckdb", "_duckdb", "filelock"))
 # What Python says, as a RuntimeError, where memory or processes are too few.
 _NO_THREAD: Final = "can't start new thread"
-
-
-class Commands(TyperGroup):
-    """The commands of `usage`, each of which ends as this module says."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line."""
-        with _ending():  # also around help and refused options, which `invoke` does not see
-            return super().main(*args, **kwargs)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        with _ending():  # inside of Typer, which has its own way to end at a closed pipe
-            return super().invoke(ctx)
 
 
 def reason(error: BaseException) -> str:
@@ -51,17 +33,24 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def _ending() -> Iterator[None]:
+def ending() -> Iterator[None]:
+    """End a command as this module says; around all that it does, its help and refused options included."""
     try:
         try:
             yield
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
+    except SystemExit:
+        raise
     except BaseException as error:
+        from pipeline.contract.settings import SettingError
+
         _let_go(error)
+        if isinstance(error, KeyboardInterrupt):
+            raise SystemExit(SIGNALLED + signal.SIGINT) from None
         if isinstance(error, SettingError):
-            typer.echo(str(error), err=True)
+            note(str(error))
             raise SystemExit(WRONG_USAGE) from None
         if isinstance(error, OutputError):
             _end(error, is_closed=error.number == errno.EPIPE)
@@ -78,7 +67,7 @@ def _end(error: BaseException, *, is_closed: bool) -> None:
     """Exit, silently if the reader of a pipe, such as `head`, has all that it wanted."""
     if is_closed:
         raise SystemExit(SIGNALLED + signal.SIGPIPE) from None
-    typer.echo(f"error: {reason(error)}", err=True)
+    note(f"error: {reason(error)}")
     raise SystemExit(FAILED) from None
 
 

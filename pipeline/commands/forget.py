@@ -1,22 +1,36 @@
 """`usage forget`: erase some users or workspaces for good."""
 
-from typing import Annotated
-
-import typer
-
-from pipeline.commands.app import app
 from pipeline.commands.erasing import erase
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import (
+    add_data_dir,
+    add_now,
+    add_workspaces,
+    instant,
+    refuse,
+    settings,
+    workspace_ids,
+)
+from pipeline.commands.parser import Parser
+from pipeline.streams import note, show
 
 
-@app.command()
-def forget(
-    user: Annotated[list[str] | None, typer.Option(help="UUID of a user to forget; repeat for more.")] = None,
-    workspace: Annotated[list[str] | None, typer.Option(help="UUID of a workspace to forget; repeat for more.")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Erase the data; without it, only print how much.")] = False,
-    data_dir: DataDir = None,
-    now: Now = None,
-) -> None:
+def options(parser: Parser) -> None:
+    """Add the options of `usage forget`."""
+    parser.add_argument(
+        "--user",
+        dest="users",
+        action="append",
+        default=[],
+        metavar="UUID",
+        help="UUID of a user to forget; repeat for more.",
+    )
+    add_workspaces(parser, "UUID of a workspace to forget; repeat for more.")
+    parser.add_argument("--apply", action="store_true", help="Erase the data; without it, only print how much.")
+    add_data_dir(parser)
+    add_now(parser)
+
+
+def command(*, users: list[str], workspaces: list[str], apply: bool, data_dir: str | None, now: str | None) -> None:
     """Erase users or workspaces for good.
 
     Their events, numbers, rejected lines and keys are erased, and never loaded again; in the events of others, the id
@@ -29,7 +43,7 @@ def forget(
     from pipeline.contract.calendar import rfc3339
     from pipeline.storage.tombstones import Tombstone, hashed
 
-    users, workspaces = _uuids(user, "--user"), _uuids(workspace, "--workspace")
+    users, workspaces = workspace_ids(users, "--user"), workspace_ids(workspaces)
     if not users and not workspaces:
         refuse("name a user or a workspace, with --user or --workspace")
     at = instant(now)
@@ -37,19 +51,9 @@ def forget(
     tombstones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
     plan = erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
     if users:
-        typer.echo(f"places in the events of others that name them: {plan.places:,}")
+        show(f"places in the events of others that name them: {plan.places:,}")
     spellings = [spelling for id_ in [*users, *workspaces] for spelling in (id_, id_.replace("-", ""))]
-    typer.echo(
+    note(
         "raw/, backups and the product's export in directory/ may still contain them; to find raw files:"
-        f" grep -ril{''.join(f' -e {spelling}' for spelling in spellings)} raw/ (zgrep, zstdgrep)",
-        err=True,
+        f" grep -ril{''.join(f' -e {spelling}' for spelling in spellings)} raw/ (zgrep, zstdgrep)"
     )
-
-
-def _uuids(texts: list[str] | None, option: str) -> list[str]:
-    from pipeline.contract import formats
-
-    try:
-        return [formats.uuid(text) for text in texts or ()]
-    except formats.FormatError as error:
-        refuse(f"{option} must be a UUID, not {str(error)!r}")

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import typer
-
 from pipeline.commands.exit_codes import SIGNALLED
+from pipeline.streams import note
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -44,5 +43,5 @@ def interruptible() -> Iterator[None]:
 
 
 def _end(number: int) -> NoReturn:
-    typer.echo("stopped", err=True)
-    raise typer.Exit(SIGNALLED + number) from None
+    note("stopped")
+    raise SystemExit(SIGNALLED + number) from None

@@ -2,16 +2,44 @@
 
 import os
 import time
-from typing import Annotated, Any, NoReturn
-
-import typer
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from pipeline.commands.exit_codes import WRONG_USAGE
+from pipeline.commands.parser import Parser
 from pipeline.contract import formats
 from pipeline.contract.settings import SettingError, Settings
+from pipeline.streams import note
 
-DataDir = Annotated[str | None, typer.Option("--data-dir", help="The data folder.", show_default="USAGE_DATA_DIR")]
-Now = Annotated[str | None, typer.Option("--now", help="Take this instant as now (RFC 3339).", show_default=False)]
+
+def add_data_dir(parser: Parser, *names: str) -> None:
+    """Add the option that names the data folder, under further names if need be."""
+    parser.add_argument(
+        "--data-dir", *names, dest="data_dir", metavar="DIR", help="The data folder (default: USAGE_DATA_DIR)."
+    )
+
+
+def add_now(parser: Parser) -> None:
+    """Add the option that replaces the clock."""
+    parser.add_argument("--now", metavar="TIME", help="Take this instant as now (RFC 3339).")
+
+
+def add_json(parser: Parser, what: str = "Print one JSON object, for programs.") -> None:
+    """Add the option that asks for JSON."""
+    parser.add_argument("--json", dest="as_json", action="store_true", help=what)
+
+
+def add_workspaces(parser: Parser, what: str = "UUID of a workspace; repeat for more (default: all).") -> None:
+    """Add an option that may be repeated."""
+    parser.add_argument("--workspace", dest="workspaces", action="append", metavar="UUID", help=what, default=[])
+
+
+def workspace_ids(texts: Sequence[str], option: str = "--workspace") -> list[str]:
+    """Return UUIDs in lower case; exit 2 if a text is none."""
+    try:
+        return [formats.uuid(text) for text in texts]
+    except formats.FormatError as error:
+        refuse(f"{option} must be a UUID, not {str(error)!r}")
 
 
 def settings(**overrides: Any) -> Settings:
@@ -45,5 +73,5 @@ def instant(now: str | None) -> int:
 
 def refuse(message: str) -> NoReturn:
     """Print on stderr what is wrong with the command, and exit 2."""
-    typer.echo(message, err=True)
-    raise typer.Exit(WRONG_USAGE)
+    note(message)
+    raise SystemExit(WRONG_USAGE)

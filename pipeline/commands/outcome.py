@@ -5,11 +5,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
+from pipeline.commands.as_json import show_json_line
 from pipeline.commands.exit_codes import BUSY, FAILED, REJECTED, UNREADABLE
 from pipeline.commands.options import refuse
 from pipeline.commands.signals import Stop, stoppable
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,9 +69,9 @@ def run_once(
         _print_report(report, as_json=as_json)
         _refresh_views(settings)
         if report.errors:
-            raise typer.Exit(UNREADABLE)
+            raise SystemExit(UNREADABLE)
         if strict and report.rejected:
-            raise typer.Exit(REJECTED)
+            raise SystemExit(REJECTED)
 
 
 def _ignore(_: object) -> None:
@@ -88,7 +88,7 @@ def _refresh_views(settings: "Settings") -> None:
         database.refresh(settings.data.absolute())
     except (OSError, MemoryError, RuntimeError, ValueError) as error:  # the last two are of libraries, without memory
         why = " ".join(str(error).split()) or "out of memory"
-        typer.echo(f"warning: {database.DATABASE} could not be written, but the tables are complete: {why}", err=True)
+        note(f"warning: {database.DATABASE} could not be written, but the tables are complete: {why}")
 
 
 @contextmanager
@@ -106,8 +106,8 @@ def reporting_failures(*paths: Path) -> Iterator[None]:
     try:
         yield
     except BusyError as error:
-        typer.echo(f"{error}; try again when it is done", err=True)
-        raise typer.Exit(BUSY) from None
+        note(f"{error}; try again when it is done")
+        raise SystemExit(BUSY) from None
     except RawGoneError as error:
         refuse(f"{error}; restore them, or add --accept-loss")
     except RawFolderError as error:
@@ -119,20 +119,18 @@ def reporting_failures(*paths: Path) -> Iterator[None]:
             refuse(f"{error.filename}: no such file")
         where = "state.sqlite: " if isinstance(error, sqlite3.Error) else ""
         what = "out of memory" if isinstance(error, MemoryError) else " ".join(str(error).split())
-        typer.echo(f"error: {where}{what}", err=True)
+        note(f"error: {where}{what}")
         if isinstance(error, DamagedError) and error.uri != "state.sqlite":
-            typer.echo(f"{error.uri}: {remedy(error.uri)}", err=True)
-        typer.echo("the next run does the rest; `usage run --rebuild` repairs damaged files", err=True)
-        raise typer.Exit(FAILED) from None
+            note(f"{error.uri}: {remedy(error.uri)}")
+        note("the next run does the rest; `usage run --rebuild` repairs damaged files")
+        raise SystemExit(FAILED) from None
 
 
 def _print_report(report: "RunReport", *, as_json: bool) -> None:
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.encode(report))
+        show_json_line(report)
     else:
-        typer.echo(
+        show(
             f"{report.lines:,} lines = {report.accepted:,} accepted + {report.duplicates:,} duplicates"
             f" + {report.rejected:,} rejected + {report.blank:,} blank, from {report.files:,} files"
             f" in {sum(report.seconds.values()):.2f} s;"
@@ -140,11 +138,11 @@ def _print_report(report: "RunReport", *, as_json: bool) -> None:
             f" data as of {report.data_as_of or 'an unknown time: no run has read all of raw/ yet'}"
         )
     for reason, lines in report.reasons.items():
-        typer.echo(f"  rejected {lines:,} {reason}", err=True)
+        note(f"  rejected {lines:,} {reason}")
     if report.ignored.count:
-        typer.echo(f"  ignored {described(report.ignored)}", err=True)
+        note(f"  ignored {described(report.ignored)}")
     for warning in report.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        note(f"warning: {warning}")
     if report.errors:
         print_unread(report.errors, report.unread)
 
@@ -166,7 +164,7 @@ def print_unread(errors: "Sequence[FileError]", count: int) -> None:
     from pipeline.contract.text import printable
 
     for failure in errors:
-        typer.echo(f"  {printable(failure.file)}: {printable(failure.error)}", err=True)
+        note(f"  {printable(failure.file)}: {printable(failure.error)}")
     if count > len(errors):
-        typer.echo(f"  and {count - len(errors):,} more: `usage status` lists all of them", err=True)
-    typer.echo(f"{count:,} {WHAT_TO_DO}", err=True)
+        note(f"  and {count - len(errors):,} more: `usage status` lists all of them")
+    note(f"{count:,} {WHAT_TO_DO}")

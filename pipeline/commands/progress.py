@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.commands.streams import for_progress
 from pipeline.load.progress import Progress
+from pipeline.streams import for_progress, note
 
 if TYPE_CHECKING:
     import rich.progress
@@ -43,7 +41,7 @@ class _Lines(Progress):
 
     def begin(self, stage: str, what: str, total: int = 0, unit: str = "") -> None:  # noqa: ARG002 - the interface
         """Print what the stage does."""
-        typer.echo(what, err=True)
+        note(what)
 
 
 class _Bars(Progress):

@@ -2,17 +2,17 @@
 
 import json
 import os
+import sys
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from pipeline.commands.app import app
 from pipeline.commands.exit_codes import FAILED
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_json, add_now, instant, refuse, settings
 from pipeline.commands.outcome import load
+from pipeline.commands.parser import Parser, whole_number
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from pipeline.quarantine import Quarantine, Rejected
@@ -22,30 +22,34 @@ _LINE_NUMBER_MAX = 2**63 - 1
 _WIDTH = 120  # of a line, if the terminal's width is unknown
 
 
-@app.command()
-def quarantine(
-    reason: Annotated[str | None, typer.Option(help="Only lines with this reason code.", show_default=False)] = None,
-    file: Annotated[
-        str | None, typer.Option(help="Only lines of this file, relative to raw/.", show_default=False)
-    ] = None,
-    show: Annotated[
-        str | None, typer.Option(metavar="FILE:LINE", help="Show one rejected line in full.", show_default=False)
-    ] = None,
-    list_lines: Annotated[bool, typer.Option("--list", help="List the lines, newest file first.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="With --list: at most this many lines.", show_default=False)
-    ] = None,
-    export: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH", help="Write the raw lines to a file, pipe or device; - is stdout.", show_default=False
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="With --export: replace an existing file.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Validate the lines again; load the good ones.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON; with --list JSON Lines of all columns.")] = False,
-    data_dir: DataDir = None,
-    now: Now = None,
+def options(parser: Parser) -> None:
+    """Add the options of `usage quarantine`."""
+    parser.add_argument("--reason", metavar="CODE", help="Only lines with this reason code.")
+    parser.add_argument("--file", metavar="FILE", help="Only lines of this file, relative to raw/.")
+    parser.add_argument("--show", dest="shown", metavar="FILE:LINE", help="Show one rejected line in full.")
+    parser.add_argument("--list", dest="list_lines", action="store_true", help="List the lines, newest file first.")
+    parser.add_argument("--limit", type=whole_number(1), metavar="N", help="With --list: at most this many lines.")
+    parser.add_argument("--export", metavar="PATH", help="Write the raw lines to a file, pipe or device; - is stdout.")
+    parser.add_argument("--force", action="store_true", help="With --export: replace an existing file.")
+    parser.add_argument("--retry", action="store_true", help="Validate the lines again; load the good ones.")
+    add_json(parser, "JSON; with --list JSON Lines of all columns.")
+    add_data_dir(parser)
+    add_now(parser)
+
+
+def command(
+    *,
+    reason: str | None,
+    file: str | None,
+    shown: str | None,
+    list_lines: bool,
+    limit: int | None,
+    export: str | None,
+    force: bool,
+    retry: bool,
+    as_json: bool,
+    data_dir: str | None,
+    now: str | None,
 ) -> None:
     """Show how many lines were rejected, and why.
 
@@ -58,7 +62,7 @@ def quarantine(
     from pipeline.quarantine import Quarantine
     from pipeline.storage.opened import open_store
 
-    _check(reason, limit, force=force, list_lines=list_lines, show=show, export=export, retry=retry, as_json=as_json)
+    _check(reason, limit, force=force, list_lines=list_lines, shown=shown, export=export, retry=retry, as_json=as_json)
     found_settings = settings(data_dir=data_dir)
     with open_store(found_settings) as store:
         if retry:
@@ -66,10 +70,10 @@ def quarantine(
 
             load(found_settings, instant(now), retry=Retry(reason, _named(store, file)))
             return
-        if show is not None:
+        if shown is not None:
             if reason is not None or file is not None:
                 refuse("--show names one line: leave out --reason and --file")
-            file, number = _place(show)
+            file, number = _place(shown)
             found = Quarantine(store, file=_named(store, file))
             _show(found, file, number, as_json=as_json)
         else:
@@ -89,7 +93,7 @@ def _check(
     *,
     force: bool,
     list_lines: bool,
-    show: str | None,
+    shown: str | None,
     export: str | None,
     retry: bool,
     as_json: bool,
@@ -101,7 +105,7 @@ def _check(
 
     if reason is not None and reason not in get_args(Reason):
         refuse(f"--reason must be one of {', '.join(get_args(Reason))}, not {reason!r}")
-    if (show is not None) + list_lines + (export is not None) + retry > 1:
+    if (shown is not None) + list_lines + (export is not None) + retry > 1:
         refuse("--show, --list, --export and --retry exclude each other: give one of them")
     if limit is not None and not list_lines:
         refuse("--limit needs --list")
@@ -139,7 +143,7 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
         _report_failures(found)
         refuse(f"line {number} of {printable(file)} is not in quarantine; `usage quarantine --list` lists what is")
     if as_json:
-        typer.echo(_json(_columns(rejected)))
+        show(_json(_columns(rejected)))
         return
     rows = [
         ("file", printable(rejected.source_file)),
@@ -152,8 +156,8 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
     ]
     if rejected.caveat:
         rows.append(("note", rejected.caveat))
-    typer.echo("\n".join(aligned(rows, "<<")))
-    typer.echo(f"\n{printable(rejected.text)}")
+    show("\n".join(aligned(rows, "<<")))
+    show(f"\n{printable(rejected.text)}")
 
 
 def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
@@ -167,13 +171,13 @@ def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
     for rejected in islice(found.lines(), limit):
         empty = False
         if as_json:
-            typer.echo(_json(_columns(rejected)))
+            show(_json(_columns(rejected)))
             continue
         beginning = rejected.line[: 4 * width].decode(errors="backslashreplace")  # a character has up to 4 bytes
         text = f"{rejected.source_file}:{rejected.line_number}  {rejected.reason}  {rejected.message}  {beginning}"
-        typer.echo(fitted(printable(text), width))
+        show(fitted(printable(text), width))
     if empty:
-        typer.echo(_nothing(found), err=True)
+        note(_nothing(found))
 
 
 def _export(found: "Quarantine", target: str, *, force: bool) -> None:
@@ -183,11 +187,11 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
     from pipeline.storage import destination
 
     def warn(rejected: "Rejected") -> None:
-        typer.echo(f"{printable(rejected.source_file)}:{rejected.line_number}: {rejected.caveat}", err=True)
+        note(f"{printable(rejected.source_file)}:{rejected.line_number}: {rejected.caveat}")
 
     path = Path(target)
     if target == "-" or is_stdout(path):
-        written = quarantine.write(found.lines(), typer.get_binary_stream("stdout"), warn)
+        written = quarantine.write(found.lines(), sys.stdout.buffer, warn)
     else:
         check(path, force=force)
         try:
@@ -197,7 +201,7 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
             raise
         except OSError as error:
             refuse(f"{printable(target)} cannot be written: {error.strerror or error}")
-    typer.echo(f"{written:,} lines exported", err=True)
+    note(f"{written:,} lines exported")
 
 
 def _summarise(found: "Quarantine", *, as_json: bool) -> None:
@@ -216,14 +220,14 @@ def _summarise(found: "Quarantine", *, as_json: bool) -> None:
             {name: getattr(file, name) for name in file.__struct_fields__} | {"loaded_at": rfc3339(file.loaded_at)}
             for file in files
         ]
-        typer.echo(_json({"lines": lines.total(), "reasons": dict(lines.most_common()), "files": columns}))
+        show(_json({"lines": lines.total(), "reasons": dict(lines.most_common()), "files": columns}))
         return
     if not files:
-        typer.echo(_nothing(found))
+        show(_nothing(found))
         return
-    typer.echo(f"{lines.total():,} rejected lines of {len(files):,} raw files\n")
+    show(f"{lines.total():,} rejected lines of {len(files):,} raw files\n")
     by_reason = [(printable(reason), f"{count:,}", f"{touched[reason]:,}") for reason, count in lines.most_common()]
-    typer.echo("\n".join(aligned([("reason", "lines", "files"), *by_reason], "<>>")))
+    show("\n".join(aligned([("reason", "lines", "files"), *by_reason], "<>>")))
     by_file = [
         (
             rfc3339(file.loaded_at)[:19] + "Z",
@@ -234,8 +238,8 @@ def _summarise(found: "Quarantine", *, as_json: bool) -> None:
         )
         for file in files
     ]
-    typer.echo()
-    typer.echo("\n".join(aligned([("loaded", "lines", "first line", "file", "reasons"), *by_file], "<>><<")))
+    show()
+    show("\n".join(aligned([("loaded", "lines", "first line", "file", "reasons"), *by_file], "<>><<")))
 
 
 def _nothing(found: "Quarantine") -> str:
@@ -247,9 +251,9 @@ def _nothing(found: "Quarantine") -> str:
 def _report_failures(found: "Quarantine") -> None:
     """If files of the quarantine could not be read, print why and exit 1."""
     for uri, failure in found.failures.items():
-        typer.echo(f"{uri}: {failure}", err=True)
+        note(f"{uri}: {failure}")
     if found.failures:
-        raise typer.Exit(FAILED)
+        raise SystemExit(FAILED)
 
 
 def _columns(rejected: "Rejected") -> dict[str, Any]:

@@ -1,27 +1,27 @@
 """`usage retention`: erase the days before those that are kept, for good."""
 
 import re
-from typing import Annotated
 
-import typer
-
-from pipeline.commands.app import app
 from pipeline.commands.erasing import erase
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
 from pipeline.commands.outcome import reporting_failures
+from pipeline.commands.parser import Parser
+from pipeline.streams import note
 
 _days = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII).fullmatch
 # The monthly view shows 12 calendar months, the current one included.
 _API_DAYS = 400
 
 
-@app.command()
-def retention(
-    keep: Annotated[str, typer.Option(metavar="DAYS", help="UTC days to keep, today included, e.g. 400d.")],
-    apply: Annotated[bool, typer.Option("--apply", help="Erase the data; without it, only print how much.")] = False,
-    data_dir: DataDir = None,
-    now: Now = None,
-) -> None:
+def options(parser: Parser) -> None:
+    """Add the options of `usage retention`."""
+    parser.add_argument("--keep", required=True, metavar="DAYS", help="UTC days to keep, today included, e.g. 400d.")
+    parser.add_argument("--apply", action="store_true", help="Erase the data; without it, only print how much.")
+    add_data_dir(parser)
+    add_now(parser)
+
+
+def command(*, keep: str, apply: bool, data_dir: str | None, now: str | None) -> None:
     """Erase the days before those that are kept.
 
     The events, numbers and rejected lines of these UTC days are erased. Without --apply nothing is changed. The first
@@ -39,12 +39,12 @@ def retention(
         refuse(f"--keep must be a number of days such as 400d, not {keep!r}")
     days, found, at = int(match[1]), settings(data_dir=data_dir), instant(now)
     if days < _API_DAYS:
-        typer.echo(f"warning: the API looks back 12 months: keep {_API_DAYS}d, or it shows zeros there", err=True)
+        note(f"warning: the API looks back 12 months: keep {_API_DAYS}d, or it shows zeros there")
     floor = utc_day(at - (days - 1) * DAY_US).isoformat()
     with reporting_failures(), open_store(found) as store:
         before = store.tombstones().floor
     if before > floor:
-        typer.echo(f"the first day kept stays {before}, not {floor}: erased days cannot be restored", err=True)
+        note(f"the first day kept stays {before}, not {floor}: erased days cannot be restored")
     else:
-        typer.echo(f"the first day kept is {floor}", err=True)
+        note(f"the first day kept is {floor}")
     erase(found, at, [Tombstone("floor", rfc3339(at), day=floor)], apply=apply)

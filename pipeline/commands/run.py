@@ -2,14 +2,22 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.commands.app import app
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import (
+    add_data_dir,
+    add_json,
+    add_now,
+    add_workspaces,
+    instant,
+    refuse,
+    settings,
+    workspace_ids,
+)
 from pipeline.commands.outcome import load
+from pipeline.commands.parser import Parser, whole_number
 from pipeline.commands.schedule import IntervalError, parse_interval, repeat
+from pipeline.streams import note
 
 if TYPE_CHECKING:
     from pipeline.commands.run_metrics import RunMetrics
@@ -17,55 +25,61 @@ if TYPE_CHECKING:
     from pipeline.load.rebuild import Rebuild
 
 
-@app.command()
-def run(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Raw files or folders to read.", show_default="all of raw/")
-    ] = None,
-    data_dir: DataDir = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Number of processes; 0 means one per core.", show_default="USAGE_WORKERS")
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Scheduler of a cluster that does the work, e.g. tcp://host:8786.",
-            show_default="USAGE_CLUSTER",
-        ),
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if lines were rejected.")] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild the tables from all raw files.")] = False,
-    workspace: Annotated[
-        list[str] | None, typer.Option(help="With --rebuild: UUID of a workspace; repeat for more.", show_default="all")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="With --rebuild: first UTC month, e.g. 2026-10.", show_default="all")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="With --rebuild: last UTC month, e.g. 2026-10.", show_default="all")
-    ] = None,
-    accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="With --rebuild: lose events of missing raw files.")
-    ] = False,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE", help="An unread file that counts as whole as it is; repeat for more.", show_default=False
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on a line, for machines.")] = False,
-    every: Annotated[
-        str | None,
-        typer.Option(metavar="30s|5m|1h", help="Run now, then at this interval by the clock.", show_default=False),
-    ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write the figures of runs to this file, for Prometheus.", show_default=False
-        ),
-    ] = None,
-    now: Now = None,
+def options(parser: Parser) -> None:
+    """Add the options of `usage run`."""
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="Raw files or folders to read (default: all of raw/)."
+    )
+    add_data_dir(parser)
+    parser.add_argument(
+        "--workers",
+        type=whole_number(0),
+        metavar="N",
+        help="Number of processes; 0 means one per core (default: USAGE_WORKERS).",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Scheduler of a cluster that does the work, e.g. tcp://host:8786 (default: USAGE_CLUSTER).",
+    )
+    parser.add_argument("--strict", action="store_true", help="Exit 3 if lines were rejected.")
+    parser.add_argument("--rebuild", action="store_true", help="Rebuild the tables from all raw files.")
+    add_workspaces(parser, "With --rebuild: UUID of a workspace; repeat for more (default: all).")
+    parser.add_argument("--since", metavar="MONTH", help="With --rebuild: first UTC month, e.g. 2026-10.")
+    parser.add_argument("--until", metavar="MONTH", help="With --rebuild: last UTC month, e.g. 2026-10.")
+    parser.add_argument("--accept-loss", action="store_true", help="With --rebuild: lose events of missing raw files.")
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="An unread file that counts as whole as it is; repeat for more.",
+    )
+    add_json(parser, "Print one JSON object on a line, for programs.")
+    parser.add_argument("--every", metavar="30s|5m|1h", help="Run now, then at this interval by the clock.")
+    parser.add_argument(
+        "--metrics", type=Path, metavar="FILE", help="Write the figures of runs to this file, for Prometheus."
+    )
+    add_now(parser)
+
+
+def command(
+    *,
+    paths: list[Path],
+    data_dir: str | None,
+    workers: int | None,
+    cluster: str | None,
+    strict: bool,
+    rebuild: bool,
+    workspaces: list[str],
+    since: str | None,
+    until: str | None,
+    accept_loss: bool,
+    accept: list[str],
+    as_json: bool,
+    every: str | None,
+    metrics: Path | None,
+    now: str | None,
 ) -> None:
     """Load new raw logs and publish the results.
 
@@ -74,7 +88,7 @@ def run(
     is at work; 130, 143 stopped by SIGINT, SIGTERM. With --every only a signal ends the command: the outcome of each
     run is printed, and the next run follows.
     """
-    rebuilt = _rebuild(rebuild, paths, workspace, since, until, accept_loss)
+    rebuilt = _rebuild(rebuild, paths, workspaces, since, until, accept_loss)
     if every is not None:
         if paths or rebuilt or strict or accept or now is not None:
             refuse("--every loads what is new, by the clock: leave out PATH, --rebuild, --strict, --accept and --now")
@@ -89,9 +103,9 @@ def run(
         strict=strict,
         as_json=as_json,
         metrics=_metrics(metrics, found),
-        paths=paths or (),
+        paths=paths,
         rebuild=rebuilt,
-        accept=accept or (),
+        accept=accept,
     )
 
 
@@ -109,7 +123,7 @@ def _settings(data_dir: str | None, workers: int | None, cluster: str | None) ->
     if isinstance(found.data, Path) or isinstance(found.raw, Path):
         refuse("--cluster needs USAGE_DATA_DIR and USAGE_RAW on an object store: other machines cannot see a folder")
     if address.warning:
-        typer.echo(f"warning: {address.warning}", err=True)
+        note(f"warning: {address.warning}")
     return found
 
 
@@ -133,14 +147,13 @@ def _interval(text: str) -> int:
 
 def _rebuild(
     wanted: bool,
-    paths: list[Path] | None,
-    workspaces: list[str] | None,
+    paths: list[Path],
+    workspaces: list[str],
     since: str | None,
     until: str | None,
     accept_loss: bool,
 ) -> "Rebuild | None":
     """Return what to rebuild; exit 2 if the options do not go together."""
-    from pipeline.contract import formats
     from pipeline.load.rebuild import Rebuild
 
     if not wanted:
@@ -154,7 +167,4 @@ def _rebuild(
             refuse(f"{option} must be a month such as 2026-10, not {month!r}")
     if since and until and since > until:
         refuse(f"--since {since} is after --until {until}")
-    try:
-        return Rebuild(frozenset(map(formats.uuid, workspaces or ())), since or "", accept_loss, until or "")
-    except formats.FormatError as error:
-        refuse(f"--workspace must be a UUID, not {str(error)!r}")
+    return Rebuild(frozenset(workspace_ids(workspaces)), since or "", accept_loss, until or "")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
-import typer
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,6 +26,7 @@ from pipeline.contract.settings import SettingError, Settings
 from pipeline.load.results import RunReport
 from pipeline.status import Status
 from pipeline.storage import atomic
+from pipeline.streams import note
 from pipeline.validation.records import Reason
 
 _SUCCESS: Final = "usage_run_success_timestamp_seconds"
@@ -58,8 +58,8 @@ class RunMetrics:
         try:
             yield reports.append
             code = 0
-        except typer.Exit as ended:
-            code = ended.exit_code
+        except SystemExit as ended:
+            code = int(ended.code or 0)
             raise
         except StoppedError as stopped:
             code = SIGNALLED + stopped.number
@@ -78,7 +78,7 @@ class RunMetrics:
                 os.fchmod(file.fileno(), _MODE)
                 file.write(generate_latest(_Figures(run)))
         except OSError as error:
-            typer.echo(f"warning: {self._path} could not be written: {error.strerror or error}", err=True)
+            note(f"warning: {self._path} could not be written: {error.strerror or error}")
 
     def _status(self) -> Status | None:
         """Return what waits; None if that cannot be found out, as where the object store is away."""
@@ -86,7 +86,7 @@ class RunMetrics:
             return status.read(self._settings, time.time_ns() // 1000, 0)
         except Exception as error:  # noqa: BLE001 - the run is over, and has said what is wrong
             why = " ".join(str(error).split()) or type(error).__name__
-            typer.echo(f"warning: it is not known what waits: {why}", err=True)
+            note(f"warning: it is not known what waits: {why}")
             return None
 
 

@@ -3,32 +3,34 @@
 Writes `raw/` and `directory/` of the data folder, and a working API key to stdout.
 """
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from pipeline.commands.app import app
-from pipeline.commands.options import Now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
+from pipeline.commands.parser import Parser, whole_number
 from pipeline.contract.calendar import DAY_US, FIRST_DAY, utc_day_start
+from pipeline.streams import note, show
+
+_MOST_DAYS = 3650
 
 
-@app.command()
-def sample(
-    events: Annotated[int, typer.Option(min=1, help="Distinct events; versions and re-deliveries are extra.")] = 20_000,
-    workspaces: Annotated[
-        int, typer.Option(min=1, help="Workspaces; the second is half as busy as the first, the third a third.")
-    ] = 8,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Days of history before --now.")] = 90,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed and --now give the same logs.")] = 7,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option("--data-dir", "--out", help="The data folder (default USAGE_DATA_DIR).", show_default=False),
-    ] = None,
-    now: Now = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write beside files from elsewhere; replace those of the same name.")
-    ] = False,
+def options(parser: Parser) -> None:
+    """Add the options of `usage sample`."""
+    for name, least, most, value, text in (
+        ("events", 1, None, 20_000, "Distinct events; versions and re-deliveries are extra"),
+        ("workspaces", 1, None, 8, "Workspaces; the second is half as busy as the first, the third a third"),
+        ("days", 1, _MOST_DAYS, 90, "Days of history before --now"),
+        ("seed", 0, None, 7, "The same seed and --now give the same logs"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=whole_number(least, most), default=value, metavar="N", help=f"{text} (default: {value})."
+        )
+    add_data_dir(parser, "--out")
+    add_now(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="Write beside files from elsewhere; replace those of the same name."
+    )
+
+
+def command(
+    *, events: int, workspaces: int, days: int, seed: int, data_dir: str | None, now: str | None, force: bool
 ) -> None:
     """Write realistic sample logs and a directory, and print a working API key with its workspace and user.
 
@@ -45,9 +47,8 @@ def sample(
         written = write(folder, plan, force=force)
     except ForeignFilesError as error:
         refuse(f"{error}; choose another folder with --data-dir, or add --force to write beside them")
-    typer.echo(
+    note(
         f"{written.events:,} events of {workspaces:,} workspaces in {written.lines:,} lines"
-        f" ({written.bytes / 1e6:,.1f} MB), {written.files:,} files in {folder / 'raw'}",
-        err=True,
+        f" ({written.bytes / 1e6:,.1f} MB), {written.files:,} files in {folder / 'raw'}"
     )
-    typer.echo(f"key\t{written.key}\nworkspace\t{written.workspace_id}\nuser\t{written.user_id}")
+    show(f"key\t{written.key}\nworkspace\t{written.workspace_id}\nuser\t{written.user_id}")

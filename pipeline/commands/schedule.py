@@ -9,13 +9,12 @@ The interval divides every UTC day into ticks. A tick that passes during a run i
 import re
 from typing import TYPE_CHECKING, Final, NoReturn
 
-import typer
-
 from pipeline.commands.options import instant
 from pipeline.commands.outcome import run_once
 from pipeline.commands.signals import stoppable
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.startup import bound_free_memory, release_free_memory
+from pipeline.streams import note
 
 if TYPE_CHECKING:
     from pipeline.commands.run_metrics import RunMetrics
@@ -61,7 +60,7 @@ def repeat(settings: "Settings", interval: int, *, as_json: bool, metrics: "RunM
         metrics: gets the figures of each run; None if nobody wants them.
 
     Raises:
-        typer.Exit: a signal stopped the command.
+        SystemExit: a signal stopped the command.
     """
     bound_free_memory()
     with stoppable() as stop:
@@ -69,13 +68,13 @@ def repeat(settings: "Settings", interval: int, *, as_json: bool, metrics: "RunM
             due = next_tick(instant(None), interval)
             try:
                 run_once(settings, instant(None), stop, as_json=as_json, metrics=metrics)
-            except typer.Exit as ended:
-                typer.echo(f"the run ended with exit code {ended.exit_code}", err=True)
+            except SystemExit as ended:
+                note(f"the run ended with exit code {ended.code}")
             release_free_memory()
             missed = (instant(None) - due) // interval + 1
             if missed > 0:
-                typer.echo(f"{missed:,} runs were due meanwhile and were skipped", err=True)
+                note(f"{missed:,} runs were due meanwhile and were skipped")
             due = next_tick(instant(None), interval)
-            typer.echo(f"the next run is due at {rfc3339(due)}", err=True)
+            note(f"the next run is due at {rfc3339(due)}")
             while (left := due - instant(None)) > 0:
                 stop.wait(min(left / SECOND_US, _WAIT_SECONDS))

@@ -6,9 +6,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
-
 from pipeline.commands.exit_codes import SIGNALLED
+from pipeline.streams import note
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -64,8 +63,8 @@ def stoppable() -> Iterator[Stop]:
     try:
         yield stop
     except StoppedError as stopped:
-        typer.echo("stopped; the next run does the rest", err=True)
-        raise typer.Exit(SIGNALLED + stopped.number) from None
+        note("stopped; the next run does the rest")
+        raise SystemExit(SIGNALLED + stopped.number) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

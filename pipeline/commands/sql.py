@@ -8,15 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.commands.app import app
 from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.interrupts import interruptible
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
-from pipeline.commands.statement_argument import StatementCommand
+from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
+from pipeline.commands.parser import Parser, one_of
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,33 +23,52 @@ if TYPE_CHECKING:
     from pipeline.analysis.statements import Statement
     from pipeline.contract.settings import Settings
 
-Format = Literal["table", "csv", "json", "parquet"]
+FORMATS = ("table", "csv", "json", "ndjson", "parquet", "md")
+# What a file is named; a pipe, a device or a name without suffix gets a table.
+_SUFFIXES = {**{f".{name}": name for name in FORMATS[1:]}, ".jsonl": "ndjson", ".txt": "table", "": "table"}
 
 # More than anybody writes, and no harm where something else is piped in by mistake.
 _STATEMENT_BYTES = 4 << 20
 _is_size = re.compile(r"[1-9][0-9]{0,8}[KMGT]i?B", re.IGNORECASE).fullmatch
 
 
-@app.command(cls=StatementCommand)
-def sql(
-    statement: Annotated[
-        str | None,
-        typer.Argument(help="SELECT or EXPLAIN; without it, statements come from stdin or a prompt."),
-    ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="Output format of the rows.")] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write the rows to this file, pipe or device instead of stdout.", show_default=False),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --output replace an existing file.")] = False,
-    data_dir: DataDir = None,
-    now: Now = None,
+def options(parser: Parser) -> None:
+    """Add the options of `usage sql`."""
+    parser.add_argument(
+        "statement",
+        nargs="?",
+        metavar="STATEMENT",
+        help="SELECT or EXPLAIN; without it, statements come from stdin or a prompt.",
+    )
+    parser.add_argument(
+        "--format",
+        dest="format_",
+        type=one_of(FORMATS),
+        metavar="|".join(FORMATS),
+        help="Output format of the rows (default: by the suffix of --output, else table).",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="Write the rows to this file, pipe or device instead of stdout."
+    )
+    parser.add_argument("--force", action="store_true", help="Let --output replace an existing file.")
+    add_data_dir(parser)
+    add_now(parser)
+
+
+def command(
+    *,
+    statement: str | None,
+    format_: str | None,
+    output: Path | None,
+    force: bool,
+    data_dir: str | None,
+    now: str | None,
 ) -> None:
     """Query the tables in SQL. Statements cannot write, and cannot read anything else.
 
     The views and macros are those of usage.duckdb in the data folder, which any DuckDB client can open.
 
-    Example: usage sql "select action, count(*) from events group by action"
+    Example: usage sql "select action, count(*) from events group by action" --output actions.csv
 
     Exit codes: 0 done; 1 a statement failed, of whose rows none were written unless there are more than 8 MB;
     2 wrong usage, or a statement that may not run here; 129, 130, 143 stopped by SIGHUP, SIGINT, SIGTERM; 141 whoever
@@ -61,10 +78,12 @@ def sql(
     if isinstance(found.data, Path) and not found.data.is_dir():
         refuse(f"{found.data}: no such folder")
     moment = None if now is None else instant(now)
-    output = _target(output, format_, force=force)
+    output = _target(output, force=force)
+    named = format_ is not None
+    format_ = _format(format_, output)
     with interruptible():
         if statement is None and sys.stdin.isatty():
-            if output is not None or format_ != "table":
+            if output is not None or named:
                 refuse("--format and --output need a statement, as an argument or on stdin")
             _prompt(found, moment)
             return
@@ -74,11 +93,11 @@ def sql(
         with _opened(found, moment) as running:
             for number, each in enumerate(wanted):
                 if number:
-                    typer.echo()
+                    show()
                 _answer(running, each, format_, output)
 
 
-def _target(output: Path | None, format_: Format, *, force: bool) -> Path | None:
+def _target(output: Path | None, *, force: bool) -> Path | None:
     """Return where rows go, None for stdout; exit 2 if they must not go there."""
     from pipeline.commands import target
 
@@ -88,9 +107,27 @@ def _target(output: Path | None, format_: Format, *, force: bool) -> Path | None
         output = None
     if output is not None:
         target.check(output, force=force)
-    elif format_ == "parquet" and sys.stdout.isatty():
-        refuse("Parquet cannot be shown on a terminal: add --output FILE, or redirect stdout")
     return output
+
+
+def _format(wanted: str | None, output: Path | None) -> str:
+    """Return the format of the rows; exit 2 if option and suffix differ, or if a terminal cannot show it."""
+    from pipeline.storage import destination
+
+    found = None
+    if output is not None and not destination.is_stream(output):
+        found = _SUFFIXES.get(output.suffix.lower())
+        if wanted is None and found is None:
+            refuse(f"{output.suffix} is no format of --output: name one with --format, or end the name in {_endings()}")
+        if wanted is not None and found not in {wanted, None, "table"}:
+            refuse(f"--format {wanted} contradicts the suffix of {output}: leave one out")
+    if wanted == "parquet" and output is None and sys.stdout.isatty():
+        refuse("Parquet cannot be shown on a terminal: add --output FILE, or redirect stdout")
+    return wanted or found or "table"
+
+
+def _endings() -> str:
+    return ", ".join(suffix for suffix in _SUFFIXES if suffix)
 
 
 def _prompt(found: "Settings", moment: int | None) -> None:
@@ -140,17 +177,17 @@ def _opened(found: "Settings", moment: int | None) -> "Iterator[Session]":
     except BrokenPipeError:
         raise
     except (QueryError, OSError, pa.ArrowException) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        note(f"error: {error}")
+        raise SystemExit(FAILED) from None
 
 
-def _answer(running: "Session", statement: "Statement", format_: Format, output: Path | None) -> None:
+def _answer(running: "Session", statement: "Statement", format_: str, output: Path | None) -> None:
     """Run a statement, and write its rows as they come."""
     from pipeline.analysis.held import Held
     from pipeline.analysis.writers import TRUNCATED, WRITERS, terminal_width, write_plan
     from pipeline.storage import destination
 
-    with destination.opened(output) if output else nullcontext(typer.get_binary_stream("stdout")) as file:
+    with destination.opened(output) if output else nullcontext(sys.stdout.buffer) as file:
         held = Held(file, can_rewind=output is not None and not destination.is_stream(output))
         width = None if output else terminal_width()
 
@@ -161,4 +198,4 @@ def _answer(running: "Session", statement: "Statement", format_: Format, output:
         is_complete = running.run(statement, consume, held.can_clear)
         held.release()
     if not is_complete:
-        typer.echo(TRUNCATED, err=True)
+        note(TRUNCATED)

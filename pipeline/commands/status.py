@@ -1,13 +1,13 @@
 """`usage status`: what is published, what waits in raw/, the last runs, the settings in force."""
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.commands.app import app
+from pipeline.commands.as_json import show_json
 from pipeline.commands.exit_codes import FAILED
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_json, add_now, instant, refuse, settings
+from pipeline.commands.parser import Parser, whole_number
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,17 +23,18 @@ _RUN_ERRORS = 5  # of one run; the unread files of now are listed apart
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-@app.command()
-def status(
-    data_dir: DataDir = None,
-    runs: Annotated[int, typer.Option(min=0, help="How many of the last runs to show.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
-    max_age: Annotated[
-        str | None,
-        typer.Option(metavar="AGE", help="Exit 1 if the data is older: 90s, 30m, 2h, 1d.", show_default=False),
-    ] = None,
-    now: Now = None,
-) -> None:
+def options(parser: Parser) -> None:
+    """Add the options of `usage status`."""
+    add_data_dir(parser)
+    parser.add_argument(
+        "--runs", type=whole_number(0), default=5, metavar="N", help="How many of the last runs to show (default: 5)."
+    )
+    add_json(parser)
+    parser.add_argument("--max-age", metavar="AGE", help="Exit 1 if the data is older: 90s, 30m, 2h, 1d.")
+    add_now(parser)
+
+
+def command(*, data_dir: str | None, runs: int, as_json: bool, max_age: str | None, now: str | None) -> None:
     """Show what is published and what waits.
 
     Prints how old the published data is, which raw files wait, could not be read or are ignored, the last runs and the
@@ -42,19 +43,17 @@ def status(
     Exit codes: 0 done; 1 with --max-age, if nothing is published, or if its age is greater, unknown or more than a
     minute in the future; 2 wrong options.
     """
-    import msgspec
-
     from pipeline.contract.text import printable
     from pipeline.status import read
 
     limit = None if max_age is None else _age(max_age)
     found = read(settings(data_dir=data_dir), instant(now), runs)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)))
+        show_json(found)
     else:
         _show(found)
     for problem in found.problems:
-        typer.echo(printable(problem), err=True)
+        note(printable(problem))
     if limit is not None:
         _check_age(found, limit, max_age)
 
@@ -71,19 +70,19 @@ def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
     from pipeline.commands.outcome import print_unread
 
     if status.published is None:
-        typer.echo("stale: nothing is published", err=True)
+        note("stale: nothing is published")
     elif status.age_seconds is None:
-        typer.echo(f"stale: {_NOT_ALL}", err=True)
+        note(f"stale: {_NOT_ALL}")
     elif status.age_seconds > limit:
-        typer.echo(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}", err=True)
+        note(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}")
     elif status.age_seconds < -_AHEAD_SECONDS:
         ahead = _span(-status.age_seconds)
-        typer.echo(f"stale: the published data is {ahead} in the future: a clock is wrong, or was in a run", err=True)
+        note(f"stale: the published data is {ahead} in the future: a clock is wrong, or was in a run")
     else:
         return
     if status.unread:
         print_unread(status.unread[:_UNREAD], len(status.unread))
-    raise typer.Exit(FAILED)
+    raise SystemExit(FAILED)
 
 
 def _show(status: "Status") -> None:
@@ -92,27 +91,27 @@ def _show(status: "Status") -> None:
 
     published = status.published
     if published is None:
-        typer.echo("nothing is published yet: put logs into raw/ and run `usage run`")
+        show("nothing is published yet: put logs into raw/ and run `usage run`")
     else:
         commit = f"sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
-        typer.echo(f"published: {_shown_age(status)}; {commit}")
+        show(f"published: {_shown_age(status)}; {commit}")
     if status.waiting is None:
-        typer.echo("waiting: unknown")
+        show("waiting: unknown")
     else:
-        typer.echo(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
+        show(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
     for line in _unread(status):
-        typer.echo(line)
-    typer.echo(f"ignored: {'unknown' if status.ignored is None else described(status.ignored)}")
+        show(line)
+    show(f"ignored: {'unknown' if status.ignored is None else described(status.ignored)}")
     reason = status.validation.reason
     how = "compiled" if reason is None else f"not compiled, hence slower: {printable(reason)}"
-    typer.echo(f"validation: {how}")
+    show(f"validation: {how}")
     if status.runs:
-        typer.echo("\nlast runs")
+        show("\nlast runs")
         for line in _runs(status.runs):
-            typer.echo(line)
-    typer.echo("\nsettings")
+            show(line)
+    show("\nsettings")
     for name, value in status.settings.items():
-        typer.echo(f"{name}={value}")
+        show(f"{name}={value}")
 
 
 def _shown_age(status: "Status") -> str:

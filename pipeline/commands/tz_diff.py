@@ -7,13 +7,12 @@ import heapq
 import json
 import re
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from pipeline.commands.app import app
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_json, add_now, instant, refuse, settings
+from pipeline.commands.parser import Parser
 from pipeline.contract.calendar import FIRST_DAY, SECOND_US, rfc3339, utc_day
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,19 +28,35 @@ _SHOWN: Final = 10  # workspaces, or runs of days, that are printed for each cha
 _MINUTE_US: Final = 60 * SECOND_US
 
 
-@app.command("tz-diff")
-def tz_diff(
-    old: Annotated[
-        str, typer.Argument(metavar="OLD", help="`installed`, a tzdata wheel, its folder, or the version of a wheel.")
-    ],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Likewise.")],
-    zone: Annotated[list[str] | None, typer.Option(help="Compare only this zone; repeatable.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help=f"First local day to compare (default {FIRST_DAY}).", show_default=False)
-    ] = None,
-    data_dir: DataDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
-    now: Now = None,
+def options(parser: Parser) -> None:
+    """Add the options of `usage tz-diff`."""
+    parser.add_argument(
+        "old", metavar="OLD", help="`installed`, a tzdata wheel, its folder, or the version of a wheel."
+    )
+    parser.add_argument("new", metavar="NEW", help="Likewise.")
+    parser.add_argument(
+        "--zone",
+        dest="zones",
+        action="append",
+        default=[],
+        metavar="ZONE",
+        help="A zone to compare; repeat for more (default: all).",
+    )
+    parser.add_argument("--since", metavar="DAY", help=f"First local day to compare (default: {FIRST_DAY}).")
+    add_data_dir(parser)
+    add_json(parser, "Print one JSON object per line.")
+    add_now(parser)
+
+
+def command(
+    *,
+    old: str,
+    new: str,
+    zones: list[str],
+    since: str | None,
+    data_dir: str | None,
+    as_json: bool,
+    now: str | None,
 ) -> None:
     """Show which local days move in another release of the zone data, and whose numbers change.
 
@@ -63,29 +78,29 @@ def tz_diff(
     first = _day(since, last)
     try:
         before, after = find_release(old), find_release(new)
-        unknown = [name for name in zone or () if name not in before.names | after.names]
+        unknown = [name for name in zones if name not in before.names | after.names]
         if unknown:
             refuse(f"not a zone of either release: {', '.join(unknown)}")
-        changes = compare(before, after, first, last, zone or ())
+        changes = compare(before, after, first, last, zones)
     except ReleaseError as error:
         refuse(str(error))
     except OffGridError as error:
-        typer.echo(f"error: {error}: the cube cannot be cut there", err=True)
-        raise typer.Exit(_TROUBLE) from None
+        note(f"error: {error}: the cube cannot be cut there")
+        raise SystemExit(_TROUBLE) from None
     try:
         with open_store(settings(data_dir=data_dir)) as store:
             found = effects(store, changes.moved) if changes.moved else iter(())
             head = {"old": before.version, "new": after.version, "first_day": str(first), "last_day": str(last)}
             if as_json:
                 for line in _lines(head, changes, found):
-                    typer.echo(line)
+                    show(line)
             else:
                 _show(head, changes, found)
     except (DamagedError, EngineError) as error:
-        typer.echo(f"error: {error}\nnot all workspaces could be examined", err=True)
-        raise typer.Exit(_TROUBLE) from None
+        note(f"error: {error}\nnot all workspaces could be examined")
+        raise SystemExit(_TROUBLE) from None
     if changes.moved or changes.added or changes.removed:
-        raise typer.Exit(_DIFFERENT)
+        raise SystemExit(_DIFFERENT)
 
 
 def _day(since: str | None, last: date) -> date:
@@ -132,15 +147,15 @@ def _lines(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") 
 
 def _show(head: dict[str, Any], changes: "Changes", found: "Iterable[Effect]") -> None:
     """Print the differences for people."""
-    typer.echo(f"tzdata {head['old']} and {head['new']}, local days {head['first_day']} to {head['last_day']}")
+    show(f"tzdata {head['old']} and {head['new']}, local days {head['first_day']} to {head['last_day']}")
     for what, names in (("added", changes.added), ("removed", changes.removed)):
         if names:
-            typer.echo(f"{what}: {', '.join(names)}")
+            show(f"{what}: {', '.join(names)}")
     for name, targets in changes.relinked.items():
         before, after = (f"a link to {target}" if target else "a zone of its own" for target in targets)
-        typer.echo(f"{name}: {before}, now {after}")
+        show(f"{name}: {before}, now {after}")
     if not changes.moved:
-        typer.echo("no day moves")
+        show("no day moves")
         return
     effects = [_EffectTotals() for _ in changes.moved]
     for effect in found:
@@ -167,7 +182,7 @@ def _show_change(change: "Change", totals: _EffectTotals) -> None:
     from pipeline.tz_diff.changes import ranges
 
     days = len(change.moved)
-    typer.echo(f"\n{', '.join(change.zones)}: {days:,} {'day moves' if days == 1 else 'days move'}")
+    show(f"\n{', '.join(change.zones)}: {days:,} {'day moves' if days == 1 else 'days move'}")
     runs = list(ranges(change.moved))
     rows = [
         (
@@ -181,13 +196,13 @@ def _show_change(change: "Change", totals: _EffectTotals) -> None:
         for run in runs[-_SHOWN:]
     ]
     if len(runs) > _SHOWN:
-        typer.echo(f"  the last {_SHOWN} of {len(runs):,} runs of days; --json lists all")
+        show(f"  the last {_SHOWN} of {len(runs):,} runs of days; --json lists all")
     for line in aligned([("from", "to", "days", "starts", "first start, old", "new"), *rows], "<<><<<"):
-        typer.echo(f"  {line}")
+        show(f"  {line}")
     if not totals.workspaces:
-        typer.echo("  no workspace has numbers there")
+        show("  no workspace has numbers there")
         return
-    typer.echo(
+    show(
         f"  workspaces with numbers there: {totals.workspaces:,}; credits that move to another day: {totals.credits:,}"
     )
     most = [
@@ -195,9 +210,9 @@ def _show_change(change: "Change", totals: _EffectTotals) -> None:
         for effect in totals.most
     ]
     for line in aligned([("workspace", "credits", "days", "first", "last"), *most], "<>><<"):
-        typer.echo(f"  {line}")
+        show(f"  {line}")
     if totals.workspaces > _SHOWN:
-        typer.echo(f"  and {totals.workspaces - _SHOWN:,} more; --json lists all")
+        show(f"  and {totals.workspaces - _SHOWN:,} more; --json lists all")
 
 
 def _shift(later_us: int) -> str:

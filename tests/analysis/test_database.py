@@ -220,10 +220,7 @@ def test_a_file_that_cannot_be_replaced(loaded: DataFolder) -> None:
 def test_a_run_with_nothing_new_imports_no_engine(loaded: DataFolder) -> None:
     """While the file is current, a run with nothing new never imports DuckDB."""
     done(usage(loaded))
-    code = (
-        "import sys; from pipeline.commands.app import app; "
-        "app(standalone_mode=False); sys.exit('duckdb' in sys.modules)"
-    )
+    code = "import sys; from service.commands import main; main(); sys.exit('duckdb' in sys.modules)"
     command = [sys.executable, "-c", code, "run", "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:01Z"]
     root = str(ROOT)
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": root}, timeout=60)

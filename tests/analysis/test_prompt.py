@@ -25,7 +25,7 @@ class Terminal:
     def __init__(self, folder: DataFolder, state: Path) -> None:
         controller, terminal = pty.openpty()
         self._controller, self._seen = controller, ""
-        code = "from pipeline.commands.app import app; app()"
+        code = "from service.commands import main; main()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "sql", "--data-dir", str(folder.root), "--now", NOW],
             stdin=terminal,

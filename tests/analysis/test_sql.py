@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
 
 from pipeline.analysis.statements import statements
 from pipeline.analysis.writers import write_table
-from pipeline.commands.app import app
 from tests.support.asking import open_folder
 from tests.support.data_folder import NOW, DataFolder, Once, record
+from tests.support.invoked import Result, invoke
 from tests.support.process import wait_until
 from tests.support.project import ROOT
 
@@ -45,9 +44,9 @@ def loaded(once: Once) -> DataFolder:
     return once(load_five)
 
 
-def usage(folder: DataFolder, *arguments: str, stdin: str | None = None) -> Result:
+def usage(folder: DataFolder, *arguments: str, stdin: str = "") -> Result:
     """Run `usage sql`."""
-    return CliRunner().invoke(app, ["sql", *arguments, "--data-dir", str(folder.root), "--now", NOW], input=stdin)
+    return invoke(["sql", *arguments, "--data-dir", str(folder.root), "--now", NOW], stdin=stdin)
 
 
 def test_json(loaded: DataFolder) -> None:
@@ -208,7 +207,7 @@ def test_a_folder_that_is_read_only(loaded: DataFolder) -> None:
 
 def test_interrupted(loaded: DataFolder) -> None:
     """SIGINT stops a statement at once: exit 130, one line, nothing on stdout."""
-    code = "from pipeline.commands.app import app; app()"
+    code = "from service.commands import main; main()"
     statement = "select count(*) from range(10000000) a, range(10000000) b where (a.range * b.range) % 7 = 3"
     arguments = [sys.executable, "-c", code, "sql", statement, "--data-dir", str(loaded.root)]
     env = os.environ | {"PYTHONPATH": str(ROOT)}

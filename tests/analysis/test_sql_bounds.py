@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from pipeline.analysis.session import Limits
 from pipeline.analysis.source import QueryError
 from pipeline.analysis.statements import statements
-from pipeline.commands.app import app
 from tests.support.asking import open_folder, rows
 from tests.support.data_folder import DataFolder
 from tests.support.forked_command import command
+from tests.support.invoked import invoke
 from tests.support.process import COMMAND, ENVIRONMENT, wait_until
 
 SPILLS = "select a.range, md5(a.range::varchar || b.range) as m from range(30000) a, range(2000) b order by m"
@@ -75,7 +74,7 @@ def test_the_spill(folder: DataFolder) -> None:
 @pytest.mark.parametrize("size", ["", "1", "much", "-1GB", "1 GB; x"])
 def test_sizes(folder: DataFolder, size: str) -> None:
     """A limit that is no size is refused; an empty one is the default."""
-    result = CliRunner().invoke(app, ["sql", "select 1", "--data-dir", str(folder.root)], env={"USAGE_SQL_SPILL": size})
+    result = invoke(["sql", "select 1", "--data-dir", str(folder.root)], env={"USAGE_SQL_SPILL": size})
     assert result.exit_code == (2 if size else 0)
     assert ("USAGE_SQL_SPILL" in result.stderr) is bool(size)
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from pipeline.analysis.held import Held
-from pipeline.commands.app import app
 from tests.support.forked_command import command
+from tests.support.invoked import Result, invoke
 
 CSV = b"x\n42\n"
 
@@ -20,9 +19,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("output")
 
 
-def usage(root: Path, *arguments: str, stdin: bytes | None = None) -> Result:
+def usage(root: Path, *arguments: str, stdin: bytes = b"") -> Result:
     """Run `usage sql --format csv`."""
-    return CliRunner().invoke(app, ["sql", "--format", "csv", *arguments, "--data-dir", str(root)], input=stdin)
+    return invoke(["sql", "--format", "csv", *arguments, "--data-dir", str(root)], stdin=stdin)
 
 
 def test_a_pipe(root: Path, tmp_path: Path) -> None:
@@ -135,7 +134,7 @@ def test_held_back(tmp_path: Path, can_rewind: bool, size: int, clears: bool) ->
 
 def test_version() -> None:
     """`usage --version` names the release and what its numbers depend on."""
-    result = CliRunner().invoke(app, ["--version"])
+    result = invoke(["--version"])
     assert result.exit_code == 0
     assert result.stdout.startswith("workspace-usage 0.")
     assert "tzdata 2026.6" in result.stdout

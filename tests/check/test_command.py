@@ -6,20 +6,19 @@ from functools import partial
 import msgspec
 import pytest
 from filelock import FileLock
-from typer.testing import CliRunner, Result
 
 from pipeline.check import check
 from pipeline.check.report import CheckReport, Limits
-from pipeline.commands.app import app
 from pipeline.contract.tables import manifest_path
 from pipeline.storage.lock import BusyError
 from tests.support.checked import checked, monthly, partition, rewrite
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.invoked import Result, invoke
 
 
 def command(folder: DataFolder, *arguments: str) -> Result:
     """Run the command."""
-    return CliRunner().invoke(app, ["check", "--data-dir", str(folder.root), "--now", NOW, *arguments])
+    return invoke(["check", "--data-dir", str(folder.root), "--now", NOW, *arguments])
 
 
 def test_command_without_faults(good: DataFolder) -> None:

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.contract.tables import manifest_path
 from pipeline.load.discovery import Retry
 from pipeline.load.rebuild import Rebuild
@@ -14,6 +12,7 @@ from pipeline.run import run
 from tests.hostile import deliver
 from tests.support.checked import OTHER, THIRD, checked, monthly, partition, wrong
 from tests.support.data_folder import NOW, WORKSPACE, DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.world import FILES_AT_ONCE
 
 
@@ -83,5 +82,5 @@ def test_rebuild_repairs_everything(good: DataFolder) -> None:
     (good.root / manifest_path(OTHER)).unlink()
     (good.root / manifest_path(THIRD)).write_bytes(b"torn")
     assert not checked(good).agrees
-    assert CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(good.root), "--now", NOW]).exit_code == 0
+    assert invoke(["run", "--rebuild", "--data-dir", str(good.root), "--now", NOW]).exit_code == 0
     assert wrong(checked(good)) == {}

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from tests.support.command import done, usage
 from tests.support.data_folder import NOW, DataFolder, Once
+from tests.support.invoked import invoke
 from tests.support.permissions import permissions_obeyed
 from tests.support.raw_files import ids, lines
 
@@ -22,7 +21,7 @@ TORN = WHOLE[:12]  # not one line of it
 
 def status(folder: DataFolder) -> Any:
     """Return what `usage status --json` says."""
-    result = CliRunner().invoke(app, ["status", "--json", "--data-dir", str(folder.root), "--now", NOW])
+    result = invoke(["status", "--json", "--data-dir", str(folder.root), "--now", NOW])
     done(result)
     return json.loads(result.stdout)
 
@@ -34,7 +33,7 @@ def as_of(folder: DataFolder) -> str | None:
 
 def waiting(folder: DataFolder) -> list[str]:
     """Return the unread files, as status prints them."""
-    text = CliRunner().invoke(app, ["status", "--data-dir", str(folder.root), "--now", NOW]).stdout
+    text = invoke(["status", "--data-dir", str(folder.root), "--now", NOW]).stdout
     section = text.partition("\nunread: ")[2].partition("\nignored: ")[0].partition("\naccepted: ")[0]
     return [line.strip().partition(": ")[0] for line in section.splitlines()[1:]]
 
@@ -65,7 +64,7 @@ def test_accepted(torn: DataFolder) -> None:
     assert found["unread"] == []
     assert [failure["file"] for failure in found["accepted"]] == ["bad.jsonl.gz"]
     assert found["waiting"]["files"] == 0
-    assert "bad.jsonl.gz" not in CliRunner().invoke(app, ["check", "--data-dir", str(torn.root), "--now", NOW]).stdout
+    assert "bad.jsonl.gz" not in invoke(["check", "--data-dir", str(torn.root), "--now", NOW]).stdout
     assert ids(torn) == {"g"}
 
 
@@ -142,7 +141,7 @@ def test_twice(torn: DataFolder) -> None:
 @pytest.mark.parametrize("options", [["--every", "5m"], ["--rebuild"], ["good.jsonl"]])
 def test_not_together(torn: DataFolder, options: list[str]) -> None:
     """2: it is for one run of all of `raw/`."""
-    result = CliRunner().invoke(app, ["run", "--accept", "bad.jsonl.gz", "--data-dir", str(torn.root), *options])
+    result = invoke(["run", "--accept", "bad.jsonl.gz", "--data-dir", str(torn.root), *options])
     done(result, 2)
     assert "leave out" in result.stderr
     assert waiting(torn) == ["bad.jsonl.gz"]

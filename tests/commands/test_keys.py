@@ -10,12 +10,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner, Result
 
 from pipeline import keys
-from pipeline.commands.app import app
 from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, Member, read_rows, sha256_hex
 from pipeline.storage import atomic
+from tests.support.invoked import Result, invoke
 from tests.support.permissions import permissions_obeyed
 
 WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -41,7 +40,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 def usage(data_dir: Path, *arguments: str) -> Result:
     """Run a `usage keys` command."""
-    return CliRunner().invoke(app, ["keys", *arguments, "--data-dir", str(data_dir)])
+    return invoke(["keys", *arguments, "--data-dir", str(data_dir)])
 
 
 def create(data_dir: Path, user: str = MEMBER, *more: str) -> Result:

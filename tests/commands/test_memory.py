@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 
 from pipeline.commands import schedule
 from pipeline.commands.run_metrics import RunMetrics
@@ -61,13 +60,13 @@ def test_after_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         if len(happened) > 4:
             stop.ask(15)
             stop.pause()
-        raise typer.Exit(len(happened) % 2)
+        raise SystemExit(len(happened) % 2)
 
     monkeypatch.setattr(schedule, "run_once", run_once)
     monkeypatch.setattr(schedule, "bound_free_memory", lambda: happened.append("bound"))
     monkeypatch.setattr(schedule, "release_free_memory", lambda: happened.append("release"))
     monkeypatch.setattr(Stop, "wait", lambda *_: None)
     monkeypatch.setattr(schedule, "next_tick", lambda now, interval: now - interval)
-    with pytest.raises(typer.Exit):
+    with pytest.raises(SystemExit):
         schedule.repeat(Settings.read({}, data_dir=tmp_path), 1_000_000, as_json=False)
     assert happened == ["bound", "run", "release", "run", "release", "run"]

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from tests.support.data_folder import DataFolder, record
+from tests.support.invoked import invoke
 
 TIMEOUT_SECONDS: Final = 60
 ID: Final = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -85,7 +84,7 @@ def test_odd_path(loaded: DataFolder, tmp_path: Path, name: str, monkeypatch: py
         if kind == "pipe" and name in WRITES_TO_PIPES:
             continue
         arguments = [argument.replace("{}", str(path)).replace("DATA", str(loaded.root)) for argument in OPTIONS[name]]
-        result = CliRunner().invoke(app, arguments)
+        result = invoke(arguments)
         assert isinstance(result.exception, SystemExit | None), (kind, result.exception)
         assert result.exit_code in {0, 1, 2, 4}, (kind, result.stderr)
         assert result.exit_code in {0, 4} or len(result.stderr.splitlines()) <= 4, (kind, result.stderr)

@@ -6,14 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, rfc3339
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.quarantine import Quarantine
 from pipeline.storage.folder import FolderStore
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.quarantined import BAD, json_lines, listed, quarantine
 
 
@@ -68,9 +67,7 @@ def test_damaged_files(quarantined: DataFolder, tmp_path: Path, damage: str) -> 
     result = quarantine(quarantined)
     assert "bad.jsonl" in result.stdout
     assert result.exit_code == (0 if damage in {"lines", "not UTF-8"} else 1)  # they are not in the summary
-    assert (
-        CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(quarantined.root), "--now", NOW]).exit_code == 0
-    )
+    assert invoke(["run", "--rebuild", "--data-dir", str(quarantined.root), "--now", NOW]).exit_code == 0
     assert len(listed(quarantined)) == 12
 
 

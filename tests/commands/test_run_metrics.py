@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from prometheus_client.parser import text_string_to_metric_families
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.contract.calendar import SECOND_US
 from tests.support.command import done, usage
 from tests.support.data_folder import DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.kills import RUN, started
 
 WAITING = ("waiting_files", "waiting_bytes", "unread_files")
@@ -127,6 +126,6 @@ def test_a_stopped_run(folder: DataFolder, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(run, "run", stopped)
     path = tmp_path / "usage.prom"
     command = ["run", "--data-dir", str(folder.root), "--metrics", str(path)]
-    done(CliRunner().invoke(app, command), 143)
+    done(invoke(command), 143)
     found = figures(path)
     assert (found["exit_code"], found["runs_total 143"], "waiting_files" in found) == (143, 1, False)

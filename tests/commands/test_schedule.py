@@ -8,11 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 from filelock import FileLock
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from tests.support.command import done
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.kills import RUN, halted, started
 from tests.support.process import COMMAND, ENVIRONMENT
 
@@ -154,13 +153,13 @@ def test_reports_for_machines(folder: DataFolder) -> None:
 @pytest.mark.parametrize("options", [["--rebuild"], ["--strict"], ["--now", NOW], ["a.jsonl"]])
 def test_incompatible_options(folder: DataFolder, options: list[str]) -> None:
     """Exit code 2: options for a single run are refused together with --every."""
-    result = CliRunner().invoke(app, ["run", "--every", "5m", "--data-dir", str(folder.root), *options])
+    result = invoke(["run", "--every", "5m", "--data-dir", str(folder.root), *options])
     done(result, 2)
     assert result.stderr.startswith("--every loads what is new")
 
 
 def test_invalid_interval(folder: DataFolder) -> None:
     """Exit code 2: an invalid interval is refused with the reason."""
-    result = CliRunner().invoke(app, ["run", "--every", "7m", "--data-dir", str(folder.root)])
+    result = invoke(["run", "--every", "7m", "--data-dir", str(folder.root)])
     done(result, 2)
     assert result.stderr.startswith("--every must be a part of a day")

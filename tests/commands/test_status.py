@@ -8,20 +8,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner, Result
 
-from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from pipeline.load.results import RunReport
 from pipeline.storage.state import State
 from pipeline.validation import native
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.invoked import Result, invoke
 
 
 def usage(folder: DataFolder, *arguments: str, after_s: float = 0) -> Result:
     """Run `usage status` `after_s` seconds after the folder's now."""
     now = rfc3339(folder.now + round(after_s * SECOND_US))
-    return CliRunner().invoke(app, ["status", *arguments, "--data-dir", str(folder.root), "--now", now])
+    return invoke(["status", *arguments, "--data-dir", str(folder.root), "--now", now])
 
 
 def found(folder: DataFolder, *arguments: str) -> Any:

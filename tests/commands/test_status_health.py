@@ -4,18 +4,17 @@ import json
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from pipeline.commands.app import app
 from pipeline.contract.calendar import DAY_US, SECOND_US, rfc3339
 from tests.support.data_folder import DataFolder
+from tests.support.invoked import Result, invoke
 from tests.support.permissions import permissions_obeyed
 
 
 def usage(folder: DataFolder, *arguments: str, after_s: float = 0) -> Result:
     """Give a `usage status` command so many seconds after the folder's now."""
     now = rfc3339(folder.now + round(after_s * SECOND_US))
-    return CliRunner().invoke(app, ["status", *arguments, "--data-dir", str(folder.root), "--now", now])
+    return invoke(["status", *arguments, "--data-dir", str(folder.root), "--now", now])
 
 
 def found(folder: DataFolder) -> Any:

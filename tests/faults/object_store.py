@@ -19,9 +19,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.location import Location
 from pipeline.contract.object_client import Client
@@ -29,6 +27,7 @@ from pipeline.contract.object_names import LEASE, ROOT
 from tests.support.both import Both
 from tests.support.data_folder import WORKSPACE, DataFolder, record
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
+from tests.support.invoked import invoke
 from tests.support.object_servers import BUCKET, ENVIRONMENT, seaweedfs
 from tests.support.syncs import skip_syncs
 
@@ -114,7 +113,7 @@ class History:
     def _usage(self, environ: dict[str, str], *command: str) -> tuple[int, str]:
         now = ["--now", rfc3339(self._both.now)]
         with patch.object(Client, "wait", lambda *_: None):
-            result = CliRunner().invoke(app, [*command, *now], env=environ)
+            result = invoke([*command, *now], env=environ)
         assert isinstance(result.exception, SystemExit | None), result.exception
         return result.exit_code, result.output
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from pipeline.check.check import check
-from pipeline.commands.app import app
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import PUBLISHED, manifest_path, runs_path
 from pipeline.storage import catalog, digests
@@ -25,6 +23,7 @@ from tests.faults.bit_rot import faults, flip, kinds, mend, tell
 from tests.faults.histories import USERS, Missed, differences, grown
 from tests.support.command import contents, done, published, refused, usage
 from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.syncs import skip_syncs
 
 
@@ -85,7 +84,7 @@ def test_mended(aged: DataFolder, number: int) -> None:
 def test_the_command(aged: DataFolder) -> None:
     """The command exits with 1, names the file, and says what rebuilds its month."""
     flip(aged.root / _partition(aged), 3, 0)
-    found = CliRunner().invoke(app, ["check", "--data-dir", str(aged.root), "--now", rfc3339(aged.now)])
+    found = invoke(["check", "--data-dir", str(aged.root), "--now", rfc3339(aged.now)])
     assert found.exit_code == 1
     month = _partition(aged).split("day=")[1][:7]
     wanted = f"--rebuild --workspace {WORKSPACE} --since {month} --until {month}"

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.load.raw_names import escape, path_of, source_name
 from tests.hostile import compress
 from tests.support.command import done, ledger, usage
 from tests.support.data_folder import DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.raw_files import ids, lines
 
 NAMES = st.lists(
@@ -42,9 +41,7 @@ def test_names_that_differ_in_bytes_that_are_not_utf8(folder: DataFolder) -> Non
     report = folder.run()
     assert (report.files, report.unread) == (0, 0)
     for name in names:
-        shown = CliRunner().invoke(
-            app, ["quarantine", "--file", os.fsdecode(name), "--json", "--data-dir", str(folder.root)]
-        )
+        shown = invoke(["quarantine", "--file", os.fsdecode(name), "--json", "--data-dir", str(folder.root)])
         assert json.loads(shown.stdout)["lines"] == 1, name
     done(usage(folder, "--rebuild"))
     assert len(ledger(folder)) == 5
@@ -95,9 +92,9 @@ def test_ignored_names(folder: DataFolder) -> None:
     assert ids(folder) == {"e1"}
     said = "ignored {}17 files of other names: 3 without suffix, 3 csv, 2 json, 2 parquet, 1 CSV\n"
     assert said.format("") in usage(folder).stderr
-    status = CliRunner().invoke(app, ["status", "--data-dir", str(folder.root)]).stdout
+    status = invoke(["status", "--data-dir", str(folder.root)]).stdout
     assert said.format("").replace("ignored ", "ignored: ") in status
-    status = CliRunner().invoke(app, ["status", "--json", "--data-dir", str(folder.root)]).stdout
+    status = invoke(["status", "--json", "--data-dir", str(folder.root)]).stdout
     assert json.loads(status)["ignored"] == wanted
     assert json.loads(status)["runs"][0]["ignored"] == wanted
 
@@ -106,4 +103,4 @@ def test_nothing_is_ignored(folder: DataFolder) -> None:
     """Where all names are those of raw files, a run says nothing of it, and status that there are none."""
     folder.drop("a.jsonl", [record()])
     assert "ignored" not in usage(folder).stderr
-    assert "ignored: no files\n" in CliRunner().invoke(app, ["status", "--data-dir", str(folder.root)]).stdout
+    assert "ignored: no files\n" in invoke(["status", "--data-dir", str(folder.root)]).stdout

@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.load.rebuild import RawGoneError, Rebuild
 from pipeline.load.results import RunReport
 from pipeline.run import run
 from tests.support.data_folder import WORKSPACE, DataFolder, Once, record
+from tests.support.invoked import invoke
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
 
@@ -123,9 +122,7 @@ def test_lost_raw_files(loaded: DataFolder) -> None:
 def test_command(loaded: DataFolder, arguments: list[str], code: int) -> None:
     """The options of a rebuild work together, and wrong values and combinations are refused."""
     tables = loaded.tables()
-    found = CliRunner().invoke(
-        app, ["run", *arguments, "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:00Z"]
-    )
+    found = invoke(["run", *arguments, "--data-dir", str(loaded.root), "--now", "2026-11-24T12:00:00Z"])
     assert found.exit_code == code, found.output
     assert loaded.tables() == tables
 
@@ -133,7 +130,7 @@ def test_command(loaded: DataFolder, arguments: list[str], code: int) -> None:
 def test_command_refuses_loss(loaded: DataFolder, tmp_path: Path) -> None:
     """The refusal names the missing file and the option that accepts its loss."""
     (loaded.root / "raw/b.jsonl").rename(tmp_path / "b.jsonl")
-    found = CliRunner().invoke(app, ["run", "--rebuild", "--data-dir", str(loaded.root)])
+    found = invoke(["run", "--rebuild", "--data-dir", str(loaded.root)])
     assert found.exit_code == 2
     assert "b.jsonl" in found.output
     assert "--accept-loss" in found.output

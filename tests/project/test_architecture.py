@@ -4,11 +4,10 @@ import re
 from typing import Final
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from tests.support.command import done
 from tests.support.data_folder import DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.project import PAGES, ROOT
 
 PAGE: Final = (ROOT / "docs/architecture.md").read_text("utf-8")
@@ -64,8 +63,8 @@ def test_every_file_of_a_data_folder_has_an_owner(folder: DataFolder) -> None:
     (folder.root / "directory").mkdir()
     (folder.root / "directory/members.jsonl").write_text("")
     where = ["--data-dir", str(folder.root)]
-    done(CliRunner().invoke(app, ["run", *where, "--now", "2026-11-24T12:00:00Z"]))
-    done(CliRunner().invoke(app, ["retention", "--keep", "30d", "--apply", *where, "--now", "2026-11-24T12:00:00Z"]))
+    done(invoke(["run", *where, "--now", "2026-11-24T12:00:00Z"]))
+    done(invoke(["retention", "--keep", "30d", "--apply", *where, "--now", "2026-11-24T12:00:00Z"]))
     owned = {path for cell in first_cells("Who owns which data") for path in re.findall(r"`([\w./]+)`", cell)}
     tops = {path.split("/")[0] for path in owned}
     left = {path.name for path in folder.root.iterdir()}

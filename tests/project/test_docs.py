@@ -4,17 +4,15 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-import service.commands  # noqa: F401 - adds `serve`
-from pipeline.commands.app import app
+from pipeline.commands import run
 from pipeline.contract.settings import RAW_CREDENTIALS, SETTINGS
 from service.api.routes import ENDPOINTS, OPEN_ROUTES, PAGE
 from service.auth.directory import DirectoryReader
-from tests.support.command import parse
+from service.commands import COMMANDS
+from tests.support.command import options_of, parse
 from tests.support.project import PAGES, ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -53,15 +51,23 @@ def test_endpoints() -> None:
 
 def test_commands() -> None:
     """The README lists every command, with options that it has."""
-    known: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
     listed = set()
     for row in cells(README):
         if row[0].startswith("`usage "):
-            name = row[0].strip("`").split()[1]
-            listed.add(name)
+            names = named(row[0].strip("`").removeprefix("usage "))
+            listed.update(names)
             for option in re.findall(r"--[a-z-]+", " ".join(row)):
-                assert option in options(known[name]), f"{name} {option}"
-    assert listed == set(known)
+                assert option in set().union(*map(options_of, names)), f"{names} {option}"
+    assert listed == set(COMMANDS)
+
+
+def named(text: str) -> list[str]:
+    """Return the commands whose names a text begins with: one, or all of a family such as `keys`."""
+    two = " ".join(text.split()[:2])
+    first = two.split()[0]
+    if two in COMMANDS or first in COMMANDS:
+        return [two if two in COMMANDS else first]
+    return [name for name in COMMANDS if name.startswith(f"{first} ")]
 
 
 def command_lines() -> list[tuple[str, list[str]]]:
@@ -87,21 +93,21 @@ def test_command_lines(page: str, arguments: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_in_text(page: Path) -> None:
     """Every command named in a text exists and has the options that it is named with."""
-    commands = vars(typer.main.get_command(app))["commands"]
-    for name, rest in re.findall(r"`usage ([a-z-]+)([^`]*)`", page.read_text("utf-8")):
-        for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest):
-            assert option in options(commands[name]), f"{name} {option}"
+    for text in re.findall(r"`usage ([a-z-][^`]*)`", page.read_text("utf-8")):
+        if text.startswith("-"):
+            assert text in {"-h", "--help", "--version"}
+            continue
+        names = named(text)
+        assert names, text
+        for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", text):
+            assert option in set().union(*map(options_of, names)), text
 
 
 def test_exit_codes() -> None:
     """The table of exit codes has the codes of the command's help, and 2 for wrong usage."""
     (rows,) = re.findall(r"## Exit codes of `usage run`\n\n((?:\|.*\n)+)", (ROOT / "docs/load.md").read_text("utf-8"))
     listed = {int(code) for row in rows.splitlines() for code in re.findall(r"\d+", row.split("|")[1])}
-    text = (
-        str(vars(typer.main.get_command(app))["commands"]["run"].help)
-        .partition("Exit codes: ")[2]
-        .split("With --every")[0]
-    )
+    text = (run.command.__doc__ or "").partition("Exit codes: ")[2].split("With --every")[0]
     assert listed == {int(code) for code in re.findall(r"\b\d+\b", text)} | {2}
 
 
@@ -113,11 +119,6 @@ def test_directory(tmp_path: Path) -> None:
         (tmp_path / f"directory/{name}.jsonl").write_text(row + "\n")
     directory = DirectoryReader(tmp_path).current()
     assert (len(directory.members), len(directory.accounts), len(directory.keys)) == (1, 1, 1)
-
-
-def options(command: Any) -> set[str]:
-    """Return a command's options."""
-    return {option for parameter in command.params for option in parameter.opts}
 
 
 def test_make_targets() -> None:

@@ -11,9 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from typer.testing import CliRunner, Result
 
-from pipeline.commands.app import app
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import DAY_US
 from pipeline.contract.directory import ACCOUNTS, MEMBERS, PRODUCT_KEYS, sha256_hex
@@ -23,6 +21,7 @@ from pipeline.sample.cast import Plan, invent
 from pipeline.validation.records import Row
 from pipeline.validation.validate import validate
 from tests.support.data_folder import DataFolder
+from tests.support.invoked import Result, invoke
 
 NOW_TEXT = "2026-11-24T03:39:19.5Z"
 NOW = instant(NOW_TEXT)
@@ -233,9 +232,7 @@ def test_a_run_loads_it(folder: DataFolder) -> None:
 
 def usage_sample(folder: Path, *more: str) -> Result:
     """Run `usage sample`."""
-    return CliRunner().invoke(
-        app, ["sample", "--events", "200", "--days", "3", "--now", NOW_TEXT, "--data-dir", str(folder), *more]
-    )
+    return invoke(["sample", "--events", "200", "--days", "3", "--now", NOW_TEXT, "--data-dir", str(folder), *more])
 
 
 def test_the_command_prints_the_key(tmp_path: Path) -> None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.load.rebuild import Rebuild
 from pipeline.run import run
 from pipeline.storage.tombstones import TOMBSTONES, Tombstone, append, hashed
 from tests.support.command import contents, done, published
 from tests.support.data_folder import DAY_US, NOW, DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.project import ROOT
 
 PAGE = (ROOT / "docs/operation.md").read_text("utf-8")
@@ -77,7 +76,7 @@ def copy(source: Path, target: Path, between: Callable[[], None]) -> None:
 
 def agrees(folder: DataFolder) -> None:
     """Assert that `usage check` finds no fault."""
-    done(CliRunner().invoke(app, ["check", "--data-dir", str(folder.root), "--now", NOW]))
+    done(invoke(["check", "--data-dir", str(folder.root), "--now", NOW]))
 
 
 def restored(folder: DataFolder) -> DataFolder:
@@ -155,7 +154,7 @@ def test_copy_without_the_lock(folder: DataFolder, busy: Callable[[], None], tmp
         "raw",
     ):
         copy(folder.root / name, backup.root, busy if name in {"cube", "raw"} else lambda: None)
-    broken = CliRunner().invoke(app, ["check", "--data-dir", str(backup.root), "--now", NOW])
+    broken = invoke(["check", "--data-dir", str(backup.root), "--now", NOW])
     assert broken.exit_code == 1, "the copy is whole, so that this would prove nothing"
     run(backup.settings, backup.now, rebuild=Rebuild())
     agrees(backup)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.commands.app import app
 from pipeline.contract.directory import MEMBERS, Member, read_rows
 from pipeline.storage import atomic, ownership
 from tests.support.command import done, interrupt_commit, usage
 from tests.support.data_folder import NOW, DataFolder, record
+from tests.support.invoked import invoke
 
 IS_ROOT = os.geteuid() == 0
 OWNER = (54321, 54322) if IS_ROOT else (os.geteuid(), os.getegid())  # only root may give files away
@@ -47,21 +46,21 @@ def others(folder: DataFolder, part: str = "") -> list[str]:
     return found
 
 
-def invoke(folder: DataFolder, *arguments: str) -> None:
+def give(folder: DataFolder, *arguments: str) -> None:
     """Give a command that must be done."""
-    done(CliRunner().invoke(app, [*arguments, "--data-dir", str(folder.root)]))
+    done(invoke([*arguments, "--data-dir", str(folder.root)]))
 
 
 @pytest.mark.usefixtures("_umask")
 def test_every_command(owned: DataFolder) -> None:
     """Whatever is written into the data folder belongs to its owner, is read by its group, and by nobody else."""
-    invoke(owned, "sample", "--events", "300", "--workspaces", "2", "--days", "3", "--now", NOW)
+    give(owned, "sample", "--events", "300", "--workspaces", "2", "--days", "3", "--now", NOW)
     done(usage(owned))
     member = read_rows(owned.root / "directory" / MEMBERS, Member)[0]
     for _ in range(2):
-        invoke(owned, "keys", "create", "--workspace", member.workspace_id, "--user", member.user_id)
+        give(owned, "keys", "create", "--workspace", member.workspace_id, "--user", member.user_id)
     done(usage(owned, "forget", "--user", member.user_id, "--apply"))
-    invoke(owned, "check", "--now", NOW)
+    give(owned, "check", "--now", NOW)
     done(usage(owned, "--rebuild"))
     assert {path.name for path in owned.root.iterdir()} >= {
         *("events", "cube", "actors", "manifests", "runs", "quarantine", "raw", "directory"),

@@ -5,19 +5,18 @@ from functools import partial
 from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
-import service.commands  # noqa: F401 - adds `serve`
 from pipeline import run
-from pipeline.commands.app import app
+from pipeline.commands import app
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import quarantine_path
 from pipeline.erasure import erase
 from pipeline.storage.folder import FolderStore
 from pipeline.storage.state import Counts, Entry, State
 from pipeline.storage.store import Operation
+from service.commands import COMMANDS
 from tests.support.data_folder import DataFolder
+from tests.support.invoked import Result, invoke
 
 _RAW = "raw/"
 _OF_THE_WRITER = ("state.sqlite", "run.lock", "usage.duckdb")
@@ -30,19 +29,25 @@ def usage(folder: DataFolder, *arguments: str, now: str | None = None) -> Result
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "run", partial(run.run, limits=folder.limits))
         patch.setattr(erase, "erase", partial(erase.erase, limits=folder.limits))
-        return CliRunner().invoke(app, [*command, *arguments, "--data-dir", str(folder.root), "--now", now])
+        return invoke([*command, *arguments, "--data-dir", str(folder.root), "--now", now])
 
 
-def parse(arguments: Sequence[str]) -> Any:
-    """Parse arguments of `usage` into a command's context, without running the command.
+def parse(arguments: Sequence[str]) -> dict[str, Any]:
+    """Parse arguments of `usage`, without running the command; return the values of its options.
 
     Raises:
-        Exception: the command does not exist or does not take these arguments.
+        KeyError: there is no such command.
+        SystemExit: it does not take these arguments.
     """
-    command, rest = typer.main.get_command(app), list(arguments)
-    while hasattr(command, "commands"):
-        command = command.commands[rest.pop(0)]
-    return command.make_context(command.name, rest)
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    parser, _ = app.parser_of(COMMANDS, " ".join(arguments[:words]))
+    return parser.parse(arguments[words:])
+
+
+def options_of(name: str) -> set[str]:
+    """Return the options of a command."""
+    parser, _ = app.parser_of(COMMANDS, name)
+    return {option for action in parser._actions for option in action.option_strings}  # noqa: SLF001 - no other list
 
 
 def interrupt_commit(folder: DataFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:

@@ -7,17 +7,15 @@ import os
 import numpy.ma
 import pyarrow.acero
 import pyarrow.dataset
-import typer
 
 from pipeline.analysis import database
 from pipeline.analysis.spans import spans
-from pipeline.commands import progress
-from pipeline.commands.app import app
+from pipeline.commands import app, progress
 from service import server
 from tests.support import victim, views
 
 # The command-line library imports more modules when it parses arguments.
-typer.main.get_command(app).make_context("usage", ["run"])
+app.parser_of(app.COMMANDS, "run")[0].parse([])
 spans()
 views.built()
 # A forked process need neither look through all this for garbage nor copy it.

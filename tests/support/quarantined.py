@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner, Result
-
-from pipeline.commands.app import app
 from pipeline.validation.records import LINE_BYTES_MAX, Reason
 from tests.support.data_folder import DataFolder
+from tests.support.invoked import Result, invoke
 from tests.support.lines import line
 
 # One line for each reason, in the order of `bad.jsonl`, which has good lines between them.
@@ -28,7 +26,7 @@ BAD: dict[Reason, bytes] = {
 
 def quarantine(folder: DataFolder, *arguments: str) -> Result:
     """Run `usage quarantine`."""
-    return CliRunner().invoke(app, ["quarantine", *arguments, "--data-dir", str(folder.root)])
+    return invoke(["quarantine", *arguments, "--data-dir", str(folder.root)])
 
 
 def json_lines(result: Result) -> list[dict[str, Any]]:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 from zipfile import ZipFile
 
-from typer.testing import CliRunner, Result
-
-from pipeline.commands.app import app
 from pipeline.contract.calendar import SECOND_US
 from tests.support.data_folder import NOW, DataFolder
+from tests.support.invoked import Result, invoke
 from tests.support.zone_walk import read_zone_file, walk_day_starts
 
 ZONES: Final = (
@@ -60,7 +58,7 @@ def pack_wheel(folder: Path, version: str) -> Path:
 def tz_diff(folder: DataFolder, *arguments: object) -> Result:
     """Run `usage tz-diff` on a data folder."""
     command = ["tz-diff", *map(str, arguments), "--data-dir", str(folder.root), "--now", NOW]
-    return CliRunner().invoke(app, command)
+    return invoke(command)
 
 
 def json_lines(result: Result) -> list[dict[str, Any]]:

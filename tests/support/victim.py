@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TextIO
 import pytest
 
 from pipeline import keys
-from pipeline.commands.app import app
+from pipeline.commands import app
 from pipeline.erasure import stage
 from pipeline.load import stages
 from pipeline.storage import folder_writer
@@ -109,7 +109,7 @@ def _run(
     copy_views(patch)
     counter = _Counter(step, when, control)
     replace_operations(patch, counter.counted, operation)
-    app(arguments)
+    app.run(app.COMMANDS, arguments)
 
 
 class _Counter:

@@ -34,7 +34,7 @@ _LIBRARIES: Final = (
     ),
     *("duckdb", "numpy", "polars", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet"),
     *("filelock", "httpx", "jwt", "limits.aio.storage", "litestar", "msgspec", "prometheus_client", "rich.progress"),
-    *("structlog.testing", "typer.testing", "yaml"),
+    *("structlog.testing", "yaml"),
 )
 _BROKEN: Final = 99  # exit code: the module cannot be imported
 _FORKING: Final = multiprocessing.get_context("fork")

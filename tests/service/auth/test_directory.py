@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from typer.testing import CliRunner
 
-import service.commands  # noqa: F401 - adds `serve`
-from pipeline.commands.app import app
 from pipeline.contract import directory as files
 from pipeline.contract.directory import EXPORTS, Account, ApiKey, Member
 from service.auth.directory import DirectoryReader, build
 from tests.support.clock import ManualClock
+from tests.support.invoked import invoke
 from tests.support.permissions import permissions_obeyed
 
 W, U = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
@@ -176,7 +174,7 @@ def test_broken_file_at_the_start(folder: Any, fault: str) -> None:
     make, reason = BREAKS[fault]
     make(folder.root / "directory/accounts.jsonl")
     with permissions_obeyed():
-        result = CliRunner().invoke(app, ["serve", "--port", "0", "--data-dir", str(folder.root)])
+        result = invoke(["serve", "--port", "0", "--data-dir", str(folder.root)])
     assert isinstance(result.exception, SystemExit)
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith(f"error: {folder.root}/directory/accounts.jsonl")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 import service.commands
-from pipeline.commands.app import app
 from tests.support.command import done, refused
+from tests.support.invoked import Result, invoke
 from tests.support.service_folder import OTHER_WORKSPACE, USER, WORKSPACE, ServiceFolder, make_event
 
 ROOT = Path(service.commands.__file__).parents[1]
@@ -21,7 +20,7 @@ ROOT = Path(service.commands.__file__).parents[1]
 def usage(folder: ServiceFolder, *arguments: str) -> Result:
     """Run `usage report` of the workspace."""
     command = ["report", *arguments, "--data-dir", str(folder.root)]
-    return CliRunner().invoke(app, command if "--workspace" in arguments else [*command, "--workspace", WORKSPACE])
+    return invoke(command if "--workspace" in arguments else [*command, "--workspace", WORKSPACE])
 
 
 @pytest.mark.parametrize(
@@ -59,8 +58,8 @@ def test_missing_and_wrong_values(site: ServiceFolder, tmp_path: Path) -> None:
     """Exit code 2 also without a workspace, for an unknown range or format, and where there is no data folder."""
     for arguments in (["--range", "31d"], ["--format", "pdf"], ["--unknown"]):
         done(usage(site, *arguments), 2)
-    done(CliRunner().invoke(app, ["report", "--data-dir", str(site.root)]), 2)
-    result = CliRunner().invoke(app, ["report", "--workspace", WORKSPACE, "--data-dir", str(tmp_path / "gone")])
+    done(invoke(["report", "--data-dir", str(site.root)]), 2)
+    result = invoke(["report", "--workspace", WORKSPACE, "--data-dir", str(tmp_path / "gone")])
     done(result, 2)
     assert result.stderr == f"{tmp_path / 'gone'}: no such folder\n"
 

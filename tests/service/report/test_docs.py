@@ -15,7 +15,7 @@ from pipeline.contract.calendar import QUARTER_US, rfc3339, today
 from pipeline.contract.formats import instant
 from pipeline.contract.tables import Published
 from service.api.comparison import month_windows
-from service.report.command import report
+from service.commands import report
 from tests.support.missing import skip
 from tests.support.project import ROOT
 from tests.support.service_folder import WORKSPACE, ServiceFolder
@@ -41,7 +41,9 @@ def test_compared(zone: str, now: str, month: str, current: str, previous: str) 
 def test_exit_codes() -> None:
     """The table has the exit codes of the command's help."""
     listed = {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", PAGE)}
-    assert listed == {int(code) for code in re.findall(r"\b(\d+) [a-z]", (report.__doc__ or "").split("codes")[1])}
+    assert listed == {
+        int(code) for code in re.findall(r"\b(\d+) [a-z]", (report.command.__doc__ or "").split("codes")[1])
+    }
 
 
 @pytest.fixture

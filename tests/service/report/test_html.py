@@ -7,15 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
-import service.commands  # noqa: F401 - adds `report`
-from pipeline.commands.app import app
 from service.api.comparison import Elapsed
 from service.report import chart, rendering, words
 from service.report.report import Report
 from tests.support.command import done
 from tests.support.html_text import Page
+from tests.support.invoked import invoke
 from tests.support.service_folder import WORKSPACE, ServiceFolder
 
 HOSTILE = "<script>alert(1)</script>\"'&\u202e{{ 7 * 7 }}]]>"
@@ -24,7 +22,7 @@ HOSTILE = "<script>alert(1)</script>\"'&\u202e{{ 7 * 7 }}]]>"
 def html(site: ServiceFolder, *arguments: str) -> bytes:
     """Return a report of the workspace as HTML."""
     command = ["report", "--workspace", WORKSPACE.upper(), "--data-dir", str(site.root), *arguments]
-    result = CliRunner().invoke(app, command)
+    result = invoke(command)
     done(result)
     return result.stdout_bytes
 
@@ -138,7 +136,7 @@ def test_no_events_and_a_quarter_of_all(site: ServiceFolder) -> None:
     """A workspace without events has a page of zeros; what retention deleted is named."""
     site.member("e0000000-0000-4000-8000-00000000000e", site.user)
     command = ["report", "--workspace", "e0000000-0000-4000-8000-00000000000e", "--data-dir", str(site.root)]
-    result = CliRunner().invoke(app, command)
+    result = invoke(command)
     done(result)
     page = Page(result.stdout_bytes)
     assert "No language was used." in page.texts("p")

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-import service.commands  # noqa: F401 - adds `report`
-from pipeline.commands.app import app
 from pipeline.contract.calendar import RANGES, rfc3339
 from tests.support.command import done
+from tests.support.invoked import invoke
 from tests.support.service_folder import WORKSPACE, ServiceFolder
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/Havana", "Australia/Lord_Howe")
@@ -23,7 +21,7 @@ LANGUAGES = ("languages", "total_credits", "untagged_credits")
 def report(site: ServiceFolder, *arguments: str) -> Any:
     """Return a report of the workspace as JSON."""
     command = ["report", "--workspace", WORKSPACE, "--format", "json", "--data-dir", str(site.root), *arguments]
-    result = CliRunner().invoke(app, command)
+    result = invoke(command)
     done(result)
     return json.loads(result.stdout)
 
@@ -90,7 +88,7 @@ def test_csv(site: ServiceFolder, tmp_path: Path) -> None:
     """The files of days and languages are those of the API, to the byte; the totals have a row for each window."""
     folder = tmp_path / "made" / "csv"
     command = ["report", "--workspace", WORKSPACE, "--zone", "Asia/Kathmandu", "--format", "csv"]
-    result = CliRunner().invoke(app, [*command, "--data-dir", str(site.root), "--output", str(folder)])
+    result = invoke([*command, "--data-dir", str(site.root), "--output", str(folder)])
     done(result)
     assert result.stdout == ""
     assert {path.name for path in folder.iterdir()} == {"usage-totals.csv", "usage-days.csv", "usage-languages.csv"}

@@ -8,13 +8,12 @@ import duckdb
 import polars as pl
 import pytest
 from obstore.fsspec import FsspecStore
-from typer.testing import CliRunner, Result
 
-from pipeline.commands.app import app
 from pipeline.contract.object_client import Client
 from pipeline.storage.opened import open_storage
 from tests.support.both import Both
 from tests.support.data_folder import WORKSPACE, DataFolder, record
+from tests.support.invoked import Result, invoke
 from tests.support.object_servers import KEYS
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -42,7 +41,7 @@ def _records(number: int) -> list[dict[str, Any]]:
 def _listed(both: Both, *arguments: str, folder: bool = False) -> Result:
     where, environ = both.client.location, {"USAGE_S3_ENDPOINT": both.client.location.endpoint}
     data = str(both.folder.root) if folder else where.url
-    return CliRunner().invoke(app, ["files", *arguments, "--data-dir", data], env=environ)
+    return invoke(["files", *arguments, "--data-dir", data], env=environ)
 
 
 def _lines(both: Both, *arguments: str, folder: bool = False) -> list[str]:
@@ -137,6 +136,6 @@ def _answers(database: Path, both: Both, *asked: str) -> list[Any]:
 )
 def test_wrong_options(folder: DataFolder, arguments: list[str], words: str) -> None:
     """Wrong options exit 2, with the reason."""
-    result = CliRunner().invoke(app, ["files", *arguments, "--data-dir", str(folder.root)])
+    result = invoke(["files", *arguments, "--data-dir", str(folder.root)])
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr

@@ -7,14 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 from pipeline.analysis import database, object_source
 from pipeline.analysis.object_source import ObjectSource
 from pipeline.analysis.session import Session, open_session
 from pipeline.analysis.source import QueryError, open_source
 from pipeline.analysis.statements import StatementError
-from pipeline.commands.app import app
 from pipeline.contract.location import Location
 from pipeline.contract.object_client import Client
 from pipeline.contract.object_names import object_key
@@ -24,6 +22,7 @@ from pipeline.storage.opened import open_storage, open_store
 from tests.support.asking import open_folder, rows
 from tests.support.both import Both
 from tests.support.data_folder import NOW, USER, WORKSPACE, DataFolder, record
+from tests.support.invoked import invoke
 from tests.support.object_servers import BUCKET, ENVIRONMENT
 
 OTHER = "0b5e1c3a-0000-4000-8000-000000000001"
@@ -210,7 +209,7 @@ def test_the_command(both: Both) -> None:
     """The command works on an address as on a folder, also where nothing is published yet."""
     where, environ = both.client.location, {"USAGE_S3_ENDPOINT": both.client.location.endpoint}
     arguments = ["sql", "select sum(credits)::int as credits from cube", "--format", "json", "--now", NOW]
-    result = CliRunner().invoke(app, [*arguments, "--data-dir", where.url], env=environ)
+    result = invoke([*arguments, "--data-dir", where.url], env=environ)
     assert (result.exit_code, json.loads(result.stdout)) == (0, [{"credits": 132}]), result.stderr
-    nothing = CliRunner().invoke(app, [*arguments, "--data-dir", f"{where.url}/nothing"], env=environ)
+    nothing = invoke([*arguments, "--data-dir", f"{where.url}/nothing"], env=environ)
     assert (nothing.exit_code, json.loads(nothing.stdout)) == (0, [{"credits": None}]), nothing.stderr

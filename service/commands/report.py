@@ -3,42 +3,65 @@
 import re
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from pipeline.commands.app import app
 from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.interrupts import interruptible
-from pipeline.commands.options import DataDir, Now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
+from pipeline.commands.parser import Parser, one_of
+from pipeline.streams import note, show
 
 if TYPE_CHECKING:
     from pipeline.contract.calendar import Range
     from service.report.report import Question
 
+FORMATS = ("html", "csv", "json")
+RANGES = ("30d", "60d", "90d")
 _FIRST_MONTH = "2011-01"  # no event is older
 _is_month = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])").fullmatch
 
 
-@app.command()
-def report(
-    workspace: Annotated[str, typer.Option(metavar="UUID", help="The workspace.", show_default=False)],
-    zone: Annotated[str, typer.Option(metavar="NAME", help="IANA zone whose days count, e.g. Europe/Berlin.")] = "UTC",
-    range_: Annotated[
-        Literal["30d", "60d", "90d"] | None,
-        typer.Option("--range", help="Days, the last of which is today.", show_default="30d"),
-    ] = None,
-    month: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM", help="A calendar month instead.", show_default=False)
-    ] = None,
-    format_: Annotated[Literal["html", "csv", "json"], typer.Option("--format", help="Format of the report.")] = "html",
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write to this file instead of stdout; CSV to files in this folder.", show_default=False),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --output replace existing files.")] = False,
-    data_dir: DataDir = None,
-    now: Now = None,
+def options(parser: Parser) -> None:
+    """Add the options of `usage report`."""
+    parser.add_argument("--workspace", required=True, metavar="UUID", help="The workspace.")
+    parser.add_argument(
+        "--zone", default="UTC", metavar="ZONE", help="Its IANA time zone, e.g. Europe/Berlin (default: UTC)."
+    )
+    parser.add_argument(
+        "--range",
+        dest="range_",
+        type=one_of(RANGES),
+        metavar="|".join(RANGES),
+        help="Days, the last of which is today (default: 30d).",
+    )
+    parser.add_argument("--month", metavar="YYYY-MM", help="A calendar month instead.")
+    parser.add_argument(
+        "--format",
+        dest="format_",
+        default="html",
+        type=one_of(FORMATS),
+        metavar="|".join(FORMATS),
+        help="Format of the report (default: html).",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="Write to this file instead of stdout; CSV to files in this folder."
+    )
+    parser.add_argument("--force", action="store_true", help="Let --output replace existing files.")
+    add_data_dir(parser)
+    add_now(parser)
+
+
+def command(
+    *,
+    workspace: str,
+    zone: str,
+    range_: "Range | None",
+    month: str | None,
+    format_: Literal["html", "csv", "json"],
+    output: Path | None,
+    force: bool,
+    data_dir: str | None,
+    now: str | None,
 ) -> None:
     """Report what a workspace used, to be printed or sent, with the API's numbers.
 
@@ -70,12 +93,12 @@ def report(
         except QuestionError as error:
             refuse(str(error))
         except (StoreError, DirectoryError) as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(FAILED) from None
+            note(f"error: {error}")
+            raise SystemExit(FAILED) from None
         if format_ == "csv":
             _write_tables(files.tables(answer), output or Path(), force=force)
         elif output is None or target.is_stdout(output):
-            typer.echo(files.content(answer, format_), nl=False)
+            show(files.content(answer, format_).decode(), end="")
         else:
             _write(output, files.content(answer, format_))
 

@@ -6,6 +6,8 @@ Replaces `sys.stdout` and `sys.stderr` of the process, so that these rules hold 
 - If stdout does not take some output, that is an `OutputError`. What stderr does not take is dropped: no work fails
   because nobody reads its messages.
 - A stream that was closed when the command started stays closed: no file that is opened later gets its number.
+
+`show` writes data to stdout and `note` everything else to stderr.
 """
 
 import codecs
@@ -52,6 +54,18 @@ def guard() -> None:
     sys.stderr = _text(_Descriptor(_STDERR, escaping=os.isatty(_STDERR), needed=False))
 
 
+def show(text: str = "", *, end: str = "\n") -> None:
+    """Write data to stdout, at once."""
+    sys.stdout.write(f"{text}{end}")
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Write a message for the user to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 def for_progress() -> TextIO:
     """Return stderr for a library that moves the cursor: nothing is escaped, so the caller must do it."""
     return _text(_Descriptor(_STDERR, escaping=False, needed=False))
@@ -93,7 +107,7 @@ class _Descriptor(io.RawIOBase):
 
     def _write(self, content: bytes) -> None:
         if self._decoder is not None:
-            from pipeline.contract.text import printable
+            from pipeline.contract.text import printable  # noqa: PLC0415 - of terminals only
 
             content = printable(self._decoder.decode(content), kept="\n\t").encode()
         rest = memoryview(content)
