@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.support.forks import SERVER, start_server
 from tests.support.syncs import skip_syncs
 from tests.support.views import copy_views
 
+# xdist gives its workers the width of the terminal, on which the layout of tables would depend.
+os.environ["COLUMNS"] = "200"
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile(
     "any speed", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

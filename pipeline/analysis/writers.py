@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from pipeline.analysis import values
 from pipeline.contract.text import printable
-from pipeline.terminal import aligned, fitted, printable_json
+from pipeline.terminal import aligned, fitted, printable_json, records
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # of `collections.abc` from Python 3.12 on
@@ -195,18 +195,10 @@ def _lines(table: list[list[str]], sides: str, width: int | None) -> list[str]:
         return aligned(table, sides)
     space = width - _GAP * (len(widths) - 1)
     if sum(min(natural, _NARROWEST) for natural in widths) > space:
-        return list(_records(table))
+        return [line for record in records(table) for line in record]
     while sum(widths) > space:
         widths[widths.index(max(widths))] -= 1
     return aligned([[fitted(text, most) for text, most in zip(row, widths, strict=True)] for row in table], sides)
-
-
-def _records(table: list[list[str]]) -> Iterator[str]:
-    """Yield a line for each value, below a line `row N` for each row."""
-    names, *rows = table
-    for number, row in enumerate(rows, start=1):
-        yield f"row {number}"
-        yield from (f"  {line}" for line in aligned(list(zip(names, row, strict=True)), "<<"))
 
 
 def _is_number(kind: pa.DataType) -> bool:

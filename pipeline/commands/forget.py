@@ -1,9 +1,7 @@
 """`usage forget`: erase some users or workspaces for good."""
 
-from pipeline.commands.erasing import erase
+from pipeline.commands.erasing import add_options, erase
 from pipeline.commands.options import (
-    add_data_dir,
-    add_now,
     add_workspaces,
     instant,
     refuse,
@@ -25,12 +23,12 @@ def options(parser: Parser) -> None:
         help="UUID of a user to forget; repeat for more.",
     )
     add_workspaces(parser, "UUID of a workspace to forget; repeat for more.")
-    parser.add_argument("--apply", action="store_true", help="Erase the data; without it, only print how much.")
-    add_data_dir(parser)
-    add_now(parser)
+    add_options(parser)
 
 
-def command(*, users: list[str], workspaces: list[str], apply: bool, data_dir: str | None, now: str | None) -> None:
+def command(
+    *, users: list[str], workspaces: list[str], apply: bool, as_json: bool, data_dir: str | None, now: str | None
+) -> None:
     """Erase users or workspaces for good.
 
     Their events, numbers, rejected lines and keys are erased, and never loaded again; in the events of others, the id
@@ -49,8 +47,9 @@ def command(*, users: list[str], workspaces: list[str], apply: bool, data_dir: s
     at = instant(now)
     tombstones = [Tombstone("user", rfc3339(at), sha256=hashed(id_)) for id_ in users]
     tombstones += [Tombstone("workspace", rfc3339(at), sha256=hashed(id_)) for id_ in workspaces]
-    plan = erase(settings(data_dir=data_dir), at, tombstones, apply=apply)
-    if users:
+    asked = {"users": users, "workspaces": workspaces}
+    plan = erase(settings(data_dir=data_dir), at, tombstones, apply=apply, as_json=as_json, asked=asked)
+    if users and not as_json:
         show(f"places in the events of others that name them: {plan.places:,}")
     spellings = [spelling for id_ in [*users, *workspaces] for spelling in (id_, id_.replace("-", ""))]
     note(

@@ -4,13 +4,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipeline.load.progress import Progress
 from pipeline.streams import for_progress, note
 
 if TYPE_CHECKING:
     import rich.progress
+
+_WIDE: Final = 110  # columns that a terminal needs for bars and speed
+_BAR: Final = 20  # columns of a bar
 
 
 @contextmanager
@@ -20,19 +23,25 @@ def show_progress() -> Iterator[Progress]:
         yield _Lines()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[speed]}"),
-    )
-    with Bars(*columns, console=Console(file=for_progress())) as bars:
+    console = Console(file=for_progress())
+    what, left = TextColumn("{task.description}"), TimeRemainingColumn()
+    speed = TextColumn("{task.fields[speed]}")
+    columns: tuple[ProgressColumn, ...]
+    if console.width < _WIDE:
+        columns = (what, TaskProgressColumn(), left)
+    else:
+        columns = (what, BarColumn(_BAR), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"), left, speed)
+    with Bars(*columns, console=console) as bars:
         yield _Bars(bars)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.storage.store import Store
 
 _LINE_NUMBER_MAX = 2**63 - 1
-_WIDTH = 120  # of a line, if the terminal's width is unknown
+_REASONS = 3  # of each file in the summary
 
 
 def options(parser: Parser) -> None:
@@ -68,7 +68,7 @@ def command(
         if retry:
             from pipeline.load.discovery import Retry
 
-            load(found_settings, instant(now), retry=Retry(reason, _named(store, file)))
+            load(found_settings, instant(now), as_json=as_json, retry=Retry(reason, _named(store, file)))
             return
         if shown is not None:
             if reason is not None or file is not None:
@@ -111,8 +111,8 @@ def _check(
         refuse("--limit needs --list")
     if force and export is None:
         refuse("--force needs --export")
-    if as_json and (retry or export is not None):
-        refuse("--json does not go with --export and --retry")
+    if as_json and export is not None:
+        refuse("--json does not go with --export, which writes raw lines")
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -161,21 +161,19 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
 
 
 def _list(found: "Quarantine", limit: int | None, *, as_json: bool) -> None:
-    import shutil
-
     from pipeline.contract.text import printable
-    from pipeline.terminal import fitted
+    from pipeline.terminal import fitted, width
 
-    width = shutil.get_terminal_size((_WIDTH, 0)).columns
+    most = width()
     empty = True
     for rejected in islice(found.lines(), limit):
         empty = False
         if as_json:
             show(_json(_columns(rejected)))
             continue
-        beginning = rejected.line[: 4 * width].decode(errors="backslashreplace")  # a character has up to 4 bytes
+        beginning = rejected.line[: 4 * most].decode(errors="backslashreplace")  # a character has up to 4 bytes
         text = f"{rejected.source_file}:{rejected.line_number}  {rejected.reason}  {rejected.message}  {beginning}"
-        show(fitted(printable(text), width))
+        show(fitted(printable(text), most))
     if empty:
         note(_nothing(found))
 
@@ -207,7 +205,7 @@ def _export(found: "Quarantine", target: str, *, force: bool) -> None:
 def _summarise(found: "Quarantine", *, as_json: bool) -> None:
     from pipeline.contract.calendar import rfc3339
     from pipeline.contract.text import printable
-    from pipeline.terminal import aligned
+    from pipeline.terminal import table
 
     files = found.files()
     lines: Counter[str] = Counter()
@@ -227,19 +225,27 @@ def _summarise(found: "Quarantine", *, as_json: bool) -> None:
         return
     show(f"{lines.total():,} rejected lines of {len(files):,} raw files\n")
     by_reason = [(printable(reason), f"{count:,}", f"{touched[reason]:,}") for reason, count in lines.most_common()]
-    show("\n".join(aligned([("reason", "lines", "files"), *by_reason], "<>>")))
+    show("\n".join(table([("reason", "lines", "files"), *by_reason], "<>>")))
     by_file = [
         (
             rfc3339(file.loaded_at)[:19] + "Z",
             f"{file.lines:,}",
             f"{file.first_line:,}",
             printable(file.source_file),
-            ", ".join(f"{count:,} {printable(reason)}" for reason, count in file.reasons.items()),
+            _reasons(file.reasons),
         )
         for file in files
     ]
     show()
-    show("\n".join(aligned([("loaded", "lines", "first line", "file", "reasons"), *by_file], "<>><<")))
+    show("\n".join(table([("loaded", "lines", "first line", "file", "reasons"), *by_file], "<>><<")))
+
+
+def _reasons(lines: dict[str, int]) -> str:
+    """Return the most frequent reasons of a file, as many as fit a line."""
+    from pipeline.contract.text import printable
+
+    shown = ", ".join(f"{count:,} {printable(reason)}" for reason, count in islice(lines.items(), _REASONS))
+    return shown + (f" and {len(lines) - _REASONS:,} more reasons" if len(lines) > _REASONS else "")
 
 
 def _nothing(found: "Quarantine") -> str:

@@ -2,8 +2,8 @@
 
 import re
 
-from pipeline.commands.erasing import erase
-from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
+from pipeline.commands.erasing import add_options, erase
+from pipeline.commands.options import instant, refuse, settings
 from pipeline.commands.outcome import reporting_failures
 from pipeline.commands.parser import Parser
 from pipeline.streams import note
@@ -16,12 +16,10 @@ _API_DAYS = 400
 def options(parser: Parser) -> None:
     """Add the options of `usage retention`."""
     parser.add_argument("--keep", required=True, metavar="DAYS", help="UTC days to keep, today included, e.g. 400d.")
-    parser.add_argument("--apply", action="store_true", help="Erase the data; without it, only print how much.")
-    add_data_dir(parser)
-    add_now(parser)
+    add_options(parser)
 
 
-def command(*, keep: str, apply: bool, data_dir: str | None, now: str | None) -> None:
+def command(*, keep: str, apply: bool, as_json: bool, data_dir: str | None, now: str | None) -> None:
     """Erase the days before those that are kept.
 
     The events, numbers and rejected lines of these UTC days are erased. Without --apply nothing is changed. The first
@@ -47,4 +45,5 @@ def command(*, keep: str, apply: bool, data_dir: str | None, now: str | None) ->
         note(f"the first day kept stays {before}, not {floor}: erased days cannot be restored")
     else:
         note(f"the first day kept is {floor}")
-    erase(found, at, [Tombstone("floor", rfc3339(at), day=floor)], apply=apply)
+    asked = {"first_day_kept": max(before, floor)}
+    erase(found, at, [Tombstone("floor", rfc3339(at), day=floor)], apply=apply, as_json=as_json, asked=asked)

@@ -3,7 +3,8 @@
 Writes `raw/` and `directory/` of the data folder, and a working API key to stdout.
 """
 
-from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
+from pipeline.commands.as_json import show_json
+from pipeline.commands.options import add_data_dir, add_json, add_now, instant, refuse, settings
 from pipeline.commands.parser import Parser, whole_number
 from pipeline.contract.calendar import DAY_US, FIRST_DAY, utc_day_start
 from pipeline.streams import note, show
@@ -24,18 +25,29 @@ def options(parser: Parser) -> None:
         )
     add_data_dir(parser, "--out")
     add_now(parser)
+    add_json(parser)
     parser.add_argument(
         "--force", action="store_true", help="Write beside files from elsewhere; replace those of the same name."
     )
 
 
 def command(
-    *, events: int, workspaces: int, days: int, seed: int, data_dir: str | None, now: str | None, force: bool
+    *,
+    events: int,
+    workspaces: int,
+    days: int,
+    seed: int,
+    data_dir: str | None,
+    now: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write realistic sample logs and a directory, and print a working API key with its workspace and user.
 
     Exit codes: 0 done; 2 wrong usage, or the data folder holds files that this command did not write.
     """
+    import msgspec
+
     from pipeline.sample.cast import Plan
     from pipeline.sample.generate import ForeignFilesError, write
 
@@ -51,4 +63,7 @@ def command(
         f"{written.events:,} events of {workspaces:,} workspaces in {written.lines:,} lines"
         f" ({written.bytes / 1e6:,.1f} MB), {written.files:,} files in {folder / 'raw'}"
     )
+    if as_json:
+        show_json({"raw": str(folder / "raw"), "workspaces": workspaces, **msgspec.structs.asdict(written)})
+        return
     show(f"key\t{written.key}\nworkspace\t{written.workspace_id}\nuser\t{written.user_id}")

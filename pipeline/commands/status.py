@@ -140,17 +140,17 @@ def _unread(status: "Status") -> "Iterator[str]":
 def _runs(runs: "list[RunReport]") -> "Iterator[str]":
     """Yield a line of numbers for each run, and below it the times of its stages, its rejects and its errors."""
     from pipeline.contract.text import printable
-    from pipeline.terminal import aligned
+    from pipeline.terminal import blocks, width
 
     numbers = ("files", "bytes", "lines", "accepted", "duplicates", "rejected", "blank", "partitions", "workspaces")
     rows = [
         (f"{run.started[:19]}Z", f"{sum(run.seconds.values()):,.2f}", *(f"{getattr(run, name):,}" for name in numbers))
         for run in runs
     ]
-    headings, *lines = aligned([("started", "seconds", *numbers), *rows], "<" + ">" * (1 + len(numbers)))
-    yield headings
-    for run, line in zip(runs, lines, strict=True):
-        yield line
+    headings, *shown = blocks([("started", "seconds", *numbers), *rows], "<" + ">" * (1 + len(numbers)), width())
+    yield from headings
+    for run, lines in zip(runs, shown, strict=True):
+        yield from lines
         if run.seconds:
             stages = ", ".join(f"{name} {seconds:,.2f} s" for name, seconds in run.seconds.items())
             yield f"  stages: {printable(stages)}"

@@ -178,7 +178,7 @@ class _EffectTotals:
 
 
 def _show_change(change: "Change", totals: _EffectTotals) -> None:
-    from pipeline.terminal import aligned
+    from pipeline.terminal import table
     from pipeline.tz_diff.changes import ranges
 
     days = len(change.moved)
@@ -197,8 +197,7 @@ def _show_change(change: "Change", totals: _EffectTotals) -> None:
     ]
     if len(runs) > _SHOWN:
         show(f"  the last {_SHOWN} of {len(runs):,} runs of days; --json lists all")
-    for line in aligned([("from", "to", "days", "starts", "first start, old", "new"), *rows], "<<><<<"):
-        show(f"  {line}")
+    show("\n".join(table([("from", "to", "days", "starts", "first start, old", "new"), *rows], "<<><<<", "  ")))
     if not totals.workspaces:
         show("  no workspace has numbers there")
         return
@@ -209,8 +208,7 @@ def _show_change(change: "Change", totals: _EffectTotals) -> None:
         (effect.workspace_id, f"{effect.credits:,}", f"{len(effect.days):,}", min(effect.days), max(effect.days))
         for effect in totals.most
     ]
-    for line in aligned([("workspace", "credits", "days", "first", "last"), *most], "<>><<"):
-        show(f"  {line}")
+    show("\n".join(table([("workspace", "credits", "days", "first", "last"), *most], "<>><<", "  ")))
     if totals.workspaces > _SHOWN:
         show(f"  and {totals.workspaces - _SHOWN:,} more; --json lists all")
 

@@ -226,3 +226,55 @@ def _is_busy(pid: int) -> bool:
             with suppress(OSError):  # it has ended
                 used += int((thread / "stat").read_text().rpartition(")")[2].split()[11])
     return used > os.sysconf("SC_CLK_TCK") // 2
+
+
+def test_json_lines_and_markdown(loaded: DataFolder) -> None:
+    """JSON Lines are one object per line; a Markdown table has one line per row, and bars are escaped."""
+    result = usage(loaded, "select 1 as a, null as b union all select 2, 'x' order by a", "--format", "ndjson")
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [{"a": 1, "b": None}, {"a": 2, "b": "x"}]
+    assert usage(loaded, "select 1 where false", "--format", "ndjson").stdout == ""
+    result = usage(
+        loaded, "select 'a|b\\' as \"n|m\", 5 as n union all select 'c' || chr(10) || ' d', null", "--format", "md"
+    )
+    assert result.stdout == "| n\\|m | n |\n| --- | --: |\n| a\\|b\\\\ | 5 |\n| c d |  |\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [
+        ("r.csv", b"a\n1\n"),
+        ("r.JSON", b"[\n"),
+        ("r.ndjson", b'{"a":1}\n'),
+        ("r.jsonl", b'{"a":1}\n'),
+        ("r.parquet", b"PAR1"),
+        ("r.md", b"| a |\n"),
+        ("r.txt", b"a\n1\n"),
+        ("r", b"a\n1\n"),
+    ],
+)
+def test_the_suffix_names_the_format(loaded: DataFolder, tmp_path: Path, name: str, beginning: bytes) -> None:
+    """The suffix of --output names the format of the rows."""
+    result = usage(loaded, "select 1 as a", "--output", str(tmp_path / name))
+    assert (result.exit_code, result.stdout) == (0, ""), result.stderr
+    assert (tmp_path / name).read_bytes().startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--output", "r.csv", "--format", "json"), "--format json contradicts the suffix of r.csv"),
+        (("--output", "r.parquet", "--format", "table"), "--format table contradicts the suffix of r.parquet"),
+        (("--output", "r.xlsx"), ".xlsx is no format of --output: name one with --format, or end the name in .csv"),
+    ],
+)
+def test_contradictions(
+    loaded: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    """A format that contradicts the suffix, or a suffix of no format, exits 2 and writes nothing."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    result = usage(loaded, "select 1", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(message)
+    assert not list(folder.iterdir())

@@ -115,7 +115,7 @@ def test_nothing_is_imported_for_others() -> None:
     )
     for arguments, unwanted in (
         (["--help"], {"msgspec", "rich", "duckdb", "pyarrow", "numpy", "pathlib", "inspect"}),
-        (["keys", "list", "--data-dir", "gone"], {"rich", "duckdb", "litestar", "httpx"}),
+        (["keys", "list", "--data-dir", "gone"], {"rich.console", "duckdb", "litestar", "httpx"}),
         (["serve", "--port", "x"], {"duckdb", "pyarrow", "granian", "litestar"}),
     ):
         command = [sys.executable, "-c", modules, *arguments]

@@ -30,7 +30,8 @@ def test_summary(quarantined: DataFolder) -> None:
     assert rows[14] == ["loaded", "lines", "first", "line", "file", "reasons"]
     assert rows[15] == ["2026-11-25T12:00:00Z", "2", "2", "deep/newer.jsonl", "2", "missing_field"]
     assert rows[16][:4] == [NOW, "10", "2", "bad.jsonl"]
-    assert {reason.strip(",") for reason in rows[16][5::2]} == set(BAD)
+    assert {reason.strip(",") for reason in rows[16][5:11:2]} < set(BAD)
+    assert rows[16][-4:] == ["and", f"{len(BAD) - 3}", "more", "reasons"]
     assert len(rows) == 17
     assert "\x1b" not in result.stdout
 
