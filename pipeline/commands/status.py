@@ -1,12 +1,13 @@
 """`usage status`: what is published, what waits in raw/, the last runs, the settings in force."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.as_json import show_json
 from pipeline.commands.exit_codes import FAILED
 from pipeline.commands.options import add_data_dir, add_json, add_now, instant, refuse, settings
 from pipeline.commands.parser import Parser, whole_number
+from pipeline.contract.calendar import rfc3339
 from pipeline.streams import note, show
 
 if TYPE_CHECKING:
@@ -49,13 +50,23 @@ def command(*, data_dir: str | None, runs: int, as_json: bool, max_age: str | No
     limit = None if max_age is None else _age(max_age)
     found = read(settings(data_dir=data_dir), instant(now), runs)
     if as_json:
-        show_json(found)
+        show_json(_for_programs(found))
     else:
         _show(found)
     for problem in found.problems:
         note(printable(problem))
     if limit is not None:
         _check_age(found, limit, max_age)
+
+
+def _for_programs(status: "Status") -> dict[str, Any]:
+    """Return what `--json` prints: the status, with an instant as text."""
+    import msgspec
+
+    values: dict[str, Any] = msgspec.to_builtins(status)
+    if status.published is not None and status.published.data_as_of is not None:
+        values["published"]["data_as_of"] = rfc3339(status.published.data_as_of)
+    return values
 
 
 def _age(text: str) -> int:

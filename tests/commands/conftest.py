@@ -1,9 +1,12 @@
-"""Fixture of the tests of `usage quarantine`: a folder with rejected lines."""
+"""Fixtures of the tests of commands: folders with rejected lines, and with members."""
+
+from pathlib import Path
 
 import pytest
 
 from pipeline.contract.calendar import DAY_US
 from tests.support.data_folder import DataFolder, Once
+from tests.support.key_commands import write_members
 from tests.support.lines import line
 from tests.support.quarantined import BAD
 
@@ -22,3 +25,10 @@ def load_rejected_lines(folder: DataFolder) -> None:
 def quarantined(once: Once) -> DataFolder:
     """Return a folder with a rejected line for each reason in `bad.jsonl`, and two in a newer file."""
     return once(load_rejected_lines)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Return a data folder whose workspace has one active and one removed member."""
+    write_members(tmp_path)
+    return tmp_path

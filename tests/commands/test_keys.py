@@ -1,57 +1,19 @@
 """`usage keys`: who can get a key, what is stored, and what is shown."""
 
-import errno
 import json
 import os
 import re
 import stat
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from pipeline import keys
-from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, Member, read_rows, sha256_hex
-from pipeline.storage import atomic
-from tests.support.invoked import Result, invoke
+from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, sha256_hex
+from tests.support.key_commands import MEMBER, REMOVED, STRANGER, WORKSPACE, create, local_file, usage
 from tests.support.permissions import permissions_obeyed
-
-WORKSPACE = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
-MEMBER = "11111111-1111-4111-8111-111111111111"
-REMOVED = "22222222-2222-4222-8222-222222222222"
-STRANGER = "33333333-3333-4333-8333-333333333333"
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """Return a data folder whose workspace has one active and one removed member."""
-    keys.write_rows(
-        tmp_path / "directory" / MEMBERS,
-        [
-            Member(WORKSPACE.upper(), MEMBER.upper(), "Ada", "viewer", "removed"),
-            Member(WORKSPACE, MEMBER, "Ada", "admin", "active"),
-            Member(WORKSPACE, REMOVED, "Bob", "editor", "active"),
-            Member(WORKSPACE, REMOVED, "Bob", "editor", "removed"),
-        ],
-    )
-    return tmp_path
-
-
-def usage(data_dir: Path, *arguments: str) -> Result:
-    """Run a `usage keys` command."""
-    return invoke(["keys", *arguments, "--data-dir", str(data_dir)])
-
-
-def create(data_dir: Path, user: str = MEMBER, *more: str) -> Result:
-    """Run `usage keys create` for a user of the workspace."""
-    return usage(data_dir, "create", "--workspace", WORKSPACE, "--user", user, *more)
-
-
-def local_file(data_dir: Path) -> Path:
-    """Return the path of the file of local keys."""
-    return data_dir / "directory" / "api_keys.local.jsonl"
 
 
 def test_a_new_key_is_shown_once_and_stored_as_its_hash(data_dir: Path) -> None:
@@ -254,49 +216,3 @@ def test_list_is_for_terminals(data_dir: Path) -> None:
     assert headings.startswith("id ")
     assert row.startswith("a\\x1b[31m\\n ")
     assert row.isprintable()
-
-
-def test_no_key_is_lost_when_several_are_made_at_once(data_dir: Path) -> None:
-    """Concurrent commands take turns reading and replacing the file, so that no key is lost."""
-    ids = {f"key_{number}" for number in range(24)}
-
-    def make(key_id: str) -> None:
-        keys.create(data_dir / "directory", key_id=key_id, workspace_id=WORKSPACE, user_id=MEMBER)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(make, ids))
-    assert {key.id for _, key in keys.stored(data_dir / "directory")} == ids
-    assert not list(data_dir.rglob("*.tmp"))
-
-
-def test_a_failing_write_leaves_the_old_keys(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed write leaves the file unchanged, and leaves no temporary file."""
-    create(data_dir)
-    before = local_file(data_dir).read_bytes()
-
-    def fail(_: int) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr("pipeline.storage.atomic.os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        keys.create(data_dir / "directory", key_id="key_2", workspace_id=WORKSPACE, user_id=MEMBER)
-    assert local_file(data_dir).read_bytes() == before
-    assert not list(data_dir.rglob("*.tmp"))
-
-
-def test_a_revocation_whose_sync_failed_is_repeated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If it is unknown whether a revocation is on disk, the command fails, and its repetition writes it again."""
-    create(data_dir)
-    (key,) = read_rows(local_file(data_dir), ApiKey)
-
-    def fail(_: Path) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(atomic, "_sync_folder", fail)
-        assert usage(data_dir, "revoke", key.id).exit_code == 1
-    before = local_file(data_dir).stat().st_ino, read_rows(local_file(data_dir), ApiKey)
-    assert before[1][0].revoked_at is not None
-    assert usage(data_dir, "revoke", key.id).exit_code == 0
-    assert read_rows(local_file(data_dir), ApiKey) == before[1]
-    assert local_file(data_dir).stat().st_ino != before[0]
