@@ -112,8 +112,9 @@ def test_exit_codes() -> None:
 
 
 def test_directory(tmp_path: Path) -> None:
-    """The service reads the rows of the directory that the operator's page shows."""
-    (block,) = re.findall(r"```json\n([^`]+)```", OPERATION.partition("## The directory")[2].partition("\n## ")[0])
+    """The service reads the rows of the directory that the exporter's page shows."""
+    page = (ROOT / "docs/exporter.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n([^`]+)```", page.partition("## The directory")[2])
     (tmp_path / "directory").mkdir()
     for name, row in zip(("members", "accounts", "api_keys"), block.splitlines(), strict=True):
         (tmp_path / f"directory/{name}.jsonl").write_text(row + "\n")
