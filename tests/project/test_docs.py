@@ -1,5 +1,6 @@
 """Commands, settings, routes, exit codes and Make targets: the pages name existing ones only, and leave out none."""
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -70,13 +71,23 @@ def named(text: str) -> list[str]:
     return [name for name in COMMANDS if name.startswith(f"{first} ")]
 
 
+def split(line: str) -> Iterator[str]:
+    """Yield the words and operators of a line of shell."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        yield from lexer
+    except ValueError:  # a line of a document, which is not for the shell
+        return
+
+
 def command_lines() -> list[tuple[str, list[str]]]:
     """Return the arguments of every `usage …` in a code block, each with the page it is on."""
     found = []
     for page in PAGES:
         for block in re.findall(r"(?m)^ *```console\n([^`]+)```", page.read_text("utf-8")):
             for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line, comments=True)
+                words = list(itertools.takewhile(lambda word: not set(word) <= set("<>|&;"), split(line)))
                 while words and re.match(r"USAGE_[A-Z_]+=", words[0]):
                     words.pop(0)
                 if words[:1] == ["usage"]:

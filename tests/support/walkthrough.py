@@ -2,7 +2,7 @@
 
 Blocks of a page that are executed:
 
-    console   commands for the shell; `usage serve &` goes on in the background, and the next command waits until it answers
+    console   commands for the shell; `usage serve &` goes on, and the next command waits until it answers
     python    a program, in the folder that the commands have reached
     text      what the block before it prints: each of its lines, in this order, `…` for anything
 
