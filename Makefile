@@ -9,7 +9,7 @@ TESTS_AT_ONCE = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 
 # The processes that the tests start need not compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve test check format mutants bench bench-full lock clean
+.PHONY: help demo serve test check format mutants bench bench-full dist lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,11 +87,15 @@ bench-full: .venv/bench-ready  ## the same with 200,000, 2 and 10 million events
 	  --events 200000 2000000 10000000
 	$(BIN)/python -m benchmarks.report $(RESULTS)/comparison.json docs/benchmarks.md $(RESULTS)/before.json
 
+dist: .venv/ready  ## what a release has: sdist, a wheel for each platform, one for all others, pinned versions
+	$(BIN)/python release.py dist
+	@du -k dist/*
+
 UPGRADE ?=
 LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 lock:  ## pin what pyproject.toml requires, as before where that still fits (UPGRADE=--upgrade: the newest; needs uv)
 	$(LOCK) --group dev $(UPGRADE) --output-file requirements.lock pyproject.toml
 	$(LOCK) --group demo --constraint requirements.lock --output-file requirements-demo.lock pyproject.toml
 
-clean:  ## remove the environment and the demo's data
-	rm -rf .venv $(DEMO)
+clean:  ## remove the environment, the demo's data and what dist wrote
+	rm -rf .venv $(DEMO) dist
