@@ -40,7 +40,7 @@ class Compile(BuildHookInterface[Any]):
 
     @property
     def _source(self) -> Path:
-        return Path(self.root, "pipeline", "validation", "bulk.c")
+        return Path(self.root, "pipeline", "validation", "bulk.c").absolute()
 
     def dependencies(self) -> list[str]:
         """Return what the build needs besides hatchling."""

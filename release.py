@@ -32,8 +32,6 @@ def main(folder: Path) -> None:
         with tarfile.open(sdist) as archive:
             archive.extractall(temporary, filter="data")
         (source,) = Path(temporary).iterdir()
-        # What zig keeps for its next run would be of use to nobody.
-        os.environ |= {name: str(source / ".zig") for name in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")}
         for platform in (*TARGETS, "any"):
             wheel(source, platform, folder)
     # Without their hashes: pip then wants one of the wheel too, although it is a file that is here.
@@ -43,7 +41,8 @@ def main(folder: Path) -> None:
 
 def wheel(source: Path, platform: str, folder: Path) -> None:
     """Build the wheel of a platform from an unpacked sdist."""
-    os.environ["WHEEL_PLATFORM"] = platform  # read by hatch_build.py
+    zig = str(source / ".zig")  # what the compiler keeps for its next run would be of use to nobody
+    os.environ |= {"WHEEL_PLATFORM": platform, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
     list(WheelBuilder(str(source)).build(directory=str(folder), versions=["standard"]))
 
 
