@@ -36,7 +36,9 @@ from pipeline.validation.records import (
 
 PATH: Final = Path(__file__).with_name("libbulk.so")
 _SOURCE: Final = PATH.with_name("bulk.c")
-_BUILD: Final = "build it: pip install --editable . in the project's folder, or make"
+_BUILD: Final = (
+    "build it: pip install --editable . in the project's folder, or make; or install the wheel for this platform"
+)
 
 TEXTS: Final = ("workspace_id", *(field.name for field in EVENTS if field.type == pa.string()))
 NUMBERS: Final = tuple(field.name for field in EVENTS if field.name not in {*TEXTS, "languages"})

@@ -7,6 +7,7 @@ neither outlives the demo.
     DemoError  the demo cannot go on; the message says why
 """
 
+import argparse
 import os
 import shutil
 import signal
@@ -14,13 +15,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import IO, Final
 
 import httpx
-import typer
 from onepin import OnePinClient
 from onepin.core.api_error import ApiError
 from rich.console import Console
@@ -28,6 +28,7 @@ from rich.console import Console
 from pipeline.contract.settings import Settings
 from pipeline.sample.cast import Plan
 from pipeline.sample.generate import Sample, write
+from pipeline.validation.native import UNAVAILABLE
 from service.api.routes import PAGE
 from service.demo.views import show_activity, show_feed, show_languages, show_totals
 
@@ -46,28 +47,41 @@ class DemoError(Exception):
     """Raised when the demo cannot go on."""
 
 
-def main(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or the folder of an earlier demo.")],
-    events: Annotated[int, typer.Option(min=1, help="Number of events to generate.")] = 20_000,
-    timezone: Annotated[str, typer.Option(help="Time zone whose days are counted.")] = "Asia/Kathmandu",
-) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write sample logs, load and serve them, request the three usage endpoints and show the answers."""
+    parser = argparse.ArgumentParser(prog="python -m service.demo", description=main.__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or the folder of an earlier demo")
+    parser.add_argument("--events", type=int, default=20_000, help="number of events to generate (default: 20000)")
+    parser.add_argument(
+        "--timezone", default="Asia/Kathmandu", help="time zone whose days are counted (default: %(default)s)"
+    )
+    given = parser.parse_args(arguments)
+    if given.events < 1:
+        parser.error("--events: at least 1")
     # SIGTERM ends the `with` blocks too, which stop both commands.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    console = Console(highlight=False)
     try:
-        _clear(folder)
-        sample = write(folder, Plan(now=time.time_ns() // 1000, events=events))
-        _keep(folder / KEY_FILE, sample.key)
-        console.rule("usage sample", align="left")
-        console.print(f"{sample.lines:,} lines of {sample.events:,} events in {sample.files:,} files")
-        console.rule("usage run", align="left")
-        _load(folder)
-        with served(folder) as url:
-            _ask(console, url, sample, timezone)
+        _show(given.folder, given.events, given.timezone)
     except DemoError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        sys.exit(f"error: {error}")  # with code 1
+
+
+def _show(folder: Path, events: int, timezone: str) -> None:
+    console = Console(highlight=False)
+    _clear(folder)
+    sample = write(folder, Plan(now=time.time_ns() // 1000, events=events))
+    _keep(folder / KEY_FILE, sample.key)
+    console.rule("usage sample", align="left")
+    console.print(f"{sample.lines:,} lines of {sample.events:,} events in {sample.files:,} files")
+    console.rule("usage run", align="left")
+    _load(folder)
+    if UNAVAILABLE:
+        console.print(
+            "The lines were validated in Python, which takes a little longer: the validator in C is not compiled."
+            " Where there is a C compiler, `make clean demo` compiles it."
+        )
+    with served(folder) as url:
+        _ask(console, url, sample, timezone)
     _show_next_steps(console, folder, sample, timezone)
 
 
@@ -202,4 +216,4 @@ def _program(name: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

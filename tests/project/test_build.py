@@ -162,3 +162,14 @@ def test_without_any_compiler(build: Build, folder: DataFolder, tmp_path: Path) 
     validation = json.loads(usage("status", "--json"))["validation"]
     assert validation["compiled"] is False
     assert str(installed / LIBRARY) in validation["reason"]
+
+
+def test_no_pure_wheel_in_the_place_of_a_compiled_one(build: Build) -> None:
+    """For a platform of a release, only ziglang is asked, and if it fails, so does the build."""
+    build.compiler("cc", WORKING)
+    (required,) = build.required(WHEEL_PLATFORM="macosx_12_0_arm64")
+    assert required.startswith("ziglang")
+    assert build.required(WHEEL_PLATFORM="any") == []
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        build.wheel(WHEEL_PLATFORM="macosx_12_0_arm64")
+    assert "zig: no such header" in failed.value.stderr
