@@ -17,6 +17,8 @@ from tests.support.forked_command import command
 from tests.support.invoked import invoke
 from tests.support.process import COMMAND, ENVIRONMENT, wait_until
 
+# Rows so wide that soon more has been written than is held back.
+ENDLESS = "select repeat('x', 1000) as range from range(1000000000000)"
 SPILLS = "select a.range, md5(a.range::varchar || b.range) as m from range(30000) a, range(2000) b order by m"
 
 
@@ -52,7 +54,7 @@ def _size(path: Path) -> int:
 
 def test_stopped_while_nobody_reads(folder: DataFolder, temporary: Path) -> None:
     """A signal also ends a command that waits for a pipe which is full."""
-    arguments = ["sql", "from range(100000000)", "--format", "csv", "--data-dir", str(folder.root)]
+    arguments = ["sql", ENDLESS, "--format", "csv", "--data-dir", str(folder.root)]
     environment = {**ENVIRONMENT, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
@@ -88,7 +90,7 @@ def test_rows_come_as_they_are_made(folder: DataFolder) -> None:
 
 def test_a_reader_that_wants_no_more(folder: DataFolder) -> None:
     """A closed pipe ends an endless result in silence."""
-    arguments = ["sql", "from range(1000000000000)", "--format", "csv", "--data-dir", str(folder.root)]
+    arguments = ["sql", ENDLESS, "--format", "csv", "--data-dir", str(folder.root)]
     assert command(folder.root, arguments, stdout="broken")[::2] == (141, b"")
 
 

@@ -12,9 +12,10 @@ import traceback
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.faults.shim import Arming, arm, has_fired
-from tests.support import late_imports
+from tests.support import late_imports, views
 
 _FIRED = 1  # in the pipe that the fork leaves
 
@@ -94,6 +95,8 @@ def _command(job: Job) -> int:
 
         getattr(plants, job.plant)()
     sys.argv = ["usage", *job.arguments]
+    if job.arming is None and not job.memory:
+        views.copy_views(pytest.MonkeyPatch())  # what prepares and recovers need not take as long
     if job.memory:
         faulthandler.enable(all_threads=False)  # it says where a library ended the process
         limit = _mapped_bytes() + job.memory

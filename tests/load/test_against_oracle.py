@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.contract.calendar import add_months, rfc3339, today, zone_names
+from pipeline.contract.formats import instant
 from service.report.files import content
 from service.report.report import Question, compute
 from service.tables.opened import open_source
@@ -94,7 +95,7 @@ def test_summary(world: World) -> None:
 def test_comparison_and_pace(world: World) -> None:
     """What a summary includes on request equals the oracle's, for every member, in many zones."""
     callers, directory, asked, expected = world.callers(), world.delivery.directory, [], []
-    for number, zone in enumerate([*sorted(ZONES), *sorted(zone_names())[::7]]):
+    for number, zone in enumerate([*sorted(ZONES), *sorted(zone_names())[hash(world.now) % 21 :: 21]]):
         (workspace, user, token), range_ = callers[number % len(callers)], RANGES[number % 3]
         asked.append((token, {"timezone": zone, "range": range_, "include": "pace,comparison"}))
         data = world.oracle.summary(workspace, user, zone, range_, "daily", world.now, directory)
@@ -159,9 +160,12 @@ def test_every_zone(world: World) -> None:
 
 
 def test_activity(world: World) -> None:
-    """Following `next` from the first page gives the oracle's feed once, and following `prev` gives it in reverse."""
-    callers = world.callers()
-    for number, zone in enumerate(sorted(ZONES)):
+    """Following `next` from the first page gives the oracle's feed once, and following `prev` gives it in reverse.
+
+    Each world asks in half of the zones; the second one in those whose clocks have just changed.
+    """
+    callers, odd = world.callers(), world.now == instant(NOWS[1])
+    for number, zone in list(enumerate(sorted(ZONES)))[odd::2]:
         workspace, user, token = callers[number % len(callers)]
         parameters: dict[str, Any] = {"timezone": zone, "range": RANGES[number % 3], "limit": 37 + number}
         filters: dict[str, str] = {}

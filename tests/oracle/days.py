@@ -47,7 +47,7 @@ def day_start(zone: str, day: date) -> int:
     def reached(moment: datetime) -> bool:
         return moment.astimezone(tz).date() >= day
 
-    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=36)
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=15)  # no clock is further ahead
     assert not reached(moment)
     while not reached(moment):
         moment += QUARTER

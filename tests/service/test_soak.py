@@ -24,6 +24,8 @@ from tests.support.victim import Victim
 # What is compared of each workspace at the end, where there is little time.
 PATHS = [f"{SUMMARY}?range=90d&activity_view=monthly", f"{LANGUAGE}?range=60d", f"{ACTIVITY}?limit=100"]
 
+READERS = 3  # that ask without a pause; more of them keep the commits waiting
+
 
 def run_forked(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
     """Run `usage` in a forked process, which saves the second or more that its imports take."""
@@ -53,20 +55,20 @@ def served_forked(
         yield Process(running.url, running.process.pid)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_soak(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+def test_soak(monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer is torn, lost or an error while runs commit, users are erased and the directory changes.
 
-    With two workers, one is killed meanwhile, and the service is restarted, but no month is rebuilt.
+    Meanwhile a worker is killed, the service is restarted, and all months are rebuilt.
     """
     monkeypatch.setattr(churn, "subprocess", SimpleNamespace(run=run_forked))
     monkeypatch.setattr(churn, "_FIRST_BATCHES", 10)
     for module in (soak, faults):
         monkeypatch.setattr(module, "served", served_forked)
-    report = soak.soak(0, workers, steps=4 - workers, pressure=False, faults=workers > 1)
+    monkeypatch.setattr(soak, "_THREADS", READERS)
+    report = soak.soak(0, workers=2, steps=3, pressure=False, faults=True)
     assert report.errors == [], "\n".join(report.lines())
-    assert report.commits >= 8 - 2 * workers
-    assert (report.kills > 0, report.restarts > 0) == (workers > 1, workers > 1)
+    assert report.commits >= 6
+    assert (report.kills > 0, report.restarts > 0) == (True, True)
     assert report.checks.keys() == {"figures", "unchanged", "csv_table", "feed"}
     assert report.compared > 300
 
@@ -78,6 +80,7 @@ def test_replicas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(churn, "subprocess", SimpleNamespace(run=partial(run_on_objects, tmp_path)))
     monkeypatch.setattr(churn, "_FIRST_BATCHES", 5)
     monkeypatch.setattr(soak, "_paths", lambda: PATHS)
+    monkeypatch.setattr(soak, "_THREADS", READERS)
     for module in (soak, faults):
         monkeypatch.setattr(module, "served", served_forked)
     report = soak.soak(0, 1, steps=3, pressure=False, replicas=2, directory=False)
