@@ -81,8 +81,6 @@ def _check_columns(columns: list[str]) -> None:
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
         raise MapError(f"columns are missing: {', '.join(missing)}")
-    if repeated := {name for name in columns if columns.count(name) > 1}:
-        raise MapError(f"columns are there twice: {', '.join(sorted(repeated))}")
 
 
 def _lines(rows: duckdb.DuckDBPyRelation) -> Iterator[bytes]:
