@@ -41,6 +41,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "run": Command("Load", "Load new raw logs and publish the results", "pipeline.commands.run"),
     "quarantine": Command("Load", "Show, export or retry rejected lines", "pipeline.commands.quarantine"),
     "sample": Command("Load", "Write sample logs to try everything with", "pipeline.commands.sample"),
+    "try": Command("Load", "Say what a load would make of files", "pipeline.commands.try_files"),
+    "map": Command("Load", "Turn foreign files into lines of the log", "pipeline.commands.map_files"),
     "status": Command("Look", "Show what is published and what waits", "pipeline.commands.status"),
     "sql": Command("Look", "Query the tables in SQL", "pipeline.commands.sql"),
     "files": Command("Look", "List the current files of the tables", "pipeline.commands.files"),

@@ -18,13 +18,41 @@ from pipeline.validation.records import COUNT_MAX, ID_CHARACTERS_MAX, METADATA_D
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
 _KINDS: Final = {'"': "a string", "{": "an object", "[": "an array", "t": "a boolean", "f": "a boolean", "n": "null"}
 
+Check = Callable[[str, str], str]
+
 
 class FaultError(Exception):
-    """Raised at the first fault of a line."""
+    """Raised where a value has a fault, or a line that is no JSON object."""
 
     def __init__(self, reason: Reason, field: str | None, message: str) -> None:
         super().__init__(message)
         self.rejection = Rejection(reason, field, message)
+
+
+class EnoughError(Exception):
+    """Raised when so many faults are found as are wanted."""
+
+
+class Faults:
+    """The faults that are found.
+
+    Args:
+        most: how many are wanted.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.found: list[Rejection] = []
+        self._most = most
+
+    def add(self, fault: Rejection) -> None:
+        """Add a fault.
+
+        Raises:
+            EnoughError: there are as many as are wanted.
+        """
+        self.found.append(fault)
+        if len(self.found) >= self._most:
+            raise EnoughError
 
 
 def kind_of(text: str) -> str:
@@ -96,7 +124,7 @@ def timestamp(text: str, field: str, latest: int) -> str:
     return text
 
 
-def one_of(values: tuple[str, ...]) -> Callable[[str, str], str]:
+def one_of(values: tuple[str, ...]) -> Check:
     """Return the check of a string that is one of these values; escapes are not kept."""
 
     def check(text: str, field: str) -> str:

@@ -27,6 +27,11 @@ def has_lone_surrogate(text: str) -> bool:
     return any(match[1] for match in _ESCAPE.finditer(text))
 
 
+def without_lone_surrogates(text: str) -> str:
+    """Return a JSON text with U+FFFD in place of every escaped half of a surrogate pair."""
+    return _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
+
+
 def members(text: str) -> dict[str, str]:  # noqa: C901, PLR0912 - a state machine reads best in one piece
     """Return the members of the outermost object, each value as it is written; of a repeated key, the last value.
 

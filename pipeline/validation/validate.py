@@ -2,7 +2,7 @@
 
 `_decoded_row` decodes a line into typed structs in one step, and gives no row if anything may be wrong. `diagnose` then
 reads the line field by field, in the order of the contract's table, and finds the first fault. If there is none, it
-rewrites the line with only its known fields, which `_decoded_row` can decode.
+rewrites the line with only its known fields, which `_decoded_row` can decode. `faults` finds all faults of a line.
 """
 
 from typing import Final
@@ -13,12 +13,12 @@ from pipeline.contract import formats
 from pipeline.contract.actions import ACTIONS
 from pipeline.contract.calendar import FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
-from pipeline.validation.checks import FaultError
 from pipeline.validation.diagnose import diagnose
 from pipeline.validation.metadata import canonical
 from pipeline.validation.records import LINE_BYTES_MAX, RUN_ACTION, Language, Record, Rejection, Row
 
 FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
+FAULTS_MAX: Final = 100  # of one line; each language of a line of 1 MiB may have four
 
 _decode: Final = msgspec.json.Decoder(Record).decode
 
@@ -52,14 +52,28 @@ def validate(
     row = _decoded_row(line, latest, actions)
     if row is not None:
         return row
-    try:
-        known = diagnose(line, latest, actions, torn=torn)
-    except FaultError as fault:
-        return fault.rejection
-    row = _decoded_row(known, latest, actions)
+    found = diagnose(line, latest, actions, torn=torn)
+    if found.faults:
+        return found.faults[0]
+    row = _decoded_row(found.known, latest, actions)
     if row is None:  # a mistake in this package, which must not stop the run
         return Rejection("invalid_value", None, "no rule is broken, but the line cannot be stored; report it, please")
     return row
+
+
+def faults(
+    line: bytes, latest: int, *, actions: tuple[str, ...] = ACTIONS, torn: bool = False, dropped: int = 0
+) -> list[Rejection]:
+    """Return everything that is wrong with a line: first the reason for its rejection. A good or blank line has none.
+
+    The arguments are those of `validate`. Of more than `FAULTS_MAX` faults the first ones are returned.
+    """
+    verdict = validate(line, latest, actions=actions, torn=torn, dropped=dropped)
+    if not isinstance(verdict, Rejection):
+        return []
+    if verdict.reason == "line_too_long":
+        return [verdict]
+    return diagnose(line.removesuffix(b"\r"), latest, actions, torn=torn, most=FAULTS_MAX).faults or [verdict]
 
 
 def _decoded_row(line: bytes, latest: int, actions: tuple[str, ...]) -> Row | None:

@@ -177,3 +177,11 @@ def test_sample_and_quarantine(folder: DataFolder, tmp_path: Path) -> None:
     listed = invoke(["quarantine", "--list", "--json", *options(folder)])
     for text in listed.stdout.splitlines():
         agrees(json.loads(text), section("quarantine --json", 1))
+
+
+def test_try(tmp_path: Path) -> None:
+    """`usage try` prints the fields of its table."""
+    (tmp_path / "a.jsonl").write_text('{"action": "workflowrun", "ID": "x"}\n\n')
+    result = invoke(["try", "--json", "--now", NOW, str(tmp_path / "a.jsonl")])
+    done(result, 3)
+    agrees(json.loads(result.stdout), section("try --json"))

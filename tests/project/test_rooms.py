@@ -17,7 +17,7 @@ ROOMS: Final = {
         *("contract", "terminal", "grouping", "startup", "streams"),
         *("storage", "validation", "keys", "quarantine"),
         *("load", "erasure", "run", "status", "check"),
-        *("tz_diff", "sample", "analysis", "commands"),
+        *("tz_diff", "sample", "analysis", "mapping", "commands"),
     ),
     "service": (
         *("lru", "errors", "auth", "tables", "api", "telemetry", "page", "report", "http", "serving"),
