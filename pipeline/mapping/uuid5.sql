@@ -1,4 +1,4 @@
--- The name-based UUID of RFC 9562, section 5.5: the same namespace and name always give the same UUID.
+-- one value: the name-based UUID of RFC 9562, section 5.5: the same namespace and name always give the same UUID.
 create macro uuid5(namespace, name) as (
   with hashed as (
     select sha1(unhex(replace(namespace::varchar, '-', '')) || encode(name::varchar)) as hex
