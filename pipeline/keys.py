@@ -4,7 +4,8 @@ Reads `directory/members.jsonl` and `directory/api_keys.jsonl`; writes `director
 replaced as a whole. The key itself is never stored: its row holds the SHA-256.
 
     KeysError
-    ├── NotAMemberError  the user is not an active member of the workspace
+    ├── NotAMemberError  there is no such active member of the workspace, or of any
+    ├── AmbiguousError   several members have that name, or a member's workspace is not said and there are several
     └── UnknownKeyError  no key made here has that id
 
 A directory file that breaks a rule is a `DirectoryError` of `pipeline.contract.directory`.
@@ -12,14 +13,15 @@ A directory file that breaks a rule is a `DirectoryError` of `pipeline.contract.
 
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from filelock import FileLock
 
+from pipeline.contract import formats
 from pipeline.contract.directory import (
     KEY_CHARACTERS,
     KEY_PREFIX,
@@ -35,6 +37,7 @@ from pipeline.contract.directory import (
 from pipeline.storage import atomic, ownership
 from pipeline.storage.tombstones import Tombstones, hashed
 
+_CANDIDATES: Final = 10  # that the message of an error lists
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -46,6 +49,28 @@ class NotAMemberError(KeysError):
     """Raised when a key is requested for a user who is not an active member of the workspace."""
 
 
+class AmbiguousError(KeysError):
+    """Raised when a key is requested for one of several members or workspaces.
+
+    Args:
+        fault: what is ambiguous, and what to do about it.
+        candidates: each in a few words, of which the message has the first.
+    """
+
+    def __init__(self, fault: str, candidates: Sequence[str]) -> None:
+        more = len(candidates) - _CANDIDATES
+        shown = [*candidates[:_CANDIDATES], *([f"and {more:,} more"] if more > 0 else [])]
+        super().__init__(f"{fault}: {', '.join(shown)}")
+        self.candidates = tuple(candidates)
+
+
+class Owner(NamedTuple):
+    """Whom a key belongs to: an active member of a workspace, both by their lower-case UUIDs."""
+
+    workspace_id: str
+    user_id: str
+
+
 class UnknownKeyError(KeysError):
     """Raised when no key made here has the given id."""
 
@@ -53,6 +78,53 @@ class UnknownKeyError(KeysError):
 def new_secret() -> str:
     """Return a new random key: `op_live_` and 32 base62 characters, which are 190 bits."""
     return KEY_PREFIX + "".join(secrets.choice(_BASE62) for _ in range(KEY_CHARACTERS))
+
+
+def find_owner(directory: Path, user: str, workspace_id: str | None = None) -> Owner:
+    """Return the active member that a person means.
+
+    Args:
+        directory: the folder of members.
+        user: the UUID of the member, or the name. A name in other cases counts only where none is exactly the same.
+        workspace_id: lower-case UUID of the workspace; None for the only one that the user is an active member of.
+
+    Raises:
+        NotAMemberError: there is no such active member.
+        AmbiguousError: there are several such members, or workspaces.
+        DirectoryError: the file of members cannot be read.
+    """
+    active = _active_members(directory / MEMBERS)
+    there = {owner: name for owner, name in active.items() if workspace_id in {None, owner.workspace_id}}
+    place = "any workspace" if workspace_id is None else f"workspace {workspace_id}"
+    user_id = _user_id(user, there, place)
+    found = sorted(owner for owner in there if owner.user_id == user_id)
+    if not found:
+        raise NotAMemberError(f"user {user_id} is not an active member of {place} according to {MEMBERS}")
+    if len(found) > 1:
+        workspaces = [owner.workspace_id for owner in found]
+        raise AmbiguousError(f"user {user_id} is a member of {len(found):,} workspaces: name one of them", workspaces)
+    return found[0]
+
+
+def _user_id(user: str, names: Mapping[Owner, str], place: str) -> str:
+    """Return the id of a user by that id, or by a name that only this user has among some active members.
+
+    Raises:
+        NotAMemberError: nobody has that name.
+        AmbiguousError: several users have it.
+    """
+    with suppress(formats.FormatError):
+        return formats.uuid(user)
+    named = [owner for owner, name in names.items() if name == user]
+    named = named or [owner for owner, name in names.items() if name.casefold() == user.casefold()]
+    ids = sorted({owner.user_id for owner in named})
+    if not ids:
+        raise NotAMemberError(f"nobody named {user!r} is an active member of {place} according to {MEMBERS}")
+    if len(ids) > 1:
+        known = {owner.user_id: names[owner] for owner in named}
+        candidates = [f"{id_} {known[id_]!r}" for id_ in ids]
+        raise AmbiguousError(f"{len(ids):,} members are named {user!r}: name one by UUID", candidates)
+    return ids[0]
 
 
 def create(
@@ -78,7 +150,7 @@ def create(
         NotAMemberError: the user is not an active member of the workspace.
         DirectoryError: the members file or the file of local keys cannot be read.
     """
-    if not _is_active_member(directory / MEMBERS, workspace_id, user_id):
+    if (workspace_id, user_id) not in _active_members(directory / MEMBERS):
         raise NotAMemberError(
             f"user {user_id} is not an active member of workspace {workspace_id} according to {MEMBERS}"
         )
@@ -160,12 +232,10 @@ def write_rows(path: Path, rows: Iterable[msgspec.Struct]) -> None:
             file.write(msgspec.json.Encoder().encode_lines(rows))
 
 
-def _is_active_member(path: Path, workspace_id: str, user_id: str) -> bool:
-    status = "removed"
-    for member in read_rows(path, Member):
-        if (member.workspace_id.lower(), member.user_id.lower()) == (workspace_id, user_id):
-            status = member.status
-    return status == "active"
+def _active_members(path: Path) -> dict[Owner, str]:
+    """Return the names of the active members; of a repeated member the last row counts."""
+    rows = {Owner(row.workspace_id.lower(), row.user_id.lower()): row for row in read_rows(path, Member)}
+    return {owner: row.name for owner, row in rows.items() if row.status == "active"}
 
 
 @contextmanager

@@ -7,18 +7,21 @@ export to an open file, and nothing else.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.contract.actions import ACTIONS
 from pipeline.contract.tables import QUARANTINE, quarantine_path
 from pipeline.storage import catalog
 from pipeline.storage.damage import READING, refuse_shortage
 from pipeline.storage.parquet import to_schema
 from pipeline.storage.store import DamagedError, Store
+from pipeline.validation.records import Reason, Rejection
+from pipeline.validation.validate import AHEAD_US, faults
 
 # At most this many lines are in memory at once, and fewer where their average size is large. 64 is low because equal
 # lines are stored once, so that the average may be far below the size in memory.
@@ -113,6 +116,27 @@ class Quarantine:
             raise ValueError("a line number means nothing without its file")
         wanted = self._wanted & (pc.field("line_number") == line_number)
         return next(self._lines(quarantine_path(self._file), wanted), None)
+
+    def faults(self, rejected: Rejected) -> list[Rejection]:
+        """Return all faults of a line: first the one that was recorded, then what else a run would find.
+
+        The line is validated as of the time when it was loaded, with the actions that the last run accepted.
+        """
+        recorded = Rejection(cast("Reason", rejected.reason), rejected.field, rejected.message)
+        if recorded.reason == "line_too_long":  # and may be cut
+            return [recorded]
+        torn = recorded.reason == "truncated_line"
+        found = faults(rejected.line, rejected.loaded_at + AHEAD_US, actions=self._actions(), torn=torn)
+        if found and (found[0].reason, found[0].field) == (recorded.reason, recorded.field):
+            found = found[1:]
+        return [recorded, *found]
+
+    def _actions(self) -> tuple[str, ...]:
+        try:
+            published = self._store.published()
+        except DamagedError:  # `usage status` reports it
+            published = None
+        return ACTIONS if published is None else published.actions
 
     def _uris(self) -> list[str]:
         if self._file is not None:

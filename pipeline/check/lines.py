@@ -61,7 +61,7 @@ def account(
         total += entry.counts
         if not _adds_up(entry.counts):
             report.ledger.fault(f"{path}: {_sum(entry.counts)}")
-        with tables.copies([quarantine_path(path)] if entry.counts.rejected else []):
+        with tables.store.copies([quarantine_path(path)] if entry.counts.rejected else []):
             _compare_quarantine(store, raw, path, entry, digests, report.quarantine)
     report.ledger.files, report.ledger.rows = len(entries or {}), total.lines
     _compare_runs(store, total, digests, report.runs)

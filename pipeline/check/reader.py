@@ -81,7 +81,7 @@ class TableReader:
         forgotten: Forgotten,
         memory: str,
     ) -> None:
-        self._tables, self._store = tables, tables.store
+        self._store = tables.store
         self._spill, self._threads, self._report = spill, threads, report
         self._digests, self._forgotten, self._memory = digests, forgotten, memory
         self.days = {"first": scope.first, "last": scope.last}
@@ -98,7 +98,7 @@ class TableReader:
 
     def copies(self, units: Iterable[Unit], *kinds: Kind) -> AbstractContextManager[None]:
         """Keep copies of the files of some units meanwhile, where they are needed."""
-        return self._tables.copies([uri for unit in units for kind in kinds for uri in self.files(kind, unit)])
+        return self._store.copies([uri for unit in units for kind in kinds for uri in self.files(kind, unit)])
 
     def paths(self, kind: Kind, units: Iterable[Unit]) -> list[str]:
         """Return the paths on disk of the files of some units, without those that are gone by now."""

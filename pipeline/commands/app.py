@@ -44,6 +44,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "try": Command("Load", "Say what a load would make of files", "pipeline.commands.try_files"),
     "map": Command("Load", "Turn foreign files into lines of the log", "pipeline.commands.map_files"),
     "status": Command("Look", "Show what is published and what waits", "pipeline.commands.status"),
+    "workspaces": Command("Look", "List the workspaces, and who has gone silent", "pipeline.commands.workspaces"),
     "sql": Command("Look", "Query the tables in SQL", "pipeline.commands.sql"),
     "files": Command("Look", "List the current files of the tables", "pipeline.commands.files"),
     "tz-diff": Command("Look", "Compare two releases of the zone data", "pipeline.commands.tz_diff"),

@@ -26,7 +26,12 @@ def options(parser: Parser) -> None:
     """Add the options of `usage quarantine`."""
     parser.add_argument("--reason", metavar="CODE", help="Only lines with this reason code.")
     parser.add_argument("--file", metavar="FILE", help="Only lines of this file, relative to raw/.")
-    parser.add_argument("--show", dest="shown", metavar="FILE:LINE", help="Show one rejected line in full.")
+    parser.add_argument(
+        "--show",
+        dest="shown",
+        metavar="FILE:LINE",
+        help="Show one rejected line in full, and all that is wrong with it.",
+    )
     parser.add_argument("--list", dest="list_lines", action="store_true", help="List the lines, newest file first.")
     parser.add_argument("--limit", type=whole_number(1), metavar="N", help="With --list: at most this many lines.")
     parser.add_argument("--export", metavar="PATH", help="Write the raw lines to a file, pipe or device; - is stdout.")
@@ -142,8 +147,10 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
     if rejected is None:
         _report_failures(found)
         refuse(f"line {number} of {printable(file)} is not in quarantine; `usage quarantine --list` lists what is")
+    faults = found.faults(rejected)
     if as_json:
-        show(_json(_columns(rejected)))
+        others = [{"reason": one.reason, "field": one.field, "message": one.message} for one in faults]
+        show(_json(_columns(rejected) | {"faults": others}))
         return
     rows = [
         ("file", printable(rejected.source_file)),
@@ -151,6 +158,7 @@ def _show(found: "Quarantine", file: str, number: int, *, as_json: bool) -> None
         ("reason", printable(rejected.reason)),
         ("field", printable(rejected.field or "-")),
         ("message", printable(rejected.message)),
+        *(("also", printable(f"{fault.reason}: {fault.message}")) for fault in faults[1:]),
         ("loaded", rfc3339(rejected.loaded_at)),
         ("bytes", f"{len(rejected.line):,}"),
     ]

@@ -1,11 +1,11 @@
 """`usage status`: what is published, what waits in raw/, the last runs, the settings in force."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.as_json import show_json
+from pipeline.commands.durations import seconds, span
 from pipeline.commands.exit_codes import FAILED
-from pipeline.commands.options import add_data_dir, add_json, add_now, instant, refuse, settings
+from pipeline.commands.options import add_data_dir, add_json, add_now, instant, settings
 from pipeline.commands.parser import Parser, whole_number
 from pipeline.contract.calendar import rfc3339
 from pipeline.streams import note, show
@@ -21,7 +21,6 @@ _NOT_ALL = "no run has read all of raw/ yet"
 _AHEAD_SECONDS = 60
 _UNREAD = 20  # unread files that a warning names
 _RUN_ERRORS = 5  # of one run; the unread files of now are listed apart
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def options(parser: Parser) -> None:
@@ -47,7 +46,7 @@ def command(*, data_dir: str | None, runs: int, as_json: bool, max_age: str | No
     from pipeline.contract.text import printable
     from pipeline.status import read
 
-    limit = None if max_age is None else _age(max_age)
+    limit = None if max_age is None else seconds(max_age, "--max-age")
     found = read(settings(data_dir=data_dir), instant(now), runs)
     if as_json:
         show_json(_for_programs(found))
@@ -69,13 +68,6 @@ def _for_programs(status: "Status") -> dict[str, Any]:
     return values
 
 
-def _age(text: str) -> int:
-    """Return an age such as `30m` in seconds; exit 2 if it is not one."""
-    if not re.fullmatch(r"[0-9]{1,9}[smhd]", text):
-        refuse(f"--max-age must be a number of s, m, h or d such as 30m, not {text!r}")
-    return int(text[:-1]) * _SECONDS[text[-1]]
-
-
 def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
     """Exit 1 if the published data are too old, and name the files that hold them back."""
     from pipeline.commands.outcome import print_unread
@@ -85,9 +77,9 @@ def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
     elif status.age_seconds is None:
         note(f"stale: {_NOT_ALL}")
     elif status.age_seconds > limit:
-        note(f"stale: the published data is {_span(status.age_seconds)} old, more than {wanted}")
+        note(f"stale: the published data is {span(status.age_seconds)} old, more than {wanted}")
     elif status.age_seconds < -_AHEAD_SECONDS:
-        ahead = _span(-status.age_seconds)
+        ahead = span(-status.age_seconds)
         note(f"stale: the published data is {ahead} in the future: a clock is wrong, or was in a run")
     else:
         return
@@ -129,7 +121,7 @@ def _shown_age(status: "Status") -> str:
     if status.published is None or status.age_seconds is None:
         return _NOT_ALL
     past = status.age_seconds >= 0
-    age = f"{_span(status.age_seconds)} old" if past else f"{_span(-status.age_seconds)} in the future"
+    age = f"{span(status.age_seconds)} old" if past else f"{span(-status.age_seconds)} in the future"
     return f"data as of {status.published.as_of}, {age}"
 
 
@@ -172,9 +164,3 @@ def _runs(runs: "list[RunReport]") -> "Iterator[str]":
             yield f"  could not be read: {printable(f'{failure.file}: {failure.error}')}"
         if (more := max(run.unread, len(run.errors)) - _RUN_ERRORS) > 0:
             yield f"  could not be read: {more:,} more"
-
-
-def _span(seconds: float) -> str:
-    """Return a duration in the largest unit in which it is at least 2."""
-    unit = next((unit for unit in "dhm" if abs(seconds) >= 2 * _SECONDS[unit]), "s")
-    return f"{seconds / _SECONDS[unit]:,.0f} {unit}"

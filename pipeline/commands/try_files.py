@@ -12,7 +12,6 @@ from pipeline.commands.interrupts import interruptible
 from pipeline.commands.options import add_json, add_now, instant, refuse, settings
 from pipeline.commands.parser import Parser
 from pipeline.contract.actions import ACTIONS
-from pipeline.contract.calendar import DAY_US
 from pipeline.streams import note, show
 
 if TYPE_CHECKING:
@@ -43,8 +42,9 @@ def command(*, files: list[Path], map_: Path | None, as_json: bool, now: str | N
     """
     from pipeline.mapping.files import lines_of
     from pipeline.mapping.trial import try_lines
+    from pipeline.validation.validate import AHEAD_US
 
-    latest, actions = instant(now) + DAY_US, (*ACTIONS, *settings().extra_actions)
+    latest, actions = instant(now) + AHEAD_US, (*ACTIONS, *settings().extra_actions)
     try:
         with interruptible(), tempfile.TemporaryDirectory(prefix="usage-try-") as temporary:
             paths = _mapped(map_, files, Path(temporary)) if map_ else _on_disk(files, Path(temporary))

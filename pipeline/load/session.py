@@ -12,7 +12,7 @@ from typing import Final
 
 from ulid_transform import ulid_at_time
 
-from pipeline.contract.calendar import DAY_US, SECOND_US
+from pipeline.contract.calendar import SECOND_US
 from pipeline.contract.settings import Settings
 from pipeline.load import publish
 from pipeline.load.job import Job, Limits
@@ -26,9 +26,8 @@ from pipeline.storage.store import Store
 from pipeline.storage.tombstones import Tombstones
 from pipeline.storage.unread import Unread
 from pipeline.storage.writer import Writer, WriterState
+from pipeline.validation.validate import AHEAD_US
 
-# An event may be this far ahead of the run that reads it, since not every producer's clock is right.
-_AHEAD_US: Final = DAY_US
 _NO_REMARKS: Final = Remarks()
 
 
@@ -88,7 +87,7 @@ class Session:
             raw=self.raw,
             run=ulid_at_time(self.now / SECOND_US),
             started=self.now,
-            latest=self.now + _AHEAD_US,
+            latest=self.now + AHEAD_US,
             buckets=buckets,
             tombstones=tombstones,
             force=force,

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.contract.calendar import DAY_US, rfc3339
+from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import STATUSES
 from pipeline.mapping.nearest import nearest
 from pipeline.validation.records import Row
-from pipeline.validation.validate import validate
+from pipeline.validation.validate import AHEAD_US, validate
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "id": "evt_1",
@@ -37,7 +37,7 @@ def finished(line: bytes, latest: int, actions: tuple[str, ...]) -> bytes:
         actions: those that are accepted.
     """
     given = _object(line)
-    record = {**_EXAMPLE, "timestamp": rfc3339(latest - DAY_US)}
+    record = {**_EXAMPLE, "timestamp": rfc3339(latest - AHEAD_US)}
     fields = (*_EXAMPLE, *_OPTIONAL)
     for key, value in _renamed(given, fields).items():
         value = _meant(key, value, actions)  # noqa: PLW2901 - the value that was meant

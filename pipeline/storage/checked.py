@@ -3,7 +3,6 @@
 `storage.folder_check` has that of a data folder; `storage.opened` opens it.
 """
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -41,12 +40,6 @@ class CheckedTables(Protocol):
 
         Raises:
             Exception: one of `opened.UNREADABLE`; also from the state's methods.
-        """
-
-    def copies(self, uris: Iterable[str]) -> AbstractContextManager[None]:
-        """Keep local copies of some published files meanwhile, where they are needed; those at hand are removed then.
-
-        What is wrong with a file is for `Store.local` to say.
         """
 
     def is_current(self, uri: str) -> bool:

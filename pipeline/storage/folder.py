@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -85,6 +85,14 @@ class FolderStore(msgspec.Struct, frozen=True):
     def moved(self, parent: Path | None) -> AbstractContextManager[Store]:
         """Raise a ValueError: another machine cannot see this folder."""
         raise ValueError(f"{self.root} is a folder of one machine, and cannot be opened on {parent or 'another one'}")
+
+    def copies(self, _: Iterable[str]) -> AbstractContextManager[None]:
+        """Make none: the files are on this machine."""
+        return nullcontext()
+
+    def latest(self) -> "FolderStore":
+        """Return the store itself, which is always as of now."""
+        return self
 
     def exists(self, uri: str) -> bool:
         """Return whether a file exists."""
@@ -201,22 +209,11 @@ class FolderStore(msgspec.Struct, frozen=True):
         return found
 
     def published(self) -> Published | None:
-        """Return the content of `published.json`; None if there is none.
-
-        Raises:
-            DamagedError: it cannot be read, or is not as it was written.
-        """
+        """Return the content of `published.json`, or None if there is none; the error is that of `Store`."""
         return self.load(PUBLISHED, Published, self.digests([PUBLISHED]).get(PUBLISHED))
 
     def tombstones(self, digest: Digest = EMPTY) -> Tombstones:
-        """Return all tombstones.
-
-        Args:
-            digest: of the bytes with which their file must begin.
-
-        Raises:
-            TombstonesError: a line is not a tombstone, or earlier lines were changed or are gone.
-        """
+        """Return all tombstones; the argument and the error are those of `Store`."""
         return Tombstones.read(self.root, digest)
 
     def refuse_damage(self, uri: str, digest: Digest | None) -> None:

@@ -3,8 +3,8 @@
 Reads `state.sqlite` while it holds `run.lock`; writes nothing else.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,10 +39,6 @@ class FolderCheck:
             return
         with closing(State(path)) as state:
             yield state
-
-    def copies(self, _: Iterable[str]) -> AbstractContextManager[None]:
-        """Make none: the files are on this machine."""
-        return nullcontext()
 
     def is_current(self, _: str) -> bool:
         """Return True: no run is at work."""

@@ -100,6 +100,15 @@ class Store(Protocol):
             FileNotFoundError: there is no such file; where the path is that of the file itself, opening it raises that.
         """
 
+    def copies(self, uris: Iterable[str]) -> AbstractContextManager[None]:
+        """Keep local copies of some published files meanwhile, where they are needed; those at hand are removed then.
+
+        What is wrong with a file is for `local` to say.
+        """
+
+    def latest(self) -> "Store":
+        """Return the store as of now."""
+
     def names(self, folder: str) -> list[str]:
         """Return the published files below a folder, sorted, and foreign ones in their place.
 

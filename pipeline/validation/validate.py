@@ -11,13 +11,15 @@ import msgspec
 
 from pipeline.contract import formats
 from pipeline.contract.actions import ACTIONS
-from pipeline.contract.calendar import FIRST_DAY, utc_day_start
+from pipeline.contract.calendar import DAY_US, FIRST_DAY, utc_day_start
 from pipeline.contract.formats import FormatError
 from pipeline.validation.diagnose import diagnose
 from pipeline.validation.metadata import canonical
 from pipeline.validation.records import LINE_BYTES_MAX, RUN_ACTION, Language, Record, Rejection, Row
 
 FIRST_INSTANT: Final = utc_day_start(FIRST_DAY)
+# An event may be this far ahead of the run that reads it, since not every producer's clock is right.
+AHEAD_US: Final = DAY_US
 FAULTS_MAX: Final = 100  # of one line; each language of a line of 1 MiB may have four
 
 _decode: Final = msgspec.json.Decoder(Record).decode

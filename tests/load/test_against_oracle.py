@@ -4,10 +4,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from pipeline.contract.calendar import add_months, rfc3339, today, zone_names
+from pipeline.contract.calendar import DAY_US, add_months, rfc3339, today, zone_names
 from pipeline.contract.formats import instant
+from pipeline.quarantine import Quarantine
+from pipeline.storage.folder import FolderStore
+from pipeline.validation.records import Rejection
+from pipeline.validation.validate import AHEAD_US, faults
+from pipeline.workspaces import listing
 from service.report.files import content
 from service.report.report import Question, compute
 from service.tables.opened import open_source
@@ -76,6 +82,55 @@ def test_quarantine_and_accounting(world: World) -> None:
     assert all(
         report.lines == report.accepted + report.duplicates + report.rejected + report.blank for report in world.reports
     )
+
+
+def test_faults(world: World) -> None:
+    """What is recorded of a rejected line is the first of its faults, word for word."""
+    quarantine = Quarantine(FolderStore(world.folder.root))
+    for rejected in quarantine.lines():
+        found = quarantine.faults(rejected)
+        assert found[0] == Rejection(rejected.reason, rejected.field, rejected.message)  # type: ignore[arg-type]
+        if rejected.reason != "line_too_long":
+            torn = rejected.reason == "truncated_line"
+            assert found == faults(rejected.line, rejected.loaded_at + AHEAD_US, torn=torn), rejected.text
+
+
+def test_workspaces(world: World) -> None:
+    """What `usage workspaces` says of each workspace follows from its events and members, one by one."""
+    directory, first_day = world.delivery.directory, world.now // DAY_US - 29
+    statuses = {(row["workspace_id"].lower(), row["user_id"]): row["status"] for row in directory.members}
+    expected = []
+    for name in sorted({*(name for name, _ in statuses), *(event.workspace_id for event in world.oracle.events)}):
+        events = [event for event in world.oracle.events if event.workspace_id == name]
+        times = sorted(event.timestamp for event in events)
+        recent = [event for event in events if first_day <= event.timestamp // DAY_US <= first_day + 29]
+        late = sorted(event.recorded_at - event.timestamp for event in recent)
+        found = [status for (workspace, _), status in statuses.items() if workspace == name]
+        expected.append(
+            {
+                "id": name,
+                "members": found.count("active"),
+                "removed_members": found.count("removed"),
+                "events": len(events),
+                "first_event": rfc3339(times[0]) if times else None,
+                "last_event": rfc3339(times[-1]) if times else None,
+                "silent_seconds": (world.now - times[-1]) / 1e6 if times else None,
+                "credits_30d": sum(event.credits for event in recent),
+                "lateness_p50_seconds": next((x / 1e6 for x in late if 2 * reached(late, x) >= len(late)), None),
+                "lateness_p99_seconds": next((x / 1e6 for x in late if 100 * reached(late, x) >= 99 * len(late)), None),
+            }
+        )
+    assert json.loads(msgspec.json.encode(listing.read(world.folder.settings, world.now))) == expected
+    assert {row["events"] > 0 for row in expected} == {True, False}
+    silences = {row["id"]: row["silent_seconds"] for row in expected if row["events"]}
+    for span in (0, 3600, 86_400, 86_400 * 60, *silences.values()):
+        silent = listing.read(world.folder.settings, world.now, round(span * 1e6))
+        assert [info.id for info in silent] == [name for name, silence in silences.items() if silence > span]
+
+
+def reached(values: list[int], value: int) -> int:
+    """Return how many values are at most a value."""
+    return sum(other <= value for other in values)
 
 
 def test_summary(world: World) -> None:

@@ -173,10 +173,20 @@ def test_sample_and_quarantine(folder: DataFolder, tmp_path: Path) -> None:
     agrees(summary, section("quarantine --json"))
     line = summary["files"][0]
     place = f"{line['source_file']}:{line['first_line']}"
-    agrees(asked(folder, "quarantine", "--show", place), section("quarantine --json", 1))
+    table = section("quarantine --json", 1)
+    agrees(asked(folder, "quarantine", "--show", place), table)
     listed = invoke(["quarantine", "--list", "--json", *options(folder)])
     for text in listed.stdout.splitlines():
-        agrees(json.loads(text), section("quarantine --json", 1))
+        agrees(json.loads(text), table, {path for path in table if path.startswith("faults")})
+
+
+def test_workspaces(folder: DataFolder) -> None:
+    """Each workspace has the fields of the table; those that are silent are listed alike."""
+    for arguments, code in ((), 0), (("--silent", "1s"), 1):
+        found = asked(folder, "workspaces", *arguments, code=code)
+        assert found
+        for workspace in found:
+            agrees(workspace, section("workspaces --json"))
 
 
 def test_try(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.project import ROOT
 ROOMS: Final = {
     "pipeline": (
         *("contract", "terminal", "grouping", "startup", "streams"),
-        *("storage", "validation", "keys", "quarantine"),
+        *("storage", "validation", "keys", "quarantine", "workspaces"),
         *("load", "erasure", "run", "status", "check"),
         *("tz_diff", "sample", "analysis", "mapping", "commands"),
     ),

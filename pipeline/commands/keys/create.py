@@ -4,16 +4,17 @@ from typing import Any
 
 from pipeline.commands.as_json import show_json
 from pipeline.commands.keys import reporting_failures
-from pipeline.commands.options import add_data_dir, add_json, refuse, settings
+from pipeline.commands.options import add_data_dir, add_json, settings, workspace_ids
 from pipeline.commands.parser import Parser, whole_number
-from pipeline.contract import formats
 from pipeline.streams import note, show
 
 
 def options(parser: Parser) -> None:
     """Add the options of `usage keys create`."""
-    parser.add_argument("--workspace", required=True, metavar="UUID", help="The workspace that the key reads.")
-    parser.add_argument("--user", required=True, metavar="UUID", help="The active member who owns the key.")
+    parser.add_argument(
+        "--workspace", metavar="UUID", help="The workspace that the key reads (default: the only one of the user)."
+    )
+    parser.add_argument("--user", required=True, metavar="NAME|UUID", help="The active member who owns the key.")
     parser.add_argument(
         "--scope",
         dest="scopes",
@@ -30,7 +31,13 @@ def options(parser: Parser) -> None:
 
 
 def command(
-    *, workspace: str, user: str, scopes: list[str], rate_limit_per_min: int | None, as_json: bool, data_dir: str | None
+    *,
+    workspace: str | None,
+    user: str,
+    scopes: list[str],
+    rate_limit_per_min: int | None,
+    as_json: bool,
+    data_dir: str | None,
 ) -> None:
     """Create a key and print it; it cannot be shown again.
 
@@ -44,9 +51,9 @@ def command(
 
     key_id = f"key_{ulid_now()}"
     with reporting_failures(), open_directory(settings(data_dir=data_dir)) as directory:
+        owner = key_files.find_owner(directory, user, workspace_ids([workspace])[0] if workspace else None)
         granted: dict[str, Any] = {
-            "workspace_id": _uuid(workspace, "--workspace"),
-            "user_id": _uuid(user, "--user"),
+            **owner._asdict(),
             "scopes": sorted(set(scopes or [READ_SCOPE])),
             "rate_limit_per_min": rate_limit_per_min,
         }
@@ -56,10 +63,3 @@ def command(
         return
     note(f"id {key_id}")
     show(secret)
-
-
-def _uuid(text: str, option: str) -> str:
-    try:
-        return formats.uuid(text)
-    except formats.FormatError:
-        refuse(f"{option} must be a UUID, not {text!r}")

@@ -5,17 +5,17 @@ commit meanwhile: what they replace stays for a grace. A check that takes longer
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from pipeline.contract.layout import LayoutError
 from pipeline.contract.object_client import Client
 from pipeline.contract.object_errors import AccessError
-from pipeline.contract.object_names import ROOT, object_key
+from pipeline.contract.object_names import ROOT
 from pipeline.storage.digests import Digest
 from pipeline.storage.objects.scratch import Scratch, scratch
-from pipeline.storage.objects.snapshot import Snapshot, at_once
+from pipeline.storage.objects.snapshot import Snapshot
 from pipeline.storage.objects.state import ObjectState
 from pipeline.storage.objects.store import ObjectStore
 from pipeline.storage.objects.sweep import ORPHANS, orphans, store_time
@@ -60,7 +60,7 @@ class ObjectCheck:
     """
 
     def __init__(self, snapshot: Snapshot, local: Scratch, damage: Iterable[LayoutError]) -> None:
-        self._snapshot, self._local = snapshot, local
+        self._snapshot = snapshot
         self.store = ObjectStore(snapshot, local)
         self.damage = [DamagedError(error.key, error.cause) for error in damage]
 
@@ -68,22 +68,6 @@ class ObjectCheck:
     def state(self) -> Iterator[CheckedObjectState]:
         """Open the state."""
         yield CheckedObjectState(self._snapshot)
-
-    @contextmanager
-    def copies(self, uris: Iterable[str]) -> Iterator[None]:
-        """Fetch some files, several at a time, and remove the copies at the end: all of them may need too much room."""
-        wanted = {uri: object_key(uri, file.name) for uri in uris if (file := self._snapshot.file(uri))}
-
-        def fetch(uri: str) -> None:
-            with suppress(DamagedError):
-                self.store.local(uri)
-
-        try:
-            at_once(fetch, wanted)
-            yield
-        finally:
-            for key in wanted.values():
-                self._local.path(key).unlink(missing_ok=True)
 
     def is_current(self, uri: str) -> bool:
         """Return whether the current root still names the same object for a file."""

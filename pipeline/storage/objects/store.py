@@ -7,7 +7,7 @@ put under names of their own as soon as the piece of work that made them is done
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,7 +22,7 @@ from pipeline.storage import digests
 from pipeline.storage.digests import EMPTY, Digest
 from pipeline.storage.objects import handover
 from pipeline.storage.objects.scratch import Scratch, scratch
-from pipeline.storage.objects.snapshot import Snapshot
+from pipeline.storage.objects.snapshot import Snapshot, at_once
 from pipeline.storage.store import TABLES, DamagedError, Operation, decoded
 from pipeline.storage.tombstones import TOMBSTONES, Tombstones
 
@@ -114,6 +114,22 @@ class ObjectStore:
             return self._scratch.fetch(object_key(uri, file.name), file)
         except LayoutError as error:
             raise DamagedError(uri, error.cause) from None
+
+    @contextmanager
+    def copies(self, uris: Iterable[str]) -> Iterator[None]:
+        """Fetch some files, several at a time, and remove the copies at the end: all of them may need too much room."""
+        wanted = {uri: object_key(uri, file.name) for uri in uris if (file := self.snapshot.file(uri))}
+
+        def fetch(uri: str) -> None:
+            with suppress(DamagedError):
+                self.local(uri)
+
+        try:
+            at_once(fetch, wanted)
+            yield
+        finally:
+            for key in wanted.values():
+                self._scratch.path(key).unlink(missing_ok=True)
 
     def names(self, folder: str) -> list[str]:
         """Return the published files below a folder, sorted.
