@@ -6,6 +6,7 @@ no network and no extension. Beside DuckDB's functions there is `uuid5(namespace
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from pipeline.mapping.nearest import nearest
 from pipeline.validation.records import Record
 
 _BATCH_ROWS: Final = 10_000
-_UUID5: Final = (Path(__file__).parent / "uuid5.sql").read_text("utf-8")
+_SQL: Final = files("pipeline").joinpath("mapping", "sql")
+_MACROS: Final = ("uuid5",)
 FIELDS: Final = tuple(field.encode_name for field in msgspec.structs.fields(Record))
 _REQUIRED: Final = tuple(field.encode_name for field in msgspec.structs.fields(Record) if field.required)
 
@@ -58,7 +60,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> No
     connection.execute("set timezone = 'UTC'")
     connection.execute("set enable_progress_bar = false")
     connection.execute("set python_enable_replacements = false")
-    connection.execute(_UUID5)
+    for name in _MACROS:
+        connection.execute(_SQL.joinpath(f"{name}.sql").read_text("utf-8"))
     create_input(connection, paths)
     connection.execute("set allowed_paths = ?", [[str(path) for path in paths]])
     connection.execute("set enable_external_access = false")

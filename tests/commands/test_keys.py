@@ -75,9 +75,20 @@ def test_a_missing_directory_has_no_members(tmp_path: Path) -> None:
 
 def test_a_malformed_uuid_is_refused(data_dir: Path) -> None:
     """A malformed UUID is refused, and the message names the option."""
-    result = create(data_dir, "ada")
+    result = usage(data_dir, "create", "--workspace", WORKSPACE[:-1], "--user", MEMBER)
     assert result.exit_code == 2
-    assert "--user" in result.stderr
+    assert "--workspace" in result.stderr
+
+
+def test_a_member_is_named(data_dir: Path) -> None:
+    """A name will do where one member has it, and no workspace where the member has one; nobody else gets a key."""
+    result = usage(data_dir, "create", "--user", "Ada")
+    assert result.exit_code == 0
+    (key,) = read_rows(local_file(data_dir), ApiKey)
+    assert (key.workspace_id, key.user_id) == (WORKSPACE, MEMBER)
+    for name in ("Bob", "Eve", ""):
+        result = usage(data_dir, "create", "--user", name)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
 
 
 BROKEN_MEMBERS = {

@@ -76,7 +76,7 @@ def test_values(tmp_path: Path) -> None:
 @given(st.uuids(), st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_uuid5(namespace: uuid.UUID, name: str) -> None:
     """`uuid5` is the name-based UUID of RFC 9562, for every row."""
-    macro = (ROOT / "pipeline/mapping/uuid5.sql").read_text("utf-8")
+    macro = (ROOT / "pipeline/mapping/sql/uuid5.sql").read_text("utf-8")
     with duckdb.connect() as connection:
         connection.execute(macro)
         found = connection.execute(

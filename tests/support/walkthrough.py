@@ -70,7 +70,7 @@ def carry_out(found: list[Step], folder: Path) -> list[str]:
         "PYTHONPATH": str(ROOT),
         "HOME": str(home),
         "USAGE_PORT": port,
-        "COLUMNS": "120",
+        "COLUMNS": "160",
         "NO_PROXY": "*",
     }
     mark = "@@ next block @@"
