@@ -3,7 +3,10 @@
 Reads `published.json`, `runs/`, the ledger, `raw/` and `directory/`; writes nothing and creates no file.
 """
 
+import os
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +17,8 @@ from pipeline.contract.settings import Settings
 from pipeline.contract.tables import Published
 from pipeline.load import discovery
 from pipeline.load.discovery import Waiting
-from pipeline.load.listing import Ignored, RawFolderError
+from pipeline.load.listing import Ignored, Listing, RawFolderError
+from pipeline.load.raw_names import FORM, is_odd
 from pipeline.load.raw_source import open_raw
 from pipeline.load.results import FileError, RunReport
 from pipeline.load.unread import UnreadFiles
@@ -46,7 +50,16 @@ class Status(msgspec.Struct, frozen=True):
     runs: list[RunReport]  # the last ones, newest first
     settings: dict[str, Any]  # by environment variable
     validation: Validation
-    problems: list[str]  # which of these could not be read, and why; also exports of the directory without rows
+    problems: list[str]  # what could not be read, or keeps data out, and what to do about it; a line each
+
+
+def first_step(status: Status) -> str | None:
+    """Return what to do where nothing is published yet; None where something is."""
+    if status.published is not None:
+        return None
+    if status.waiting is not None and status.waiting.files:
+        return "nothing is published yet: run `usage run`"
+    return "nothing is published yet: put logs into raw/ and run `usage run`"
 
 
 class _Raw(msgspec.Struct):
@@ -72,7 +85,9 @@ def read(settings: Settings, now: int, runs: int) -> Status:
         raw = _raw(settings, problems)
         last_runs = _last_runs(store, runs, problems)
     with open_directory(settings) as folder:
-        problems += directory.problems(folder, settings.directory_address)
+        # A directory is for readers, and there is nothing to read before the first run.
+        expected = published is not None or bool(last_runs)
+        problems += directory.problems(folder, settings.directory_address, expected=expected)
     return Status(
         published=published,
         age_seconds=_age(published, now),
@@ -107,9 +122,10 @@ def _raw(settings: Settings, problems: list[str]) -> _Raw:
     try:
         listing = open_raw(settings).listed()
         found.ignored = listing.ignored
+        problems += _misnamed(listing, settings)
         entries, stored = read_ledger(settings)
     except RawFolderError as error:
-        problems.append(f"{error}; a run would read nothing and exit 2")
+        problems.append(_no_raw(error, settings))
     except (sqlite3.Error, *_UNDECODABLE) as error:
         problems.append(f"state.sqlite cannot be read now: {error}")
     else:
@@ -117,6 +133,26 @@ def _raw(settings: Settings, problems: list[str]) -> _Raw:
         found.waiting = Waiting.of(discovery.changed(listing, entries, unread.files))
         found.unread, found.accepted = unread.waiting(), unread.accepted()
     return found
+
+
+def _no_raw(error: RawFolderError, settings: Settings) -> str:
+    """Return what to do where `raw/` cannot be listed."""
+    if isinstance(settings.data, Path) and not os.path.exists(settings.data):  # noqa: PTH110 - never raises
+        return f"{settings.data} does not exist: create it with a folder raw/ for the logs, or name another --data-dir"
+    return f"{error}; a run would read nothing and exit 2: create or mount it, or name another --data-dir"
+
+
+def _misnamed(listing: Listing, settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with the names of raw files: none that is read, or such that a person cannot see."""
+    if listing.ignored.count and not listing.names():
+        raw = settings.raw if isinstance(settings.raw, Path) else settings.raw.url
+        yield f"{raw} has no file that a run reads, but {listing.ignored.described}; {FORM}"
+    odd = [name for name in listing.names() if is_odd(name)]
+    if odd:
+        yield (
+            f"{len(odd):,} raw files have names that are not UTF-8 or have invisible characters, such as {min(odd)}:"
+            " they are read; name them to commands as they are shown here, and new ones more plainly"
+        )
 
 
 def _last_runs(store: Store, wanted: int, problems: list[str]) -> list[RunReport]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from pipeline.commands.run_metrics import RunMetrics
     from pipeline.contract.settings import Settings
-    from pipeline.load.listing import Ignored
     from pipeline.load.results import FileError, RunReport
 
 WHAT_TO_DO: Final = (
@@ -127,6 +126,9 @@ def reporting_failures(*paths: Path) -> Iterator[None]:
 
 
 def _print_report(report: "RunReport", *, as_json: bool) -> None:
+    from pipeline.contract.text import printable
+    from pipeline.load.results import hints
+
     if as_json:
         show_json_line(report)
     else:
@@ -140,23 +142,13 @@ def _print_report(report: "RunReport", *, as_json: bool) -> None:
     for reason, lines in report.reasons.items():
         note(f"  rejected {lines:,} {reason}")
     if report.ignored.count:
-        note(f"  ignored {described(report.ignored)}")
+        note(f"  ignored {printable(report.ignored.described)}")
     for warning in report.warnings:
         note(f"warning: {warning}")
+    for hint in hints(report):
+        note(printable(hint))
     if report.errors:
         print_unread(report.errors, report.unread)
-
-
-def described(ignored: "Ignored") -> str:
-    """Return how many files are ignored and their most frequent suffixes, such as `3 files of other names: 3 csv`."""
-    from pipeline.contract.text import printable
-
-    if not ignored.count:
-        return "no files"
-    suffixes = ", ".join(
-        f"{count:,} {printable(suffix) or 'without suffix'}" for suffix, count in ignored.suffixes.items()
-    )
-    return f"{ignored.count:,} files of other names: {suffixes}"
 
 
 def print_unread(errors: "Sequence[FileError]", count: int) -> None:

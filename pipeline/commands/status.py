@@ -89,12 +89,12 @@ def _check_age(status: "Status", limit: int, wanted: str | None) -> None:
 
 
 def _show(status: "Status") -> None:
-    from pipeline.commands.outcome import described
     from pipeline.contract.text import printable
+    from pipeline.status import first_step
 
     published = status.published
     if published is None:
-        show("nothing is published yet: put logs into raw/ and run `usage run`")
+        show(first_step(status) or "")
     else:
         commit = f"sequence {published.sequence:,}, run {published.run}, tzdata {published.zone_data}"
         show(f"published: {_shown_age(status)}; {commit}")
@@ -104,7 +104,7 @@ def _show(status: "Status") -> None:
         show(f"waiting: {status.waiting.files:,} raw files, about {status.waiting.bytes:,} bytes")
     for line in _unread(status):
         show(line)
-    show(f"ignored: {'unknown' if status.ignored is None else described(status.ignored)}")
+    show(f"ignored: {'unknown' if status.ignored is None else printable(status.ignored.described)}")
     reason = status.validation.reason
     how = "compiled" if reason is None else f"not compiled, hence slower: {printable(reason)}"
     show(f"validation: {how}")

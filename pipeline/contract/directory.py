@@ -174,21 +174,31 @@ def no_rows(path: Path, more: str = "") -> DirectoryError:
     return DirectoryError(path, f" {what}{more}")
 
 
-def problems(directory: Path, folder: str = "") -> list[str]:
+def problems(directory: Path, folder: str = "", *, expected: bool = True) -> list[str]:
     """Return what is wrong with the files of a directory: broken files, and exports without rows, in a line each.
 
     Args:
         directory: the folder of the files.
         folder: the address of the folder that the files are copies of; empty if they are none.
+        expected: whether it is a problem if none of the files is there.
     """
+    try:
+        names = {path.name for path in directory.iterdir()}
+    except FileNotFoundError:
+        names = set()
+    except OSError:
+        names = set(FILES)  # each of which will say why it cannot be read
+    if names.isdisjoint(FILES):
+        fault = f" has neither {MEMBERS} nor {ACCOUNTS} nor {PRODUCT_KEYS}, which the product exports"
+        return [f"{DirectoryError(folder or directory, fault)}; without them nobody may read"] if expected else []
     found: list[tuple[DirectoryError, str]] = []
     for name, kind in FILES.items():
         path = directory / name
         try:
             rows = read_rows(path, kind)
         except DirectoryError as error:
-            found.append((error, "; the service refuses the file"))
+            found.append((error, "; the service refuses the file until it is mended"))
             continue
         if not rows and name in EXPORTS:
-            found.append((no_rows(path), "; a running service keeps the rows that it has read before"))
+            found.append((no_rows(path), "; export it again: a running service keeps the rows that it has read before"))
     return [f"{error.of(folder)}{more}" for error, more in found]

@@ -60,6 +60,14 @@ class Ignored(msgspec.Struct, frozen=True):
     count: int = 0
     suffixes: dict[str, int] = {}
 
+    @property
+    def described(self) -> str:
+        """Return how many files there are and their most frequent suffixes: `3 files of other names: 2 csv, 1 txt`."""
+        if not self.count:
+            return "no files"
+        suffixes = (f"{count:,} {suffix or 'without suffix'}" for suffix, count in self.suffixes.items())
+        return f"{self.count:,} files of other names: {', '.join(suffixes)}"
+
 
 class Listing(msgspec.Struct, frozen=True):
     """What there is to read."""

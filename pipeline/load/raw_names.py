@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 SHOWN: Final = "*.jsonl or *.ndjson, plain, .gz or .zst"
+FORM: Final = f"logs are JSON Lines, in files named {SHOWN}"
 
 _RAW: Final = re.compile(rb"\.(?:jsonl|ndjson)(?:\.(gz|zst))?\Z", re.IGNORECASE)
 _ESCAPED: Final = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
@@ -34,6 +35,14 @@ def is_unfinished(name: bytes) -> bool:
 def suffix(name: bytes) -> str:
     """Return what follows the last dot of a name; an empty text if it has no dot."""
     return escape(name.rpartition(b".")[2]) if b"." in name else ""
+
+
+def is_odd(name: str) -> bool:
+    """Return whether a person cannot see in a name, as `source_name` writes it, what it is on disk."""
+    try:
+        return not unescape(name).decode().isprintable()
+    except UnicodeDecodeError:
+        return True
 
 
 def source_name(raw: bytes, path: bytes) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from pipeline.contract.tables import Month
 from pipeline.load.discovery import Part
 from pipeline.load.listing import Ignored
+from pipeline.load.raw_names import FORM
 from pipeline.storage.state import Counts, Entry
 from pipeline.storage.store import Operation
 from pipeline.validation.records import Reason
@@ -141,6 +142,18 @@ class RunReport(msgspec.Struct, kw_only=True):
     unread: int = 0  # files that could not be read to their end, now or earlier, and are not accepted
     ignored: Ignored = Ignored()
     warnings: list[str] = []
+
+
+def hints(report: RunReport) -> list[str]:
+    """Return what to do next after a run that loaded nothing although there was something; a line each."""
+    if report.rejected == report.lines - report.blank > 0:
+        return [
+            "every line was rejected: `usage quarantine` has the reasons, `--show FILE:LINE` all faults of a line",
+            "docs/log-format.md describes the format; deliver corrected lines in a new file",
+        ]
+    if report.sequence == 1 and not report.files and report.ignored.count:
+        return [f"nothing was read, since raw/ has only {report.ignored.described}; {FORM}"]
+    return []
 
 
 def joined(reports: Sequence[RunReport]) -> RunReport:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from pipeline import keys
-from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, sha256_hex
+from pipeline.contract.directory import LOCAL_KEYS, MEMBERS, PRODUCT_KEYS, ApiKey, read_rows, sha256_hex
 from tests.support.key_commands import MEMBER, REMOVED, STRANGER, WORKSPACE, create, local_file, usage
 from tests.support.permissions import permissions_obeyed
 

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.contract.directory import EXPORTS, FILES, Account, ApiKey, DirectoryError, Member, problems, read_rows
+from pipeline.contract.directory import (
+    EXPORTS,
+    FILES,
+    LOCAL_KEYS,
+    Account,
+    ApiKey,
+    DirectoryError,
+    Member,
+    problems,
+    read_rows,
+)
 from pipeline.contract.files import NotAFileError
 
 WORKSPACE, USER = "a0000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000a"
@@ -127,9 +137,20 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_problems(tmp_path: Path) -> None:
-    """Problems are files that are broken, and exports that are missing or have no rows; local keys may be missing."""
+    """Problems are files that are broken, and exports that are missing or have no rows; local keys may be missing.
+
+    A directory without any file is one problem, where one is expected.
+    """
+    for folder in (tmp_path / "nowhere", tmp_path):
+        (text,) = problems(folder)
+        assert text.startswith(f"{folder} has neither members.jsonl nor ")
+        assert problems(folder, expected=False) == []
+    assert problems(tmp_path, "s3://b/directory")[0].startswith("s3://b/directory has neither ")
+    (tmp_path / "file").touch()
+    assert len(problems(tmp_path / "file", expected=False)) == len(FILES)
+    (tmp_path / LOCAL_KEYS).touch()
     assert [Path(text.split(" ")[0]).name for text in problems(tmp_path)] == list(EXPORTS)
-    assert all(" is missing; " in text for text in problems(tmp_path))
+    assert all(" is missing; " in text for text in problems(tmp_path, expected=False))
     for name in EXPORTS:
         (tmp_path / name).write_text("\n")
     assert all(" has no rows; " in text for text in problems(tmp_path))
