@@ -149,7 +149,7 @@ def hints(report: RunReport) -> list[str]:
     if report.rejected == report.lines - report.blank > 0:
         return [
             "every line was rejected: `usage quarantine` has the reasons, `--show FILE:LINE` all faults of a line",
-            "docs/log-format.md describes the format; deliver corrected lines in a new file",
+            "`usage try FILE` shows the keys of a raw file and a good line; deliver corrected lines in a new file",
         ]
     if report.sequence == 1 and not report.files and report.ignored.count:
         return [f"nothing was read, since raw/ has only {report.ignored.described}; {FORM}"]

@@ -21,6 +21,6 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(shared / "release.lock"):
         if not folder.exists():
             building = folder.with_name("building")
-            subprocess.run([sys.executable, ROOT / "release.py", building], check=True, capture_output=True)
+            subprocess.run([sys.executable, ROOT / "release.py", building], check=True)
             building.rename(folder)
     return folder

@@ -141,6 +141,7 @@ def test_commands_that_are_not_run() -> None:
     assert {*stop[2:]} == {Path(path).name for path in copied}
     for words in commands("In a container"):
         assert (ROOT / words[words.index("--file") + 1]).is_file()
+    assert "workspace-usage[dask,s3]" in (ROOT / "deploy/Dockerfile").read_text("utf-8")
 
     pipx, uv = commands("As a tool of one user")
     (install,) = [
