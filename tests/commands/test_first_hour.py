@@ -106,7 +106,7 @@ def test_status(
 @pytest.mark.parametrize(
     ("files", "begins"),
     [
-        ({"a.jsonl": b"{}\n\n[]\n"}, ["every line was rejected: `usage quarantine`", "docs/log-format.md describes"]),
+        ({"a.jsonl": b"{}\n\n[]\n"}, ["every line was rejected: `usage quarantine`", "`usage try FILE` shows"]),
         ({"a.json": b"{}"}, [f"nothing was read, since raw/ has only 1 files of other names: 1 json; {NAMED}"]),
         ({"a.jsonl": b"{}\n", "b.jsonl": [record()], "c.csv": b""}, []),
         ({"a.jsonl": b"\n"}, []),
