@@ -59,6 +59,7 @@ class Machine:
         # The upgrade is to the wheel without the library, so that both kinds are installed and run.
         text = text.replace(f"{NEXT}-py3-none-{NAMED}", f"{NEXT}-py3-none-any").replace(NAMED, str(OWN))
         program, *arguments = shlex.split(text)
+        assert all(word.startswith(str(self.folder)) for word in arguments if word.startswith("/")), words
         if Path(program).name == "pip":
             program, *arguments = sys.executable, "-m", "pip", "--python", f"{self.environment}/bin/python", *arguments
         elif program == "python3":
