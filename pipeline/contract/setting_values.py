@@ -1,4 +1,4 @@
-"""How the text of a setting becomes its value. Pure functions; what is wrong with a text is said by its `ValueError`."""
+"""How the text of a setting becomes its value. Pure functions, whose errors say what the text must be."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +13,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _SIZE: Final = re.compile(r"([0-9]{1,18})(|[KMGT]i?)B?").fullmatch
 _POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+_PREFIX_RULE: Final = "a path such as /analytics, of letters, digits and . _ ~ -, without a slash at its end"
 
 
 class Size(int):
@@ -66,8 +67,7 @@ _KINDS: Final[Mapping[Any, tuple[Callable[[str], Any], str]]] = {
     Path | None: (_path, "a path"),
     PathPrefix: (
         path_prefix,
-        "a path such as /analytics: no slash at its end, only letters, digits and . _ ~ -, and none of "
-        f"{', '.join(f'/{name}' for name in sorted(OWN))} at its beginning",
+        f"{_PREFIX_RULE}, not below {', '.join(f'/{name}' for name in sorted(OWN))}",
     ),
     tuple[str, ...]: (extra_actions, "names of a-z, 0-9 and _, with commas between them"),
     tuple[Origin, ...]: (origins, "origins such as https://app.example.com, with commas between them"),

@@ -13,11 +13,11 @@ from service.http.exchange import Exchange, Reply
 
 _API: Final = "/api/"
 _ORIGIN: Final = (b"vary", b"Origin")
-_EXPOSED: Final = (
-    b"access-control-expose-headers",
-    b"ETag, Link, Retry-After, X-Request-Id, X-Data-As-Of, X-RateLimit-Limit, X-RateLimit-Remaining, "
-    b"X-RateLimit-Reset, RateLimit, RateLimit-Policy",
+_READABLE: Final = (
+    *("ETag", "Link", "Retry-After", "X-Request-Id", "X-Data-As-Of"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit", "RateLimit-Policy"),
 )
+_EXPOSED: Final = (b"access-control-expose-headers", ", ".join(_READABLE).encode())
 _METHODS: Final = frozenset({b"GET", b"HEAD"})
 _ALLOWED: Final = (
     (b"access-control-allow-methods", b"GET, HEAD"),

@@ -109,7 +109,8 @@ def page(actions: tuple[str, ...] = ACTIONS, prefix: str = "") -> str:
         table = f"<table><tr><th>name<th>in<th>values<th>meaning</tr>{rows}</table>" if rows else ""
         statuses = ", ".join(operation["responses"])
         sections.append(
-            f"<h2>GET {escape(prefix + path)}</h2><p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
+            f"<h2>GET {escape(prefix + path)}</h2>"
+            f"<p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
         )
     info = described["info"]
     return (

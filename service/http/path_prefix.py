@@ -1,7 +1,7 @@
 """The service below a path of another site: `/analytics/api/…` for `/api/…`.
 
-Both paths are answered. So it does not matter whether a proxy passes the prefix on or leaves it out, and probes that ask
-the service itself need not know it. Where an answer names a path of the service, it has the prefix.
+Both paths are answered. So it does not matter whether a proxy passes the prefix on or leaves it out, and probes that
+ask the service itself need not know it. Where an answer names a path of the service, it has the prefix.
 """
 
 from typing import Any, cast
