@@ -9,6 +9,7 @@ from litestar import Litestar
 from pipeline.contract.settings import Settings
 from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
+from service.http.cors import Cors
 from service.http.front import Front
 from service.http.handlers import DEPENDENCIES, ROUTE_HANDLERS, ServiceState, raise_to_front
 from service.http.rate_limit import RateLimiter, open_store
@@ -57,7 +58,9 @@ def create_app(
     app = Litestar(
         ROUTE_HANDLERS,
         dependencies=DEPENDENCIES,
-        state=ServiceState({"snapshots": snapshots, "metrics": metrics, "stopping": stopping}),
+        state=ServiceState(
+            {"snapshots": snapshots, "metrics": metrics, "stopping": stopping, "prefix": settings.path_prefix}
+        ),
         lifespan=[tokens],
         on_shutdown=[log.close, snapshots.close],
         exception_handlers={Exception: raise_to_front},
@@ -69,11 +72,13 @@ def create_app(
         directory=directory,
         tokens=tokens,
         snapshots=snapshots,
-        site=Site(page=settings.page, origins=settings.embed_origins),
+        site=Site(page=settings.page, origins=settings.embed_origins, prefix=settings.path_prefix),
         clock=clock,
         limiter=RateLimiter(open_store(settings.rate_limit_store)),
         metrics=metrics,
         log=log,
+        cors=Cors(settings.cors_origins) if settings.cors_origins else None,
+        prefix=settings.path_prefix,
         debug=settings.debug,
         stopping=stopping,
     )

@@ -125,6 +125,11 @@ class NotFoundError(ApiError):
     code = "NOT_FOUND"
     message = "There is no such path: `/schema` lists all that there are."
 
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__()
+        if prefix:
+            self.message = self.message.replace("`/", f"`{prefix}/")
+
 
 class UnknownUserError(NotFoundError):
     """Raised when `user_id` is not an active member of the caller's workspace."""

@@ -17,7 +17,7 @@ from service.auth.directory import DirectoryReader
 from service.auth.session_tokens import TokenVerifier
 from service.http.rate_limit import open_store
 from service.http.stopping import Stopping
-from service.serving.listener import open_listeners, url
+from service.serving.listener import address, open_listeners
 from service.serving.supervisor import Supervisor
 from service.serving.worker import Link, Worker
 from service.tables.opened import shared_folder
@@ -29,7 +29,7 @@ def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -
     """Serve until stopped by a signal.
 
     Args:
-        listeners: listen on the address of the settings, one for each worker.
+        listeners: listen where the settings say, one for each worker.
         settings: where the data are, and where everything else comes from.
         now: the instant of every request, to reproduce an answer; None for the real time. With a fixed
             instant, the minute of the rate limits never ends.
@@ -45,7 +45,8 @@ def serve(listeners: list[socket.socket], settings: Settings, now: int | None) -
         open_store(settings.rate_limit_store)
         memory = CounterMemory(len(listeners))
         load = partial(_load, settings, now, memory, shared)
-        announce = partial(_announce, url(settings.host, listeners[0]), page=settings.page)
+        page = f"{settings.path_prefix}{PAGE}" if settings.page and not settings.socket else ""
+        announce = partial(_announce, address(settings.host, listeners[0]), page)
         Supervisor(listeners, load, announce, memory.count_restart).run()
 
 
@@ -62,7 +63,7 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
         PortError: the address cannot be listened on.
     """
     listeners = open_listeners(host, port, workers)
-    announce = partial(_announce, url(host, listeners[0]), page=False)
+    announce = partial(_announce, address(host, listeners[0]))
 
     def loaded(place: int, link: Link) -> Worker:
         return Worker(load(), place, Stopping(), link, lambda: None)
@@ -70,10 +71,10 @@ def listen(host: str, port: int, workers: int, load: Callable[[], Callable[..., 
     Supervisor(listeners, loaded, announce, lambda _: None).run()
 
 
-def _announce(address: str, *, page: bool) -> None:
+def _announce(where: str, page: str = "") -> None:
     if page:
-        sys.stderr.write(f"usage page at {address}{PAGE}\n")
-    sys.stderr.write(f"listening on {address} (stop with Ctrl-C)\n")
+        sys.stderr.write(f"usage page at {where}{page}\n")
+    sys.stderr.write(f"listening on {where} (stop with Ctrl-C)\n")
     sys.stderr.flush()
 
 

@@ -4,15 +4,17 @@ Reads the variables `USAGE_*`, and those of AWS that name an endpoint; writes no
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from pipeline.contract.actions import extra_actions
+from pipeline.contract import setting_values
 from pipeline.contract.location import Location, LocationError, is_address, locate
-from pipeline.contract.origins import Origin, origins
+from pipeline.contract.origins import Origin
+from pipeline.contract.path_prefix import PathPrefix
+from pipeline.contract.setting_values import Size
 
 
 class SettingError(ValueError):
@@ -88,6 +90,14 @@ SETTINGS: Final = (
     ),
     Setting("host", "127.0.0.1", "address", "the address that the service listens on"),
     Setting("port", "8080", "port", "the port that the service listens on", most=MOST_PORTS),
+    Setting("socket", "", "path", "the Unix socket that the service listens on, instead of an address and a port"),
+    Setting("path_prefix", "", "path", "the path below which a proxy shows the service, e.g. /analytics"),
+    Setting(
+        "cors_origins",
+        "",
+        "comma-separated origins",
+        "applications whose pages may read the API in a browser, e.g. https://app.example.com",
+    ),
     Setting(
         "rate_limit_store", "memory://", "URI", "the store that counts the answers of API keys, e.g. redis://host:6379"
     ),
@@ -123,20 +133,8 @@ _PLACES: Final = 2  # the first settings say where the data are
 # They stay in the environment, and so out of whatever shows or hands over settings.
 RAW_CREDENTIALS: Final = ("USAGE_RAW_ACCESS_KEY_ID", "USAGE_RAW_SECRET_ACCESS_KEY", "USAGE_RAW_SESSION_TOKEN")
 _BOTH: Final = RAW_CREDENTIALS[:2]
-_DIGITS: Final = re.compile(r"[0-9]{1,9}").fullmatch
-_SIZE: Final = re.compile(r"([0-9]{1,18})(|[KMGT]i?)B?").fullmatch
-_POWERS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-_LISTS: Final[dict[Any, tuple[Callable[[str], Any], str]]] = {
-    tuple[str, ...]: (extra_actions, "names of a-z, 0-9 and _"),
-    tuple[Origin, ...]: (origins, "origins such as https://app.example.com"),
-}
 # The parts of a URI that may hold a password: before the host, and the options.
 _SECRETS: Final = re.compile(r"(?<=://)[^/]*(?=@)|(?<=\?).*")
-
-
-class Size(int):
-    """A number of bytes, given as in `10GB`, `512MiB` or `1048576`."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +150,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     host: str
     port: int
+    socket: Path | None
+    path_prefix: PathPrefix
+    cors_origins: tuple[Origin, ...]
     rate_limit_store: str
     page: bool
     embed_origins: tuple[Origin, ...]
@@ -206,9 +207,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             text = environ.get(setting.variable) or setting.default
             kind = cls.__annotations__[setting.name]
             try:
-                values[setting.name] = given if given is not None else _read(kind, setting, text)
+                if given is None:
+                    given = setting_values.read(kind, text, setting.least, setting.most)
             except ValueError as wanted:
                 raise SettingError(f"{setting.variable}={text!r} must be {wanted}") from None
+            values[setting.name] = given
         given = [overrides.get(setting.name) or environ.get(setting.variable) for setting in SETTINGS[:_PLACES]]
         data = _place(SETTINGS[0], given[0] or SETTINGS[0].default, environ, values["s3_endpoint"])
         raw = data / RAW
@@ -250,33 +253,3 @@ def _place(setting: Setting, given: Path | str, environ: Mapping[str, str], endp
         return locate(given, environ, endpoint)
     except LocationError as error:
         raise SettingError(f"{setting.variable}={given!r}: {error}") from None
-
-
-def _read(kind: Any, setting: Setting, text: str) -> Any:
-    """Return the value that a text stands for.
-
-    Raises:
-        ValueError: it stands for none; the message says what it must be.
-    """
-    if kind is bool:
-        if text.lower() not in _BOOLEANS:
-            raise ValueError("true or false")
-        return _BOOLEANS[text.lower()]
-    if kind is int:
-        if not (_DIGITS(text) and setting.least <= int(text) <= setting.most):
-            raise ValueError(f"a whole number from {setting.least} to {setting.most}")
-        return int(text)
-    if kind is Size:
-        if not (found := _SIZE(text)):
-            raise ValueError("a size such as 10GB, 512MiB or 1048576")
-        unit = found[2]
-        return Size(int(found[1]) * (1024 if unit.endswith("i") else 1000) ** _POWERS[unit.rstrip("i")])
-    if kind is str:
-        return text
-    if kind == Path | None:
-        return Path(text) if text else None
-    read, elements = _LISTS[kind]
-    try:
-        return read(text)
-    except ValueError:
-        raise ValueError(f"{elements}, with commas between them") from None

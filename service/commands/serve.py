@@ -2,12 +2,20 @@
 
 import os
 import sys
-from socket import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.commands.options import add_data_dir, add_now, instant, settings
+from pipeline.commands.options import add_data_dir, add_now, instant, refuse, settings
 from pipeline.commands.parser import Parser, whole_number
 from pipeline.contract.settings import MOST_PORTS, MOST_WORKERS
 from pipeline.streams import note
+
+if TYPE_CHECKING:
+    import socket as sockets
+
+    from pipeline.contract.settings import Settings
 
 
 def options(parser: Parser) -> None:
@@ -18,6 +26,9 @@ def options(parser: Parser) -> None:
         type=whole_number(0, MOST_PORTS),
         metavar="PORT",
         help="Port to listen on, 0 for a free one (default: USAGE_PORT).",
+    )
+    parser.add_argument(
+        "--socket", type=Path, metavar="PATH", help="Unix socket to listen on instead (default: USAGE_SOCKET)."
     )
     parser.add_argument(
         "--workers",
@@ -37,26 +48,48 @@ def options(parser: Parser) -> None:
 
 
 def command(
-    *, host: str | None, port: int | None, workers: int, debug: bool | None, data_dir: str | None, now: str | None
+    *,
+    host: str | None,
+    port: int | None,
+    socket: Path | None,
+    workers: int,
+    debug: bool | None,
+    data_dir: str | None,
+    now: str | None,
 ) -> None:
     """Serve the usage API over HTTP until stopped."""
     from pipeline.contract.directory import DirectoryError
     from pipeline.contract.settings import SettingError
-    from service.serving.listener import PortError, open_listeners
+    from service.serving.listener import PortError
 
-    found = settings(data_dir=data_dir, host=host, port=port, debug=debug)
+    found = settings(data_dir=data_dir, host=host, port=port, socket=socket, debug=debug)
+    if found.socket and (host is not None or port is not None):
+        refuse("--host and --port do not go with a Unix socket (--socket, USAGE_SOCKET): leave out one or the other")
     moment = None if now is None else instant(now)
-    listeners: list[socket] = []
     try:
         # Before the imports, which take most of the start: whoever comes meanwhile waits instead of being refused.
-        listeners = open_listeners(found.host, found.port, workers)
-        from service.server import serve as serve_until_stopped
+        with _listening(found, workers) as listeners:
+            from service.server import serve as serve_until_stopped
 
-        serve_until_stopped(listeners, found, moment)
+            serve_until_stopped(listeners, found, moment)
         sys.stderr.flush()
         os._exit(0)  # the interpreter takes a while to end, and the next service waits for that
     except (PortError, DirectoryError, SettingError) as error:
         note(f"error: {error}")
+        raise SystemExit(1) from None
+
+
+@contextmanager
+def _listening(found: "Settings", workers: int) -> "Iterator[list[sockets.socket]]":
+    """Listen where the settings say, with a socket for each worker; at the end nothing of them is left."""
+    from service.serving.listener import open_listeners
+    from service.serving.unix_socket import open_unix, remove_unused
+
+    listeners = [open_unix(found.socket)] * workers if found.socket else open_listeners(found.host, found.port, workers)
+    try:
+        yield listeners
+    finally:
         for listener in listeners:
             listener.close()
-        raise SystemExit(1) from None
+        if found.socket:
+            remove_unused(found.socket)

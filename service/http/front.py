@@ -26,7 +26,8 @@ from service.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from service.http import static_files, subrequest
+from service.http import path_prefix, static_files, subrequest
+from service.http.cors import Cors
 from service.http.exchange import Exchange, Reply, log_line, server_timing
 from service.http.rate_limit import RateLimiter
 from service.http.read_path import ReadPath
@@ -65,6 +66,8 @@ class Front:
         limiter: counts the answers of limited API keys.
         metrics: count every request.
         log: gets one line per request.
+        cors: adds what lets pages of other origins read answers; None if there are none.
+        prefix: the path below which a proxy shows the service; may be empty.
         debug: whether answers carry `Server-Timing`.
         stopping: set when this worker is about to end.
     """
@@ -81,11 +84,13 @@ class Front:
         limiter: RateLimiter,
         metrics: Metrics,
         log: RequestLog,
+        cors: Cors | None,
+        prefix: str,
         debug: bool,
         stopping: Stopping,
     ) -> None:
         self._app = app
-        self._read_path = ReadPath(app, directory, tokens, snapshots, limiter)
+        self._read_path = ReadPath(app, directory, tokens, snapshots, limiter, prefix)
         self._snapshots = snapshots
         self._site = site
         self._kept: LruCache[Reply] = LruCache(_KEPT_BYTES)
@@ -93,6 +98,8 @@ class Front:
         self._limiter = limiter
         self._metrics = metrics
         self._log = log
+        self._cors = cors
+        self._prefix = prefix
         self._debug = debug
         self._stopping = stopping
 
@@ -105,10 +112,14 @@ class Front:
 
     async def _serve(self, scope: HTTPScope, send: Send) -> None:
         started = time.perf_counter_ns()
+        if self._prefix:
+            scope = path_prefix.without(scope, self._prefix)
         exchange = Exchange.begin(scope, self._clock())
         reply = await self._reply(exchange)
         if exchange.key_id is not None and exchange.limit is not None:
             reply = await self._settle(exchange, exchange.key_id, exchange.limit, reply)
+        if self._cors:
+            self._cors.extend(reply, exchange)
         reply.headers.append((b"x-request-id", exchange.request_id.encode()))
         if reply.status not in _WITHOUT_LENGTH:
             reply.headers.append((b"content-length", str(len(reply.body)).encode()))
@@ -143,7 +154,7 @@ class Front:
         if exchange.path not in _ROUTES:
             if exchange.path in self._site.paths:
                 return await static_files.answer(self._site, exchange)
-            raise NotFoundError
+            raise NotFoundError(self._prefix)
         exchange.route = exchange.path
         if exchange.method == "OPTIONS":
             return Reply(204, [(b"allow", ALLOWED_METHODS)], b"")

@@ -35,6 +35,7 @@ class ServiceState(State):
     snapshots: Snapshots
     metrics: Metrics
     stopping: Stopping
+    prefix: str
 
 
 # The only dependency: Litestar resolves a second one in a task group, which triples the time of a small answer.
@@ -106,13 +107,13 @@ def read_metrics(state: ServiceState) -> bytes:
 @get(SCHEMA, sync_to_thread=False)
 def schema(state: ServiceState) -> dict[str, Any]:
     """Return the OpenAPI document."""
-    return openapi.document(state.snapshots.actions())
+    return openapi.document(state.snapshots.actions(), state.prefix)
 
 
 @get(SCHEMA_PAGE, media_type=MediaType.HTML, sync_to_thread=False)
 def schema_page(state: ServiceState) -> str:
     """Return the OpenAPI document as a page."""
-    return openapi.page(state.snapshots.actions())
+    return openapi.page(state.snapshots.actions(), state.prefix)
 
 
 def raise_to_front(_: Request[Any, Any, State], error: Exception) -> NoReturn:

@@ -65,8 +65,8 @@ _OPEN: Final = {
 }
 
 
-def document(actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
-    """Return the OpenAPI document where the last run accepted these actions."""
+def document(actions: tuple[str, ...] = ACTIONS, prefix: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document where the last run accepted these actions, and clients see a prefix."""
     shapes = [ErrorBody, Meta, Pagination, *(endpoint.data for endpoint in ENDPOINTS)]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCE)
     by_shape = dict(zip(map(repr, shapes), schemas, strict=True))
@@ -77,7 +77,7 @@ def document(actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
             "version": version("workspace-usage"),
             "description": "What each workspace used, in which language, when, and who did what, on its own calendar.",
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": prefix or "/"}],
         "paths": {
             **{endpoint.path: {"get": _operation(endpoint, by_shape, actions)} for endpoint in ENDPOINTS},
             **{path: {"get": _open_operation(path, *about)} for path, about in _OPEN.items()},
@@ -95,9 +95,9 @@ def document(actions: tuple[str, ...] = ACTIONS) -> dict[str, Any]:
     }
 
 
-def page(actions: tuple[str, ...] = ACTIONS) -> str:
+def page(actions: tuple[str, ...] = ACTIONS, prefix: str = "") -> str:
     """Return the document as a readable page."""
-    described = document(actions)
+    described = document(actions, prefix)
     sections = []
     for path, item in described["paths"].items():
         operation = item["get"]
@@ -109,7 +109,8 @@ def page(actions: tuple[str, ...] = ACTIONS) -> str:
         table = f"<table><tr><th>name<th>in<th>values<th>meaning</tr>{rows}</table>" if rows else ""
         statuses = ", ".join(operation["responses"])
         sections.append(
-            f"<h2>GET {escape(path)}</h2><p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
+            f"<h2>GET {escape(prefix + path)}</h2>"
+            f"<p>{escape(operation['summary'])}.</p>{table}<p>Answers: {statuses}</p>"
         )
     info = described["info"]
     return (
@@ -118,7 +119,7 @@ def page(actions: tuple[str, ...] = ACTIONS) -> str:
         # Relative, because a proxy may serve everything below a path of its own.
         '<link rel="stylesheet" href="schema/schema.css"><link rel="icon" href="schema/icon.svg">'
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>"
-        f'<p>For programs: <a href="{SCHEMA.removeprefix("/")}">{SCHEMA}</a> (OpenAPI 3.1)</p>'
+        f'<p>For programs: <a href="{SCHEMA.removeprefix("/")}">{escape(prefix)}{SCHEMA}</a> (OpenAPI 3.1)</p>'
         f"{''.join(sections)}</html>"
     )
 

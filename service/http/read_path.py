@@ -32,7 +32,7 @@ _CACHING: Final = (
 
 
 class ReadPath:
-    """Answers the requests of the API over the tables of one data folder."""
+    """Answers the requests of the API over the tables of one data folder; links in answers begin with `prefix`."""
 
     def __init__(
         self,
@@ -41,12 +41,14 @@ class ReadPath:
         tokens: TokenVerifier,
         snapshots: Snapshots,
         limiter: RateLimiter,
+        prefix: str,
     ) -> None:
         self._app = app
         self._directory = directory
         self._tokens = tokens
         self._snapshots = snapshots
         self._limiter = limiter
+        self._prefix = prefix
         self._answers = AnswerCache()
         self._requests = RequestCache()
 
@@ -90,7 +92,8 @@ class ReadPath:
         if matches(tag, exchange.headers.get(b"if-none-match", ())):
             return Reply(304, headers, b"")
         meta = Meta(exchange.request_id, rfc3339(exchange.now), snapshot.as_of if snapshot else None)
-        fields, body = representations.write(form, meta, exchange.path, exchange.query_string, self._answers)
+        path = self._prefix + exchange.path
+        fields, body = representations.write(form, meta, path, exchange.query_string, self._answers)
         return Reply(200, [*fields, *headers], body)
 
     def _current(self) -> tuple[Snapshot | None, StoreError | None]:

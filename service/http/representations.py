@@ -65,7 +65,7 @@ def write(form: Form, meta: Meta, path: str, query_string: bytes, answers: Answe
     Args:
         form: what the client prefers.
         meta: of the request.
-        path: of the request, for links to other pages.
+        path: of the request as its client sees it, for links to other pages.
         query_string: as received, likewise.
         answers: keeps the parts of a body that are the same for every request.
     """

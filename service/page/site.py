@@ -29,10 +29,10 @@ _OF_SCHEMA: Final = ("schema.css", *_FOR_ALL)
 _INDEX: Final = "index.html"
 # Indentation, types and lines of comment: a fifth of the scripts, and of no use to a browser.
 _UNSENT: Final = re.compile(rb"(?m)^ +(?://.*$)?|^//.*$|/\*\*(?:[^*]|\*(?!/))*\*/ ?")
-_ORIGINS: Final = b"{embed_origins}"  # in the index, what `USAGE_EMBED_ORIGINS` takes the place of
+# In the index, what settings take the place of.
+_ORIGINS: Final = b"{embed_origins}"
+_PATH_PREFIX: Final = b"{path_prefix}"
 _REDIRECTED: Final = ("/", PAGE.rstrip("/"))
-# Relative, because a proxy may serve everything below a path of its own.
-_TARGET: Final = b"usage/"
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -66,9 +66,12 @@ class Site:
     Args:
         page: whether the Usage page is served; the files of the OpenAPI page always are.
         origins: of the applications that may show the page in a frame.
+        prefix: the path below which a proxy shows the service; may be empty.
     """
 
-    def __init__(self, *, page: bool, origins: Sequence[str]) -> None:
+    def __init__(self, *, page: bool, origins: Sequence[str], prefix: str = "") -> None:
+        # Without a prefix it is relative, because a proxy may serve everything below a path that nobody named here.
+        self._target = f"{prefix}{PAGE}".encode() if prefix else PAGE.removeprefix("/").encode()
         folder = files("service.page") / "static"
         self._files: dict[str, File] = {}
         self._zones: tuple[bytes, File] | None = None
@@ -83,6 +86,7 @@ class Site:
                     content = _UNSENT.sub(lambda found: b"\n" * found[0].count(b"\n"), content)  # lines keep numbers
                 if name == _INDEX:
                     content = content.replace(_ORIGINS, escape(" ".join(origins)).encode())
+                    content = content.replace(_PATH_PREFIX, escape(prefix).encode())
                 self._files[PAGE + ("" if name == _INDEX else name)] = _file(PAGE, name, content)
         self.paths: Final = frozenset(self._files) | ({ZONES, *_REDIRECTED} if page else set())
         self.headers: Final[Fields] = (
@@ -103,10 +107,9 @@ class Site:
             return None
         return self._zone_file(now) if path == ZONES else self._files[path]
 
-    @staticmethod
-    def target(query_string: bytes) -> bytes:
+    def target(self, query_string: bytes) -> bytes:
         """Return where a path that only leads to the page leads, with the query of the request."""
-        return _TARGET + b"?" + query_string if query_string and query_string.isascii() else _TARGET
+        return self._target + b"?" + query_string if query_string and query_string.isascii() else self._target
 
     def _zone_file(self, now: int) -> File:
         content = self._zone_list.at(now)

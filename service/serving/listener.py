@@ -88,8 +88,10 @@ def open_listener(host: str, port: int, *, shares: bool = False, listens: bool =
     return listener
 
 
-def url(host: str, listener: socket.socket) -> str:
-    """Return the URL of a socket that listens on `host`."""
+def address(host: str, listener: socket.socket) -> str:
+    """Return where a socket listens: a URL with `host`, or `unix:` and the path of a Unix socket."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"
 
@@ -98,8 +100,11 @@ def refuse_new(listener: socket.socket) -> None:
     """Let the kernel drop new connection attempts; connections that wait already can still be accepted.
 
     Closing the socket would break off connections that wait. Clients whose packets are dropped try again a second
-    later, when the next service listens.
+    later, when the next service listens; a Unix socket refuses them at once.
     """
+    if listener.family == socket.AF_UNIX:
+        listener.shutdown(socket.SHUT_RD)
+        return
     program = ctypes.create_string_buffer(_DROP, len(_DROP))
     with suppress(OSError):  # elsewhere than on Linux a connection may be broken off
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HxxxxxxP", 1, ctypes.addressof(program)))

@@ -32,11 +32,15 @@ class _Connection(msgspec.Struct):
 def shed(listener: socket.socket, most: int, young_ms: int = _YOUNG_MS) -> int:
     """Close some connections if a worker holds nearly as many as it may; return how many.
 
+    Who connects to a Unix socket was allowed to, and is no stranger: such connections are left alone.
+
     Args:
         listener: the connections that it accepted are looked at; each has its address and port.
         most: how many connections the worker may hold.
         young_ms: a connection that was opened or got an answer less long ago is kept.
     """
+    if listener.family not in _INTERNET:
+        return 0
     try:
         files = [int(path.name) for path in _FILES.iterdir()]
     except OSError:  # not Linux, or no file can be opened

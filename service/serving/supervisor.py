@@ -22,7 +22,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from service.serving.listener import BACKLOG, PortError, most_connections, open_listener
+from service.serving.listener import BACKLOG, PortError, address, most_connections, open_listener
 from service.serving.worker import Link
 
 # The longest wait for the complete headers of a request, and between two requests on one connection.
@@ -53,7 +53,7 @@ class Supervisor(MPServer):
     """The main process of a service.
 
     Args:
-        listeners: accept the connections, one for each worker.
+        listeners: accept the connections, one for each worker; a Unix socket is the same for all.
         load: returns the application, given the place of a worker and its link; called in each worker.
         announce: called once, as soon as the first worker serves.
         replaced: called with the place of each worker that died, before the next one starts.
@@ -69,8 +69,6 @@ class Supervisor(MPServer):
         multiprocessing.set_start_method("fork", force=True)  # workers inherit the link
         super().__init__(
             "usage",
-            address=listeners[0].getsockname()[0],
-            port=listeners[0].getsockname()[1],
             interface=Interfaces.ASGI,
             workers=len(listeners),
             websockets=False,
@@ -112,19 +110,25 @@ class Supervisor(MPServer):
             worker.interrupt_by_parent = True
         super().signal_handler_interrupt(number, *rest)  # type: ignore[no-untyped-call]
 
+    @property
+    def _bind_addr_fmt(self) -> str:
+        listener = self._link.listeners[0]  # for granian's log
+        return address(listener.getsockname()[0], listener).removeprefix("http://")
+
     def _init_shared_socket(self) -> None:
         self._ssp, self._sso = None, None  # each worker has its own socket
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any, *_: Any) -> Any:  # noqa: ARG002 - granian's loader knows no place
         def load() -> Callable[..., Any]:
             os.close(self._link.alive)
-            for place, listener in enumerate(self._link.listeners):
-                if place != idx:
+            for listener in self._link.listeners:
+                if listener is not self._link.listeners[idx]:
                     listener.close()
             return self._load(idx, self._link)
 
         backlog = (BACKLOG,) if sys.platform == "linux" else ()
-        self._shd = SocketHolder(self._link.listeners[idx].fileno(), False, *backlog)  # type: ignore[assignment, call-arg]
+        listener = self._link.listeners[idx]
+        self._shd = SocketHolder(listener.fileno(), listener.family == socket.AF_UNIX, *backlog)  # type: ignore[assignment, call-arg]
         return super()._spawn_worker(idx, target, load)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
@@ -150,7 +154,7 @@ class Supervisor(MPServer):
     def _leave_to_others(self, place: int) -> None:
         """Route no connections to a worker that cannot start; once it does start, granian listens on its socket."""
         listeners = self._link.listeners
-        if len(listeners) > 1:
+        if len(set(listeners)) > 1:
             host, port = listeners[place].getsockname()[:2]
             with suppress(PortError):
                 replaced, listeners[place] = listeners[place], open_listener(host, port, shares=True, listens=False)

@@ -10,7 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline.contract.settings import SETTINGS, Settings, Size
+from pipeline.contract.setting_values import Size
+from pipeline.contract.settings import SETTINGS, Settings
 from service.api.routes import OPEN_ROUTES
 from service.serving import supervisor
 from tests.support.command import parse

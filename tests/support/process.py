@@ -37,13 +37,14 @@ def start(
     now: str | None = "2026-11-24T12:00:00Z",
     **settings: str,
 ) -> tuple[Service, str]:
-    """Start `usage serve`; return the process and its URL once it listens.
+    """Start `usage serve`; return the process and its URL once it listens: on any port, or on USAGE_SOCKET.
 
     Without a `now`, its clock is the real one. Without a command, such as `USAGE`, the process is forked: it starts
     faster, and looks larger, because it has everything imported that any test needs.
     """
     clock = [] if now is None else ["--now", now]
-    arguments = ["serve", "--port", "0", "--data-dir", str(data_dir), *clock, *options]
+    port = [] if "USAGE_SOCKET" in settings else ["--port", "0"]
+    arguments = ["serve", *port, "--data-dir", str(data_dir), *clock, *options]
     process: Service
     if command is None:
         process = ForkedService(arguments, settings)
@@ -53,7 +54,7 @@ def start(
     seen = []
     for line in process.stderr:
         seen.append(line)
-        match = re.match(r"listening on (http://\S+)", line)
+        match = re.match(r"listening on (\S+)", line)
         if match:
             return process, match[1]
     raise AssertionError("".join(seen))

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.serving.listener import PortError, open_listener, open_listeners, refuse_new, url
+from service.serving.listener import PortError, address, open_listener, open_listeners, refuse_new
 from tests.support.process import ENVIRONMENT
 
 
@@ -17,7 +17,7 @@ def test_addresses(host: str) -> None:
     """Addresses of both families and names are listened on; the URL that is shown can be asked."""
     with open_listener(host, 0) as listener:
         port = listener.getsockname()[1]
-        assert url(host, listener) == f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        assert address(host, listener) == f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         socket.create_connection((host, port), timeout=5).close()
 
 
