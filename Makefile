@@ -6,7 +6,7 @@ DEMO := data/demo
 # As many tests at once as there are cores; at least two, because some of them wait more than they compute.
 TESTS_AT_ONCE = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
-# The tests make and delete files all the time: if there is plenty of memory for them, none waits for a disk.
+# The tests write and delete many small files. In memory, where there is enough, none of them waits for a disk.
 SCRATCH = $(shell $(PYTHON) -c 'import os; shm = os.statvfs("/dev/shm"); \
   available = int(open("/proc/meminfo").read().split("MemAvailable:")[1].split()[0]) * 1024; \
   print("/dev/shm" * (min(shm.f_bavail * shm.f_frsize, available) > 4 << 30))' 2> /dev/null)
@@ -56,8 +56,8 @@ serve: .venv/demo-ready  ## keep the service running on the demo's data
 	USAGE_DATA_DIR=$(DEMO) $(BIN)/usage serve
 
 test: .venv/ready  ## all tests
-	@TMPDIR=$${TMPDIR:-$(SCRATCH)}; TMPDIR=$$(mktemp -d "$${TMPDIR:-/tmp}/usage-tests-XXXXXX") && export TMPDIR && \
-	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal --durations 10 -rs && rm -r "$$TMPDIR"
+	@TMPDIR=$${TMPDIR:-$(SCRATCH)}; TMPDIR=$$(mktemp -d "$${TMPDIR:-/tmp}/tests-XXXXXX") && export TMPDIR && \
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal --durations 10 -rs && { rm -rf "$$TMPDIR" || true; }
 
 check: .venv/ready  ## lint and types
 	$(BIN)/ruff check .
