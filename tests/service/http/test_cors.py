@@ -69,7 +69,7 @@ def test_every_status(
     """Every answer to a page of a listed origin can be read there, whatever its status; none to a page of another."""
     bearer = {"authorization": f"Bearer {folder.token}"}
     unpublished = (SUMMARY, "", bearer, "GET", 503)
-    usual = (
+    usual: tuple[tuple[str, str, dict[str, str], str, int], ...] = (
         (SUMMARY, "", bearer, "GET", 200),
         (SUMMARY, "", bearer, "HEAD", 200),
         (SUMMARY, "", bearer | {"if-none-match": "*"}, "GET", 304),
