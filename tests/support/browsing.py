@@ -69,7 +69,7 @@ def visit(
 
     Args:
         browser: of `chromium`.
-        url: of the service.
+        url: of the service, with its path prefix.
         query: of the page's address.
         key: kept in the tab already; None for a visitor who has not pasted one.
         width: of the window.
@@ -92,7 +92,7 @@ def visit(
     try:
         yield page
         assert [line for line in said if not _REFUSED(line)] == []
-        assert origins <= {url, "null"}  # null: a file that is saved
+        assert origins <= {origin(url), "null"}  # null: a file that is saved
     finally:
         context.close()
 
