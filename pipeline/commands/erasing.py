@@ -33,6 +33,7 @@ def erase(
     apply: bool,
     as_json: bool,
     asked: dict[str, Any],
+    warnings: Sequence[str] = (),
 ) -> "ErasurePlan":
     """Add tombstones, erase what they cover, print how much that is, and return it; without `apply` only print it.
 
@@ -43,6 +44,7 @@ def erase(
         apply: whether to change anything.
         as_json: print one JSON object.
         asked: what that object says of what is to be erased.
+        warnings: what the caller warns of.
     """
     from pipeline.commands.progress import show_progress
     from pipeline.erasure import erase
@@ -52,10 +54,10 @@ def erase(
     with stoppable() as stop, reporting_failures(), show_progress() as progress:
         plan = erase.erase(settings, now, tombstones, progress, stop.pause, dry=not apply)
     if as_json:
-        show_json({"applied": apply, **asked, **_numbers(plan)})
+        show_json({"applied": apply, **asked, **_numbers(plan), "warnings": [*warnings, *plan.warnings]})
     else:
         _show(plan)
-    for warning in plan.warnings:
+    for warning in (*warnings, *plan.warnings):
         note(f"warning: {warning}")
     if not apply:
         note("nothing was changed; add --apply to erase this for good")
@@ -73,7 +75,6 @@ def _numbers(plan: "ErasurePlan") -> dict[str, Any]:
         "quarantine": {"rows": plan.lines, "rewritten": len(plan.rejected)},
         "keys": plan.keys,
         "places": plan.places,
-        "warnings": plan.warnings,
     }
 
 

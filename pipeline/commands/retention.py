@@ -36,8 +36,7 @@ def command(*, keep: str, apply: bool, as_json: bool, data_dir: str | None, now:
     if match is None:
         refuse(f"--keep must be a number of days such as 400d, not {keep!r}")
     days, found, at = int(match[1]), settings(data_dir=data_dir), instant(now)
-    if days < _API_DAYS:
-        note(f"warning: the API looks back 12 months: keep {_API_DAYS}d, or it shows zeros there")
+    warnings = [f"the API looks back 12 months: keep {_API_DAYS}d, or it shows zeros there"] if days < _API_DAYS else []
     floor = utc_day(at - (days - 1) * DAY_US).isoformat()
     with reporting_failures(), open_store(found) as store:
         before = store.tombstones().floor
@@ -46,4 +45,12 @@ def command(*, keep: str, apply: bool, as_json: bool, data_dir: str | None, now:
     else:
         note(f"the first day kept is {floor}")
     asked = {"first_day_kept": max(before, floor)}
-    erase(found, at, [Tombstone("floor", rfc3339(at), day=floor)], apply=apply, as_json=as_json, asked=asked)
+    erase(
+        found,
+        at,
+        [Tombstone("floor", rfc3339(at), day=floor)],
+        apply=apply,
+        as_json=as_json,
+        asked=asked,
+        warnings=warnings,
+    )

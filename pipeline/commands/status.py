@@ -114,7 +114,7 @@ def _show(status: "Status") -> None:
             show(line)
     show("\nsettings")
     for name, value in status.settings.items():
-        show(f"{name}={value}")
+        show(f"{name}={str(value).lower() if isinstance(value, bool) else value}")
 
 
 def _shown_age(status: "Status") -> str:

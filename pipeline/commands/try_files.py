@@ -1,5 +1,6 @@
 """`usage try`: say what a load would make of files, and load nothing."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def command(*, files: list[Path], map_: Path | None, as_json: bool, now: str | N
         show_json(trial)
     else:
         _show(trial)
+    if not map_:
+        _note_names(files)
     if trial.rejected:
         raise SystemExit(REJECTED)
 
@@ -71,6 +74,18 @@ def _on_disk(files: Sequence[Path], temporary: Path) -> list[Path]:
             refuse(f"{path} is a folder; name the files in it")
         found.append(path)
     return found
+
+
+def _note_names(files: Sequence[Path]) -> None:
+    """Say of files that a run would not read what to do about them."""
+    from pipeline.load.raw_names import FORM, is_raw
+    from pipeline.mapping.inputs import is_foreign
+
+    for path in files:
+        if is_foreign(path):
+            note(f"{path} is no log by its name: `usage map` turns it into one")
+        elif path != _STDIN and not is_raw(os.fsencode(path.name)):
+            note(f"a run would not read {path} because of its name: {FORM}")
 
 
 def _mapped(map_: Path, files: Sequence[Path], temporary: Path) -> list[Path]:

@@ -17,7 +17,7 @@ import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -37,6 +37,9 @@ KEY_CHARACTERS: Final = 32
 READ_SCOPE: Final = "workspace:read"
 
 Role = Literal["admin", "editor", "viewer"]
+MemberStatus = Literal["active", "removed"]
+Renewal = Literal["monthly", "one_time"]
+_ALLOWED: Final = {"role": get_args(Role), "status": get_args(MemberStatus), "credits_renewal": get_args(Renewal)}
 
 _Uuid = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z")]
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}\\Z")]
@@ -75,7 +78,7 @@ class Member(msgspec.Struct, frozen=True):
     user_id: _Uuid
     name: str
     role: Role
-    status: Literal["active", "removed"]
+    status: MemberStatus
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -89,7 +92,7 @@ class Account(msgspec.Struct, frozen=True):
     subject: str | None = None  # what session tokens call the user in `sub`
     quota: _Count | None = None  # credits per billing period
     period_anchor: str | None = None  # RFC 3339
-    credits_renewal: Literal["monthly", "one_time"] | None = None  # None: monthly
+    credits_renewal: Renewal | None = None  # None: monthly
 
     def __post_init__(self) -> None:
         try:
@@ -164,8 +167,17 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         try:
             rows.append(decoder.decode(line))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise DirectoryError(path, f", line {number}: {error}") from None
+            raise DirectoryError(path, f", line {number}: {_fault(error)}") from None
     return rows
+
+
+def _fault(error: Exception) -> str:
+    """Return what is wrong with a line; of a value that is none of a list, msgspec does not say the list."""
+    text = str(error)
+    for field, allowed in _ALLOWED.items():
+        if text.startswith("Invalid enum value") and text.endswith(f"`$.{field}`"):
+            return f"{text}; it must be one of {', '.join(allowed)}"
+    return text
 
 
 def no_rows(path: Path, more: str = "") -> DirectoryError:
@@ -200,5 +212,5 @@ def problems(directory: Path, folder: str = "", *, expected: bool = True) -> lis
             found.append((error, "; the service refuses the file until it is mended"))
             continue
         if not rows and name in EXPORTS:
-            found.append((no_rows(path), "; export it again: a running service keeps the rows that it has read before"))
+            found.append((no_rows(path), "; export it: a running service keeps the rows that it has read before"))
     return [f"{error.of(folder)}{more}" for error, more in found]

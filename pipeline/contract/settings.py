@@ -223,16 +223,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raw = msgspec.structs.replace(raw, credentials=f"{SETTINGS[1].variable}_")
         return cls(data=data, raw=raw, **values)
 
-    def shown(self) -> dict[str, str]:
-        """Return the values by environment variable, with the secrets of URIs left out."""
+    def shown(self) -> dict[str, str | int | bool]:
+        """Return the values by environment variable: numbers and truths as such, URIs without their secrets."""
         places = zip(SETTINGS, (self.data, self.raw), strict=False)
         values: dict[str, Any] = {
             setting.variable: place.url if isinstance(place, Location) else str(place) for setting, place in places
         }
         values |= {setting.variable: getattr(self, setting.name) for setting in SETTINGS[_PLACES:]}
         values = {name: "" if value is None else value for name, value in values.items()}
-        texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
-        return {name: _SECRETS.sub("…", text) if "://" in text else text for name, text in texts.items()}
+        return {name: value if isinstance(value, int) else _shown(value) for name, value in values.items()}
+
+
+def _shown(value: Any) -> str:
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return _SECRETS.sub("…", text) if "://" in text else text
 
 
 def _folder(setting: Setting, place: Path | Location) -> Path:

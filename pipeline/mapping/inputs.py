@@ -47,6 +47,11 @@ def kind_of(paths: Sequence[Path]) -> str:
     return kind
 
 
+def is_foreign(path: Path) -> bool:
+    """Return whether a file is no JSON, by its name."""
+    return any(suffix.lower() in (*_CSV, *_PARQUET) for suffix in path.suffixes)
+
+
 def create_input(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
     """Create the view `input` over files.
 

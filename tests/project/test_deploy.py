@@ -89,6 +89,7 @@ def test_what_is_started() -> None:
         ("usage-serve.service", "serve"),
         ("crontab", "run"),
         ("crontab", "status"),
+        ("crontab", "check"),
     }
     assert json.loads(instructions("ENTRYPOINT")[0]) == ["usage"]
 
@@ -111,7 +112,7 @@ def test_folders() -> None:
         text = path.read_text("utf-8")
         (folder,) = set(re.findall(r"(?m)^(?:Environment=)?USAGE_DATA_DIR=(.+)$", text))
         (once,) = re.findall(r"(?m)^# Once: (install .+)$", text)
-        assert once.split()[-2:] == [folder, f"{folder}/raw"]
+        assert once.split()[-3:] == [folder, f"{folder}/directory", f"{folder}/raw"]
 
 
 def test_ports_and_probes() -> None:
@@ -259,6 +260,6 @@ def test_timer_and_crontab() -> None:
     assert (DEPLOY / "systemd/usage-run.timer").stem == (DEPLOY / "systemd/usage-run.service").stem
     crontab = (DEPLOY / "crontab").read_text("utf-8").splitlines()
     jobs = [line.split(maxsplit=6) for line in crontab if line and line[0] in "*0123456789"]
-    assert [(*job[5:6], job[6].split()[0]) for job in jobs] == [("usage", PROGRAM)] * 2
+    assert [(*job[5:6], job[6].removeprefix("said=$(").split()[0]) for job in jobs] == [("usage", PROGRAM)] * 3
     assert all(re.fullmatch(r"[\d*/,-]+", field) for job in jobs for field in job[:5])
     assert not any("%" in job[6] for job in jobs), "cron takes it for the end of a line"
