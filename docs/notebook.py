@@ -25,6 +25,7 @@ def _():
 def _(mo, usage):
     names = usage.sql("select workspace_id from cube group by workspace_id order by sum(credits) desc").fetchall()
     zones = usage.sql("select distinct time_zone from calendar order by time_zone").fetchall()
+    mo.stop(not names, mo.md("There are no events yet: put logs into `raw/`, and run `usage run`."))
     workspace = mo.ui.dropdown([name for (name,) in names], value=names[0][0], label="workspace")
     zone = mo.ui.dropdown([name for (name,) in zones], value="UTC", label="time zone", searchable=True)
     mo.hstack([workspace, zone], justify="start")

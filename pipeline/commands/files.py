@@ -46,7 +46,12 @@ def options(parser: Parser) -> None:
     add_workspaces(parser)
     parser.add_argument("--days", metavar="FROM..TO", help="UTC days, such as 2026-11-01..2026-11-30 (default: all).")
     add_json(parser, "Print one JSON object per line.")
-    parser.add_argument("--duckdb", type=Path, metavar="FILE", help="Write a DuckDB database over the files instead.")
+    parser.add_argument(
+        "--duckdb",
+        type=Path,
+        metavar="FILE",
+        help="On an object store: write a DuckDB database over the files instead.",
+    )
     parser.add_argument("--force", action="store_true", help="Let --duckdb replace an existing file.")
     add_data_dir(parser)
 

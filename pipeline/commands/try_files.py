@@ -24,7 +24,9 @@ _SHOWN = 20  # kinds of faults, and unknown keys, that are printed; --json print
 
 def options(parser: Parser) -> None:
     """Add the options of `usage try`."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="A log, plain, .gz or .zst; - is stdin.")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="A log, plain, .gz or .zst; - is stdin, but not with --map."
+    )
     parser.add_argument(
         "--map", dest="map_", type=Path, metavar="MAP.SQL", help="Map the files first, as `usage map` does."
     )
@@ -63,16 +65,17 @@ def command(*, files: list[Path], map_: Path | None, as_json: bool, now: str | N
         raise SystemExit(REJECTED)
 
 
-def _on_disk(files: Sequence[Path], temporary: Path) -> list[Path]:
-    """Return files, with a copy of stdin if that is among them."""
-    found = []
+def _on_disk(files: Sequence[Path], temporary: Path) -> dict[str, Path]:
+    """Return files by name, with a copy of stdin if that is among them."""
+    found = {}
     for path in files:
         if path == _STDIN:
-            path = temporary / "stdin"  # noqa: PLW2901 - the copy takes its place
-            path.write_bytes(sys.stdin.buffer.read())
+            found["stdin"] = temporary / "stdin"
+            found["stdin"].write_bytes(sys.stdin.buffer.read())
         elif path.is_dir():
             refuse(f"{path} is a folder; name the files in it")
-        found.append(path)
+        else:
+            found[str(path)] = path
     return found
 
 
@@ -88,14 +91,16 @@ def _note_names(files: Sequence[Path]) -> None:
             note(f"a run would not read {path} because of its name: {FORM}")
 
 
-def _mapped(map_: Path, files: Sequence[Path], temporary: Path) -> list[Path]:
+def _mapped(map_: Path, files: Sequence[Path], temporary: Path) -> dict[str, Path]:
     """Return a file with the lines that a map makes of others."""
     from pipeline.commands.map_files import write_lines
 
-    path = temporary / f"{map_.name} of {', '.join(file.name for file in files)}"
+    if _STDIN in files:
+        refuse("--map needs files, since their names say what they are: stdin has none")
+    path = temporary / "mapped"
     with path.open("wb") as file:
         write_lines(map_, files, file)
-    return [path]
+    return {f"row of {map_}": path}
 
 
 def _show(trial: "Trial") -> None:

@@ -231,10 +231,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
         values |= {setting.variable: getattr(self, setting.name) for setting in SETTINGS[_PLACES:]}
         values = {name: "" if value is None else value for name, value in values.items()}
-        return {name: value if isinstance(value, int) else _shown(value) for name, value in values.items()}
+        return {name: _shown(value) for name, value in values.items()}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any) -> str | int | bool:
+    if isinstance(value, int):
+        return value if isinstance(value, bool) else int(value)  # a size is a number, too
     text = ",".join(value) if isinstance(value, tuple) else str(value)
     return _SECRETS.sub("…", text) if "://" in text else text
 

@@ -4,7 +4,7 @@ Reads the files; writes nothing.
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +15,16 @@ _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _CHUNK_BYTES: Final = 1 << 20
 
 
-def lines_of(paths: Sequence[Path]) -> Iterator[Line]:
+def lines_of(paths: Mapping[str, Path]) -> Iterator[Line]:
     """Yield the lines of files, one file after the other.
+
+    Args:
+        paths: the files, by what they are called in what is said of their lines.
 
     Raises:
         OSError: a file cannot be read to its end; the lines before that were yielded.
     """
-    for path in paths:
+    for name, path in paths.items():
         with path.open("rb") as file:
             compression = _COMPRESSIONS.get(path.suffix.lower())
             number = 0
@@ -29,4 +32,4 @@ def lines_of(paths: Sequence[Path]) -> Iterator[Line]:
                 for content in block.lines.removesuffix(b"\n").split(b"\n"):
                     number += 1
                     start = len(BOM_UTF8) if number == 1 and content.startswith(BOM_UTF8) else 0
-                    yield Line(content[start:], str(path), number, block.whole, block.dropped)
+                    yield Line(content[start:], name, number, block.whole, block.dropped)

@@ -83,7 +83,8 @@ def _parquet(connection: duckdb.DuckDBPyConnection, names: Any) -> duckdb.DuckDB
 
 def _text(connection: duckdb.DuckDBPyConnection, names: Any) -> duckdb.DuckDBPyRelation:
     columns = {"line": "VARCHAR"}
-    return connection.read_csv(names, columns=columns, header=False, sep="\x01", quotechar="", escapechar="")
+    lines = connection.read_csv(names, columns=columns, header=False, sep="\x01", quotechar="", escapechar="")
+    return lines.project("line || '' as line")  # else the reader does casts of the map, and `try_cast` fails
 
 
 _Reader = Callable[[duckdb.DuckDBPyConnection, Any], duckdb.DuckDBPyRelation]

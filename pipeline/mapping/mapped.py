@@ -79,7 +79,7 @@ def _select(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.DuckDBPy
 def _check_columns(columns: list[str]) -> None:
     for name in columns:
         if name not in FIELDS:
-            hint = f"; do you mean {close}?" if (close := nearest(name, FIELDS)) else ""
+            hint = f"; do you mean {close}?" if (close := nearest(name, FIELDS)) else "."
             raise MapError(f"the column {name} is no field of a record{hint} Fields are {', '.join(FIELDS)}")
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:

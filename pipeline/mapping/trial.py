@@ -159,7 +159,9 @@ class _Keys:
         known = _known_keys()
         listed = [Key(path, required, known=True, lines=self._lines[path], suggestion=None) for path, required in known]
         missing = [key.path for key in listed if not key.lines]
-        unknown = [path for path, _ in self._lines.most_common() if path not in dict(known)]
+        listed_paths = dict(known)
+        counts = sorted(self._lines.items(), key=lambda one: (-one[1], one[0]))
+        unknown = [path for path, _ in counts if path not in listed_paths]
         return [
             *listed,
             *(

@@ -58,6 +58,16 @@ def test_every_kind_of_file(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == ['first "line", with a comma', "second\\line"]
 
 
+def test_lines_that_are_no_json(tmp_path: Path) -> None:
+    """A line of text that cannot be converted is null to `try_cast`, wherever in the statement that is."""
+    (tmp_path / "a.log").write_text('{"a": "x"}\nnot json\n')
+    select = f"j ->> 'a' as id, {REST} from found where j is not null or line = ''"
+    (row,) = mapped(
+        f"with found as (select line, try_cast(line as json) as j from input) select {select}", tmp_path / "a.log"
+    )
+    assert row["id"] == "x"
+
+
 def test_values(tmp_path: Path) -> None:
     """Instants are RFC 3339 in UTC, JSON is kept as it is, integers of any width are integers."""
     (tmp_path / "a.log").write_text("x\n")

@@ -1,7 +1,7 @@
 -- one row per event of one workspace from one local day to another, both included: what it adds to the API's totals
 create macro internal.event_amounts(workspace, zone, from_date, to_date) as table
 with period as materialized (
-  select coalesce(min(known.starts), error('no days of a known time zone')) as starts, max(known.ends) as ends
+  select coalesce(min(known.starts), error('no days of a known time zone, or the first day is after the last')) as starts, max(known.ends) as ends
   from calendar as known
   where known.time_zone = zone and known.day between from_date and to_date
 )
