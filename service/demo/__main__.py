@@ -165,7 +165,7 @@ def _started(arguments: list[str], folder: Path, output: IO[bytes] | None = None
         yield process
     finally:
         try:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # by SIGTERM, the service would wait a second for other clients
             process.wait(_STOP_SECONDS)
         finally:  # even if a second Ctrl-C interrupts the waiting
             if process.poll() is None:
