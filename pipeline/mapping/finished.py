@@ -9,6 +9,7 @@ import msgspec
 
 from pipeline.contract.calendar import rfc3339
 from pipeline.contract.tables import STATUSES
+from pipeline.mapping.lenient import object_of
 from pipeline.mapping.nearest import nearest
 from pipeline.validation.records import Row
 from pipeline.validation.validate import AHEAD_US, validate
@@ -36,7 +37,7 @@ def finished(line: bytes, latest: int, actions: tuple[str, ...]) -> bytes:
         latest: the last instant that `timestamp` may have, in microseconds UTC.
         actions: those that are accepted.
     """
-    given = _object(line)
+    given = object_of(line)
     record = {**_EXAMPLE, "timestamp": rfc3339(latest - AHEAD_US)}
     fields = (*_EXAMPLE, *_OPTIONAL)
     for key, value in _renamed(given, fields).items():
@@ -80,11 +81,3 @@ def _meant(path: str, value: Any, actions: tuple[str, ...]) -> Any:
 
 def _is_good(record: dict[str, Any], latest: int, actions: tuple[str, ...]) -> bool:
     return isinstance(validate(msgspec.json.encode(record), latest, actions=actions), Row)
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

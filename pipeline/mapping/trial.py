@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.contract.tables import STATUSES
 from pipeline.mapping.finished import finished
+from pipeline.mapping.lenient import object_of
 from pipeline.mapping.nearest import nearest
 from pipeline.validation.records import Record, Rejection, Resource, Run, Usage, User
 from pipeline.validation.validate import faults, validate
@@ -60,9 +61,7 @@ class Trial(msgspec.Struct, kw_only=True):
     good: int = 0
     rejected: int = 0
     blank: int = 0
-    reasons: dict[str, int] = msgspec.field(
-        default_factory=dict
-    )  # rejected lines, by the reason that would be recorded
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)  # rejected lines, by what a run would record
     faults: list[Fault] = []
     keys: list[Key] = []
     finished: str = ""  # one good line, with as much of the first bad one as is good, else of the first
@@ -124,10 +123,10 @@ class _Faults:
         allowed = self._allowed.get(fault.field or "")
         if fault.reason != "invalid_value" or allowed is None:
             return None
-        value = msgspec.json.decode(line.content)
+        value: Any = object_of(line.content)
         for key in str(fault.field).split("."):
-            value = value[key]
-        return nearest(value, allowed)
+            value = value.get(key) if isinstance(value, dict) else None
+        return nearest(value, allowed) if isinstance(value, str) else None
 
     def most_frequent_first(self) -> list[Fault]:
         """Return the faults, the most frequent first."""
@@ -142,12 +141,7 @@ class _Keys:
 
     def add(self, content: bytes) -> None:
         """Count the keys of a line, if it is a JSON object."""
-        try:
-            record = msgspec.json.decode(content)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            return
-        if not isinstance(record, dict):
-            return
+        record = object_of(content)
         found = set(record)
         for name in _OBJECTS:
             if isinstance(record.get(name), dict):

@@ -73,6 +73,24 @@ def test_the_line_to_copy(foreign: Path) -> None:
     assert (copied["resource"]["type"], copied["run"]) == ("voice", {"id": "r", "status": "completed"})
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"action": "wfr\\ud800"}',
+        b'{"action": "wfr\xff"}',
+        b'{"action": "wfr", "x": ' + b"[" * 9_000 + b"]" * 9_000 + b"}",
+        b'{"run": {"status": "done"}, "run": {"status": "\\udc00"}}',
+        b'{"metadata": ' + b'{"a":' * 200 + b"1" + b"}" * 200 + b', "action": "x"}',
+    ],
+)
+def test_lines_that_no_decoder_takes(line: bytes) -> None:
+    """A line that cannot be decoded is counted with its faults like any other, and no suggestion is made of it."""
+    trial = try_lines([Line(line, "a", 1)], LATEST, ACTIONS)
+    assert (trial.rejected, trial.good) == (1, 0)
+    assert trial.faults
+    assert isinstance(validate(trial.finished.encode(), LATEST), Row)
+
+
 def test_good_files(tmp_path: Path) -> None:
     """If all lines are good, the command exits 0 and needs no line to copy; packed files and stdin are read as well."""
     good = json.dumps(record()).encode() + b"\n"
