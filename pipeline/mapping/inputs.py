@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import duckdb
 
+from pipeline.analysis.database import escaped_glob
+
 _JSON: Final = (".json", ".jsonl", ".ndjson")
 _CSV: Final = (".csv", ".tsv")
 _PARQUET: Final = (".parquet",)
@@ -58,7 +60,7 @@ def create_input(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -
     Raises:
         InputError: the files cannot be read, or are of several kinds.
     """
-    kind, names = kind_of(paths), [str(path) for path in paths]
+    kind, names = kind_of(paths), [escaped_glob(str(path)) for path in paths]
     try:
         rows = _READERS[kind](connection, names)
         rows.create_view("input")

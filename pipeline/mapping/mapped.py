@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from pipeline.analysis import values
+from pipeline.analysis.database import escaped_glob
 from pipeline.analysis.statements import StatementError, error_text, statements
 from pipeline.mapping.inputs import InputError, create_input
 from pipeline.mapping.nearest import nearest
@@ -63,7 +64,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> No
     for name in _MACROS:
         connection.execute(_SQL.joinpath(f"{name}.sql").read_text("utf-8"))
     create_input(connection, paths)
-    connection.execute("set allowed_paths = ?", [[str(path) for path in paths]])
+    connection.execute(
+        "set allowed_paths = ?", [[name for path in paths for name in {str(path), escaped_glob(str(path))}]]
+    )
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 

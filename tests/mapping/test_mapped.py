@@ -58,6 +58,17 @@ def test_every_kind_of_file(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == ['first "line", with a comma', "second\\line"]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "log"])
+def test_names_are_no_patterns(tmp_path: Path, suffix: str) -> None:
+    """A file whose name looks like a pattern is read alone."""
+    content = {"csv": "line\n{}\n", "jsonl": '{{"line": "{}"}}\n', "log": "{}\n"}[suffix]
+    for name in ("a*", "ab", "it's [x]?"):
+        (tmp_path / f"{name}.{suffix}").write_text(content.format(name.strip("*?'")[:1] + str(len(name))))
+    for name in ("a*", "it's [x]?"):
+        (row,) = mapped(f"select line as id, {REST} from input", tmp_path / f"{name}.{suffix}")
+        assert row["id"] == name[:1] + str(len(name))
+
+
 def test_lines_that_are_no_json(tmp_path: Path) -> None:
     """A line of text that cannot be converted is null to `try_cast`, wherever in the statement that is."""
     (tmp_path / "a.log").write_text('{"a": "x"}\nnot json\n')
